@@ -1,0 +1,31 @@
+/*
+ * A box holds a value of any type, as a Go interface value does: a type tag, and the
+ * contents, which are the whole value and not the part that is wanted.
+ */
+#ifndef LAB_RUNTIME_BOX_H
+#define LAB_RUNTIME_BOX_H
+
+#include <stddef.h>
+
+struct box_type {
+    const char *name;
+    size_t bytes;                    /* of the contents; 0 if it varies */
+    void (*release)(void *contents); /* NULL: the contents are not the box's */
+};
+
+/* Lives in memory that the caller owns. */
+struct box {
+    const struct box_type *type; /* NULL: empty */
+    void *contents;
+};
+
+/* Puts `contents` into the box, which takes it over if the type has a release. */
+void box_init(struct box *box, const struct box_type *type, void *contents);
+
+/* The contents if the box holds that type, else NULL: Go's type assertion. */
+void *box_get(const struct box *box, const struct box_type *type);
+
+/* Releases the contents and leaves the box empty; an empty box may be released. */
+void box_release(struct box *box);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * A pool keeps buffers of one size for the next who needs one, as Go's sync.Pool does, so
+ * that steady work allocates nothing. The buffers are the caller's malloc: a pool only
+ * keeps them.
+ */
+#ifndef LAB_RUNTIME_POOL_H
+#define LAB_RUNTIME_POOL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pool_buffer; /* a kept buffer's first bytes, while it is kept */
+
+/* Lives in memory that the caller owns. The members are private. */
+struct pool {
+    pthread_mutex_t lock;
+    struct pool_buffer *first;
+    size_t count;
+    size_t capacity; /* buffers kept at most */
+    size_t bytes;    /* of each buffer */
+};
+
+/* A static pool that keeps at most `capacity` buffers of `bytes` (at least a pointer's). */
+#define POOL_INIT(capacity_, bytes_)                                                   \
+    {                                                                                  \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)  \
+    }
+
+/* A kept buffer of exactly `bytes` bytes, now the caller's, its contents undefined; NULL
+ * if the pool is empty or keeps another size: the caller then mallocs one. */
+void *pool_get(struct pool *pool, size_t bytes);
+
+/* Gives a malloc'ed buffer of `bytes` to the pool. Returns false if the pool is full or
+ * keeps another size: the buffer is then still the caller's, to free. Takes no NULL. */
+bool pool_put(struct pool *pool, void *buffer, size_t bytes);
+
+/* Frees every kept buffer with free(). The pool may be used again. */
+void pool_clear(struct pool *pool);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * A ticker calls a function again and again, from a POSIX timer (timer_create(2)), until
+ * it is stopped, as Go's time.Ticker sends on its channel. One dispatcher thread, started
+ * with the first ticker, serves them all; the kernel's timer is the ticker's own.
+ */
+#ifndef LAB_RUNTIME_TICKER_H
+#define LAB_RUNTIME_TICKER_H
+
+#include <time.h>
+
+/* Lives in memory that the caller owns, until ticker_stop. The members are private. */
+struct ticker {
+    timer_t timer;
+    int number; /* never used twice, so a late signal of a stopped ticker is known */
+    void (*tick)(void *argument);
+    void *argument;
+    struct ticker *next; /* in the table of running tickers */
+};
+
+/* Starts a ticker: tick(argument) is called from the dispatcher thread every
+ * `period_ms` milliseconds (at least 1). Returns 0, or -errno from timer_create or
+ * pthread_create. */
+int ticker_start(struct ticker *ticker, unsigned period_ms,
+                 void (*tick)(void *argument), void *argument);
+
+/* Deletes the timer. When it returns, `tick` is not running and will not run again.
+ * Must not be called from `tick`. */
+void ticker_stop(struct ticker *ticker);
+
+#endif

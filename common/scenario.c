@@ -1,0 +1,97 @@
+/*
+ * The list of scenarios, and looking one up by name.
+ */
+#include "scenario.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define SCENARIO_POINTER(name) &name##_scenario,
+const struct scenario *const scenarios[] = {SCENARIO_LIST(SCENARIO_POINTER)};
+const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];
+
+size_t scenario_index(const struct scenario *scenario)
+{
+    size_t index = 0;
+    while (scenarios[index] != scenario) {
+        index++;
+    }
+    return index;
+}
+
+const struct scenario *scenario_find(const char *name)
+{
+    for (size_t i = 0; i < scenario_count; i++) {
+        if (strcmp(scenarios[i]->name, name) == 0) {
+            return scenarios[i];
+        }
+    }
+    return NULL;
+}
+
+bool scenario_family_exists(const char *family)
+{
+    for (size_t i = 0; i < scenario_count; i++) {
+        if (strcmp(scenarios[i]->family, family) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The Levenshtein distance between two strings, of which only the first 63 characters
+ * count. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[64];
+    size_t length = strnlen(b, 63);
+    for (size_t j = 0; j <= length; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= 63 && a[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t cost = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = cost < gap ? cost : gap;
+        }
+    }
+    return row[length];
+}
+
+const char *scenario_nearest(const char *name)
+{
+    const char *nearest = scenarios[0]->name;
+    size_t nearest_distance = edit_distance(name, nearest);
+    for (size_t i = 0; i < scenario_count; i++) {
+        const char *candidates[] = {scenarios[i]->name, scenarios[i]->family};
+        for (size_t j = 0; j < 2; j++) {
+            size_t distance = edit_distance(name, candidates[j]);
+            if (distance < nearest_distance) {
+                nearest = candidates[j];
+                nearest_distance = distance;
+            }
+        }
+    }
+    return nearest;
+}
+
+const char *scenario_kind_name(enum scenario_kind kind)
+{
+    switch (kind) {
+    case SCENARIO_PERMANENT:
+        return "permanent";
+    case SCENARIO_TEMPORARY:
+        return "temporary";
+    case SCENARIO_CHURN:
+        return "churn";
+    }
+    return "permanent";
+}
+
+size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes)
+{
+    return amount->blocks * bytes + amount->extra_bytes;
+}

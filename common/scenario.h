@@ -1,0 +1,139 @@
+/*
+ * A scenario is one kind of leak: a pair of files with one name, leaky/<name>.c (the
+ * bug) and fixed/<name>.c (the same program, mended). Each file ends with a
+ * descriptor, `const struct scenario <name>_scenario`, which is the same in both.
+ *
+ * To add a scenario: write the two files, and add one line to SCENARIO_LIST.
+ */
+#ifndef LAB_SCENARIO_H
+#define LAB_SCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/context.h"
+
+/* Every scenario, in the order in which they are listed and driven. The name is that
+ * of the file without its ending; routes and JSON write '-' for '_'. */
+#define SCENARIO_LIST(X)                                                               \
+    X(thread_loop)                                                                     \
+    X(thread_wait)                                                                     \
+    X(thread_ignored_exit)                                                             \
+    X(lock_never_released)                                                             \
+    X(lock_deadlock)                                                                   \
+    X(channel_no_receiver)                                                             \
+    X(channel_never_closed)                                                            \
+    X(channel_nil)                                                                     \
+    X(channel_one_receiver)                                                            \
+    X(channel_backlog)                                                                 \
+    X(global_cache)                                                                    \
+    X(global_list)                                                                     \
+    X(slice_prefix)                                                                    \
+    X(slice_return)                                                                    \
+    X(slice_tail)                                                                      \
+    X(string_prefix)                                                                   \
+    X(slice_lost_pointers)                                                             \
+    X(http_body)                                                                       \
+    X(file_unclosed)                                                                   \
+    X(database_statement)                                                              \
+    X(ticker_unstopped)                                                                \
+    X(ticker_many)                                                                     \
+    X(finalizer_cycle)                                                                 \
+    X(loop_defer)                                                                      \
+    X(array_by_value)                                                                  \
+    X(interface_struct)                                                                \
+    X(interface_list)                                                                  \
+    X(cstring_argument)                                                                \
+    X(buffer_churn)
+
+enum scenario_kind {
+    SCENARIO_PERMANENT, /* what a call leaves stays for good */
+    SCENARIO_TEMPORARY, /* held during the call, given back at its end */
+    SCENARIO_CHURN,     /* allocates fast, keeps nothing */
+};
+
+/* One call, as the scenario sees it. Everything in it belongs to the caller and is
+ * valid until `run` returns: what a scenario wants to keep, it copies. */
+struct scenario_request {
+    const char *id;           /* 1 to 128 printable bytes, chosen by the client */
+    size_t bytes;             /* main size, within the descriptor's bounds */
+    unsigned hold_ms;         /* how long a temporary scenario stays at its peak */
+    const char *upstream_url; /* "http://127.0.0.1:41234", without a last slash */
+    const char *directory;    /* private to this process, writable, for its files */
+    struct context *context;  /* done when the server stops: waits end with it */
+};
+
+/* An amount of every resource the lab counts. Heap is given in blocks of the request's
+ * main size, so that an amount follows from the request. */
+struct scenario_amount {
+    unsigned blocks;       /* heap, in blocks of request.bytes */
+    size_t extra_bytes;    /* heap besides the blocks, in bytes */
+    unsigned stack_blocks; /* stack, in blocks of request.bytes */
+    unsigned threads;
+    unsigned fds;    /* descriptors */
+    unsigned timers; /* POSIX timers */
+};
+
+/* What a scenario is. 0 and NULL mean "none" or "nothing to do". */
+struct scenario {
+    const char *name;   /* as in routes: "slice-prefix" */
+    const char *family; /* as in routes: "retained-slices" */
+    const char *title;  /* a few words for a heading */
+    enum scenario_kind kind;
+    const char *story;   /* what the program does, and for whom */
+    const char *symptom; /* what is seen from outside */
+    const char *cause;   /* why the leaky half leaks */
+    const char *fix;     /* what the fixed half does instead */
+    const char *find_it; /* where to look: the command, and what it shows */
+
+    size_t bytes_default; /* request.bytes when the client names none */
+    size_t bytes_min;
+    size_t bytes_max;
+    const char *bytes_meaning; /* what the main size is the size of */
+
+    struct scenario_amount leaves; /* what one leaky call leaves for good */
+    struct scenario_amount holds;  /* what one leaky call holds until it ends */
+    unsigned churn_blocks;         /* blocks that one leaky call allocates and frees */
+    unsigned growth_blocks;        /* blocks per second that each leaked thread adds */
+
+    /* The function that the heap profile must blame, NULL where it sees nothing. */
+    const char *suspect;
+
+    /* One call. Returns 0, or -errno with everything of this call given back. Called
+     * from many threads at once. */
+    int (*run)(const struct scenario_request *request);
+
+    /* How many of its things are alive now. */
+    size_t (*held)(void);
+
+    /* Gives back what still can be given back. Called once, when the server stops and
+     * no `run` is under way. It never waits for a leaked thread. */
+    void (*stop)(void);
+};
+
+#define SCENARIO_DECLARE(name) extern const struct scenario name##_scenario;
+SCENARIO_LIST(SCENARIO_DECLARE)
+
+/* The list as an array, in the order of SCENARIO_LIST. */
+extern const struct scenario *const scenarios[];
+extern const size_t scenario_count;
+
+/* The scenario of that name; NULL if there is none. */
+const struct scenario *scenario_find(const char *name);
+
+/* Its place in `scenarios`. */
+size_t scenario_index(const struct scenario *scenario);
+
+/* Whether any scenario is of that family. */
+bool scenario_family_exists(const char *family);
+
+/* The name of a scenario or family that is most like `name`; never NULL. */
+const char *scenario_nearest(const char *name);
+
+/* "permanent", "temporary" or "churn". */
+const char *scenario_kind_name(enum scenario_kind kind);
+
+/* The heap bytes of `amount` when the main size is `bytes`. */
+size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes);
+
+#endif
