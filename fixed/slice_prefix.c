@@ -90,8 +90,9 @@ const struct scenario slice_prefix_scenario = {
     .title = "A small view keeps a large buffer",
     .kind = SCENARIO_PERMANENT,
     .story = "A gateway reads a large payload and remembers its first ten bytes.",
-    .symptom = "In-use heap climbs by a whole payload with every request, although only "
-               "ten bytes of each are wanted.",
+    .symptom =
+        "In-use heap climbs by a whole payload with every request, although only "
+        "ten bytes of each are wanted.",
     .cause = "The ten bytes are kept as a view. A view holds a reference to the whole "
              "array behind it, so the array is never freed.",
     .fix = "Copy the ten bytes out; then the last reference to the array goes with the "

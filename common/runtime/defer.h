@@ -1,7 +1,7 @@
 /*
  * Two ways to clean up. A defer stack runs its clean-ups, last first, when the function
- * that owns it says so, at its end: Go's defer. DEFER_CLOSE_FILE and its like run when the
- * variable goes out of scope, which in a loop is the end of each turn.
+ * that owns it says so, at its end: Go's defer. DEFER_CLOSE_FILE and its like run when
+ * the variable goes out of scope, which in a loop is the end of each turn.
  */
 #ifndef LAB_RUNTIME_DEFER_H
 #define LAB_RUNTIME_DEFER_H

@@ -31,7 +31,8 @@ void object_release(struct object *object);
  * but through object_lock. */
 struct object *object_retain_weak(struct object *object);
 
-/* One weak reference less; takes NULL. The memory is freed when neither kind is left. */
+/* One weak reference less; takes NULL. The memory is freed when neither kind is left.
+ */
 void object_release_weak(struct object *object);
 
 /* A strong reference made from a weak one, to be released; NULL if it is gone. */

@@ -1,7 +1,7 @@
 /*
- * A pool keeps buffers of one size for the next who needs one, as Go's sync.Pool does, so
- * that steady work allocates nothing. The buffers are the caller's malloc: a pool only
- * keeps them.
+ * A pool keeps buffers of one size for the next who needs one, as Go's sync.Pool does,
+ * so that steady work allocates nothing. The buffers are the caller's malloc: a pool
+ * only keeps them.
  */
 #ifndef LAB_RUNTIME_POOL_H
 #define LAB_RUNTIME_POOL_H
@@ -21,14 +21,15 @@ struct pool {
     size_t bytes;    /* of each buffer */
 };
 
-/* A static pool that keeps at most `capacity` buffers of `bytes` (at least a pointer's). */
+/* A static pool that keeps at most `capacity` buffers of `bytes` (at least a
+ * pointer's). */
 #define POOL_INIT(capacity_, bytes_)                                                   \
     {                                                                                  \
         .lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)  \
     }
 
-/* A kept buffer of exactly `bytes` bytes, now the caller's, its contents undefined; NULL
- * if the pool is empty or keeps another size: the caller then mallocs one. */
+/* A kept buffer of exactly `bytes` bytes, now the caller's, its contents undefined;
+ * NULL if the pool is empty or keeps another size: the caller then mallocs one. */
 void *pool_get(struct pool *pool, size_t bytes);
 
 /* Gives a malloc'ed buffer of `bytes` to the pool. Returns false if the pool is full or

@@ -1,7 +1,8 @@
 /*
- * A ticker calls a function again and again, from a POSIX timer (timer_create(2)), until
- * it is stopped, as Go's time.Ticker sends on its channel. One dispatcher thread, started
- * with the first ticker, serves them all; the kernel's timer is the ticker's own.
+ * A ticker calls a function again and again, from a POSIX timer (timer_create(2)),
+ * until it is stopped, as Go's time.Ticker sends on its channel. One dispatcher thread,
+ * started with the first ticker, serves them all; the kernel's timer is the ticker's
+ * own.
  */
 #ifndef LAB_RUNTIME_TICKER_H
 #define LAB_RUNTIME_TICKER_H
