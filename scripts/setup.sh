@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the lab needs; nothing else in the lab installs
+# anything. It asks dpkg first, so it costs a moment when all is there.
+set -euo pipefail
+
+# What building, running and walking through the lab needs. google-pprof is a Perl
+# script that calls nm and addr2line (binutils) and curl.
+readonly lab_packages=(
+    binutils
+    curl
+    gcc
+    google-perftools
+    libc6-dev
+    libcivetweb-dev
+    libcjson-dev
+    libcurl4-openssl-dev
+    libdw-dev
+    libelf-dev
+    libgoogle-perftools-dev
+    libsqlite3-dev
+    make
+    uthash-dev
+    zlib1g-dev
+)
+
+# What the tests need besides: a second compiler, checkers, and what drives the servers.
+readonly test_packages=(
+    clang
+    clang-format
+    clang-tidy
+    cppcheck
+    golang-go
+    libclang-rt-14-dev
+    libcmocka-dev
+    python3
+    shellcheck
+    valgrind
+    wrk
+)
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/setup.sh [--tests]
+
+Installs the Debian packages that the lab needs, as root or through sudo.
+
+  --tests   also what the tests need
+  --help    this text
+TEXT
+}
+
+# Prints those of the named packages that are not installed.
+missing_of() {
+    local name installed
+    installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p' | tr '\n' ' ')"
+    for name in "$@"; do
+        if [[ $installed != *" $name "* ]]; then
+            printf '%s\n' "$name"
+        fi
+    done
+}
+
+wanted=("${lab_packages[@]}")
+while (($# > 0)); do
+    case $1 in
+    --tests) wanted+=("${test_packages[@]}") ;;
+    --help)
+        usage
+        exit 0
+        ;;
+    *)
+        printf 'setup.sh: unknown option %s\n' "$1" >&2
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    printf 'setup.sh: this needs Debian 12 (apt-get and dpkg-query).\n' >&2
+    exit 1
+fi
+
+mapfile -t missing < <(missing_of "${wanted[@]}")
+if ((${#missing[@]} == 0)); then
+    printf 'setup.sh: all packages are installed.\n'
+    exit 0
+fi
+
+run_as_root=()
+if ((EUID != 0)); then
+    # Without a terminal nobody can type a password, so sudo must not ask for one.
+    sudo_options=()
+    if [[ ! -t 0 ]]; then
+        sudo_options=(-n)
+    fi
+    if ! command -v sudo >/dev/null || ! sudo "${sudo_options[@]}" true; then
+        printf 'setup.sh: packages are missing. As root, run this, then try again:\n\n' >&2
+        printf '  apt-get update && apt-get install -y --no-install-recommends %s\n' \
+            "${missing[*]}" >&2
+        exit 1
+    fi
+    run_as_root=(sudo "${sudo_options[@]}")
+fi
+
+# Another apt may be at work on a fresh machine: wait for its lock.
+apt_get=("${run_as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+    apt-get -q -y -o DPkg::Lock::Timeout=300)
+
+# Runs one apt-get command, quietly; its output is shown when it fails.
+apt_quietly() {
+    local output
+    if ! output=$("${apt_get[@]}" "$@" </dev/null 2>&1); then
+        printf '%s\nsetup.sh: apt-get %s failed.\n' "$output" "$1" >&2
+        return 1
+    fi
+}
+
+printf 'setup.sh: installing %d packages and what they need: %s\n' "${#missing[@]}" \
+    "${missing[*]}" | fold -s -w 80
+started=$SECONDS
+# One source that is out of reach fails the update, while another may have it all.
+apt_quietly update || printf 'setup.sh: going on with the lists at hand.\n' >&2
+apt_quietly install --no-install-recommends "${missing[@]}"
+printf 'setup.sh: installed in %d s.\n' $((SECONDS - started))
