@@ -1,0 +1,57 @@
+/*
+ * The heap as the allocator sees it: figures, profile, dump, ceiling. There is one
+ * implementation over gperftools (heap_gperftools.c) and one over the C library
+ * (heap_libc.c, for sanitizers and Valgrind), which has no profile.
+ */
+#ifndef LAB_DEBUG_HEAP_H
+#define LAB_DEBUG_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap_figures {
+    uint64_t in_use_bytes;  /* Go's Alloc: of live objects, as the allocator rounds */
+    uint64_t system_bytes;  /* Go's Sys: taken from the system */
+    uint64_t free_bytes;    /* of system_bytes, ready for use */
+    bool counted;           /* whether the figures below are known */
+    uint64_t total_bytes;   /* Go's TotalAlloc: ever allocated */
+    uint64_t allocations;   /* since heap_start */
+    uint64_t deallocations; /* of objects, also those older than heap_start */
+    uint64_t live_objects;
+};
+
+/* Whether this build can profile the heap. */
+bool heap_can_profile(void);
+
+/* gperftools reads some settings from the environment, before main. If the profiler
+ * needs other settings than this process was started with, sets them and starts the
+ * program anew with the same arguments: then it does not return. Returns 0 when all is
+ * well, or -errno. To be called before threads and files exist. */
+int heap_prepare(char **argv);
+
+/* Counts from now on; with `profile`, also records the stack of every allocation.
+ * Dumps go to <prefix>.NNNN.heap. Returns 0 or -errno. */
+int heap_start(bool profile, const char *prefix);
+
+/* Whether the profile is being recorded. */
+bool heap_profiled(void);
+
+/* From now on the allocator refuses to take more than this from the system. */
+void heap_limit(size_t bytes);
+
+void heap_read_figures(struct heap_figures *ret_figures);
+
+/* The profile now, in gperftools' text format
+ * (https://gperftools.github.io/gperftools/heapprofile.html), to be freed by the
+ * caller. The text is cut at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM. */
+int heap_snapshot(char **ret_text);
+
+/* Writes the profile to the next dump file, whose path goes to ret_path. Returns 0,
+ * -ENOTSUP without a profile, or -errno from writing. */
+int heap_dump(const char *reason, char *ret_path, size_t path_size);
+
+/* Gives free memory back to the system. */
+void heap_release_free(void);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The heap by the C library's own allocator: a few figures, no profile. This build is
+ * for sanitizers and Valgrind, which bring an allocator of their own.
+ */
+#include <errno.h>
+#include <malloc.h>
+
+#include "debug/heap.h"
+
+bool heap_can_profile(void)
+{
+    return false;
+}
+
+int heap_prepare(char **argv)
+{
+    (void)argv;
+    return 0;
+}
+
+int heap_start(bool profile, const char *prefix)
+{
+    (void)profile;
+    (void)prefix;
+    return 0;
+}
+
+bool heap_profiled(void)
+{
+    return false;
+}
+
+void heap_limit(size_t bytes)
+{
+    (void)bytes; /* the C library has no ceiling; RLIMIT_AS stands behind the rail */
+}
+
+void heap_read_figures(struct heap_figures *ret_figures)
+{
+    struct mallinfo2 info = mallinfo2();
+    *ret_figures = (struct heap_figures){
+        .in_use_bytes = info.uordblks + info.hblkhd,
+        .system_bytes = info.arena + info.hblkhd,
+        .free_bytes = info.fordblks,
+    };
+}
+
+int heap_snapshot(char **ret_text)
+{
+    (void)ret_text;
+    return -ENOTSUP;
+}
+
+int heap_dump(const char *reason, char *ret_path, size_t path_size)
+{
+    (void)reason;
+    (void)ret_path;
+    (void)path_size;
+    return -ENOTSUP;
+}
+
+void heap_release_free(void)
+{
+    malloc_trim(0);
+}
