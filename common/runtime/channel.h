@@ -13,6 +13,10 @@
 struct context;
 struct channel_waiter;
 
+/* The most cases that one select may have (asserted): a thread that waits keeps its
+ * places in the queues on its own stack. */
+#define CHANNEL_CASES_MAX 16
+
 /* Lives in memory that the caller owns. The members are private. A pointer to a channel
  * may be NULL: that is Go's nil channel, on which every send and receive waits for ever
  * (or until the context ends). */
@@ -65,7 +69,8 @@ struct channel_case {
 
 /* Waits until one of the cases can go on, and does it. Among several that can, takes
  * the first that is ready in the order given (Go takes one at random). Returns its
- * index, or what context_error says. */
+ * index, or what context_error says. A context that has ended goes before any case, so
+ * that cancelled work ends; with no cases, the context's end is all there is. */
 int channel_select(struct channel_case *cases, size_t count, struct context *context);
 
 #endif

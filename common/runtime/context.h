@@ -10,12 +10,18 @@
 
 #include "runtime/channel.h"
 
+/* How long a line of contexts may be, the root counted (asserted): whoever waits with a
+ * context also waits for its ancestors. context_sleep takes one for itself. */
+#define CONTEXT_DEPTH_MAX 8
+
 /* Lives in memory that the caller owns. The members are private. */
 struct context {
-    struct context *parent; /* NULL at the root; must outlive this one */
-    struct channel done;    /* closed by context_cancel; carries no values */
+    struct context *parent;    /* NULL at the root; must outlive this one */
+    unsigned depth;            /* 1 at the root */
+    struct channel done;       /* closed by context_cancel; carries no values */
+    struct timespec cancelled; /* when it was closed */
     bool has_deadline;
-    struct timespec deadline; /* of CLOCK_MONOTONIC */
+    struct timespec deadline; /* of CLOCK_MONOTONIC; its own or its parent's */
 };
 
 /* Makes a context that ends when it is cancelled or `parent` (may be NULL) ends. */
