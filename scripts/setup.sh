@@ -49,11 +49,12 @@ Installs the Debian packages that the lab needs, as root or through sudo.
 TEXT
 }
 
-# Prints those of the named packages that are not installed.
+# Prints those of the named packages that are not installed. dpkg-query fails when it
+# does not know a name at all, which is no failure here.
 missing_of() {
-    local name installed
-    installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
-        sed -n 's/^installed //p' | tr '\n' ' ')"
+    local name known installed
+    known=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+    installed=" $(sed -n 's/^installed //p' <<<"$known" | tr '\n' ' ') "
     for name in "$@"; do
         if [[ $installed != *" $name "* ]]; then
             printf '%s\n' "$name"
