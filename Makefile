@@ -69,7 +69,30 @@ $(BUILD)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
+# Unit tests: tests/unit/NAME_test.c becomes a program of its own, with all of
+# common/runtime. One that tests something else names its objects, libraries and linker
+# flags here, in lines like these:
+#   $(BUILD)/tests/unit/NAME_test: $(call object,common/debug/NAME.c)
+#   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -ldw
+UNIT_LIBS :=
+UNIT_LDFLAGS :=
+FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
+$(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
+$(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
+
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call object,$(wildcard common/runtime/*.c))
+	$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
+
+# Each has a time limit, because a lost wake-up shows as a test that never ends. TEST_RUN
+# is put before each: valgrind, for one.
+TEST_RUN ?=
+unit: $(UNIT_PROGRAMS)
+	@failed=0; for program in $(UNIT_PROGRAMS); do \
+		timeout --kill-after=5 120 $(TEST_RUN) $$program || \
+			{ echo "FAILED: $$program" >&2; failed=1; }; \
+	done; exit $$failed
+
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(call object,$(COMMON) $(LEAKY) $(FIXED) $(JUDGE)))
+-include $(patsubst %.o,%.d,$(call object,$(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT)))

@@ -1,0 +1,61 @@
+/*
+ * What the unit tests share: cmocka with the headers that it wants before it, threads
+ * that must start and end, and waiting for a condition instead of for a time. cmocka's
+ * assertions work in the main thread only: the others leave their results in memory.
+ */
+#ifndef LAB_TESTS_UNIT_H
+#define LAB_TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+/* The longest that a test waits for what must happen; reached only when it fails. */
+#define UNIT_PATIENCE_MS 20000
+
+static inline long unit_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static inline void unit_sleep_ms(unsigned ms)
+{
+    struct timespec rest = {.tv_sec = ms / 1000,
+                            .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+    }
+}
+
+/* Fails the test unless condition(argument) comes true. */
+static inline void unit_wait_until(bool (*condition)(void *argument), void *argument)
+{
+    long end = unit_now_ms() + UNIT_PATIENCE_MS;
+    while (!condition(argument)) {
+        assert_true(unit_now_ms() < end);
+        unit_sleep_ms(1);
+    }
+}
+
+static inline pthread_t unit_thread(void *(*function)(void *argument), void *argument)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, function, argument), 0);
+    return thread;
+}
+
+static inline void unit_join(pthread_t thread)
+{
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+#endif
