@@ -42,9 +42,19 @@ UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 
-.PHONY: help build unit clean
+.PHONY: help build unit unit-programs test lesson sanitize lint format bench clean
 help:
-	@echo 'make build              the servers and the judge, into $(BUILD)/'
+	@echo 'make build                  the servers and the judge, into $(BUILD)/'
+	@echo 'make lesson S=slice-prefix  how the fixed half of a pair differs (S: its name)'
+	@echo 'make test                   every test, as scripts/test.sh'
+	@echo 'make unit                   the unit tests alone'
+	@echo 'make sanitize               the servers under the sanitizers and Valgrind'
+	@echo 'make lint                   the pair rule, and every static checker'
+	@echo 'make format                 clang-format, over every C file'
+	@echo 'make bench                  what profiling costs, measured'
+	@echo 'make clean                  removes $(BUILD)/'
+	@echo 'Variables: BUILD=DIR  CC=clang  ALLOCATOR=gperftools|libc'
+	@echo '           SANITIZE=address,undefined|thread (with ALLOCATOR=libc)'
 
 build: $(BUILD)/leaky $(BUILD)/fixed $(BUILD)/leakcheck
 
@@ -91,6 +101,40 @@ unit: $(UNIT_PROGRAMS)
 		timeout --kill-after=5 120 $(TEST_RUN) $$program || \
 			{ echo "FAILED: $$program" >&2; failed=1; }; \
 	done; exit $$failed
+
+unit-programs: $(UNIT_PROGRAMS)
+
+test:
+	./scripts/test.sh
+
+# diff exits 1 because the halves differ, which is what the reader wants to see.
+lesson:
+	@test -n '$(S)' || { echo 'usage: make lesson S=slice-prefix' >&2; exit 2; }
+	@test -f 'leaky/$(subst -,_,$(S)).c' || { echo 'make lesson: no scenario named' \
+		"'$(S)'; these are there:" $(subst _,-,$(sort $(LESSONS))) | fold -s >&2; exit 2; }
+	@diff -u 'leaky/$(subst -,_,$(S)).c' 'fixed/$(subst -,_,$(S)).c' || test $$? -eq 1
+LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
+
+sanitize:
+	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py
+
+SOURCES := $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT) $(wildcard tests/*/*.c)
+HEADERS := $(wildcard common/*.h common/*/*.h leakcheck/*.h tests/*/*.h)
+SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh)
+lint:
+	./scripts/check-pairs.sh
+	shellcheck $(SCRIPTS)
+	clang-format --dry-run -Werror $(sort $(SOURCES) $(HEADERS))
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
+		--enable=warning,performance,portability -Icommon -D_GNU_SOURCE \
+		--suppress=missingInclude --suppress=missingIncludeSystem $(sort $(SOURCES))
+	clang-tidy --quiet $(sort $(SOURCES)) -- $(filter-out -Werror,$(CFLAGS))
+
+format:
+	clang-format -i $(sort $(SOURCES) $(HEADERS))
+
+bench: build
+	BUILD=$(BUILD) ./scripts/bench.sh
 
 clean:
 	rm -rf $(BUILD)
