@@ -112,7 +112,8 @@ lesson:
 	@test -n '$(S)' || { echo 'usage: make lesson S=slice-prefix' >&2; exit 2; }
 	@test -f 'leaky/$(subst -,_,$(S)).c' || { echo 'make lesson: no scenario named' \
 		"'$(S)'; these are there:" $(subst _,-,$(sort $(LESSONS))) | fold -s >&2; exit 2; }
-	@diff -u 'leaky/$(subst -,_,$(S)).c' 'fixed/$(subst -,_,$(S)).c' || test $$? -eq 1
+	@diff -u --label 'leaky/$(subst -,_,$(S)).c' --label 'fixed/$(subst -,_,$(S)).c' \
+		'leaky/$(subst -,_,$(S)).c' 'fixed/$(subst -,_,$(S)).c' || test $$? -eq 1
 LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
 
 sanitize:
