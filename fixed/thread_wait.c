@@ -1,0 +1,111 @@
+/*
+ * A shop hands every new order to a worker, which keeps the order's papers and waits
+ * until the bank reports the payment. For these orders no payment will come.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "runtime/context.h"
+#include "scenario.h"
+
+#define ORDER_PATIENCE_MS 20
+
+struct order {
+    struct context patience; /* ends when the shop waits no longer */
+    struct channel paid;     /* a signal from the bank */
+    unsigned char papers[];
+};
+
+static atomic_size_t orders_open;
+
+/* NULL when memory is short. */
+static struct order *order_open(const struct scenario_request *request)
+{
+    struct order *order = malloc(request->bytes);
+    if (order == NULL) {
+        return NULL;
+    }
+    memset(order->papers, request->id[0], request->bytes - sizeof *order);
+    context_init_timeout(&order->patience, request->context, ORDER_PATIENCE_MS);
+    channel_init(&order->paid, NULL, 0, 0);
+    atomic_fetch_add(&orders_open, 1);
+    return order;
+}
+
+static void order_close(struct order *order)
+{
+    channel_finish(&order->paid);
+    context_finish(&order->patience);
+    free(order);
+    atomic_fetch_sub(&orders_open, 1);
+}
+
+static void order_await_payment(struct order *order)
+{
+    /* FIX: whether the payment comes or not, the wait ends with the shop's patience. */
+    channel_receive(&order->paid, NULL, &order->patience);
+}
+
+static void *order_main(void *argument)
+{
+    struct order *order = argument;
+    pthread_setname_np(pthread_self(), "order");
+    order_await_payment(order);
+    order_close(order);
+    return NULL;
+}
+
+static int order_accept(const struct scenario_request *request)
+{
+    struct order *order = order_open(request);
+    if (order == NULL) {
+        return -ENOMEM;
+    }
+    pthread_t worker;
+    int error = -pthread_create(&worker, NULL, order_main, order);
+    if (error != 0) {
+        order_close(order);
+        return error;
+    }
+    pthread_join(worker, NULL);
+    return 0;
+}
+
+static size_t order_count(void)
+{
+    return atomic_load(&orders_open);
+}
+
+const struct scenario thread_wait_scenario = {
+    .name = "thread-wait",
+    .family = "stuck-threads",
+    .title = "A wait for a signal that nobody sends",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "A shop gives each order to a worker, which waits for the bank's word that "
+        "the order is paid.",
+    .symptom =
+        "With every request one thread and one order's papers stay behind, and no "
+        "processor time is used.",
+    .cause =
+        "The worker waits without a deadline. The signal never comes, so the worker "
+        "never gets to the line that frees the papers.",
+    .fix =
+        "Wait with a context that has a deadline. The worker then frees the papers and "
+        "ends, paid or not, and the thread is joined.",
+    .find_it =
+        "/debug/pprof/goroutine?debug=1 shows many threads under "
+        "order_await_payment. The heap profile shows what they hold: order_open.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "the papers of an order",
+    .leaves = {.blocks = 1, .threads = 1},
+    .suspect = "order_open",
+    .run = order_accept,
+    .held = order_count,
+};

@@ -1,0 +1,123 @@
+/*
+ * A news desk watches a feed for a reader: a worker wakes ten times a second and keeps
+ * what is new until the reader, who stays for a moment only, has gone.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "runtime/context.h"
+#include "scenario.h"
+
+#define FEED_PERIOD_MS 100
+#define FEED_READER_MS 20
+
+/* What the feed had to say at one time; the newest comes first. */
+struct feed_news {
+    struct feed_news *next;
+    unsigned char text[];
+};
+
+struct feed {
+    size_t news_bytes; /* of one struct feed_news */
+    char mark;
+    struct context *reader;  /* ends when the reader has gone */
+    struct channel *watched; /* a signal: the worker is at work */
+};
+
+static atomic_size_t feeds_watched;
+
+/* Puts the latest news before `older`. News that memory is short for is missed. */
+static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *older)
+{
+    struct feed_news *news = malloc(feed->news_bytes);
+    if (news == NULL) {
+        return older;
+    }
+    news->next = older;
+    memset(news->text, feed->mark, feed->news_bytes - sizeof *news);
+    return news;
+}
+
+static void feed_forget(struct feed_news *news)
+{
+    while (news != NULL) {
+        struct feed_news *next = news->next;
+        free(news);
+        news = next;
+    }
+}
+
+static void *feed_main(void *argument)
+{
+    /* A copy, because the original goes with the request. */
+    struct feed feed = *(struct feed *)argument;
+    struct feed_news *news = NULL;
+    pthread_setname_np(pthread_self(), "feed");
+    atomic_fetch_add(&feeds_watched, 1);
+    channel_send(feed.watched, NULL, NULL);
+    /* LEAK: the sleep knows of no reader, so nothing ever ends this loop. */
+    while (context_sleep(NULL, FEED_PERIOD_MS) == 0) {
+        news = feed_poll(&feed, news);
+    }
+    feed_forget(news);
+    atomic_fetch_sub(&feeds_watched, 1);
+    return NULL;
+}
+
+static int feed_watch(const struct scenario_request *request)
+{
+    struct context reader;
+    context_init_timeout(&reader, request->context, FEED_READER_MS);
+    struct channel watched;
+    channel_init(&watched, NULL, 0, 0);
+    struct feed feed = {.news_bytes = request->bytes,
+                        .mark = request->id[0],
+                        .reader = &reader,
+                        .watched = &watched};
+    pthread_t worker;
+    int error = -pthread_create(&worker, NULL, feed_main, &feed);
+    if (error == 0) {
+        channel_receive(&watched, NULL, NULL);
+        pthread_detach(worker);
+    }
+    channel_finish(&watched);
+    context_finish(&reader);
+    return error;
+}
+
+static size_t feed_count(void)
+{
+    return atomic_load(&feeds_watched);
+}
+
+const struct scenario thread_loop_scenario = {
+    .name = "thread-loop",
+    .family = "stuck-threads",
+    .title = "A worker that has no way to end",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A request starts a worker that polls a feed every 100 ms and keeps the "
+             "news for the reader.",
+    .symptom =
+        "One thread more with every request. In-use heap goes on climbing when no "
+        "request comes any more.",
+    .cause =
+        "The worker's loop sleeps and polls and looks at nothing else. The request "
+        "ends, the worker does not, and it keeps all that it polls.",
+    .fix = "The sleep watches the request's context. When its deadline passes the loop "
+           "ends, the news is freed and the thread is joined.",
+    .find_it =
+        "/debug/pprof/goroutine?debug=1 counts many equal stacks in feed_main. Two "
+        "heap profiles taken some seconds apart show feed_poll growing.",
+    .bytes_default = 1024,
+    .bytes_min = 64,
+    .bytes_max = 1024 * 1024,
+    .bytes_meaning = "the news of one poll",
+    .leaves = {.threads = 1},
+    .growth_blocks = 1000 / FEED_PERIOD_MS,
+    .suspect = "feed_poll",
+    .run = feed_watch,
+    .held = feed_count,
+};
