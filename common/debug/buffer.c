@@ -1,0 +1,170 @@
+/*
+ * Growable memory from mmap: mremap makes it larger without a copy. See buffer.h for
+ * why it is not malloc.
+ */
+#include "debug/buffer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <zlib.h>
+
+#define BUFFER_FIRST_BYTES ((size_t)16 * 1024)
+
+/* Grows to at least `capacity` bytes. Returns 0 or -ENOMEM. */
+static int buffer_grow(struct buffer *buffer, size_t capacity)
+{
+    size_t larger = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity;
+    while (larger < capacity) {
+        if (larger > SIZE_MAX / 2) {
+            return -ENOMEM;
+        }
+        larger *= 2;
+    }
+    void *data = buffer->data == NULL
+                     ? mmap(NULL, larger, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                     : mremap(buffer->data, buffer->capacity, larger, MREMAP_MAYMOVE);
+    if (data == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    buffer->data = data;
+    buffer->capacity = larger;
+    return 0;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t bytes)
+{
+    if (buffer->error != 0) {
+        return NULL;
+    }
+    if (bytes >= SIZE_MAX - buffer->length) {
+        buffer->error = -ENOMEM;
+        return NULL;
+    }
+    /* One byte more than asked for: the '\0' behind the end. */
+    size_t needed = buffer->length + bytes + 1;
+    if (needed > buffer->capacity && buffer_grow(buffer, needed) != 0) {
+        buffer->error = -ENOMEM;
+        return NULL;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_extend(struct buffer *buffer, size_t bytes)
+{
+    buffer->length += bytes;
+    buffer->data[buffer->length] = '\0';
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t bytes)
+{
+    char *end = buffer_reserve(buffer, bytes);
+    if (end != NULL) {
+        memcpy(end, data, bytes);
+        buffer_extend(buffer, bytes);
+    }
+}
+
+void buffer_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    /* Most lines fit; the second turn has the room that the first found to be short. */
+    size_t room = 256;
+    for (;;) {
+        char *end = buffer_reserve(buffer, room);
+        if (end == NULL) {
+            return;
+        }
+        va_list arguments;
+        va_start(arguments, format);
+        int length = vsnprintf(end, room, format, arguments);
+        va_end(arguments);
+        if (length < 0) {
+            buffer->error = -EINVAL;
+            return;
+        }
+        if ((size_t)length < room) {
+            buffer_extend(buffer, (size_t)length);
+            return;
+        }
+        room = (size_t)length + 1;
+    }
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->length = 0;
+    buffer->error = 0;
+    if (buffer->data != NULL) {
+        buffer->data[0] = '\0';
+    }
+}
+
+void buffer_release(struct buffer *buffer)
+{
+    if (buffer->data != NULL) {
+        munmap(buffer->data, buffer->capacity);
+    }
+    *buffer = (struct buffer){0};
+}
+
+/* zlib's working memory, taken from a buffer too; it is given back all at once. */
+static void *gzip_allocate(void *pool, unsigned count, unsigned bytes)
+{
+    struct buffer *memory = pool;
+    size_t total = ((size_t)count * bytes + 15) / 16 * 16;
+    /* The pool must not move while zlib works in it, so it never grows. */
+    if (memory->capacity - memory->length < total) {
+        return NULL;
+    }
+    void *block = memory->data + memory->length;
+    memory->length += total;
+    return block;
+}
+
+static void gzip_free(void *pool, void *block)
+{
+    (void)pool;
+    (void)block;
+}
+
+int buffer_gzip(struct buffer *to, const struct buffer *from)
+{
+    /* deflate needs (1 << 17) + (1 << 17) bytes at these settings, and a few kilobytes
+     * for its state (zconf.h). */
+    struct buffer memory = {0};
+    z_stream stream = {.zalloc = gzip_allocate, .zfree = gzip_free, .opaque = &memory};
+    int error = -ENOMEM;
+    if (buffer_reserve(&memory, (size_t)512 * 1024) == NULL) {
+        goto done;
+    }
+    /* 16 on top of the window's size asks for gzip's header and trailer. */
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
+        goto done;
+    }
+    size_t bound = deflateBound(&stream, from->length);
+    stream.next_in = (Bytef *)from->data;
+    stream.avail_in = (uInt)from->length;
+    stream.next_out = (Bytef *)buffer_reserve(to, bound);
+    stream.avail_out = (uInt)bound;
+    if (stream.next_out != NULL && deflate(&stream, Z_FINISH) == Z_STREAM_END) {
+        buffer_extend(to, stream.total_out);
+        error = 0;
+    }
+    deflateEnd(&stream);
+done:
+    buffer_release(&memory);
+    if (error != 0 && to->error == 0) {
+        to->error = error;
+    }
+    return error;
+}
