@@ -39,7 +39,7 @@ LEAKY := $(wildcard leaky/*.c)
 FIXED := $(wildcard fixed/*.c)
 JUDGE := $(wildcard leakcheck/*.c)
 UNIT := $(wildcard tests/unit/*_test.c)
-object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 
 .PHONY: help build unit unit-programs test lesson sanitize lint format bench clean
@@ -67,7 +67,7 @@ $(BUILD)/fixed: $(call object,$(COMMON) $(FIXED))
 $(BUILD)/leakcheck: $(call object,$(JUDGE))
 	$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
 
-$(BUILD)/%.o: %.c $(BUILD)/flags
+$(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -90,7 +90,7 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call object,$(wildcard common/runtime/*.c))
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
 	$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
 
 # Each has a time limit, because a lost wake-up shows as a test that never ends. TEST_RUN

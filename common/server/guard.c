@@ -1,0 +1,158 @@
+/*
+ * The guard rails, and the hard limits behind them.
+ */
+#include "server/guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "debug/heap.h"
+#include "debug/process.h"
+
+#define MIB (1024UL * 1024)
+
+/* What the server needs for itself above the rails, so that status, profiles and dump
+ * still work at the ceiling. */
+#define SPARE_HEAP (64 * MIB)
+#define SPARE_FDS 200
+/* Address space for code, thread stacks of the server, the allocators' own reserves,
+ * and the large stacks of array-by-value. */
+#define SPARE_ADDRESSES (6144 * MIB)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct guard_need reserved; /* by the requests under way */
+
+/* Checks one resource. Returns 0, or -EAGAIN with *ret_refusal filled in. */
+static int check(const char *code, const char *what, const char *option, size_t in_use,
+                 size_t need, size_t limit, struct guard_refusal *ret_refusal)
+{
+    if (need == 0 || (in_use <= limit && need <= limit - in_use)) {
+        return 0;
+    }
+    *ret_refusal = (struct guard_refusal){
+        .code = code,
+        .what = what,
+        .option = option,
+        .in_use = in_use,
+        .need = need,
+        .limit = limit,
+    };
+    return -EAGAIN;
+}
+
+static int check_all(const struct options *options, const struct guard_need *need,
+                     struct guard_refusal *ret_refusal)
+{
+    struct heap_figures heap;
+    struct process_figures process;
+    heap_read_figures(&heap);
+    int error = process_read_figures(&process);
+    if (error == 0) {
+        error = check("heap_limit", "heap bytes", "--max-heap",
+                      heap.in_use_bytes + reserved.heap_bytes, need->heap_bytes,
+                      options->max_heap, ret_refusal);
+    }
+    if (error == 0) {
+        error = check("thread_limit", "threads", "--max-threads",
+                      process.threads + reserved.threads, need->threads,
+                      options->max_threads, ret_refusal);
+    }
+    if (error == 0) {
+        error =
+            check("fd_limit", "descriptors", "--max-fds", process.fds + reserved.fds,
+                  need->fds, options->max_fds, ret_refusal);
+    }
+    if (error == 0) {
+        error = check("timer_limit", "timers", "--max-timers",
+                      process.timers + reserved.timers, need->timers,
+                      options->max_timers, ret_refusal);
+    }
+    return error;
+}
+
+int guard_enter(const struct options *options, const struct guard_need *need,
+                struct guard_refusal *ret_refusal)
+{
+    pthread_mutex_lock(&lock);
+    int error = check_all(options, need, ret_refusal);
+    if (error == 0) {
+        reserved.heap_bytes += need->heap_bytes;
+        reserved.threads += need->threads;
+        reserved.fds += need->fds;
+        reserved.timers += need->timers;
+    }
+    pthread_mutex_unlock(&lock);
+    return error;
+}
+
+void guard_leave(const struct guard_need *need)
+{
+    pthread_mutex_lock(&lock);
+    reserved.heap_bytes -= need->heap_bytes;
+    reserved.threads -= need->threads;
+    reserved.fds -= need->fds;
+    reserved.timers -= need->timers;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Lets the process open as many descriptors as the rail allows, and some more. */
+static int limit_descriptors(struct options *options)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return -errno;
+    }
+    rlim_t wanted = options->max_fds + SPARE_FDS;
+    if (limit.rlim_max != RLIM_INFINITY && wanted > limit.rlim_max) {
+        if (limit.rlim_max < 2 * SPARE_FDS) {
+            return -EMFILE;
+        }
+        wanted = limit.rlim_max;
+        options->max_fds = (unsigned)wanted - SPARE_FDS;
+    }
+    limit.rlim_cur = wanted;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
+}
+
+/* A sanitizer reserves terabytes of addresses for its shadow memory. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SHADOW_MEMORY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SHADOW_MEMORY 1
+#endif
+#endif
+#ifndef HAS_SHADOW_MEMORY
+#define HAS_SHADOW_MEMORY 0
+#endif
+
+static int limit_addresses(const struct options *options)
+{
+    if (HAS_SHADOW_MEMORY) {
+        return 0;
+    }
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0) {
+        return -errno;
+    }
+    rlim_t wanted =
+        options->max_heap + options->max_threads * GUARD_STACK_BYTES + SPARE_ADDRESSES;
+    if (limit.rlim_max != RLIM_INFINITY && wanted > limit.rlim_max) {
+        wanted = limit.rlim_max;
+    }
+    limit.rlim_cur = wanted;
+    return setrlimit(RLIMIT_AS, &limit) == 0 ? 0 : -errno;
+}
+
+int guard_set_limits(struct options *options)
+{
+    int error = limit_descriptors(options);
+    if (error == 0) {
+        error = limit_addresses(options);
+    }
+    if (error == 0) {
+        heap_limit(options->max_heap + SPARE_HEAP);
+    }
+    return error;
+}

@@ -1,0 +1,399 @@
+/*
+ * The lab's own routes: running scenarios, and listing them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/guard.h"
+#include "server/reply.h"
+#include "server/server_private.h"
+#include "variant.h"
+
+#define MIB (1024UL * 1024)
+#define COUNT_MAX 10000
+#define HOLD_MAX_MS 10000
+#define ID_DEFAULT "anonymous"
+
+/* One scenario of a request, and the main size of its calls. */
+struct step {
+    const struct scenario *scenario;
+    size_t bytes;
+};
+
+/* What a request asks for: each step once, and that `count` times. */
+struct plan {
+    const char *name; /* of the scenario or family, or "combined" */
+    const char *id;
+    unsigned count;
+    unsigned hold_ms;
+    bool is_scenario; /* it is one scenario, not a family or the combined request */
+    size_t step_count;
+    struct step *steps; /* room for scenario_count */
+};
+
+/* The documents' own request. */
+static const char *const combined[] = {"thread-loop", "http-body", "slice-prefix"};
+
+static void add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
+                        unsigned count)
+{
+    cJSON_AddNumberToObject(json, "heap_bytes",
+                            (double)count * (double)scenario_heap_bytes(amount, bytes));
+    cJSON_AddNumberToObject(json, "threads", (double)count * amount->threads);
+    cJSON_AddNumberToObject(json, "fds", (double)count * amount->fds);
+    cJSON_AddNumberToObject(json, "timers", (double)count * amount->timers);
+}
+
+/* What the whole plan leaves on the leaky server. */
+static void add_declared(cJSON *json, const struct plan *plan)
+{
+    double heap_bytes = 0;
+    struct scenario_amount sum = {0};
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct scenario_amount *leaves = &plan->steps[i].scenario->leaves;
+        heap_bytes += (double)scenario_heap_bytes(leaves, plan->steps[i].bytes);
+        sum.threads += leaves->threads;
+        sum.fds += leaves->fds;
+        sum.timers += leaves->timers;
+    }
+    cJSON *declared = cJSON_AddObjectToObject(json, "declared");
+    cJSON_AddNumberToObject(declared, "heap_bytes", heap_bytes * plan->count);
+    cJSON_AddNumberToObject(declared, "threads", (double)plan->count * sum.threads);
+    cJSON_AddNumberToObject(declared, "fds", (double)plan->count * sum.fds);
+    cJSON_AddNumberToObject(declared, "timers", (double)plan->count * sum.timers);
+}
+
+/* What a plan may need at most. Besides what is left for good and held for a time, each
+ * half uses a little more while it works: a few buffers, helper threads, descriptors.
+ */
+static struct guard_need need_of(const struct plan *plan)
+{
+    struct guard_need need = {.heap_bytes = MIB};
+    size_t working = 0;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct scenario *scenario = plan->steps[i].scenario;
+        size_t bytes = plan->steps[i].bytes;
+        const struct scenario_amount *leaves = &scenario->leaves;
+        const struct scenario_amount *holds = &scenario->holds;
+        size_t held = scenario_heap_bytes(holds, bytes) + 4 * bytes;
+        if (scenario->holds.stack_blocks > 0) {
+            held = 0; /* its main size is on the stack */
+        }
+        working = held > working ? held : working;
+        need.heap_bytes += plan->count * scenario_heap_bytes(leaves, bytes);
+        need.threads += plan->count * leaves->threads + holds->threads;
+        need.fds += plan->count * leaves->fds + holds->fds;
+        need.timers += plan->count * leaves->timers + holds->timers;
+    }
+    need.heap_bytes += working;
+    need.threads += need.threads > 0 ? 8 : 0;
+    need.fds += need.fds > 0 ? 8 : 0;
+    return need;
+}
+
+/* Answers for a step that failed with `error` when `done` rounds were complete. */
+static void refuse_failed(struct request *request, const struct step *step, int error,
+                          unsigned done)
+{
+    static const struct {
+        int error;
+        int status;
+        const char *code;
+        const char *hint;
+    } reasons[] = {
+        {ENOMEM, 503, "heap_limit", "start the server with a larger --max-heap"},
+        {ENOSPC, 503, "heap_limit", "it keeps no more; start the server anew"},
+        {EAGAIN, 503, "thread_limit", "the system starts no more threads or timers"},
+        {EMFILE, 503, "fd_limit", "start the server with a larger --max-fds"},
+        {ECANCELED, 503, "stopping", "the server is being stopped"},
+        {ECONNREFUSED, 502, "upstream_failed", "see what --upstream points to"},
+        {EPROTO, 502, "upstream_failed", "see what --upstream points to"},
+        {ETIMEDOUT, 502, "upstream_failed", "see what --upstream points to"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].error == -error) {
+            reply_error(request, reasons[i].status, reasons[i].code, reasons[i].hint,
+                        "%s failed after %u complete calls: %s", step->scenario->name,
+                        done, strerror(-error));
+            return;
+        }
+    }
+    reply_error(request, 500, "scenario_failed",
+                "see the server's directory and limits",
+                "%s failed after %u complete calls: %s", step->scenario->name, done,
+                strerror(-error));
+}
+
+/* Runs the plan. Returns 0, or -errno with the step and the complete rounds. */
+static int run_plan(struct server *server, const struct plan *plan,
+                    const struct step **ret_step, unsigned *ret_done)
+{
+    for (unsigned round = 0; round < plan->count; round++) {
+        for (size_t i = 0; i < plan->step_count; i++) {
+            const struct step *step = &plan->steps[i];
+            struct scenario_request call = {
+                .id = plan->id,
+                .bytes = step->bytes,
+                .hold_ms = plan->hold_ms,
+                .upstream_url = server->settings->upstream_url,
+                .directory = server->settings->directory,
+                .context = &server->running,
+            };
+            int error = context_error(&server->running);
+            if (error == 0) {
+                error = step->scenario->run(&call);
+            }
+            if (error != 0) {
+                *ret_step = step;
+                *ret_done = round;
+                return error;
+            }
+            atomic_fetch_add(&server->calls[scenario_index(step->scenario)], 1);
+        }
+    }
+    return 0;
+}
+
+static void reply_done(struct request *request, const struct plan *plan,
+                       double elapsed_ms)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "server", variant.name);
+    cJSON_AddStringToObject(json, "scenario", plan->name);
+    cJSON_AddStringToObject(json, "id", plan->id);
+    cJSON_AddNumberToObject(json, "count", plan->count);
+    if (plan->is_scenario) {
+        cJSON_AddNumberToObject(json, "bytes", (double)plan->steps[0].bytes);
+    }
+    add_declared(json, plan);
+    if (!plan->is_scenario) {
+        cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
+        for (size_t i = 0; i < plan->step_count; i++) {
+            const struct step *step = &plan->steps[i];
+            cJSON *item = cJSON_CreateObject();
+            cJSON_AddStringToObject(item, "scenario", step->scenario->name);
+            cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
+            add_amounts(cJSON_AddObjectToObject(item, "declared"),
+                        &step->scenario->leaves, step->bytes, plan->count);
+            cJSON_AddItemToArray(steps, item);
+        }
+    }
+    cJSON_AddNumberToObject(json, "elapsed_ms", elapsed_ms);
+    reply_json(request, 200, json);
+}
+
+/* Runs the plan within the guard rails, and answers. */
+static void execute(struct request *request, const struct plan *plan)
+{
+    struct guard_need need = need_of(plan);
+    struct guard_refusal refusal;
+    int error = guard_enter(request->server->settings->options, &need, &refusal);
+    if (error == -EAGAIN) {
+        char hint[96];
+        snprintf(hint, sizeof hint, "start the server with a larger %s",
+                 refusal.option);
+        reply_error(
+            request, 503, refusal.code, hint,
+            "%zu %s are in use, this request may need %zu more, the limit is %zu",
+            refusal.in_use, refusal.what, refusal.need, refusal.limit);
+        return;
+    }
+    if (error != 0) {
+        reply_error(request, 503, "fd_limit",
+                    "start the server with a larger --max-fds",
+                    "the process could not be counted: %s", strerror(-error));
+        return;
+    }
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    const struct step *failed = NULL;
+    unsigned done = 0;
+    error = run_plan(request->server, plan, &failed, &done);
+    guard_leave(&need);
+    if (error != 0) {
+        refuse_failed(request, failed, error, done);
+        return;
+    }
+    reply_done(request, plan, server_milliseconds_since(&start));
+}
+
+enum { ID, COUNT, BYTES, HOLD, PARAMETERS };
+
+/* Sets the main size of every step: the client's, or the scenario's own. */
+static bool size_steps(struct request *request, struct plan *plan,
+                       const struct parameter *bytes)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct scenario *scenario = plan->steps[i].scenario;
+        plan->steps[i].bytes = bytes->present ? bytes->number : scenario->bytes_default;
+        if (plan->steps[i].bytes < scenario->bytes_min ||
+            plan->steps[i].bytes > scenario->bytes_max) {
+            char hint[96];
+            snprintf(hint, sizeof hint, "bytes is a size from %zu to %zu",
+                     scenario->bytes_min, scenario->bytes_max);
+            reply_error(request, 400, "bad_parameter", hint,
+                        "bytes is out of range for %s", scenario->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads the parameters into the plan, whose steps are known, and executes it. The
+ * combined request takes only the first two. */
+static void plan_and_execute(struct request *request, struct plan *plan,
+                             size_t parameter_count)
+{
+    struct parameter parameters[PARAMETERS] = {
+        [ID] = {.name = "id", .type = PARAMETER_TEXT},
+        [COUNT] = {.name = "count",
+                   .type = PARAMETER_NUMBER,
+                   .minimum = 1,
+                   .maximum = COUNT_MAX},
+        [BYTES] = {.name = "bytes",
+                   .type = PARAMETER_SIZE,
+                   .minimum = 1,
+                   .maximum = 1024 * MIB},
+        [HOLD] = {.name = "hold", .type = PARAMETER_NUMBER, .maximum = HOLD_MAX_MS},
+    };
+    if (!request_parameters(request, parameters, parameter_count) ||
+        !size_steps(request, plan, &parameters[BYTES])) {
+        return;
+    }
+    plan->id = parameters[ID].present ? parameters[ID].text : ID_DEFAULT;
+    plan->count = parameters[COUNT].present ? (unsigned)parameters[COUNT].number : 1;
+    plan->hold_ms = (unsigned)parameters[HOLD].number;
+    execute(request, plan);
+}
+
+void lab_leak(struct request *request)
+{
+    struct step steps[sizeof combined / sizeof combined[0]];
+    struct plan plan = {.name = "combined", .steps = steps};
+    for (size_t i = 0; i < sizeof combined / sizeof combined[0]; i++) {
+        steps[plan.step_count++].scenario = scenario_find(combined[i]);
+    }
+    plan_and_execute(request, &plan, BYTES);
+}
+
+void lab_scenario(struct request *request)
+{
+    const char *name = request->path + strlen("/leak/");
+    const struct scenario *scenario = scenario_find(name);
+    if (scenario == NULL && !scenario_family_exists(name)) {
+        char hint[160];
+        snprintf(hint, sizeof hint, "GET /scenarios lists them; did you mean '%s'?",
+                 scenario_nearest(name));
+        reply_error(request, 404, "unknown_scenario", hint,
+                    "no scenario named '%.200s'", name);
+        return;
+    }
+    struct step *steps = calloc(scenario_count, sizeof *steps);
+    if (steps == NULL) {
+        reply_json(request, 503, NULL);
+        return;
+    }
+    struct plan plan = {.name = name, .is_scenario = scenario != NULL, .steps = steps};
+    for (size_t i = 0; i < scenario_count; i++) {
+        if (scenarios[i] == scenario ||
+            (scenario == NULL && strcmp(scenarios[i]->family, name) == 0)) {
+            steps[plan.step_count++].scenario = scenarios[i];
+        }
+    }
+    plan_and_execute(request, &plan, PARAMETERS);
+    free(steps);
+}
+
+static void add_parameter(cJSON *list, const char *name, const char *meaning,
+                          size_t value, size_t minimum, size_t maximum)
+{
+    cJSON *parameter = cJSON_CreateObject();
+    cJSON_AddStringToObject(parameter, "name", name);
+    cJSON_AddStringToObject(parameter, "meaning", meaning);
+    cJSON_AddNumberToObject(parameter, "default", (double)value);
+    cJSON_AddNumberToObject(parameter, "min", (double)minimum);
+    cJSON_AddNumberToObject(parameter, "max", (double)maximum);
+    cJSON_AddItemToArray(list, parameter);
+}
+
+static void add_parameters(cJSON *json, const struct scenario *scenario)
+{
+    char meaning[128];
+    cJSON *list = cJSON_AddArrayToObject(json, "parameters");
+    cJSON *id = cJSON_CreateObject();
+    cJSON_AddStringToObject(id, "name", "id");
+    cJSON_AddStringToObject(id, "meaning", "whose request it is");
+    cJSON_AddStringToObject(id, "default", ID_DEFAULT);
+    cJSON_AddNumberToObject(id, "max_length", REQUEST_TEXT_MAX);
+    cJSON_AddItemToArray(list, id);
+    add_parameter(list, "count", "how many calls", 1, 1, COUNT_MAX);
+    snprintf(meaning, sizeof meaning, "bytes of %s", scenario->bytes_meaning);
+    add_parameter(list, "bytes", meaning, scenario->bytes_default, scenario->bytes_min,
+                  scenario->bytes_max);
+    if (scenario->kind == SCENARIO_TEMPORARY) {
+        add_parameter(list, "hold", "milliseconds to stay at the peak", 0, 0,
+                      HOLD_MAX_MS);
+    }
+}
+
+/* The path of one half: "leaky/slice_prefix.c" for "slice-prefix". */
+static void add_file(cJSON *list, const char *half, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s.c", half, name);
+    for (char *p = path; *p != '\0'; p++) {
+        *p = *p == '-' ? '_' : *p;
+    }
+    cJSON_AddItemToArray(list, cJSON_CreateString(path));
+}
+
+static cJSON *describe(const struct scenario *scenario, bool answers)
+{
+    size_t bytes = scenario->bytes_default;
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", scenario->name);
+    cJSON_AddStringToObject(json, "family", scenario->family);
+    cJSON_AddStringToObject(json, "title", scenario->title);
+    cJSON_AddStringToObject(json, "kind", scenario_kind_name(scenario->kind));
+    add_amounts(cJSON_AddObjectToObject(json, "leaves"), &scenario->leaves, bytes, 1);
+    cJSON *holds = cJSON_AddObjectToObject(json, "holds");
+    add_amounts(holds, &scenario->holds, bytes, 1);
+    cJSON_AddNumberToObject(holds, "stack_bytes",
+                            (double)scenario->holds.stack_blocks * (double)bytes);
+    cJSON_AddNumberToObject(json, "allocates_bytes",
+                            (double)scenario->churn_blocks * (double)bytes);
+    cJSON_AddNumberToObject(json, "growth_bytes_per_second",
+                            (double)scenario->growth_blocks * (double)bytes);
+    add_parameters(json, scenario);
+    cJSON_AddStringToObject(json, "story", scenario->story);
+    cJSON_AddStringToObject(json, "symptom", scenario->symptom);
+    cJSON_AddStringToObject(json, "cause", scenario->cause);
+    cJSON_AddStringToObject(json, "fix", scenario->fix);
+    cJSON_AddStringToObject(json, "find_it", scenario->find_it);
+    cJSON *files = cJSON_AddArrayToObject(json, "files");
+    add_file(files, "leaky", scenario->name);
+    add_file(files, "fixed", scenario->name);
+    if (answers) {
+        cJSON_AddItemToObject(json, "suspect",
+                              scenario->suspect == NULL
+                                  ? cJSON_CreateNull()
+                                  : cJSON_CreateString(scenario->suspect));
+    }
+    return json;
+}
+
+void lab_scenarios(struct request *request)
+{
+    struct parameter answers = {
+        .name = "answers", .type = PARAMETER_NUMBER, .maximum = 1};
+    if (!request_parameters(request, &answers, 1)) {
+        return;
+    }
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < scenario_count; i++) {
+        cJSON_AddItemToArray(list, describe(scenarios[i], answers.number == 1));
+    }
+    reply_json(request, 200, list);
+}

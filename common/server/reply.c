@@ -1,0 +1,114 @@
+/*
+ * Sending replies through civetweb. Header and body go out in two writes, which is fast
+ * only with tcp_nodelay (see server.c).
+ */
+#include "server/reply.h"
+
+#include <civetweb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_TYPE "application/json"
+
+static const char *status_text(int status)
+{
+    return mg_get_response_code_text(NULL, status);
+}
+
+void reply_data(struct request *request, int status, const char *type,
+                const char *headers, const void *data, size_t size)
+{
+    mg_printf(request->connection,
+              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %lu\r\n"
+              "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+              status, status_text(status), type, (unsigned long)size, headers);
+    if (request->method != METHOD_HEAD && size > 0) {
+        mg_write(request->connection, data, size);
+    }
+}
+
+/* Sends `json` and deletes it; when memory is short, says so with what needs none. */
+static void send_json(struct request *request, int status, const char *headers,
+                      cJSON *json)
+{
+    static const char no_memory[] =
+        "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the reply\","
+        "\"hint\":\"start the server with a larger --max-heap\"}}\n";
+    char *text = json == NULL ? NULL : cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    if (text == NULL) {
+        reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
+        return;
+    }
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the NUL: a reply should end its last line */
+    reply_data(request, status, JSON_TYPE, headers, text, length + 1);
+    free(text);
+}
+
+void reply_json(struct request *request, int status, cJSON *json)
+{
+    send_json(request, status, "", json);
+}
+
+static void send_error(struct request *request, int status, const char *headers,
+                       const char *code, const char *hint, const char *format,
+                       va_list arguments)
+{
+    char message[512];
+    vsnprintf(message, sizeof message, format, arguments);
+    cJSON *json = cJSON_CreateObject();
+    cJSON *error = cJSON_AddObjectToObject(json, "error");
+    if (cJSON_AddStringToObject(error, "code", code) == NULL ||
+        cJSON_AddStringToObject(error, "message", message) == NULL ||
+        cJSON_AddStringToObject(error, "hint", hint) == NULL) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    send_json(request, status, headers, json);
+}
+
+void reply_error(struct request *request, int status, const char *code,
+                 const char *hint, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    send_error(request, status, "", code, hint, format, arguments);
+    va_end(arguments);
+}
+
+void reply_error_close(struct request *request, int status, const char *code,
+                       const char *hint, const char *format, ...)
+{
+    mg_disable_connection_keep_alive(request->connection);
+    va_list arguments;
+    va_start(arguments, format);
+    send_error(request, status, "Connection: close\r\n", code, hint, format, arguments);
+    va_end(arguments);
+}
+
+static void send_error_with(struct request *request, int status, const char *headers,
+                            const char *code, const char *hint, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    send_error(request, status, headers, code, hint, format, arguments);
+    va_end(arguments);
+}
+
+void reply_method_not_allowed(struct request *request, unsigned methods)
+{
+    char list[32];
+    snprintf(list, sizeof list, "%s%s%s", methods & METHOD_GET ? "GET, " : "",
+             methods & METHOD_HEAD ? "HEAD, " : "",
+             methods & METHOD_POST ? "POST, " : "");
+    list[strlen(list) - 2] = '\0'; /* the last comma */
+    char headers[64];
+    snprintf(headers, sizeof headers, "Allow: %s\r\n", list);
+    char hint[64];
+    snprintf(hint, sizeof hint, "this route takes %s", list);
+    send_error_with(request, 405, headers, "method_not_allowed", hint,
+                    "wrong method for %s", request->path);
+}

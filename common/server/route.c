@@ -1,0 +1,54 @@
+/*
+ * The table of routes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/reply.h"
+#include "server/server_private.h"
+
+#define READ (METHOD_GET | METHOD_HEAD)
+
+static const struct route routes[] = {
+    {"/healthz", READ, false, status_health},
+    {"/status", READ, false, status_report},
+    {"/scenarios", READ, false, lab_scenarios},
+    {"/leak", METHOD_GET | METHOD_POST, true, lab_leak},
+    {"/leak/*", METHOD_GET | METHOD_POST, true, lab_scenario},
+    {"/debug/heap/dump", METHOD_POST, false, profiles_dump},
+};
+
+static bool route_matches(const struct route *route, const struct request *request)
+{
+    if (route->main_port_only && request->debug_port) {
+        return false;
+    }
+    size_t length = strlen(route->path);
+    if (route->path[length - 1] == '*') {
+        return strncmp(request->path, route->path, length - 1) == 0;
+    }
+    return strcmp(request->path, route->path) == 0;
+}
+
+void route_request(struct request *request)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        const struct route *route = &routes[i];
+        if (!route_matches(route, request)) {
+            continue;
+        }
+        if ((route->methods & request->method) == 0) {
+            reply_method_not_allowed(request, route->methods);
+            return;
+        }
+        route->handle(request);
+        return;
+    }
+    reply_error(
+        request, 404, "unknown_route",
+        request->debug_port
+            ? "/status, /scenarios, /healthz and /debug/pprof/ are here; /leak is "
+              "on the main port"
+            : "try /scenarios, /status, /leak?id=x or /debug/pprof/",
+        "no route '%.200s'", request->path);
+}

@@ -1,0 +1,211 @@
+/*
+ * Starting and stopping civetweb, twice: the main port and the debug port. All requests
+ * come in through one callback, which checks them and looks up their route.
+ */
+#include "server/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/reply.h"
+#include "server/server_private.h"
+
+#define MAIN_THREADS "32" /* one for each connection that is open at a time */
+#define DEBUG_THREADS "16"
+
+static struct listener *listener_of(const struct mg_connection *connection)
+{
+    return mg_get_user_data(mg_get_context(connection));
+}
+
+/* civetweb: a request has come. Any value above 0 means that it has been answered. */
+static int on_request(struct mg_connection *connection)
+{
+    struct listener *listener = listener_of(connection);
+    struct server *server = listener->server;
+    struct request request;
+    atomic_fetch_add(&server->requests_total, 1);
+    if (request_init(&request, connection, server, listener == &server->debug)) {
+        route_request(&request);
+        request_finish(&request);
+    }
+    return 200;
+}
+
+/* civetweb: something came that is no request, so `on_request` never saw it. */
+static int on_error(struct mg_connection *connection, int status, const char *message)
+{
+    struct request request = {.connection = connection, .method = METHOD_GET};
+    reply_error_close(&request, status, "bad_request", "send plain HTTP/1.1", "%s",
+                      message);
+    return 0;
+}
+
+static int on_log(const struct mg_connection *connection, const char *message)
+{
+    /* While it starts, civetweb passes a connection that has only a context. */
+    struct listener *listener = listener_of(connection);
+    if (listener != NULL) {
+        snprintf(listener->fault, sizeof listener->fault, "%s", message);
+    }
+    return 1; /* civetweb shall not write a log of its own */
+}
+
+static void on_thread_start_name(const char *name)
+{
+    pthread_setname_np(pthread_self(), name);
+}
+
+/* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
+static void *on_thread_start(const struct mg_context *context, int type)
+{
+    const struct listener *listener = mg_get_user_data(context);
+    bool debug = listener == &listener->server->debug;
+    on_thread_start_name(type == 0 ? (debug ? "debug-accept" : "http-accept")
+                                   : (debug ? "debug-worker" : "http-worker"));
+    return NULL;
+}
+
+static int listener_start(struct listener *listener, struct server *server, int port,
+                          const char *threads)
+{
+    char address[64];
+    snprintf(address, sizeof address, "%s:%d", server->settings->options->bind, port);
+    const char *civetweb_options[] = {
+        "listening_ports",
+        address,
+        "num_threads",
+        threads,
+        "enable_keep_alive",
+        "yes",
+        "keep_alive_timeout_ms",
+        "2000",
+        "request_timeout_ms",
+        "10000",
+        /* Header and body are written apart: without this each reply waits for an ACK.
+         */
+        "tcp_nodelay",
+        "1",
+        "decode_url",
+        "yes",
+        "allow_sendfile_call",
+        "no",
+        NULL,
+    };
+    static const struct mg_callbacks callbacks = {
+        .begin_request = on_request,
+        .http_error = on_error,
+        .log_message = on_log,
+        .init_thread = on_thread_start,
+    };
+    listener->server = server;
+    listener->civetweb = mg_start(&callbacks, listener, civetweb_options);
+    if (listener->civetweb == NULL) {
+        return -EADDRINUSE;
+    }
+    struct mg_server_port bound;
+    if (mg_get_server_ports(listener->civetweb, 1, &bound) != 1) {
+        return -EADDRNOTAVAIL;
+    }
+    listener->port = bound.port;
+    return 0;
+}
+
+static void listener_stop(struct listener *listener)
+{
+    if (listener->civetweb != NULL) {
+        mg_stop(listener->civetweb);
+        listener->civetweb = NULL;
+    }
+}
+
+static void *listener_stop_thread(void *argument)
+{
+    listener_stop(argument);
+    return NULL;
+}
+
+static int server_listen(struct server *server, char *message, size_t message_size)
+{
+    const struct options *options = server->settings->options;
+    struct listener *listener = &server->main;
+    int port = options->port;
+    int error = listener_start(listener, server, port, MAIN_THREADS);
+    if (error == 0 && options->debug_port >= 0) {
+        listener = &server->debug;
+        port = options->debug_port;
+        error = listener_start(listener, server, port, DEBUG_THREADS);
+    }
+    if (error != 0) {
+        snprintf(message, message_size, "cannot listen on %s:%d: %s", options->bind,
+                 port, listener->fault[0] != '\0' ? listener->fault : strerror(-error));
+    }
+    return error;
+}
+
+int server_start(struct server **ret_server, const struct server_settings *settings,
+                 char *message, size_t message_size)
+{
+    struct server *server = calloc(1, sizeof *server);
+    atomic_ulong *calls = calloc(scenario_count, sizeof *calls);
+    if (server == NULL || calls == NULL) {
+        free(server);
+        free(calls);
+        snprintf(message, message_size, "not enough memory");
+        return -ENOMEM;
+    }
+    server->settings = settings;
+    server->calls = calls;
+    server->debug.port = -1;
+    gethostname(server->host_name, sizeof server->host_name - 1);
+    clock_gettime(CLOCK_MONOTONIC, &server->started);
+    context_init(&server->running, NULL);
+    mg_init_library(0);
+    int error = server_listen(server, message, message_size);
+    if (error != 0) {
+        server_stop(server);
+        return error;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+int server_port(const struct server *server)
+{
+    return server->main.port;
+}
+
+int server_debug_port(const struct server *server)
+{
+    return server->debug.port;
+}
+
+double server_milliseconds_since(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) * 1e3 +
+           (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+}
+
+void server_stop(struct server *server)
+{
+    context_cancel(&server->running);
+    /* Each takes up to two seconds to notice, so both are stopped at once. */
+    pthread_t thread;
+    bool parallel =
+        pthread_create(&thread, NULL, listener_stop_thread, &server->debug) == 0;
+    listener_stop(&server->main);
+    if (parallel) {
+        pthread_join(thread, NULL);
+    } else {
+        listener_stop(&server->debug);
+    }
+    mg_exit_library();
+    context_finish(&server->running);
+    free(server->calls);
+    free(server);
+}

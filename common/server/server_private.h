@@ -1,0 +1,62 @@
+/*
+ * What the rooms of common/server share and nobody else sees.
+ */
+#ifndef LAB_SERVER_SERVER_PRIVATE_H
+#define LAB_SERVER_SERVER_PRIVATE_H
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "runtime/context.h"
+#include "scenario.h"
+#include "server/request.h"
+#include "server/server.h"
+
+/* One of the two ports. */
+struct listener {
+    struct server *server;
+    struct mg_context *civetweb; /* NULL: not listening */
+    int port;
+    char fault[256]; /* the last thing civetweb complained about */
+};
+
+struct server {
+    const struct server_settings *settings;
+    struct context running; /* ends when the server is to stop */
+    struct listener main;
+    struct listener debug;
+    char host_name[256];
+    struct timespec started; /* CLOCK_MONOTONIC */
+    atomic_ulong requests_total;
+    atomic_ulong *calls; /* of each scenario, by scenario_index */
+};
+
+/* How long ago `start` was, by CLOCK_MONOTONIC. */
+double server_milliseconds_since(const struct timespec *start);
+
+/* A route: a path, the methods it takes, and who answers. */
+struct route {
+    const char *path; /* with a '*' at its end: every path that begins so */
+    unsigned methods; /* OR of enum request_method */
+    bool main_port_only;
+    void (*handle)(struct request *request);
+};
+
+/* Sends the request to the handler of its route, or answers 404 or 405. */
+void route_request(struct request *request);
+
+/* Handlers, by room. lab.c: */
+void lab_leak(struct request *request);      /* /leak */
+void lab_scenario(struct request *request);  /* /leak/<name> */
+void lab_scenarios(struct request *request); /* /scenarios */
+
+/* status.c: */
+void status_report(struct request *request); /* /status */
+void status_health(struct request *request); /* /healthz */
+
+/* profiles.c: */
+void profiles_dump(struct request *request); /* /debug/heap/dump */
+
+#endif
