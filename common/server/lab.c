@@ -2,6 +2,7 @@
  * The lab's own routes: running scenarios, and listing them.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,14 +160,16 @@ static int run_plan(struct server *server, const struct plan *plan,
 static void reply_done(struct request *request, const struct plan *plan,
                        double elapsed_ms)
 {
+    double bytes = 0; /* of several scenarios: all their main sizes together */
+    for (size_t i = 0; i < plan->step_count; i++) {
+        bytes += (double)plan->steps[i].bytes;
+    }
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "server", variant.name);
     cJSON_AddStringToObject(json, "scenario", plan->name);
     cJSON_AddStringToObject(json, "id", plan->id);
     cJSON_AddNumberToObject(json, "count", plan->count);
-    if (plan->is_scenario) {
-        cJSON_AddNumberToObject(json, "bytes", (double)plan->steps[0].bytes);
-    }
+    cJSON_AddNumberToObject(json, "bytes", bytes);
     add_declared(json, plan);
     if (!plan->is_scenario) {
         cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
@@ -180,7 +183,7 @@ static void reply_done(struct request *request, const struct plan *plan,
             cJSON_AddItemToArray(steps, item);
         }
     }
-    cJSON_AddNumberToObject(json, "elapsed_ms", elapsed_ms);
+    cJSON_AddNumberToObject(json, "elapsed_ms", round(elapsed_ms * 1000) / 1000);
     reply_json(request, 200, json);
 }
 

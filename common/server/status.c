@@ -2,6 +2,7 @@
  * What the process says of itself, for people and programs that watch it.
  */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,9 +102,10 @@ void status_report(struct request *request)
     cJSON_AddStringToObject(json, "version", LAB_VERSION);
     cJSON_AddNumberToObject(json, "pid", getpid());
     cJSON_AddNumberToObject(json, "uptime_seconds",
-                            server_milliseconds_since(&server->started) / 1e3);
+                            round(server_milliseconds_since(&server->started)) / 1000);
     cJSON_AddStringToObject(json, "profile", heap_profiled() ? "exact" : "off");
-    cJSON_AddNumberToObject(json, "age_ms", server_milliseconds_since(&figures.taken));
+    cJSON_AddNumberToObject(
+        json, "age_ms", round(server_milliseconds_since(&figures.taken) * 1000) / 1000);
     add_memory(json, &figures);
     cJSON_AddNumberToObject(json, "threads", figures.process.threads);
     cJSON_AddNumberToObject(json, "fds", figures.process.fds);
