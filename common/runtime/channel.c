@@ -15,16 +15,6 @@
 #include "runtime/channel_private.h"
 #include "runtime/context.h"
 
-/* A place in the queue of one channel, in a ring: the first one's previous is the last.
- */
-struct channel_waiter {
-    struct wait *wait;
-    struct channel_case *choice;
-    int index; /* of the choice; CONTEXT_ENDED for a context's done channel */
-    struct channel_waiter *next;
-    struct channel_waiter *previous;
-};
-
 /* One thread that waits. It is `done` once `chosen` has been set for it. */
 struct wait {
     pthread_cond_t wake;
@@ -36,7 +26,7 @@ struct wait {
     size_t ends_count;
 };
 
-#define CONTEXT_ENDED (-1)
+#define CONTEXT_ENDED (-1) /* an index that no case has */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 

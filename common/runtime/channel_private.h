@@ -9,7 +9,18 @@
 #define LAB_RUNTIME_CHANNEL_PRIVATE_H
 
 struct channel;
+struct channel_case;
 struct context;
+
+/* A place in the queue of a channel. The queue is a ring: the first one's previous is
+ * the last. */
+struct channel_waiter {
+    struct wait *wait; /* of the thread that waits */
+    struct channel_case *choice;
+    int index; /* of the choice in its select; -1 if it is the end of a context */
+    struct channel_waiter *next;
+    struct channel_waiter *previous;
+};
 
 void channels_lock(void);
 void channels_unlock(void);
