@@ -1,0 +1,169 @@
+/*
+ * A bank settles three transfers at the same time: from the first account to the
+ * second, from the second to the first, and from the third to the first. Each has a
+ * worker, each account has a lock, and a transfer needs the locks of both its accounts.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "scenario.h"
+
+#define ACCOUNT_COUNT 3
+
+struct account {
+    int number;
+    pthread_mutex_t lock;
+    long balance;
+    struct account *payee; /* who gets the transfer from this account */
+    pthread_t worker;      /* that does it */
+    struct channel ready;  /* a signal: the transfer is prepared */
+    struct channel go;     /* a bool: whether to carry it out */
+    unsigned char history[];
+};
+
+static atomic_size_t accounts_open;
+
+/* NULL when memory is short. */
+static struct account *account_open(const struct scenario_request *request, int number)
+{
+    struct account *account = malloc(request->bytes);
+    if (account == NULL) {
+        return NULL;
+    }
+    *account = (struct account){.number = number, .balance = 100};
+    memset(account->history, request->id[0], request->bytes - sizeof *account);
+    pthread_mutex_init(&account->lock, NULL);
+    channel_init(&account->ready, NULL, 0, 0);
+    channel_init(&account->go, NULL, sizeof(bool), 0);
+    atomic_fetch_add(&accounts_open, 1);
+    return account;
+}
+
+/* Takes NULL. */
+static void account_close(struct account *account)
+{
+    if (account != NULL) {
+        channel_finish(&account->go);
+        channel_finish(&account->ready);
+        pthread_mutex_destroy(&account->lock);
+        free(account);
+        atomic_fetch_sub(&accounts_open, 1);
+    }
+}
+
+/* Tells the bank that the transfer is prepared, and waits for its word. */
+static bool account_confirm(struct account *from)
+{
+    bool go = false;
+    channel_send(&from->ready, NULL, NULL);
+    channel_receive(&from->go, &go, NULL);
+    return go;
+}
+
+static void account_transfer(struct account *from, struct account *to)
+{
+    /* LEAK: each holds its payer and waits for its payee: the first two for each
+     * other, and the third behind them. */
+    pthread_mutex_lock(&from->lock);
+    if (account_confirm(from)) {
+        pthread_mutex_lock(&to->lock);
+        from->balance--;
+        to->balance++;
+        pthread_mutex_unlock(&to->lock);
+    }
+    pthread_mutex_unlock(&from->lock);
+}
+
+static void *account_main(void *argument)
+{
+    struct account *from = argument;
+    pthread_setname_np(pthread_self(), "account");
+    account_transfer(from, from->payee);
+    return NULL;
+}
+
+/* Does all the transfers or none. Returns 0 or -errno; on failure no worker is left. */
+static int account_settle(struct account *accounts[ACCOUNT_COUNT])
+{
+    int error = 0;
+    int started = 0;
+    while (started < ACCOUNT_COUNT && error == 0) {
+        struct account *from = accounts[started];
+        error = -pthread_create(&from->worker, NULL, account_main, from);
+        started += error == 0 ? 1 : 0;
+    }
+    bool go = error == 0;
+    for (int i = 0; i < started; i++) {
+        channel_receive(&accounts[i]->ready, NULL, NULL);
+    }
+    for (int i = 0; i < started; i++) {
+        channel_send(&accounts[i]->go, &go, NULL);
+    }
+    for (int i = 0; i < started; i++) {
+        if (go) {
+            pthread_detach(accounts[i]->worker);
+        } else {
+            pthread_join(accounts[i]->worker, NULL);
+        }
+    }
+    return error;
+}
+
+static int account_clear(const struct scenario_request *request)
+{
+    struct account *accounts[ACCOUNT_COUNT];
+    int error = 0;
+    for (int i = 0; i < ACCOUNT_COUNT; i++) {
+        accounts[i] = account_open(request, i + 1);
+        error = accounts[i] == NULL ? -ENOMEM : error;
+    }
+    if (error == 0) {
+        accounts[0]->payee = accounts[1];
+        accounts[1]->payee = accounts[0];
+        accounts[2]->payee = accounts[0];
+        error = account_settle(accounts);
+    }
+    for (int i = 0; i < ACCOUNT_COUNT && error != 0; i++) {
+        account_close(accounts[i]);
+    }
+    return error;
+}
+
+static size_t account_count(void)
+{
+    return atomic_load(&accounts_open);
+}
+
+const struct scenario lock_deadlock_scenario = {
+    .name = "lock-deadlock",
+    .family = "stuck-threads",
+    .title = "Two locks, taken in two orders",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "A bank carries out three transfers between three accounts at the same time, "
+        "each in a worker that locks both its accounts.",
+    .symptom =
+        "Every request leaves three threads and three accounts behind; processor "
+        "time stays at zero.",
+    .cause =
+        "One worker holds the first account and wants the second, another holds the "
+        "second and wants the first. A third wants the first too.",
+    .fix =
+        "All workers take the locks in one order, lower account number first, and hold "
+        "none while they wait for anything else.",
+    .find_it = "/debug/pprof/goroutine?debug=1 shows three threads a request in "
+               "pthread_mutex_lock, called from account_transfer at the second of its "
+               "two locks.",
+    .bytes_default = 4096,
+    .bytes_min = 512,
+    .bytes_max = 16 * 1024 * 1024,
+    .bytes_meaning = "an account with its history",
+    .leaves = {.blocks = ACCOUNT_COUNT, .threads = ACCOUNT_COUNT},
+    .suspect = "account_open",
+    .run = account_clear,
+    .held = account_count,
+};

@@ -1,0 +1,164 @@
+/*
+ * Ten workers post one entry each to a ledger that a mutex guards. The first entry is
+ * refused, because it is about nothing; the other nine follow it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "scenario.h"
+
+#define LEDGER_ENTRIES 10
+
+struct ledger {
+    pthread_mutex_t lock;
+    long balance;
+};
+
+struct ledger_entry {
+    struct ledger *ledger;
+    long amount;
+    pthread_t worker;
+    struct channel go; /* a bool: whether to post the entry */
+    unsigned char receipt[];
+};
+
+static atomic_size_t ledger_entries;
+
+/* NULL when memory is short. */
+static struct ledger *ledger_open(void)
+{
+    struct ledger *ledger = malloc(sizeof *ledger);
+    if (ledger != NULL) {
+        pthread_mutex_init(&ledger->lock, NULL);
+        ledger->balance = 0;
+    }
+    return ledger;
+}
+
+static void ledger_close(struct ledger *ledger)
+{
+    pthread_mutex_destroy(&ledger->lock);
+    free(ledger);
+}
+
+static void ledger_post(struct ledger_entry *entry)
+{
+    struct ledger *ledger = entry->ledger;
+    pthread_mutex_lock(&ledger->lock);
+    if (entry->amount == 0) {
+        /* LEAK: this way out keeps the lock, and all later entries wait for it. */
+        return;
+    }
+    ledger->balance += entry->amount;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+static void *ledger_main(void *argument)
+{
+    struct ledger_entry *entry = argument;
+    bool go = false;
+    pthread_setname_np(pthread_self(), "ledger");
+    channel_receive(&entry->go, &go, NULL);
+    if (go) {
+        ledger_post(entry);
+    }
+    return NULL;
+}
+
+/* Makes an entry and its worker, which waits for the word to go. Returns 0 or -errno.
+ */
+static int ledger_entry_open(struct ledger *ledger, long amount,
+                             const struct scenario_request *request,
+                             struct ledger_entry **ret_entry)
+{
+    struct ledger_entry *entry = malloc(request->bytes);
+    if (entry == NULL) {
+        return -ENOMEM;
+    }
+    *entry = (struct ledger_entry){.ledger = ledger, .amount = amount};
+    memset(entry->receipt, request->id[0], request->bytes - sizeof *entry);
+    channel_init(&entry->go, NULL, sizeof(bool), 0);
+    int error = -pthread_create(&entry->worker, NULL, ledger_main, entry);
+    if (error != 0) {
+        free(entry);
+        return error;
+    }
+    atomic_fetch_add(&ledger_entries, 1);
+    *ret_entry = entry;
+    return 0;
+}
+
+static void ledger_entry_close(struct ledger_entry *entry)
+{
+    pthread_join(entry->worker, NULL);
+    channel_finish(&entry->go);
+    free(entry);
+    atomic_fetch_sub(&ledger_entries, 1);
+}
+
+static int ledger_keep(const struct scenario_request *request)
+{
+    struct ledger *ledger = ledger_open();
+    if (ledger == NULL) {
+        return -ENOMEM;
+    }
+    struct ledger_entry *entries[LEDGER_ENTRIES];
+    int error = 0;
+    long count = 0;
+    while (count < LEDGER_ENTRIES && error == 0) {
+        error = ledger_entry_open(ledger, count, request, &entries[count]);
+        count += error == 0 ? 1 : 0;
+    }
+
+    /* Unless all can be posted, none is. The first is done before the others start. */
+    bool go = error == 0;
+    for (long i = 0; i < count; i++) {
+        channel_send(&entries[i]->go, &go, NULL);
+        if (i == 0 || !go) {
+            ledger_entry_close(entries[i]);
+        } else {
+            pthread_detach(entries[i]->worker);
+        }
+    }
+    if (!go) {
+        ledger_close(ledger);
+    }
+    return error;
+}
+
+static size_t ledger_entries_count(void)
+{
+    return atomic_load(&ledger_entries);
+}
+
+const struct scenario lock_never_released_scenario = {
+    .name = "lock-never-released",
+    .family = "stuck-threads",
+    .title = "One way out keeps the lock",
+    .kind = SCENARIO_PERMANENT,
+    .story = "Ten workers post entries to a ledger under one mutex. The first entry is "
+             "refused.",
+    .symptom = "Every request leaves nine threads and their receipts behind, and the "
+               "tenth thread, which caused it, is gone.",
+    .cause = "The path that refuses an entry returns without unlocking the mutex. Its "
+             "owner ends, and everyone else waits in pthread_mutex_lock for ever.",
+    .fix =
+        "Every way out of the function passes the unlock. A single exit with a label "
+        "makes that hard to forget.",
+    .find_it =
+        "/debug/pprof/goroutine?debug=1 shows nine threads a request in "
+        "pthread_mutex_lock, called from ledger_post. No stack holds the lock: its "
+        "owner ended, so read the ways out of that function.",
+    .bytes_default = 4096,
+    .bytes_min = 256,
+    .bytes_max = 16 * 1024 * 1024,
+    .bytes_meaning = "an entry's receipt",
+    .leaves = {.blocks = LEDGER_ENTRIES - 1, .threads = LEDGER_ENTRIES - 1},
+    .suspect = "ledger_entry_open",
+    .run = ledger_keep,
+    .held = ledger_entries_count,
+};
