@@ -63,7 +63,7 @@ void buffer_extend(struct buffer *buffer, size_t bytes)
 void buffer_append(struct buffer *buffer, const void *data, size_t bytes)
 {
     char *end = buffer_reserve(buffer, bytes);
-    if (end != NULL) {
+    if (end != NULL && bytes > 0) {
         memcpy(end, data, bytes);
         buffer_extend(buffer, bytes);
     }
