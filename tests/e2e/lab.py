@@ -262,7 +262,7 @@ class Server:
     running = []
     START_LINE = re.compile(
         r"^(leaky|fixed): listening on http://([0-9.]+):(\d+), "
-        r"debug on (?:http://[0-9.]+:(\d+)|off), pid (\d+)$"
+        r"debug (?:on http://[0-9.]+:(\d+)|off), pid (\d+)$"
     )
 
     def __init__(self, name, *options, build=BUILD, env=None, wrapper=(), limit=LIMIT):
@@ -382,13 +382,17 @@ class Server:
     # Heap profiles.
 
     def heap(self):
-        """The heap profile now, from gperftools' own text."""
-        text = self.get("/pprof/heap", debug=self.debug_port is not None).expect(200)
-        return HeapProfile(text.text)
+        """The heap profile now, as gperftools itself writes it to a file."""
+        path = self.dump()
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        os.unlink(path)
+        return HeapProfile(text)
 
     def dump(self):
         """Has the server write a heap profile; returns its path."""
-        reply = self.post("/debug/heap/dump?reason=test").expect(200).json()
+        debug = self.debug_port is not None
+        reply = self.post("/debug/heap/dump?reason=test", debug=debug).expect(200).json()
         return os.path.join(self.directory, reply["path"])
 
     def functions(self):
@@ -512,5 +516,5 @@ def scenario_names():
 
 def small_bytes(scenario):
     """A main size that keeps a test quick."""
-    bounds = scenario["parameters"]["bytes"]
+    bounds = next(p for p in scenario["parameters"] if p["name"] == "bytes")
     return max(bounds["min"], min(bounds["default"], 4096))
