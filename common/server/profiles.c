@@ -3,12 +3,18 @@
  * world read.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "debug/buffer.h"
 #include "debug/heap.h"
+#include "debug/heap_profile.h"
 #include "server/reply.h"
 #include "server/server_private.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* The in-use bytes of a dump, from its first line: "heap profile: 3: 4096 [...". */
 static double dumped_bytes(const char *path)
@@ -36,6 +42,132 @@ static bool refuse_without_profile(struct request *request)
                                    : "build without ALLOCATOR=libc",
                 "this server records no heap profile");
     return true;
+}
+
+/* Sends what was written to `buffer`, or says why it could not be, and releases it. */
+static void reply_profile(struct request *request, const char *type, int error,
+                          struct buffer *buffer)
+{
+    if (error == 0) {
+        error = buffer->error;
+    }
+    if (error == 0) {
+        reply_data(request, 200, type, "", buffer->data, buffer->length);
+    } else {
+        reply_error(request, 503, "heap_limit", "ask again",
+                    "the profile could not be written: %s", strerror(-error));
+    }
+    buffer_release(buffer);
+}
+
+enum { DEBUG, SECONDS, GC, HEAP_PARAMETERS };
+
+/* One difference at a time: each holds a thread of the server for up to a minute. */
+static atomic_flag difference_running = ATOMIC_FLAG_INIT;
+
+/* Takes two snapshots `seconds` apart and writes what changed between them. */
+static int write_difference(struct request *request, unsigned seconds,
+                            enum heap_view view, struct buffer *buffer)
+{
+    char *before = NULL;
+    char *after = NULL;
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int error = heap_snapshot(&before);
+    if (error == 0) {
+        error = context_sleep(&request->server->running, seconds * 1000);
+    }
+    if (error == 0) {
+        error = heap_snapshot(&after);
+    }
+    if (error == 0) {
+        double elapsed_ns = server_milliseconds_since(&start) * 1e6;
+        error =
+            heap_profile_difference(before, after, (int64_t)elapsed_ns, view, buffer);
+    }
+    free(before);
+    free(after);
+    return error;
+}
+
+static void reply_difference(struct request *request, unsigned seconds,
+                             enum heap_view view)
+{
+    if (atomic_flag_test_and_set(&difference_running)) {
+        reply_error(request, 409, "profile_busy", "ask again when the other has ended",
+                    "another heap profile with seconds= is being taken");
+        return;
+    }
+    struct buffer buffer = {0};
+    int error = write_difference(request, seconds, view, &buffer);
+    atomic_flag_clear(&difference_running);
+    reply_profile(request, "application/octet-stream", error, &buffer);
+}
+
+/* /debug/pprof/heap and /debug/pprof/allocs: Go's parameters. */
+static void reply_heap(struct request *request, enum heap_view view)
+{
+    struct parameter parameters[HEAP_PARAMETERS] = {
+        [DEBUG] = {.name = "debug", .type = PARAMETER_NUMBER, .maximum = 1},
+        [SECONDS] = {.name = "seconds",
+                     .type = PARAMETER_NUMBER,
+                     .minimum = 1,
+                     .maximum = 60},
+        [GC] = {.name = "gc", .type = PARAMETER_NUMBER, .maximum = 1},
+    };
+    if (!request_parameters(request, parameters, HEAP_PARAMETERS) ||
+        refuse_without_profile(request)) {
+        return;
+    }
+    if (parameters[GC].number == 1) {
+        heap_release_free();
+    }
+    if (parameters[SECONDS].present) {
+        if (parameters[DEBUG].number == 1) {
+            reply_error(request, 400, "bad_parameter", "leave out debug=1",
+                        "a difference over seconds has no text form");
+            return;
+        }
+        reply_difference(request, (unsigned)parameters[SECONDS].number, view);
+        return;
+    }
+    char *text = NULL;
+    struct buffer buffer = {0};
+    int error = heap_snapshot(&text);
+    const char *type = "application/octet-stream";
+    if (parameters[DEBUG].number == 1) {
+        type = TEXT_TYPE;
+        error = error != 0 ? error : heap_profile_text(text, &buffer);
+    } else {
+        error = error != 0 ? error : heap_profile_proto(text, view, &buffer);
+    }
+    free(text);
+    reply_profile(request, type, error, &buffer);
+}
+
+void profiles_heap(struct request *request)
+{
+    reply_heap(request, HEAP_VIEW_INUSE);
+}
+
+void profiles_allocs(struct request *request)
+{
+    reply_heap(request, HEAP_VIEW_ALLOCS);
+}
+
+void profiles_heap_text(struct request *request)
+{
+    if (!request_parameters(request, NULL, 0) || refuse_without_profile(request)) {
+        return;
+    }
+    char *text = NULL;
+    struct buffer buffer = {0};
+    int error = heap_snapshot(&text);
+    if (error == 0) {
+        buffer_text(&buffer, text);
+    }
+    free(text);
+    reply_profile(request, TEXT_TYPE, error, &buffer);
 }
 
 void profiles_dump(struct request *request)

@@ -57,6 +57,9 @@ void status_report(struct request *request); /* /status */
 void status_health(struct request *request); /* /healthz */
 
 /* profiles.c: */
-void profiles_dump(struct request *request); /* /debug/heap/dump */
+void profiles_heap(struct request *request);      /* /debug/pprof/heap */
+void profiles_allocs(struct request *request);    /* /debug/pprof/allocs */
+void profiles_heap_text(struct request *request); /* /pprof/heap */
+void profiles_dump(struct request *request);      /* /debug/heap/dump */
 
 #endif

@@ -85,7 +85,7 @@ static int upstream_listen(void)
         "listening_ports",
         "127.0.0.1:0", /* the system chooses the port */
         "num_threads",
-        "32",
+        "64",
         "tcp_nodelay",
         "1",
         "enable_keep_alive",
