@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "debug/heap.h"
+#include "debug/symbols.h"
 #include "options.h"
 #include "scenario.h"
 #include "server/guard.h"
@@ -166,6 +167,9 @@ static int run(struct options *options, const char *directory)
     char prefix[1000];
     snprintf(prefix, sizeof prefix, "%s/%s", options->directory, variant.name);
     int status = 1;
+    /* Without symbols a profile shows bare addresses, which is still better than none;
+     * reading them before the profiler starts keeps libdw out of the profile. */
+    symbols_load();
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
