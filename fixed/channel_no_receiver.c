@@ -1,0 +1,118 @@
+/*
+ * A reader asks for a report. A worker waits for the archive, which is slow, and hands
+ * the report over. Today the archive answers only when the reader has given up.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "runtime/context.h"
+#include "scenario.h"
+
+#define REPORT_PATIENCE_MS 2
+
+struct report {
+    struct context patience; /* ends when the reader gives up */
+    struct channel archive;  /* closed when the archive has answered */
+    struct channel ready;    /* a signal: the text is the receiver's now */
+    unsigned char text[];
+};
+
+static atomic_size_t reports_open;
+
+/* NULL when memory is short. */
+static struct report *report_open(const struct scenario_request *request)
+{
+    struct report *report = malloc(request->bytes);
+    if (report == NULL) {
+        return NULL;
+    }
+    memset(report->text, request->id[0], request->bytes - sizeof *report);
+    context_init_timeout(&report->patience, request->context, REPORT_PATIENCE_MS);
+    channel_init(&report->archive, NULL, 0, 0);
+    channel_init(&report->ready, NULL, 0, 0);
+    atomic_fetch_add(&reports_open, 1);
+    return report;
+}
+
+static void report_close(struct report *report)
+{
+    channel_finish(&report->ready);
+    channel_finish(&report->archive);
+    context_finish(&report->patience);
+    free(report);
+    atomic_fetch_sub(&reports_open, 1);
+}
+
+static void report_deliver(struct report *report)
+{
+    /* FIX: the send ends when the reader's patience does. */
+    channel_send(&report->ready, NULL, &report->patience);
+}
+
+static void *report_main(void *argument)
+{
+    struct report *report = argument;
+    pthread_setname_np(pthread_self(), "report");
+    channel_receive(&report->archive, NULL, NULL);
+    report_deliver(report);
+    return NULL;
+}
+
+static int report_request(const struct scenario_request *request)
+{
+    struct report *report = report_open(request);
+    if (report == NULL) {
+        return -ENOMEM;
+    }
+    pthread_t worker;
+    int error = -pthread_create(&worker, NULL, report_main, report);
+    if (error != 0) {
+        report_close(report);
+        return error;
+    }
+    channel_receive(&report->ready, NULL, &report->patience);
+    /* The archive answers now: too late, since the reader has just given up. */
+    channel_close(&report->archive);
+    pthread_join(worker, NULL);
+    report_close(report);
+    return 0;
+}
+
+static size_t report_count(void)
+{
+    return atomic_load(&reports_open);
+}
+
+const struct scenario channel_no_receiver_scenario = {
+    .name = "channel-no-receiver",
+    .family = "stuck-threads",
+    .title = "A send whose receiver has gone",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "A reader waits two milliseconds for a report and gives up. The worker has "
+        "the report a little later and sends it.",
+    .symptom =
+        "Every report that comes too late leaves a thread and the report behind. "
+        "While the archive is fast, nothing is seen.",
+    .cause =
+        "The channel has no buffer, so a send waits for a receiver. The only one has "
+        "left, and the send knows of nothing else that could end it.",
+    .fix =
+        "Send with the reader's context: the send ends when the reader gives up. The "
+        "thread is then joined and the report freed.",
+    .find_it =
+        "/debug/pprof/goroutine?debug=1 shows many threads in channel_send, called "
+        "from report_deliver. The heap profile shows report_open.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "a report",
+    .leaves = {.blocks = 1, .threads = 1},
+    .suspect = "report_open",
+    .run = report_request,
+    .held = report_count,
+};

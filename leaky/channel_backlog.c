@@ -1,0 +1,120 @@
+/*
+ * A service keeps an audit log. Every request hands in one record, through a global
+ * channel with a large buffer, so that no request has to wait for the log to be
+ * written.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "scenario.h"
+
+#define AUDIT_RECORDS_MAX 131072
+
+struct audit_record {
+    size_t text_bytes;
+    char text[];
+};
+
+/* The lock guards whether the log is open; the channel takes care of itself. */
+static pthread_mutex_t audit_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool audit_is_open;
+static struct channel audit_log; /* of struct audit_record * */
+static struct audit_record *audit_buffer[AUDIT_RECORDS_MAX];
+
+/* Opens the log with the first record. Returns 0 or -errno. */
+static int audit_open(void)
+{
+    int error = 0;
+    pthread_mutex_lock(&audit_lock);
+    if (!audit_is_open) {
+        channel_init(&audit_log, audit_buffer, sizeof audit_buffer[0],
+                     AUDIT_RECORDS_MAX);
+        /* LEAK: records go into this buffer, and nobody takes them out. */
+        audit_is_open = true;
+    }
+    pthread_mutex_unlock(&audit_lock);
+    return error;
+}
+
+/* NULL when memory is short. */
+static struct audit_record *audit_record_open(const struct scenario_request *request)
+{
+    struct audit_record *record = malloc(request->bytes);
+    if (record == NULL) {
+        return NULL;
+    }
+    record->text_bytes = request->bytes - sizeof *record;
+    memset(record->text, request->id[0], record->text_bytes);
+    return record;
+}
+
+/* Hands a record in; it is refused when the buffer is full. */
+static int audit_hand_in(const struct scenario_request *request)
+{
+    int error = audit_open();
+    if (error != 0) {
+        return error;
+    }
+    struct audit_record *record = audit_record_open(request);
+    if (record == NULL) {
+        return -ENOMEM;
+    }
+    error = channel_try_send(&audit_log, &record);
+    if (error != 0) {
+        free(record);
+    }
+    return error == -EAGAIN ? -ENOSPC : error;
+}
+
+static size_t audit_count(void)
+{
+    pthread_mutex_lock(&audit_lock);
+    size_t count = audit_is_open ? channel_length(&audit_log) : 0;
+    pthread_mutex_unlock(&audit_lock);
+    return count;
+}
+
+static void audit_stop(void)
+{
+    pthread_mutex_lock(&audit_lock);
+    bool was_open = audit_is_open;
+    audit_is_open = false;
+    pthread_mutex_unlock(&audit_lock);
+    struct audit_record *record = NULL;
+    while (was_open && channel_try_receive(&audit_log, &record) == 0) {
+        free(record);
+    }
+}
+
+const struct scenario channel_backlog_scenario = {
+    .name = "channel-backlog",
+    .family = "global-caches",
+    .title = "A queue that nobody empties",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "Every request hands a record to an audit log, through a global channel with "
+        "a large buffer.",
+    .symptom =
+        "In-use heap climbs by one record with every request, no thread waits and "
+        "nothing fails, until the buffer is full.",
+    .cause =
+        "Nothing ever receives from the channel. Its buffer is so large that no send "
+        "has had to wait, so nobody has noticed.",
+    .fix = "A writer, started with the first record, takes the records out and frees "
+           "them; a full buffer refuses new ones.",
+    .find_it =
+        "Two heap profiles: audit_record_open owns what grew. /status shows that "
+        "the records held grow as the requests do; ask who takes them out.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "an audit record",
+    .leaves = {.blocks = 1},
+    .suspect = "audit_record_open",
+    .run = audit_hand_in,
+    .held = audit_count,
+    .stop = audit_stop,
+};

@@ -1,0 +1,113 @@
+/*
+ * A table is exported: the request produces ten rows and sends them to a worker, which
+ * writes every row that comes into the file's buffer until there are no more.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "scenario.h"
+
+#define EXPORT_ROWS 10
+
+struct export_file {
+    struct channel rows; /* of one byte each; closed after the last */
+    size_t capacity;
+    size_t written;
+    unsigned char data[];
+};
+
+static atomic_size_t exports_open;
+
+/* NULL when memory is short. */
+static struct export_file *export_open(const struct scenario_request *request)
+{
+    struct export_file *file = malloc(request->bytes);
+    if (file == NULL) {
+        return NULL;
+    }
+    channel_init(&file->rows, NULL, sizeof(unsigned char), 0);
+    file->capacity = request->bytes - sizeof *file;
+    file->written = 0;
+    memset(file->data, request->id[0], file->capacity);
+    atomic_fetch_add(&exports_open, 1);
+    return file;
+}
+
+static void export_close(struct export_file *file)
+{
+    channel_finish(&file->rows);
+    free(file);
+    atomic_fetch_sub(&exports_open, 1);
+}
+
+/* Writes rows until the channel is closed: what `for row := range rows` is in Go. */
+static void export_write(struct export_file *file)
+{
+    unsigned char row = 0;
+    while (channel_receive(&file->rows, &row, NULL) == 0) {
+        file->data[file->written % file->capacity] = row;
+        file->written++;
+    }
+}
+
+static void *export_main(void *argument)
+{
+    pthread_setname_np(pthread_self(), "export");
+    export_write(argument);
+    return NULL;
+}
+
+static int export_table(const struct scenario_request *request)
+{
+    struct export_file *file = export_open(request);
+    if (file == NULL) {
+        return -ENOMEM;
+    }
+    pthread_t worker;
+    int error = -pthread_create(&worker, NULL, export_main, file);
+    if (error != 0) {
+        export_close(file);
+        return error;
+    }
+    for (unsigned char row = 0; row < EXPORT_ROWS; row++) {
+        channel_send(&file->rows, &row, request->context);
+    }
+    /* LEAK: nobody tells the worker that this was the last row. */
+    pthread_detach(worker);
+    return 0;
+}
+
+static size_t export_count(void)
+{
+    return atomic_load(&exports_open);
+}
+
+const struct scenario channel_never_closed_scenario = {
+    .name = "channel-never-closed",
+    .family = "stuck-threads",
+    .title = "A channel that its producer forgets to close",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A request sends the ten rows of a table to a worker, which writes rows "
+             "until the channel is closed.",
+    .symptom = "Every export is written whole, and leaves its thread and its buffer "
+               "behind all the same.",
+    .cause = "The producer stops sending and does not close the channel. The worker "
+             "can't know that no eleventh row will come, and waits for it.",
+    .fix =
+        "Whoever sends closes the channel after the last value. The worker's loop then "
+        "ends, the thread is joined and the buffer freed.",
+    .find_it = "/debug/pprof/goroutine?debug=1 shows many threads in channel_receive, "
+               "called from export_write. The heap profile shows export_open.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "the file's buffer",
+    .leaves = {.blocks = 1, .threads = 1},
+    .suspect = "export_open",
+    .run = export_table,
+    .held = export_count,
+};

@@ -1,0 +1,144 @@
+/*
+ * A relay passes a packet on: one worker sends it down a line, which is a channel, and
+ * another takes it out at the far end. Each has a packet's memory.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/channel.h"
+#include "runtime/context.h"
+#include "scenario.h"
+
+#define RELAY_BYTES 16
+
+struct relay {
+    struct channel *line;   /* of single bytes; the sender closes it */
+    struct context context; /* ends the waits on the line */
+    pthread_t worker;
+    unsigned char packet[];
+};
+
+static atomic_size_t relays_open;
+
+/* One end of the line. NULL when memory is short. */
+static struct relay *relay_open(const struct scenario_request *request,
+                                struct channel *line, struct context *parent)
+{
+    struct relay *relay = malloc(request->bytes);
+    if (relay == NULL) {
+        return NULL;
+    }
+    memset(relay->packet, request->id[0], request->bytes - sizeof *relay);
+    relay->line = line;
+    context_init(&relay->context, parent);
+    atomic_fetch_add(&relays_open, 1);
+    return relay;
+}
+
+/* Takes NULL. */
+static void relay_close(struct relay *relay)
+{
+    if (relay != NULL) {
+        context_finish(&relay->context);
+        free(relay);
+        atomic_fetch_sub(&relays_open, 1);
+    }
+}
+
+static void *relay_send(void *argument)
+{
+    struct relay *relay = argument;
+    int error = 0;
+    pthread_setname_np(pthread_self(), "relay-send");
+    for (size_t i = 0; i < RELAY_BYTES && error == 0; i++) {
+        error = channel_send(relay->line, &relay->packet[i], &relay->context);
+    }
+    if (error == 0) {
+        channel_close(relay->line);
+    }
+    return NULL;
+}
+
+static void *relay_receive(void *argument)
+{
+    struct relay *relay = argument;
+    size_t count = 0;
+    unsigned char byte = 0;
+    pthread_setname_np(pthread_self(), "relay-receive");
+    while (channel_receive(relay->line, &byte, &relay->context) == 0) {
+        relay->packet[count % RELAY_BYTES] = byte;
+        count++;
+    }
+    return NULL;
+}
+
+/* Starts both workers or none. Returns 0 or -errno. */
+static int relay_start(struct relay *sender, struct relay *receiver)
+{
+    int error = -pthread_create(&sender->worker, NULL, relay_send, sender);
+    if (error != 0) {
+        return error;
+    }
+    error = -pthread_create(&receiver->worker, NULL, relay_receive, receiver);
+    if (error != 0) {
+        context_cancel(&sender->context);
+        pthread_join(sender->worker, NULL);
+    }
+    return error;
+}
+
+static int relay_pass(const struct scenario_request *request)
+{
+    /* LEAK: the line is declared and never made, so nobody can meet on it. */
+    struct channel *line = NULL;
+    struct relay *sender = relay_open(request, line, NULL);
+    struct relay *receiver = relay_open(request, line, NULL);
+    int error = -ENOMEM;
+    if (sender != NULL && receiver != NULL) {
+        error = relay_start(sender, receiver);
+    }
+    if (error == 0) {
+        pthread_detach(sender->worker);
+        pthread_detach(receiver->worker);
+        return 0;
+    }
+    relay_close(receiver);
+    relay_close(sender);
+    return error;
+}
+
+static size_t relay_count(void)
+{
+    return atomic_load(&relays_open);
+}
+
+const struct scenario channel_nil_scenario = {
+    .name = "channel-nil",
+    .family = "stuck-threads",
+    .title = "A channel that was never made",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A relay has two workers: one sends a packet down a channel, the other "
+             "receives it from there.",
+    .symptom = "Every request leaves two threads behind, a sender and a receiver that "
+               "should have found each other.",
+    .cause =
+        "The pointer to the channel is NULL: it was declared and never set. Sending "
+        "on and receiving from such a channel wait for ever, as in Go.",
+    .fix =
+        "Make the channel before the workers start, and let the sender close it after "
+        "the last byte; then both end and are joined.",
+    .find_it =
+        "/debug/pprof/goroutine?debug=1 shows equally many threads in relay_send "
+        "and relay_receive: both sides wait, so they can't share a channel.",
+    .bytes_default = 4096,
+    .bytes_min = 512,
+    .bytes_max = 16 * 1024 * 1024,
+    .bytes_meaning = "a packet",
+    .leaves = {.blocks = 2, .threads = 2},
+    .suspect = "relay_open",
+    .run = relay_pass,
+    .held = relay_count,
+};
