@@ -75,12 +75,17 @@ static sigset_t stop_signals(void)
     return set;
 }
 
-static void threads_prepare(void)
+static void signals_prepare(void)
 {
     sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    /* Thousands of stuck threads shall not need gigabytes of addresses. */
+}
+
+/* Thousands of stuck threads shall not need gigabytes of addresses. The threads of the
+ * server, which exist by now, keep the system's default: libdw needs more than this. */
+static void stacks_prepare(void)
+{
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, GUARD_STACK_BYTES);
@@ -141,6 +146,7 @@ static int serve(const struct server_settings *settings)
         fprintf(stderr, "%s: %s\n", variant.name, message);
         return 1;
     }
+    stacks_prepare();
     announce(server, settings->options);
     wait_for_signal();
     server_stop(server);
@@ -214,7 +220,7 @@ int main(int argc, char **argv)
     if (mkdtemp(directory) == NULL) {
         return fail("cannot make a directory ", directory, -errno);
     }
-    threads_prepare();
+    signals_prepare();
     int status = run(&options, directory);
     directory_remove(directory);
     return status;

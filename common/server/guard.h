@@ -40,7 +40,7 @@ void guard_leave(const struct guard_need *need);
  * called before threads are started. Returns 0 or -errno. */
 int guard_set_limits(struct options *options);
 
-/* The stack of every thread that is made without attributes, in bytes. */
+/* The stack of every thread that a scenario makes without attributes, in bytes. */
 #define GUARD_STACK_BYTES (256UL * 1024)
 
 #endif
