@@ -15,6 +15,8 @@ static const struct route routes[] = {
     {"/scenarios", READ, false, lab_scenarios},
     {"/leak", METHOD_GET | METHOD_POST, true, lab_leak},
     {"/leak/*", METHOD_GET | METHOD_POST, true, lab_scenario},
+    {"/debug/pprof/", READ, false, profiles_index},
+    {"/debug/pprof", READ, false, profiles_index},
     {"/debug/pprof/heap", READ, false, profiles_heap},
     {"/debug/pprof/allocs", READ, false, profiles_allocs},
     {"/pprof/heap", READ, false, profiles_heap_text},

@@ -56,6 +56,9 @@ void lab_scenarios(struct request *request); /* /scenarios */
 void status_report(struct request *request); /* /status */
 void status_health(struct request *request); /* /healthz */
 
+/* profiles_page.c: */
+void profiles_index(struct request *request); /* /debug/pprof/ */
+
 /* profiles.c: */
 void profiles_heap(struct request *request);      /* /debug/pprof/heap */
 void profiles_allocs(struct request *request);    /* /debug/pprof/allocs */
