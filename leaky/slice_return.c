@@ -1,0 +1,120 @@
+/*
+ * A weather archive reads the series of a whole day and keeps the first points of each
+ * as a preview for its index page.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/slice.h"
+#include "scenario.h"
+
+#define PREVIEW_BYTES 64
+#define PREVIEWS_MAX 65536
+
+struct preview {
+    struct slice points;
+    unsigned char room[PREVIEW_BYTES];
+};
+
+/* The newest previews; an old one gives way when the table is full. */
+static struct preview previews[PREVIEWS_MAX];
+static size_t previews_next;
+static size_t previews_held;
+static pthread_mutex_t previews_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Reads a day's points, `bytes` bytes; an empty slice when memory is short. */
+static struct slice series_read(const char *id, size_t bytes)
+{
+    struct slice_array *array = malloc(slice_array_bytes(bytes));
+    if (array == NULL) {
+        return (struct slice){0};
+    }
+    struct slice series = slice_of(array, bytes);
+    memset(series.data, id[0], series.length);
+    return series;
+}
+
+/* The first points of `series`, which the caller releases. */
+static struct slice series_first(struct slice series)
+{
+    /* LEAK: what is returned looks small, but it is a view and owns all of the array.
+     */
+    return slice_sub(series, 0, PREVIEW_BYTES);
+}
+
+static void preview_release(struct preview *preview)
+{
+    if (preview->points.length > 0) {
+        slice_release(&preview->points);
+        previews_held--;
+    }
+}
+
+static void preview_keep(struct slice series)
+{
+    pthread_mutex_lock(&previews_lock);
+    struct preview *preview = &previews[previews_next];
+    previews_next = (previews_next + 1) % PREVIEWS_MAX;
+    preview_release(preview);
+    preview->points = series_first(series);
+    previews_held++;
+    pthread_mutex_unlock(&previews_lock);
+}
+
+static int series_receive(const struct scenario_request *request)
+{
+    struct slice series = series_read(request->id, request->bytes);
+    if (series.length == 0) {
+        return -ENOMEM;
+    }
+    preview_keep(series);
+    slice_release(&series);
+    return 0;
+}
+
+static size_t previews_count(void)
+{
+    pthread_mutex_lock(&previews_lock);
+    size_t count = previews_held;
+    pthread_mutex_unlock(&previews_lock);
+    return count;
+}
+
+static void previews_clear(void)
+{
+    for (size_t i = 0; i < PREVIEWS_MAX; i++) {
+        preview_release(&previews[i]);
+    }
+}
+
+const struct scenario slice_return_scenario = {
+    .name = "slice-return",
+    .family = "retained-slices",
+    .title = "A helper returns a view of a large array",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "An archive reads a day's measurements and keeps the first few points as a "
+        "preview.",
+    .symptom =
+        "In-use heap climbs by the whole series with every request, although each "
+        "preview is 64 bytes.",
+    .cause = "The helper returns a view of the array that it was given. Nothing in the "
+             "call shows that whoever stores the result keeps the whole array.",
+    .fix =
+        "The helper copies the points into room that its caller provides; the series "
+        "goes with the request.",
+    .find_it =
+        "Compare two dumps with google-pprof --text --base: series_read owns what "
+        "grew. Follow what it returns through series_first into the table.",
+    .bytes_default = 80 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "the series of one day",
+    .leaves = {.blocks = 1},
+    .suspect = "series_read",
+    .run = series_receive,
+    .held = previews_count,
+    .stop = previews_clear,
+};
