@@ -1,0 +1,119 @@
+/*
+ * A news reader loads articles as strings and keeps the first fifty bytes of each as
+ * its headline.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenario.h"
+
+#define HEADLINE_BYTES 50
+#define HEADLINES_MAX 65536
+
+struct headline {
+    char *text;    /* NULL: this place is empty */
+    char *storage; /* what to free when the headline goes; may be NULL */
+    char room[HEADLINE_BYTES + 1];
+};
+
+/* The newest headlines; an old one gives way when the table is full. */
+static struct headline headlines[HEADLINES_MAX];
+static size_t headlines_next;
+static size_t headlines_held;
+static pthread_mutex_t headlines_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Loads an article of `bytes` bytes, its final zero included, which the caller frees;
+ * NULL when memory is short. */
+static char *article_load(const char *id, size_t bytes)
+{
+    char *article = malloc(bytes);
+    if (article == NULL) {
+        return NULL;
+    }
+    memset(article, id[0], bytes - 1);
+    article[bytes - 1] = '\0';
+    return article;
+}
+
+static void headline_release(struct headline *headline)
+{
+    if (headline->text != NULL) {
+        free(headline->storage);
+        headline->text = NULL;
+        headline->storage = NULL;
+        headlines_held--;
+    }
+}
+
+/* Keeps the headline of `article`, and takes the article over. */
+static void headline_keep(char *article)
+{
+    pthread_mutex_lock(&headlines_lock);
+    struct headline *headline = &headlines[headlines_next];
+    headlines_next = (headlines_next + 1) % HEADLINES_MAX;
+    headline_release(headline);
+    /* FIX: the fifty bytes are copied, so the article's storage can be freed. */
+    memcpy(headline->room, article, HEADLINE_BYTES);
+    headline->room[HEADLINE_BYTES] = '\0';
+    headline->text = headline->room;
+    free(article);
+    headlines_held++;
+    pthread_mutex_unlock(&headlines_lock);
+}
+
+static int article_receive(const struct scenario_request *request)
+{
+    char *article = article_load(request->id, request->bytes);
+    if (article == NULL) {
+        return -ENOMEM;
+    }
+    headline_keep(article);
+    return 0;
+}
+
+static size_t headlines_count(void)
+{
+    pthread_mutex_lock(&headlines_lock);
+    size_t count = headlines_held;
+    pthread_mutex_unlock(&headlines_lock);
+    return count;
+}
+
+static void headlines_clear(void)
+{
+    for (size_t i = 0; i < HEADLINES_MAX; i++) {
+        headline_release(&headlines[i]);
+    }
+}
+
+const struct scenario string_prefix_scenario = {
+    .name = "string-prefix",
+    .family = "retained-slices",
+    .title = "A short prefix keeps a long string",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A news reader loads an article and keeps its first fifty bytes as the "
+             "headline.",
+    .symptom =
+        "In-use heap climbs by a whole article with every request; every headline "
+        "that is printed is fifty bytes long.",
+    .cause =
+        "The headline shares the storage of the article. strlen() says 50, but the "
+        "block that malloc gave out is as large as ever.",
+    .fix =
+        "The fifty bytes are copied into the headline's own room, and the article is "
+        "freed.",
+    .find_it =
+        "Compare two dumps with google-pprof --text --base: article_load owns what "
+        "grew. Then look for who frees an article.",
+    .bytes_default = 1024 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 256 * 1024 * 1024,
+    .bytes_meaning = "the article, with its final zero",
+    .leaves = {.blocks = 1},
+    .suspect = "article_load",
+    .run = article_receive,
+    .held = headlines_count,
+    .stop = headlines_clear,
+};
