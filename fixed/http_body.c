@@ -15,7 +15,7 @@
 
 #define URL_BYTES 2048
 #define CONNECT_MS 2000L
-#define FETCH_MS 10000L
+#define FETCH_MS 5000L
 #define POLL_MS 50
 #define RECEIVE_BYTES 1024L /* libcurl's own buffer, kept small beside the body */
 
