@@ -93,7 +93,9 @@ static int quote_ask(const struct scenario_request *request)
     size_t count = 0;
     while (count < QUOTE_MARKETS && error == 0) {
         error = quote_open(inquiry, request, &quotes[count]);
-        count += error == 0 ? 1 : 0;
+        if (error == 0) {
+            count++;
+        }
     }
 
     struct quote *quote = NULL;

@@ -94,7 +94,9 @@ static int account_settle(struct account *accounts[ACCOUNT_COUNT])
     while (started < ACCOUNT_COUNT && error == 0) {
         struct account *from = accounts[started];
         error = -pthread_create(&from->worker, NULL, account_main, from);
-        started += error == 0 ? 1 : 0;
+        if (error == 0) {
+            started++;
+        }
     }
     bool go = error == 0;
     for (int i = 0; i < started; i++) {
@@ -119,7 +121,9 @@ static int account_clear(const struct scenario_request *request)
     int error = 0;
     for (int i = 0; i < ACCOUNT_COUNT; i++) {
         accounts[i] = account_open(request, i + 1);
-        error = accounts[i] == NULL ? -ENOMEM : error;
+        if (accounts[i] == NULL) {
+            error = -ENOMEM;
+        }
     }
     if (error == 0) {
         accounts[0]->payee = accounts[1];

@@ -111,7 +111,9 @@ static int ledger_keep(const struct scenario_request *request)
     long count = 0;
     while (count < LEDGER_ENTRIES && error == 0) {
         error = ledger_entry_open(ledger, count, request, &entries[count]);
-        count += error == 0 ? 1 : 0;
+        if (error == 0) {
+            count++;
+        }
     }
 
     /* Unless all can be posted, none is. The first is done before the others start. */
