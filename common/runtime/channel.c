@@ -244,8 +244,7 @@ static int wait_locked(struct channel_case *cases, size_t count,
 
     /* What was asked for is looked at, and not why the thread woke: a wake-up may be
      * spurious, and a case that was chosen counts even if the deadline has passed. */
-    int error = 0;
-    while (!wait.done && (error = context_error_locked(context)) == 0) {
+    while (!wait.done && context_error_locked(context) == 0) {
         if (context != NULL && context->has_deadline) {
             pthread_cond_timedwait(&wait.wake, &lock, &context->deadline);
         } else {
@@ -254,10 +253,7 @@ static int wait_locked(struct channel_case *cases, size_t count,
     }
     wait_leave_queues(&wait);
     pthread_cond_destroy(&wait.wake);
-    if (wait.done && wait.chosen != CONTEXT_ENDED) {
-        return wait.chosen;
-    }
-    return wait.done ? context_error_locked(context) : error;
+    return wait.chosen == CONTEXT_ENDED ? context_error_locked(context) : wait.chosen;
 }
 
 int channel_select(struct channel_case *cases, size_t count, struct context *context)

@@ -12,20 +12,21 @@
 /* Lives in memory that the caller owns, until ticker_stop. The members are private. */
 struct ticker {
     timer_t timer;
-    int number; /* never used twice, so a late signal of a stopped ticker is known */
+    int number; /* carried by the signal; a stopped ticker's is not used again */
     void (*tick)(void *argument);
     void *argument;
     struct ticker *next; /* in the table of running tickers */
 };
 
 /* Starts a ticker: tick(argument) is called from the dispatcher thread every
- * `period_ms` milliseconds (at least 1). Returns 0, or -errno from timer_create or
- * pthread_create. */
+ * `period_ms` milliseconds (at least 1), first after one period. Ticks that come while
+ * an earlier one runs are one tick. Returns 0, or -errno from timer_create (-EAGAIN:
+ * too many timers, see RLIMIT_SIGPENDING) or pthread_create. */
 int ticker_start(struct ticker *ticker, unsigned period_ms,
                  void (*tick)(void *argument), void *argument);
 
 /* Deletes the timer. When it returns, `tick` is not running and will not run again.
- * Must not be called from `tick`. */
+ * Must not be called from `tick`, nor with a lock held that `tick` takes. */
 void ticker_stop(struct ticker *ticker);
 
 #endif

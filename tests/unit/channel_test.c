@@ -239,6 +239,23 @@ static void longest_waiting_goes_first(void **state)
     }
 }
 
+static void room_in_buffer_ends_wait(void **state)
+{
+    (void)state;
+    int buffer[1];
+    struct channel channel;
+    channel_init(&channel, buffer, sizeof(int), 1);
+    int value = 1;
+    assert_int_equal(channel_send(&channel, &value, NULL), 0);
+    struct worker sender;
+    workers_start(&sender, 1, &channel, NULL, worker_send);
+    assert_int_equal(receive_int(&channel), 1);
+    workers_join(&sender, 1, 0);
+    assert_int_equal(channel_length(&channel), 1);
+    assert_int_equal(receive_int(&channel), 100);
+    channel_finish(&channel);
+}
+
 static void closed_channel_gives_what_is_left(void **state)
 {
     (void)state;
@@ -756,6 +773,7 @@ int main(void)
         cmocka_unit_test(unbuffered_send_waits_for_receiver),
         cmocka_unit_test(receiver_waits_for_value),
         cmocka_unit_test(longest_waiting_goes_first),
+        cmocka_unit_test(room_in_buffer_ends_wait),
         cmocka_unit_test(closed_channel_gives_what_is_left),
         cmocka_unit_test(close_wakes_all),
         cmocka_unit_test(null_channel_is_never_ready),

@@ -185,6 +185,22 @@ static void sleep_takes_its_time(void **state)
     context_finish(&context);
 }
 
+static long processor_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (long)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+/* A wait on the wrong clock would come back at once, again and again. */
+static void waiting_takes_no_processor_time(void **state)
+{
+    (void)state;
+    long before = processor_ms();
+    assert_int_equal(context_sleep(NULL, 200), 0);
+    assert_true(processor_ms() - before < 100);
+}
+
 static void cancel_wakes_everyone(void **state)
 {
     (void)state;
@@ -294,6 +310,7 @@ int main(void)
         cmocka_unit_test(first_reason_stays),
         cmocka_unit_test(deadlines_are_normal_times),
         cmocka_unit_test(sleep_takes_its_time),
+        cmocka_unit_test(waiting_takes_no_processor_time),
         cmocka_unit_test(cancel_wakes_everyone),
         cmocka_unit_test(cancelled_child_leaves_parents_waiters),
         cmocka_unit_test(signals_do_not_shorten_sleep),
