@@ -88,7 +88,7 @@ static void stacks_prepare(void)
 {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, GUARD_STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, guard_stack_bytes());
     pthread_setattr_default_np(&attributes);
     pthread_attr_destroy(&attributes);
 }

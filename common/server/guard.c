@@ -20,6 +20,19 @@
  * and the large stacks of array-by-value. */
 #define SPARE_ADDRESSES (6144 * MIB)
 
+/* A sanitizer reserves terabytes of addresses for its shadow memory, and keeps data of
+ * its own in each thread. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SHADOW_MEMORY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SHADOW_MEMORY 1
+#endif
+#endif
+#ifndef HAS_SHADOW_MEMORY
+#define HAS_SHADOW_MEMORY 0
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct guard_need reserved; /* by the requests under way */
 
@@ -115,17 +128,10 @@ static int limit_descriptors(struct options *options)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
 }
 
-/* A sanitizer reserves terabytes of addresses for its shadow memory. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SHADOW_MEMORY 1
-#endif
-#endif
-#ifndef HAS_SHADOW_MEMORY
-#define HAS_SHADOW_MEMORY 0
-#endif
+size_t guard_stack_bytes(void)
+{
+    return HAS_SHADOW_MEMORY ? 4 * MIB : MIB / 4;
+}
 
 static int limit_addresses(const struct options *options)
 {
@@ -136,8 +142,8 @@ static int limit_addresses(const struct options *options)
     if (getrlimit(RLIMIT_AS, &limit) != 0) {
         return -errno;
     }
-    rlim_t wanted =
-        options->max_heap + options->max_threads * GUARD_STACK_BYTES + SPARE_ADDRESSES;
+    rlim_t wanted = options->max_heap + options->max_threads * guard_stack_bytes() +
+                    SPARE_ADDRESSES;
     if (limit.rlim_max != RLIM_INFINITY && wanted > limit.rlim_max) {
         wanted = limit.rlim_max;
     }

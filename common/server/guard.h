@@ -40,7 +40,8 @@ void guard_leave(const struct guard_need *need);
  * called before threads are started. Returns 0 or -errno. */
 int guard_set_limits(struct options *options);
 
-/* The stack of every thread that a scenario makes without attributes, in bytes. */
-#define GUARD_STACK_BYTES (256UL * 1024)
+/* The stack of every thread that a scenario makes without attributes, in bytes: small,
+ * so that thousands of stuck threads don't need gigabytes of addresses. */
+size_t guard_stack_bytes(void);
 
 #endif
