@@ -485,26 +485,65 @@ class Functions:
         code = [row.split() for row in rows if row.split()[1] in "tT"]
         self.starts = [int(row[0], 16) for row in code]
         self.names = [row[2] for row in code]
-        self.low, self.high = None, None
+        self.program = os.path.realpath(program)
+        self.low = None
+        self.mapped = []  # (first address, address after the last, path)
         with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
             for line in maps:
                 fields = line.split()
-                if len(fields) >= 6 and fields[5] == os.path.realpath(program):
-                    low, high = (int(part, 16) for part in fields[0].split("-"))
-                    if self.low is None:
-                        self.low = low - int(fields[2], 16)
-                    self.high = high
+                if len(fields) < 6:
+                    continue
+                low, high = (int(part, 16) for part in fields[0].split("-"))
+                self.mapped.append((low, high, fields[5]))
+                if fields[5] == self.program and self.low is None:
+                    self.low = low - int(fields[2], 16)
         check(self.low is not None, f"{program} is not mapped in {pid}")
+
+    def module(self, address):
+        """The path of the program or library that an address is in."""
+        for low, high, path in self.mapped:
+            if low <= address < high:
+                return path
+        return ""
 
     def name(self, address):
         """The function of a return address, None outside of the program."""
-        if not self.low <= address < self.high:
+        if self.module(address) != self.program:
             return None
         return self.names[bisect.bisect_right(self.starts, address - 1 - self.low) - 1]
 
     def stack(self, addresses):
         """The names of a stack."""
         return [self.name(address) for address in addresses]
+
+
+class Scenario:
+    """One scenario of a running server: what it declares, and what it leaves."""
+
+    def __init__(self, server, described, functions):
+        self.server = server
+        self.name = described["name"]
+        self.described = described
+        self.functions = functions
+        file = self.name.replace("-", "_") + ".o"
+        path = os.path.join(os.path.dirname(server.program), "objects", server.name, file)
+        rows = run("nm", "--defined-only", path).stdout.splitlines()
+        self.own = {row.split()[2] for row in rows if row.split()[1] in "tT"}
+
+    def growth(self, after, before):
+        """Bytes that this scenario's functions own more in one profile than in the
+        other, by the function that called malloc. What the C library allocates for
+        each thread (its thread-local storage) is no doing of the scenario."""
+        owned = {}
+        for stack, size in after.growth(before).items():
+            names = self.functions.stack(stack)
+            if self.own.isdisjoint(names) or not stack:
+                continue
+            if "/ld-linux" in self.functions.module(stack[0]):
+                continue
+            leaf = names[0] or "(library)"
+            owned[leaf] = owned.get(leaf, 0) + size
+        return {leaf: size for leaf, size in owned.items() if size != 0}
 
 
 def scenario_names():

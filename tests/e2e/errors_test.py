@@ -1,0 +1,399 @@
+#!/usr/bin/python3
+"""Every row of the table of errors, and requests that are not well formed: each is
+answered in the one error shape, and the server goes on."""
+
+import re
+import socket
+import time
+import urllib.parse
+
+import lab
+from lab import check, equal, test
+
+server = lab.Server("leaky")
+ports = (server.port, server.debug_port)
+
+
+def send(text, port=None, limit=5.0):
+    """Sends a request given as text with bare newlines for CRLF."""
+    data = text.encode("latin-1").replace(b"\n", b"\r\n")
+    return lab.exchange(port or server.port, data, limit)
+
+
+def refused(reply, status, code=None, closed=None):
+    """Checks an error reply, and that nothing was done."""
+    check(reply is not None, "no reply came")
+    error = reply.error(status, code)
+    if closed is not None:
+        equal(reply.closed, closed, "connection closed")
+    return error
+
+
+def bad_framing(text, port=None):
+    """The request must be refused with 400, and the connection closed."""
+    for each in (port,) if port else ports:
+        reply = send(text, each)
+        refused(reply, 400, closed=True)
+
+
+# -- 400: parameters -------------------------------------------------------------------
+
+
+@test("400: a parameter that is not a number, out of range, given twice, or unknown")
+def _():
+    for query, word in (
+        ("count=x", "count"),
+        ("count=", "count"),
+        ("count=0", "count"),
+        ("count=-1", "count"),
+        ("count=+1", "count"),
+        ("count=1.5", "count"),
+        ("count=10001", "count"),
+        ("count=99999999999999999999999", "count"),
+        ("count=1&count=1", "count"),
+        ("count=0x10", "count"),
+        ("bytes=0", "bytes"),
+        ("bytes=-4K", "bytes"),
+        ("bytes=1X", "bytes"),
+        ("bytes=KK", "bytes"),
+        ("bytes=1T", "bytes"),
+        ("bytes=257M", "bytes"),
+        ("bytes=99999999999G", "bytes"),
+        ("bytes=", "bytes"),
+        ("hold=10001", "hold"),
+        ("hold=ten", "hold"),
+        ("size=3", "size"),
+        ("counts=1", "counts"),
+        ("=1", ""),
+        ("COUNT=1", "COUNT"),
+    ):
+        before = server.status()["scenarios"]["slice-prefix"]["calls"]
+        reply = server.get(f"/leak/slice-prefix?id=x&{query}")
+        error = refused(reply, 400)
+        check(word in error["message"] + error["hint"], f"{query}: {error}")
+        after = server.status()["scenarios"]["slice-prefix"]["calls"]
+        equal(after, before, f"calls after {query}")
+
+
+@test("400: an id that is empty, longer than 128 bytes, or not printable")
+def _():
+    for identity in ("", "x" * 129, "a\nb", "a\0b", "\x7f", "caf\u00e9", "\u2028"):
+        query = urllib.parse.urlencode({"id": identity})
+        refused(server.get(f"/leak/slice-prefix?{query}"), 400)
+        refused(server.get(f"/leak?{query}"), 400)
+    for raw in ("%", "%4", "%zz", "%u0041"):
+        refused(server.get(f"/leak/slice-prefix?id={raw}"), 400)
+
+
+@test("400: routes that take no parameters, or others, refuse them")
+def _():
+    for port in (False, True):
+        refused(server.get("/status?verbose=1", debug=port), 400)
+        refused(server.get("/healthz?x", debug=port), 400)
+        refused(server.get("/scenarios?answers=2", debug=port), 400)
+        refused(server.get("/scenarios?answer=1", debug=port), 400)
+    refused(server.get("/leak?id=x&bytes=2"), 400)
+    refused(server.post("/debug/heap/dump?reason=a&reason=b"), 400)
+    refused(server.post("/debug/heap/dump?reasons=a"), 400)
+
+
+@test("400: a body that is no form")
+def _():
+    for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+        reply = server.post("/leak/slice-prefix", b'{"id":1}', headers={"Content-Type": kind})
+        refused(reply, 400)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    refused(server.post("/leak/slice-prefix", b"id=a%", headers=form), 400)
+    refused(server.post("/leak/slice-prefix", b"id=a\0&count=2", headers=form), 400)
+
+
+# -- 400: framing ----------------------------------------------------------------------
+
+
+@test("400 and closed: Content-Length twice, or with Transfer-Encoding, or no number")
+def _():
+    head = "POST /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n"
+    for lines in (
+        "Content-Length: 0\nContent-Length: 0\n\n",
+        "Content-Length: 0\nContent-Length: 5\n\n",
+        "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n",
+        "Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n\n0\n\n",
+        "Content-Length: 3abc\n\nabc",
+        "Content-Length: +3\n\nabc",
+        "Content-Length: 0x3\n\nabc",
+        "Content-Length: 3, 3\n\nabc",
+        "Transfer-Encoding: gzip\n\n",
+        "Transfer-Encoding: gzip, chunked\n\n0\n\n",
+        "Transfer-Encoding: identity\n\n",
+    ):
+        bad_framing(head + lines)
+
+
+@test("a Content-Length below zero or past every number is refused and closed")
+def _():
+    for length in ("-1", "", "9" * 19, "9" * 30, "1" + "0" * 100):
+        for port in ports:
+            text = f"POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nContent-Length: {length}\n\n"
+            reply = send(text, port)
+            check(reply is not None, f"{length}: no reply")
+            check(reply.status in (400, 411, 413) and reply.closed, (length, reply.status))
+            reply.error(reply.status)
+
+
+@test("400 and closed: no Host, two Hosts")
+def _():
+    bad_framing("GET /healthz HTTP/1.1\n\n")
+    bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost\n\n")
+
+
+@test("400 and closed: a space before the colon, a bare line feed, a folded line")
+def _():
+    bad_framing("GET /healthz HTTP/1.1\nHost : localhost\n\n")
+    bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nX-A : b\n\n")
+    bad_framing("GET /healthz HTTP/1.1\nHost: localhost\n : b\n\n")
+    for data in (
+        b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\nX-A: b\r\n\r\n",
+    ):
+        for port in ports:
+            reply = lab.exchange(port, data)
+            refused(reply, 400, closed=True)
+    bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nX-A: b\n c: d\n\n")
+
+
+@test("400 and closed: more than 64 headers, which civetweb would drop unseen")
+def _():
+    head = "GET /healthz HTTP/1.1\nHost: localhost\n"
+    many = "".join(f"X-{number}: a\n" for number in range(70))
+    bad_framing(head + many + "\n")
+    bad_framing(head + many + "Connection: close\n\n")
+    some = "".join(f"X-{number}: a\n" for number in range(50))
+    equal(send(head + some + "Connection: close\n\n").status, 200, "50 headers")
+
+
+@test("400: NUL, CR LF and other bytes in the path, encoded or not")
+def _():
+    for path in (
+        "/healthz%00",
+        "/healthz%00.html",
+        "/health%7a",
+        "/leak/slice-prefix%0d%0aX:%20y",
+        "/leak/%2e%2e/healthz",
+        "/caf\u00e9",
+        "/a\x01b",
+    ):
+        for port in ports:
+            reply = send(f"GET {path} HTTP/1.1\nHost: localhost\n\n", port)
+            refused(reply, 400)
+
+
+@test("400: what is no HTTP at all")
+def _():
+    for text in (
+        "hello\n\n",
+        "GET\n\n",
+        "GET /healthz\n\n",
+        "GET /healthz HTTP/9.9\nHost: localhost\n\n",
+        "GET  HTTP/1.1\nHost: localhost\n\n",
+        "\x16\x03\x01\x02\x00\x01\x00\n\n",
+        "GET /healthz HTTP/1.1\nHost: localhost\nno colon here\n\n",
+    ):
+        for port in ports:
+            reply = send(text, port)
+            check(reply is None or 400 <= reply.status < 506, f"{text!r}: {reply and reply.status}")
+            check(reply is None or reply.closed, f"{text!r}: the connection stays open")
+
+
+@test("a request line or header of 100 KiB is refused")
+def _():
+    for text in (
+        "GET /" + "a" * 100000 + " HTTP/1.1\nHost: localhost\n\n",
+        "GET /healthz HTTP/1.1\nHost: localhost\nX: " + "a" * 100000 + "\n\n",
+    ):
+        for port in ports:
+            reply = send(text, port)
+            check(reply is None or 400 <= reply.status < 500, reply and reply.status)
+
+
+@test("a request that comes byte by byte is served")
+def _():
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n":
+            client.sendall(bytes([byte]))
+        equal(lab.read_reply(client).status, 200, "status")
+
+
+@test("what follows a refused request on its connection is not taken for a request")
+def _():
+    before = server.status()["scenarios"]["slice-prefix"]["calls"]
+    hidden = "GET /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n\n"
+    for lines in (
+        "Content-Length: 0\nContent-Length: 9\n\n",
+        "Content-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n",
+        "Content-Length: 99999999\n\n",
+    ):
+        for path in ("/leak/slice-tail", "/healthz", "/debug/heap/dump"):
+            send(f"POST {path} HTTP/1.1\nHost: localhost\n{lines}{hidden}")
+    equal(server.status()["scenarios"]["slice-prefix"]["calls"], before, "calls")
+
+
+@test("a body that a route does not read is not taken for the next request")
+def _():
+    before = server.status()["scenarios"]["slice-prefix"]["calls"]
+    hidden = "GET /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n\n"
+    for method, path in (("GET", "/healthz"), ("GET", "/nothing"), ("PUT", "/status")):
+        send(
+            f"{method} {path} HTTP/1.1\nHost: localhost\n"
+            f"Content-Length: {len(hidden) + hidden.count(chr(10))}\n\n{hidden}",
+            limit=1,
+        )
+    equal(server.status()["scenarios"]["slice-prefix"]["calls"], before, "calls")
+
+
+# -- 403 -------------------------------------------------------------------------------
+
+
+@test("403: a Host that is not a name of this server")
+def _():
+    for host in (
+        "example.com",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "evil",
+        "10.0.0.1",
+        "localhost:x",
+        "",
+        "[::1]",
+    ):
+        for port in ports:
+            reply = send(f"GET /healthz HTTP/1.1\nHost: {host}\n\n", port)
+            refused(reply, 403 if host else reply.status)
+            check(reply.status in (400, 403), reply.status)
+    for host in ("localhost", "LocalHost", "127.0.0.1", f"localhost:{server.port}"):
+        reply = send(f"GET /healthz HTTP/1.1\nHost: {host}\nConnection: close\n\n")
+        equal(reply.status, 200, f"Host: {host}")
+
+
+@test("403: a browser's cross-site request, by Sec-Fetch-Site or Origin")
+def _():
+    for header in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://example.com"},
+        {"Origin": "null"},
+        {"Origin": "https://localhost.example.com"},
+    ):
+        before = server.status()["scenarios"]["slice-prefix"]["calls"]
+        for debug in (False, True):
+            refused(server.get("/status", debug=debug, headers=header), 403)
+        refused(server.post("/leak/slice-prefix?bytes=1K", headers=header), 403)
+        after = server.status()["scenarios"]["slice-prefix"]["calls"]
+        equal(after, before, "calls")
+    for header in (
+        {"Sec-Fetch-Site": "same-origin", "Origin": server.url},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        server.get("/status", headers=header).expect(200)
+
+
+# -- 404, 405, 409, 413 ----------------------------------------------------------------
+
+
+@test("404: no such route; none of /leak on the debug port")
+def _():
+    for path in ("/nothing", "/leaks", "/status/", "/healthz/x", "//", "/leak2"):
+        for debug in (False, True):
+            refused(server.get(path, debug=debug), 404)
+    for path in ("/leak", "/leak/slice-prefix"):
+        error = refused(server.get(path, debug=True), 404)
+        check("main port" in error["hint"], error)
+
+
+@test("404: no such scenario, with the nearest name")
+def _():
+    for wrong, right in (
+        ("slice-prefx", "slice-prefix"),
+        ("slices-tail", "slice-tail"),
+        ("stuck-thread", "stuck-threads"),
+        ("CHANNEL-NIL", "channel-nil"),
+        ("slice_prefix", "slice-prefix"),
+    ):
+        error = refused(server.get(f"/leak/{wrong}"), 404, "unknown_scenario")
+        check(wrong in error["message"], error)
+        check(f"'{right}'" in error["hint"], error)
+    for odd in ("x" * 2000, "", "slice-prefix/", "slice-prefix/x", "<b>", "%", "%zz"):
+        refused(server.get(f"/leak/{odd}"), 404)
+
+
+@test("405: the wrong method, with Allow")
+def _():
+    for path, allowed in (
+        ("/status", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+        ("/scenarios", "GET, HEAD"),
+        ("/leak", "GET, POST"),
+        ("/leak/slice-prefix", "GET, POST"),
+        ("/debug/heap/dump", "POST"),
+    ):
+        for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
+            if method in allowed.split(", "):
+                continue
+            reply = send(f"{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: 0\n\n")
+            check(reply is not None, f"{method} {path}: no reply")
+            if method in ("TRACE", "BREW") and reply.status in (400, 501):
+                continue  # civetweb itself refuses a method that it does not know.
+            refused(reply, 405)
+            listed = sorted(re.split(r", *", reply.headers["allow"]))
+            equal(listed, sorted(allowed.split(", ")), f"Allow of {path}")
+    head = send("HEAD /leak HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+    equal(head.status, 405, "HEAD /leak")
+    equal(head.body, b"", "body of a reply to HEAD")
+
+
+@test("413: a body over 64 KiB, refused before it is read; 64 KiB is taken")
+def _():
+    form = "Content-Type: application/x-www-form-urlencoded\n"
+    for length in (65537, 10**9, 10**17):
+        for path in ("/leak/slice-prefix", "/status", "/debug/heap/dump"):
+            started = time.monotonic()
+            reply = send(f"POST {path} HTTP/1.1\nHost: localhost\n{form}Content-Length: {length}\n\n")
+            refused(reply, 413)
+            check(time.monotonic() - started < 2, "it waited for the body")
+    body = "bytes=1K&id=x" + "&" * (65536 - 13)
+    head = "POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nConnection: close\n"
+    reply = send(f"{head}{form}Content-Length: 65536\n\n{body}")
+    equal(reply.status, 200, "64 KiB")
+
+
+@test("413: a chunked body over 64 KiB; a smaller one is taken")
+def _():
+    head = (
+        "POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nConnection: close\n"
+        "Content-Type: application/x-www-form-urlencoded\nTransfer-Encoding: chunked\n\n"
+    )
+    reply = send(head + "d\nbytes=1K&id=x\n0\n\n")
+    equal(reply.status, 200, "small chunked body")
+    chunk = "1000\n" + "&" * 4096 + "\n"
+    refused(send(head + chunk * 17 + "0\n\n"), 413)
+    refused(send(head + "zz\nabc\n0\n\n"), 400)
+
+
+@test("a client that goes away in the middle of a body harms nothing")
+def _():
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(
+                b"POST /leak/slice-prefix HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nid="
+            )
+    server.get("/healthz").expect(200)
+
+
+@test("after all of this the server still works, and nothing stayed open")
+def _():
+    server.get("/healthz").expect(200)
+    status = server.status()
+    check(status["sockets"] < 80, f"{status['sockets']} sockets")
+    server.stop()
+
+
+lab.main()

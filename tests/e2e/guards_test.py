@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+"""The guard rails: a call that would pass a ceiling is refused whole, and at the
+ceiling everything that a person needs to look around still works."""
+
+import os
+import socket
+import threading
+
+import lab
+from lab import Server, check, equal, test
+
+
+def fill(server, scenario, code, option, **parameters):
+    """Calls a scenario until it is refused; checks the refusal, and that it left
+    nothing behind. Returns how many calls went through."""
+    query = "&".join(f"{name}={value}" for name, value in parameters.items())
+    for done in range(2000):
+        reply = server.get(f"/leak/{scenario}?id=x&{query}")
+        if reply.status != 200:
+            break
+    error = reply.error(503, code)
+    check(option in error["hint"], f"the hint does not say how to raise it: {error}")
+    check(done > 0, f"refused at the first call: {error}")
+    full = server.settle(limit=20)
+    calls = server.status()["scenarios"][scenario]
+    for _ in range(10):
+        server.get(f"/leak/{scenario}?id=x&{query}").error(503, code)
+    equal(server.settle(limit=20), full, "resources after ten refused calls")
+    equal(server.status()["scenarios"][scenario], calls, "calls after ten refused calls")
+    return done
+
+
+def looks_around(server):
+    """Everything that a person needs at the ceiling."""
+    for debug in (False, True):
+        server.get("/healthz", debug=debug).expect(200)
+        server.get("/status", debug=debug).expect(200)
+        server.get("/scenarios", debug=debug).expect(200)
+        check(server.get("/pprof/heap", debug=debug).expect(200).body, "empty profile")
+        check(server.get("/debug/pprof/heap", debug=debug).expect(200).body, "empty")
+        server.get("/debug/pprof/heap?debug=1", debug=debug).expect(200)
+        server.get("/debug/pprof/goroutine?debug=1", debug=debug).expect(200)
+        lab.HeapProfile(server.get("/pprof/heap", debug=debug).text)
+    path = server.dump()
+    check(os.path.getsize(path) > 0, "the dump is empty")
+
+
+@test("heap: refused at --max-heap with 503, nothing left behind, all else works")
+def _():
+    with Server("leaky", "--max-heap", "64M") as server:
+        fill(server, "global-list", "heap_limit", "--max-heap", bytes="4M")
+        in_use = server.status()["memory"]["alloc_bytes"]
+        check(40 * lab.MIB < in_use <= 64 * lab.MIB, f"{in_use} bytes in use")
+        looks_around(server)
+        server.leak("file-unclosed")
+
+
+@test("heap: at the ceiling with the largest profile a server can have")
+def _():
+    with Server("leaky", "--max-heap", "64M") as server:
+        # Small blocks fill the heap nearly to the last byte.
+        for size in ("4M", "256K", "16K", "1K"):
+            while server.get(f"/leak/global-list?id=x&bytes={size}").status == 200:
+                pass
+        looks_around(server)
+
+
+@test("threads: refused at --max-threads with 503, nothing left behind, all else works")
+def _():
+    with Server("leaky", "--max-threads", "150") as server:
+        fill(server, "lock-never-released", "thread_limit", "--max-threads")
+        count = server.status()["threads"]
+        check(100 < count <= 150, f"{count} threads")
+        looks_around(server)
+        server.leak("slice-prefix", bytes=1024)
+
+
+@test("descriptors: refused at --max-fds with 503, nothing left behind, all else works")
+def _():
+    with Server("leaky", "--max-fds", "120") as server:
+        fill(server, "file-unclosed", "fd_limit", "--max-fds")
+        count = server.status()["fds"]
+        check(80 < count <= 125, f"{count} descriptors")
+        looks_around(server)
+        server.leak("slice-prefix", bytes=1024)
+
+
+@test("timers: refused at --max-timers with 503, nothing left behind, all else works")
+def _():
+    with Server("leaky", "--max-timers", "350") as server:
+        done = fill(server, "ticker-many", "timer_limit", "--max-timers")
+        equal(done, 3, "calls of 100 timers under a limit of 350")
+        looks_around(server)
+        server.leak("slice-prefix", bytes=1024)
+
+
+@test("a count is refused whole when only its last calls would pass the ceiling")
+def _():
+    with Server("leaky", "--max-timers", "350") as server:
+        before = server.settle()
+        server.get("/leak/ticker-many?id=x&count=4").error(503, "timer_limit")
+        server.get("/leak/slice-prefix?id=x&count=10000").error(503, "heap_limit")
+        server.get("/leak/thread-wait?id=x&count=10000").error(503)
+        server.get("/leak/file-unclosed?id=x&count=1500").error(503, "fd_limit")
+        equal(server.settle(), before, "resources")
+        for name, counted in server.status()["scenarios"].items():
+            equal(counted["calls"], 0, f"calls of {name}")
+
+
+@test("a temporary scenario that would pass a ceiling at its peak is refused")
+def _():
+    with Server("leaky", "--max-fds", "150") as server:
+        server.get("/leak/loop-defer?id=x").error(503, "fd_limit")
+
+
+@test("clients at once do not pass the ceiling together")
+def _():
+    with Server("leaky", "--max-timers", "950", "--max-threads", "200") as server:
+        statuses = []
+
+        def client():
+            for name in ("ticker-many", "lock-never-released") * 3:
+                statuses.append(server.get(f"/leak/{name}?id=x").status)
+
+        clients = [threading.Thread(target=client) for _ in range(8)]
+        for each in clients:
+            each.start()
+        for each in clients:
+            each.join()
+        equal(sorted(set(statuses)), [200, 503], "statuses")
+        sample = server.settle(limit=20)
+        check(sample["timers"] <= 950, f"{sample['timers']} timers")
+        check(sample["threads"] <= 200, f"{sample['threads']} threads")
+
+
+@test("with all of the client's connections open, the debug port still answers")
+def _():
+    with Server("leaky", "--max-fds", "150") as server:
+        clients = []
+        for _ in range(60):
+            client = socket.create_connection(("127.0.0.1", server.port))
+            client.sendall(b"GET /healthz HTTP/1.1\r\n")
+            clients.append(client)
+        server.get("/status", debug=True).expect(200)
+        server.dump()
+        for client in clients:
+            client.close()
+        lab.wait_until(lambda: server.get("/healthz").status == 200, what="served again")
+
+
+@test("every worker of the main port held: status, profiles and dump on the debug port")
+def _():
+    with Server("leaky", "--max-fds", "20000") as server:
+        held = []
+        while len(held) < 40:
+            client = socket.create_connection(("127.0.0.1", server.port))
+            client.sendall(
+                b"GET /leak/loop-defer?id=x&hold=4000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
+            held.append(client)
+        lab.wait_until(
+            lambda: server.status()["fds"] > 32 * 200, 10, "every worker holds its files"
+        )
+        for path in ("/healthz", "/status", "/scenarios", "/pprof/heap"):
+            server.get(path, debug=True, limit=2).expect(200)
+        server.get("/debug/pprof/goroutine?debug=1", debug=True, limit=2).expect(200)
+        check(os.path.getsize(server.dump()) > 0, "the dump is empty")
+        for client in held:
+            client.close()
+        lab.wait_until(lambda: server.status()["fds"] < 300, 20, "files given back")
+
+
+lab.main()

@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""The routes and the shapes of their replies; both halves reply alike."""
+
+import os
+import re
+import socket
+import urllib.parse
+
+import lab
+from lab import check, equal, test
+
+leaky = lab.Server("leaky")
+fixed = lab.Server("fixed")
+KINDS = {"permanent", "temporary", "churn"}
+
+
+def keys(value, expected, what):
+    """Checks that an object has exactly these members, in this order."""
+    equal(list(value), expected.split(), what)
+
+
+@test("/leak/<scenario> runs it and says what is declared, on both halves alike")
+def _():
+    replies = []
+    for server in (leaky, fixed):
+        reply = server.leak("slice-prefix", id="x")
+        keys(reply, "server scenario id count bytes declared elapsed_ms", "members")
+        keys(reply["declared"], "heap_bytes threads fds timers", "members of declared")
+        equal(reply["server"], server.name, "server")
+        check(0 <= reply["elapsed_ms"] < 60000, reply)
+        replies.append(
+            {k: v for k, v in reply.items() if k not in ("server", "elapsed_ms")}
+        )
+    equal(replies[0], replies[1], "what both halves say")
+    equal(
+        replies[0],
+        {
+            "scenario": "slice-prefix",
+            "id": "x",
+            "count": 1,
+            "bytes": 10485760,
+            "declared": {"heap_bytes": 10485760, "threads": 0, "fds": 0, "timers": 0},
+        },
+        "reply",
+    )
+
+
+@test("count and bytes are taken in, and change what is declared")
+def _():
+    reply = leaky.leak("slice-prefix", count=3, bytes="8K")
+    equal(reply["bytes"], 8192, "bytes")
+    equal(reply["count"], 3, "count")
+    equal(reply["declared"]["heap_bytes"], 3 * 8192, "declared")
+
+
+@test("parameters may come in the query or as a form; the reply is the same")
+def _():
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    posted = fixed.post("/leak/slice-prefix", "id=a+b%21&bytes=4096", headers=form)
+    got = fixed.get("/leak/slice-prefix?id=a+b%21&bytes=4096")
+    equal(posted.expect(200).json()["id"], "a b!", "id")
+    equal(got.expect(200).json()["id"], "a b!", "id")
+
+
+@test("/leak/<family> runs each scenario of the family once")
+def _():
+    with lab.Server("leaky") as server:
+        reply = server.leak("retained-slices", bytes=65536)
+        names = [s["name"] for s in server.scenarios() if s["family"] == "retained-slices"]
+        equal([s["scenario"] for s in reply["scenarios"]], names, "scenarios")
+        equal(
+            reply["declared"]["heap_bytes"],
+            sum(s["declared"]["heap_bytes"] for s in reply["scenarios"]),
+            "sum of what is declared",
+        )
+        calls = server.status()["scenarios"]
+        for name, counted in calls.items():
+            equal(counted["calls"], 1 if name in names else 0, f"calls of {name}")
+
+
+@test("/leak?id=x is the documents' request: a thread, a body, and a slice")
+def _():
+    with lab.Server("leaky") as server:
+        before = server.settle()
+        reply = server.leak(id="x")
+        names = ["thread-loop", "http-body", "slice-prefix"]
+        equal([s["scenario"] for s in reply["scenarios"]], names, "scenarios")
+        equal(reply["declared"]["threads"], 1, "declared threads")
+        equal(reply["declared"]["fds"], 1, "declared descriptors")
+        check(reply["declared"]["heap_bytes"] >= 10 * lab.MIB, reply["declared"])
+        after = server.settle()
+        equal(after["threads"] - before["threads"], 1, "threads left")
+        equal(after["fds"] - before["fds"], 1, "descriptors left")
+
+
+@test("every scenario has its route, and every family too")
+def _():
+    listed = fixed.scenarios()
+    equal([s["name"] for s in listed], lab.scenario_names(), "names")
+    for scenario in listed:
+        reply = fixed.leak(scenario["name"], bytes=lab.small_bytes(scenario))
+        equal(reply["scenario"], scenario["name"], "scenario")
+    for family in {s["family"] for s in listed}:
+        equal(fixed.leak(family)["scenario"], family, "scenario")
+
+
+@test("/scenarios lists each scenario whole; answers come only when asked for")
+def _():
+    members = (
+        "name family title kind leaves holds parameters story symptom cause fix find_it files"
+    )
+    plain = leaky.get("/scenarios").expect(200).json()
+    equal(plain, fixed.get("/scenarios").expect(200).json(), "both halves' lists")
+    for scenario in plain:
+        for member in members.split():
+            check(member in scenario, f"{scenario['name']} has no {member}")
+        check("suspect" not in scenario, "the answer is told unasked")
+        check(scenario["kind"] in KINDS, scenario["kind"])
+        for member in "title story symptom cause fix find_it".split():
+            check(len(scenario[member]) > 8, f"{scenario['name']}: {member} is empty")
+        for file in scenario["files"]:
+            check(os.path.exists(os.path.join(lab.ROOT, file)), f"{file} is not there")
+    for scenario in leaky.scenarios():
+        check("suspect" in scenario, f"{scenario['name']} has no suspect member")
+
+
+@test("a scenario is declared as its family and kind say")
+def _():
+    for s in leaky.scenarios():
+        left = [s["leaves"][part] for part in ("heap_bytes", "threads", "fds", "timers")]
+        held = [s["holds"][part] for part in ("heap_bytes", "threads", "fds", "timers")]
+        if s["kind"] == "permanent":
+            check(any(left), f"{s['name']} is permanent and leaves nothing")
+        else:
+            check(not any(left), f"{s['name']} is {s['kind']} and leaves {left}")
+        if s["kind"] == "temporary":
+            check(any(held) or s["holds"].get("stack_bytes"), f"{s['name']} holds nothing")
+
+
+@test("/status has every figure, and they are plausible")
+def _():
+    for server in (leaky, fixed):
+        status = server.status()
+        keys(
+            status,
+            "server version pid uptime_seconds profile age_ms memory threads fds "
+            "sockets timers requests_total scenarios limits",
+            "members",
+        )
+        keys(
+            status["memory"],
+            "alloc_bytes total_alloc_bytes mallocs frees live_objects heap_sys_bytes "
+            "heap_free_bytes rss_bytes peak_rss_bytes",
+            "members of memory",
+        )
+        keys(status["limits"], "heap_bytes threads fds timers", "members of limits")
+        equal(status["server"], server.name, "server")
+        equal(status["pid"], server.pid, "pid")
+        equal(status["profile"], "exact", "profile")
+        equal(list(status["scenarios"]), lab.scenario_names(), "scenarios")
+        memory = status["memory"]
+        equal(memory["live_objects"], memory["mallocs"] - memory["frees"], "live objects")
+        check(memory["total_alloc_bytes"] >= memory["alloc_bytes"] > 0, memory)
+        check(memory["peak_rss_bytes"] >= memory["rss_bytes"] > lab.MIB, memory)
+        check(memory["heap_sys_bytes"] >= memory["alloc_bytes"], memory)
+        check(0 <= status["age_ms"] <= 20, f"age_ms {status['age_ms']}")
+        check(status["uptime_seconds"] > 0, status["uptime_seconds"])
+
+
+@test("/status agrees with /proc on threads, descriptors, timers and memory")
+def _():
+    with lab.Server("leaky") as server:
+        server.leak("lock-deadlock")
+        server.leak("ticker-many")
+        server.leak("file-unclosed", count=5)
+        sample = server.settle()
+        status = server.status()
+        equal(status["threads"], sample["threads"], "threads")
+        equal(status["timers"], sample["timers"], "timers")
+        # The connection that asks is a descriptor more.
+        check(0 <= status["fds"] - sample["fds"] <= 2, (status["fds"], sample["fds"]))
+        check(abs(status["memory"]["rss_bytes"] - server.rss()) < 4 * lab.MIB, "rss")
+
+
+@test("/status counts calls and what is held")
+def _():
+    with lab.Server("leaky") as server:
+        server.leak("global-list", count=4, bytes=1024)
+        counted = server.status()["scenarios"]["global-list"]
+        equal(counted, {"calls": 4, "held": 4}, "global-list")
+
+
+@test("HEAD is answered like GET, without a body")
+def _():
+    for path in ("/healthz", "/status", "/scenarios"):
+        head = lab.exchange(
+            leaky.port,
+            f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+        )
+        equal(head.status, 200, path)
+        equal(head.body, b"", f"body of HEAD {path}")
+        length = len(leaky.get(path).body)
+        check(abs(int(head.headers["content-length"]) - length) < 64, head.headers)
+
+
+@test("a connection is used again")
+def _():
+    lines = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", leaky.port)) as client:
+        for _ in range(20):
+            client.sendall(lines)
+            equal(lab.read_reply(client).status, 200, "status")
+
+
+@test("JSON replies say their type and are not to be stored or sniffed")
+def _():
+    for path in ("/status", "/scenarios", "/leak/slice-prefix?bytes=1024"):
+        reply = leaky.get(path).expect(200)
+        check(reply.headers["content-type"].startswith("application/json"), reply.headers)
+        equal(reply.headers.get("x-content-type-options"), "nosniff", "sniffing")
+        check("no-store" in reply.headers.get("cache-control", ""), reply.headers)
+
+
+@test("an id of every printable character comes back as it was")
+def _():
+    everything = "".join(chr(c) for c in range(32, 127)) + "x" * 33
+    equal(len(everything), 128, "length")
+    query = urllib.parse.urlencode({"id": everything, "bytes": 1024})
+    equal(leaky.get(f"/leak/slice-prefix?{query}").json()["id"], everything, "id")
+
+
+@test("a dump is a heap profile that says what the reply says, and they are numbered")
+def _():
+    with lab.Server("leaky") as server:
+        server.leak("slice-prefix")
+        for number in (1, 2, 3):
+            reply = server.post("/debug/heap/dump?reason=x").expect(200).json()
+            keys(reply, "path in_use_bytes", "members")
+            check(reply["path"].endswith(f"leaky.{number:04d}.heap"), reply["path"])
+            with open(os.path.join(server.directory, reply["path"])) as file:
+                profile = lab.HeapProfile(file.read())
+            equal(reply["in_use_bytes"], profile.bytes, "bytes in use")
+            check(profile.bytes > 10 * lab.MIB, profile.bytes)
+
+
+@test("names of scenarios and families are made for routes; there are 29 or more")
+def _():
+    listed = leaky.scenarios()
+    check(len(listed) >= 29, f"{len(listed)} scenarios")
+    for scenario in listed:
+        check(re.fullmatch(r"[a-z]+(-[a-z]+)*", scenario["name"]), scenario["name"])
+        check(re.fullmatch(r"[a-z]+(-[a-z]+)*", scenario["family"]), scenario["family"])
+
+
+lab.main()
