@@ -172,11 +172,27 @@ static bool text_at_end(struct text_line line)
     return true;
 }
 
-static int stack_collect(struct heap_text *parsed, struct heap_line *line)
+/* Makes return addresses into addresses inside the calls. */
+static void frames_into_calls(struct heap_line *line)
 {
     for (size_t i = 0; i < line->depth; i++) {
-        line->frames[i]--; /* into the call */
+        line->frames[i]--;
     }
+}
+
+static bool any_not_zero(const int64_t values[STACK_VALUES])
+{
+    for (size_t i = 0; i < STACK_VALUES; i++) {
+        if (values[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int stack_collect(struct heap_text *parsed, struct heap_line *line)
+{
+    frames_into_calls(line);
     for (size_t i = 0; i < STACK_VALUES; i++) {
         parsed->cut[i] -= line->values[i];
     }
@@ -205,9 +221,7 @@ int heap_text_parse(const char *text, struct heap_text *ret_parsed)
             error = -EBADMSG;
         }
     }
-    for (size_t i = 0; i < STACK_VALUES; i++) {
-        parsed.is_cut |= parsed.cut[i] != 0;
-    }
+    parsed.is_cut = any_not_zero(parsed.cut);
     if (error != 0) {
         heap_text_release(&parsed);
         return error;
@@ -228,7 +242,6 @@ static struct profile_description description_of(enum heap_view view)
                   [HEAP_ALLOC_SPACE] = {"alloc_space", "bytes"},
                   [HEAP_INUSE_OBJECTS] = {"inuse_objects", "count"},
                   [HEAP_INUSE_SPACE] = {"inuse_space", "bytes"}},
-        .types_count = STACK_VALUES,
         .period_type = {"space", "bytes"},
         .period = 1, /* every allocation is counted, none is sampled */
         .default_type = view == HEAP_VIEW_ALLOCS ? "alloc_space" : "inuse_space",
@@ -245,21 +258,54 @@ static void description_add_cut(struct profile_description *description,
     memcpy(description->rest, cut, sizeof description->rest);
 }
 
+/* Adds the sample of one line. The addresses' text is the key by which the writer knows
+ * the stack from earlier profiles; only a new one is taken apart. */
+static bool line_add(struct profile_writer *writer, const struct text_line *line,
+                     int64_t cut[STACK_VALUES])
+{
+    struct cursor cursor = {line->start};
+    int64_t values[STACK_VALUES];
+    if (!values_take(&cursor, values)) {
+        return false;
+    }
+    const char *key = cursor.at;
+    size_t key_bytes = (size_t)(line->start + line->length - key);
+    if (!profile_add_known(writer, key, key_bytes, values)) {
+        struct heap_line stack;
+        if (!line_parse(line->start, line->length, &stack)) {
+            return false;
+        }
+        frames_into_calls(&stack);
+        profile_add_as(writer, key, key_bytes, stack.frames, stack.depth, values);
+    }
+    for (size_t i = 0; i < STACK_VALUES; i++) {
+        cut[i] -= values[i];
+    }
+    return true;
+}
+
 int heap_profile_proto(const char *text, enum heap_view view,
                        struct buffer *ret_profile)
 {
-    struct heap_text parsed;
-    int error = heap_text_parse(text, &parsed);
-    if (error != 0) {
-        return error;
+    int64_t cut[STACK_VALUES];
+    if (!header_parse(text, cut)) {
+        return -EBADMSG;
+    }
+    struct profile_writer *writer = profile_begin(STACK_VALUES);
+    struct text_line line = {.next = text};
+    text_next(&line);
+    while (text_next(&line)) {
+        if (line.length > 0 && line.start[0] != '#' && !line_add(writer, &line, cut) &&
+            !text_at_end(line)) {
+            profile_abandon(writer);
+            return -EBADMSG;
+        }
     }
     struct profile_description description = description_of(view);
-    if (parsed.is_cut) {
-        description_add_cut(&description, parsed.cut);
+    if (any_not_zero(cut)) {
+        description_add_cut(&description, cut);
     }
-    error = profile_proto_write(&parsed.stacks, &description, ret_profile);
-    heap_text_release(&parsed);
-    return error;
+    return profile_end(writer, &description, ret_profile);
 }
 
 /* Takes the values of all of `before` off `after`. */
@@ -302,7 +348,7 @@ int heap_profile_difference(const char *before, const char *after, int64_t durat
         if (second.is_cut) {
             description_add_cut(&description, second.cut);
         }
-        error = profile_proto_write(&second.stacks, &description, ret_profile);
+        error = profile_write(&second.stacks, &description, ret_profile);
     }
     heap_text_release(&first);
     heap_text_release(&second);

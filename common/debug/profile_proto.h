@@ -8,6 +8,7 @@
 #ifndef LAB_DEBUG_PROFILE_PROTO_H
 #define LAB_DEBUG_PROFILE_PROTO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,6 @@ struct profile_type {
 /* What a profile says besides its stacks. */
 struct profile_description {
     struct profile_type types[STACK_VALUES]; /* of the values of a stack */
-    size_t types_count;
     struct profile_type period_type; /* one sample stands for `period` of these */
     int64_t period;
     const char *default_type; /* what is shown first; NULL: the last type */
@@ -35,11 +35,40 @@ struct profile_description {
     int64_t rest[STACK_VALUES];
 };
 
-/* Appends the profile, not compressed, to `ret_profile`. Stacks whose values are all
- * zero are left out. Calls symbols_load. Returns 0 or -ENOMEM. */
-int profile_proto_write(const struct stacks *stacks,
-                        const struct profile_description *description,
-                        struct buffer *ret_profile);
+/* Writes profiles, one at a time. What a profile says of an address (mapping, function,
+ * file and line, already encoded) is kept from one profile to the next, which then
+ * costs little more than its samples. */
+struct profile_writer;
+
+/* Begins a profile with `values_count` values a stack; waits while another one is being
+ * written. Calls symbols_load. profile_end or profile_abandon must follow. */
+struct profile_writer *profile_begin(size_t values_count);
+
+/* Adds a sample. One whose values are all zero is left out. */
+void profile_add(struct profile_writer *writer, const uintptr_t *frames, size_t depth,
+                 const int64_t *values);
+
+/* Adds a sample whose stack is known by a key: the text that it was read from, so that
+ * it need not be read again. Returns false, with nothing added, if the key is new. */
+bool profile_add_known(struct profile_writer *writer, const char *key, size_t key_bytes,
+                       const int64_t *values);
+
+/* Adds a sample, and remembers its stack by the key. */
+void profile_add_as(struct profile_writer *writer, const char *key, size_t key_bytes,
+                    const uintptr_t *frames, size_t depth, const int64_t *values);
+
+/* Appends the profile, not compressed. Returns 0 or -ENOMEM. */
+int profile_end(struct profile_writer *writer,
+                const struct profile_description *description,
+                struct buffer *ret_profile);
+
+/* Ends without a profile. */
+void profile_abandon(struct profile_writer *writer);
+
+/* All of the above for stacks at hand. Returns 0 or -ENOMEM. */
+int profile_write(const struct stacks *stacks,
+                  const struct profile_description *description,
+                  struct buffer *ret_profile);
 
 /* Now, in nanoseconds since 1970. */
 int64_t profile_now(void);
