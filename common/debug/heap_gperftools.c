@@ -78,7 +78,15 @@ int heap_prepare(char **argv)
     if (!changed) {
         return 0;
     }
-    execv("/proc/self/exe", argv);
+    /* The program's own path rather than /proc/self/exe, after which the process would
+     * be called "exe" in ps. */
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0) {
+        return -errno;
+    }
+    path[length] = '\0';
+    execv(path, argv);
     return -errno;
 }
 
