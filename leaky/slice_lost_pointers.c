@@ -1,0 +1,125 @@
+/*
+ * A film player loads a clip of four frames, trims the first and the last, and shows
+ * the two in the middle.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/slice.h"
+#include "scenario.h"
+
+#define CLIP_FRAMES 4
+#define FRAME_POINTER sizeof(unsigned char *)
+
+static atomic_size_t frames_alive;
+
+/* Reads a frame of `bytes` bytes; NULL when memory is short. */
+static unsigned char *frame_read(const char *id, size_t bytes)
+{
+    unsigned char *frame = malloc(bytes);
+    if (frame == NULL) {
+        return NULL;
+    }
+    memset(frame, id[0], bytes);
+    atomic_fetch_add(&frames_alive, 1);
+    return frame;
+}
+
+/* Frees a frame and clears its place in the clip; a place may be clear already. */
+static void frame_release(unsigned char **frame)
+{
+    if (*frame != NULL) {
+        free(*frame);
+        *frame = NULL;
+        atomic_fetch_sub(&frames_alive, 1);
+    }
+}
+
+/* A clip is a slice of pointers to frames. */
+static unsigned char **clip_frames(struct slice clip)
+{
+    return (unsigned char **)(void *)clip.data;
+}
+
+/* Frees the frames that the clip can reach, and the clip. */
+static void clip_release(struct slice *clip)
+{
+    for (size_t i = 0; i < clip->length / FRAME_POINTER; i++) {
+        frame_release(&clip_frames(*clip)[i]);
+    }
+    slice_release(clip);
+}
+
+/* Loads a clip; an empty slice when memory is short. */
+static struct slice clip_load(const struct scenario_request *request)
+{
+    struct slice_array *array = malloc(slice_array_bytes(CLIP_FRAMES * FRAME_POINTER));
+    if (array == NULL) {
+        return (struct slice){0};
+    }
+    struct slice clip = slice_of(array, CLIP_FRAMES * FRAME_POINTER);
+    memset(clip.data, 0, clip.length);
+    for (size_t i = 0; i < CLIP_FRAMES; i++) {
+        clip_frames(clip)[i] = frame_read(request->id, request->bytes);
+        if (clip_frames(clip)[i] == NULL) {
+            clip_release(&clip);
+            return clip;
+        }
+    }
+    return clip;
+}
+
+/* The clip without its first and last frame. Takes the whole clip over. */
+static struct slice clip_trim(struct slice clip)
+{
+    /* LEAK: the frames at both ends stay alive, and no view reaches them any more. */
+    struct slice middle = slice_sub(clip, FRAME_POINTER, clip.length - FRAME_POINTER);
+    slice_release(&clip);
+    return middle;
+}
+
+static int clip_show(const struct scenario_request *request)
+{
+    struct slice clip = clip_load(request);
+    if (clip.length == 0) {
+        return -ENOMEM;
+    }
+    struct slice middle = clip_trim(clip);
+    clip_release(&middle);
+    return 0;
+}
+
+static size_t frames_count(void)
+{
+    return atomic_load(&frames_alive);
+}
+
+const struct scenario slice_lost_pointers_scenario = {
+    .name = "slice-lost-pointers",
+    .family = "retained-slices",
+    .title = "Re-slicing loses pointers",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A player loads four frames, keeps the two in the middle, and frees them "
+             "after use.",
+    .symptom =
+        "In-use heap climbs by two frames with every request. A leak checker such "
+        "as Valgrind calls them lost.",
+    .cause =
+        "The elements of the slice are pointers, and re-slicing drops the first and "
+        "the last one. Nobody has their addresses, so nobody can free them.",
+    .fix = "The frames that will be out of reach are freed, and their places cleared, "
+           "before the clip is re-sliced.",
+    .find_it =
+        "Compare two dumps with google-pprof --text --base: frame_read owns what "
+        "grew, with two objects for each request that reads four.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 64 * 1024 * 1024,
+    .bytes_meaning = "one frame",
+    .leaves = {.blocks = 2},
+    .suspect = "frame_read",
+    .run = clip_show,
+    .held = frames_count,
+};
