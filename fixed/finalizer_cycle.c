@@ -1,0 +1,114 @@
+/*
+ * A toolkit builds a window with a button in it. Each is a counted object whose
+ * finalizer gives back what the object holds.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/object.h"
+#include "scenario.h"
+
+struct widget {
+    struct object object;
+    struct widget *parent; /* what it lies in; NULL for a window */
+    struct widget *child;  /* what lies in it, held strongly; NULL for a button */
+    unsigned char pixels[];
+};
+
+static atomic_size_t widgets_alive;
+
+/* Takes hold of the widget that `child` lies in. */
+static void widget_hold_parent(struct widget *child, struct widget *parent)
+{
+    /* FIX: a weak reference does not count, so the parent can go, and then the child.
+     */
+    object_retain_weak(&parent->object);
+    child->parent = parent;
+}
+
+static void widget_drop_parent(struct widget *child)
+{
+    if (child->parent != NULL) {
+        object_release_weak(&child->parent->object);
+    }
+}
+
+/* The finalizer: runs when nobody holds the widget strongly any more. */
+static void widget_finalize(struct object *object)
+{
+    struct widget *widget = (struct widget *)object;
+    widget_drop_parent(widget);
+    if (widget->child != NULL) {
+        object_release(&widget->child->object);
+    }
+    atomic_fetch_sub(&widgets_alive, 1);
+}
+
+/* A widget of `bytes` bytes in all, held once by the caller; NULL when memory is
+ * short. */
+static struct widget *widget_draw(const char *id, size_t bytes)
+{
+    struct widget *widget = malloc(bytes);
+    if (widget == NULL) {
+        return NULL;
+    }
+    memset(widget, id[0], bytes);
+    object_init(&widget->object, widget_finalize);
+    widget->parent = NULL;
+    widget->child = NULL;
+    atomic_fetch_add(&widgets_alive, 1);
+    return widget;
+}
+
+/* Opens a window with a button, and closes it again. */
+static int window_show(const struct scenario_request *request)
+{
+    struct widget *window = widget_draw(request->id, request->bytes);
+    if (window == NULL) {
+        return -ENOMEM;
+    }
+    struct widget *button = widget_draw(request->id, request->bytes);
+    if (button == NULL) {
+        object_release(&window->object);
+        return -ENOMEM;
+    }
+    window->child = button;
+    widget_hold_parent(button, window);
+    object_release(&window->object);
+    return 0;
+}
+
+static size_t widgets_count(void)
+{
+    return atomic_load(&widgets_alive);
+}
+
+const struct scenario finalizer_cycle_scenario = {
+    .name = "finalizer-cycle",
+    .family = "finalizer-cycles",
+    .title = "Two objects that hold each other",
+    .kind = SCENARIO_PERMANENT,
+    .story =
+        "A toolkit opens a window with a button and closes it. The window holds its "
+        "button, and the button knows its window.",
+    .symptom = "In-use heap climbs by both objects with every request, and neither "
+               "finalizer ever runs.",
+    .cause =
+        "Both references are strong. Closing the window takes its count from two to "
+        "one; the one left is the button's, and the button waits for the window.",
+    .fix = "The button's reference to its window is weak: it does not count, so the "
+           "window goes, its finalizer releases the button, and that goes too.",
+    .find_it =
+        "Compare two dumps with google-pprof --text --base: widget_draw owns what "
+        "grew. Then draw who holds whom, and look for a ring.",
+    .bytes_default = 1024 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 128 * 1024 * 1024,
+    .bytes_meaning = "one object",
+    .leaves = {.blocks = 2},
+    .suspect = "widget_draw",
+    .run = window_show,
+    .held = widgets_count,
+};
