@@ -1,0 +1,81 @@
+/*
+ * A program looks up a setting through a library that takes C strings. Its own texts
+ * are not C strings, so it makes some to pass on.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenario.h"
+
+static atomic_size_t cstrings_alive;
+static atomic_size_t settings_found;
+
+/* A C string of `bytes` bytes, its final zero included, which repeats `text`. The
+ * caller frees it; NULL when memory is short. */
+static char *cstring_duplicate(const char *text, size_t bytes)
+{
+    char *cstring = malloc(bytes);
+    if (cstring == NULL) {
+        return NULL;
+    }
+    size_t length = strlen(text);
+    for (size_t i = 0; i < bytes - 1; i++) {
+        cstring[i] = text[i % length];
+    }
+    cstring[bytes - 1] = '\0';
+    atomic_fetch_add(&cstrings_alive, 1);
+    return cstring;
+}
+
+/* Looks for `key` in the settings of `file`; both stay the caller's. Returns -ENOMEM
+ * if the caller could not make one of them. */
+static int setting_find(const char *file, const char *key)
+{
+    if (file == NULL || key == NULL) {
+        return -ENOMEM;
+    }
+    if (strcmp(file, key) != 0) {
+        atomic_fetch_add(&settings_found, 1);
+    }
+    return 0;
+}
+
+static int setting_read(const struct scenario_request *request)
+{
+    /* LEAK: the two strings have no name here, so nobody can free them afterwards. */
+    return setting_find(cstring_duplicate("settings/", request->bytes),
+                        cstring_duplicate(request->id, request->bytes));
+}
+
+static size_t cstrings_count(void)
+{
+    return atomic_load(&cstrings_alive);
+}
+
+const struct scenario cstring_argument_scenario = {
+    .name = "cstring-argument",
+    .family = "c-strings",
+    .title = "C strings made in an argument list",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A program duplicates a file name and a key as C strings and passes them "
+             "to a library, which only reads them.",
+    .symptom = "In-use heap climbs by two strings with every request. A leak checker "
+               "such as Valgrind calls them lost.",
+    .cause =
+        "The duplicates are made in the argument list. Their only addresses are the "
+        "callee's parameters, and the callee does not own them.",
+    .fix = "Each duplicate gets a name, is passed on, and is freed after the call.",
+    .find_it =
+        "Compare two dumps with google-pprof --text --base: cstring_duplicate owns "
+        "what grew. Its callers, with --peek=cstring_duplicate, are what to read.",
+    .bytes_default = 4 * 1024,
+    .bytes_min = 64,
+    .bytes_max = 16 * 1024 * 1024,
+    .bytes_meaning = "one C string, with its final zero",
+    .leaves = {.blocks = 2},
+    .suspect = "cstring_duplicate",
+    .run = setting_read,
+    .held = cstrings_count,
+};
