@@ -196,7 +196,7 @@ static int stack_collect(struct heap_text *parsed, struct heap_line *line)
     for (size_t i = 0; i < STACK_VALUES; i++) {
         parsed->cut[i] -= line->values[i];
     }
-    return stacks_add(&parsed->stacks, line->frames, line->depth, line->values);
+    return stacks_add(&parsed->stacks, line->frames, line->depth, line->values, NULL);
 }
 
 int heap_text_parse(const char *text, struct heap_text *ret_parsed)
@@ -318,7 +318,7 @@ static int heap_text_subtract(struct heap_text *after, const struct heap_text *b
             values[j] = -stack->values[j];
         }
         int error = stacks_add(&after->stacks, stacks_frames(&before->stacks, stack),
-                               stack->depth, values);
+                               stack->depth, values, NULL);
         if (error != 0) {
             return error;
         }

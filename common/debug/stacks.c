@@ -40,11 +40,12 @@ static int stack_append(struct stacks *stacks, const uintptr_t *frames, size_t d
 }
 
 int stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t depth,
-               const int64_t values[STACK_VALUES])
+               const int64_t values[STACK_VALUES], size_t *ret_number)
 {
     struct stack *stack = NULL;
+    uint32_t *number = NULL;
     for (uint64_t key = stack_hash(frames, depth); stack == NULL; key++) {
-        uint32_t *number = table_at(&stacks->index, key);
+        number = table_at(&stacks->index, key);
         if (number == NULL) {
             return -ENOMEM;
         }
@@ -63,6 +64,9 @@ int stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t depth,
     }
     for (size_t i = 0; i < STACK_VALUES; i++) {
         stack->values[i] += values[i];
+    }
+    if (ret_number != NULL) {
+        *ret_number = *number - 1;
     }
     return 0;
 }

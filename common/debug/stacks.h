@@ -30,9 +30,10 @@ struct stacks {
     size_t count;
 };
 
-/* Adds `values` to those of the stack. Returns 0 or -ENOMEM. */
+/* Adds `values` to those of the stack, whose number goes to ret_number (may be NULL).
+ * Returns 0 or -ENOMEM. */
 int stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t depth,
-               const int64_t values[STACK_VALUES]);
+               const int64_t values[STACK_VALUES], size_t *ret_number);
 
 /* Stack number `number`, of `stacks->count`, in the order in which they were added. */
 struct stack *stacks_at(const struct stacks *stacks, size_t number);

@@ -1,0 +1,482 @@
+/*
+ * One round of questions and answers.
+ *
+ * The hard part is the late answer: a thread may run its handler long after the asker
+ * has given up, when the slot may already serve another round. So a slot has a state
+ * word that holds the number of the round, and it changes hands by compare-and-swap:
+ *
+ *   asker:   (round, ASKED)                       before the signal is sent
+ *   handler: (round, ASKED)   -> (round, WRITING) or it leaves the slot alone
+ *            (round, WRITING) -> (round, DONE)
+ *   asker:   (round, ASKED)   -> (round, CLOSED)  when it gives up
+ *
+ * The handler carries the round's number in its signal. It unwinds into its own stack
+ * first and copies last, so WRITING lasts for a moment only; if it outlasts a round all
+ * the same, the slot is not used until it is over. The slots' memory is never given
+ * back, so a late answer finds it in place whenever it comes.
+ */
+#include "debug/threads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include "debug/table.h"
+#include "debug/thread_details.h"
+
+#define MILLISECOND INT64_C(1000000)
+
+/* So many threads are asked before the first ones must have answered: all at once would
+ * be woken for nothing, as they could not run. */
+#define WINDOW 256
+
+/* The first look at who has not answered yet. */
+#define FIRST_LOOK (20 * MILLISECOND)
+
+enum slot_phase { SLOT_FREE, SLOT_ASKED, SLOT_WRITING, SLOT_DONE, SLOT_CLOSED };
+
+struct slot {
+    _Atomic uint64_t state; /* round << 8 | phase */
+    uint32_t depth;
+    int64_t switches; /* how often the thread has gone to sleep */
+    uintptr_t frames[THREADS_DEPTH_MAX];
+};
+
+/* What a round notes of a thread for the next one. */
+struct record {
+    pid_t tid;
+    int64_t switches;
+    uint64_t stack; /* its hash */
+    int64_t since;  /* of CLOCK_MONOTONIC, in nanoseconds */
+};
+
+static struct slot *slots; /* THREADS_MAX */
+static pid_t process_id;
+static int task_fd = -1;
+
+/* Everything below belongs to the round, and so to who holds the lock. */
+static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t round_number;
+static struct buffer records;      /* struct record, of the last round */
+static struct table records_index; /* by tid */
+
+/* But these two: handlers count their answers and wake the asker at the wanted one. */
+static atomic_uint answers;
+static atomic_uint answers_wanted;
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 * MILLISECOND + now.tv_nsec;
+}
+
+static uint64_t slot_state(uint32_t round, enum slot_phase phase)
+{
+    return (uint64_t)round << 8 | phase;
+}
+
+/* A walk up the stack of a thread, in its signal handler. */
+struct walk {
+    bool inside; /* behind the handler's own frames */
+    uint32_t depth;
+    uintptr_t frames[THREADS_DEPTH_MAX];
+};
+
+static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument)
+{
+    struct walk *walk = argument;
+    int interrupted = 0;
+    uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
+    /* The first frame that was interrupted is where the signal came in. */
+    walk->inside |= interrupted != 0;
+    if (!walk->inside || address == 0) {
+        return _URC_NO_REASON;
+    }
+    if (walk->depth == THREADS_DEPTH_MAX) {
+        return _URC_END_OF_STACK;
+    }
+    /* A return address stands behind the call; its predecessor is inside it. */
+    walk->frames[walk->depth++] = interrupted ? address : address - 1;
+    return _URC_NO_REASON;
+}
+
+/* The handler's work: nothing but memory of its own, atomics and system calls. */
+static void slot_answer(struct slot *slot, uint32_t round)
+{
+    uint64_t state = slot_state(round, SLOT_ASKED);
+    if (atomic_load(&slot->state) != state) {
+        return; /* too late: nobody waits for this any more */
+    }
+    struct walk walk;
+    walk.inside = false;
+    walk.depth = 0;
+    _Unwind_Backtrace(walk_frame, &walk);
+    struct rusage usage;
+    syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+    if (!atomic_compare_exchange_strong(&slot->state, &state,
+                                        slot_state(round, SLOT_WRITING))) {
+        return;
+    }
+    slot->depth = walk.depth;
+    slot->switches = usage.ru_nvcsw;
+    memcpy(slot->frames, walk.frames, walk.depth * sizeof walk.frames[0]);
+    atomic_store(&slot->state, slot_state(round, SLOT_DONE));
+    if (atomic_fetch_add(&answers, 1) + 1 == atomic_load(&answers_wanted)) {
+        syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)context;
+    int saved = errno;
+    uint64_t value = (uintptr_t)info->si_value.sival_ptr;
+    uint32_t number = (uint32_t)value;
+    /* Another process may send this signal too, with whatever it likes in it. */
+    if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
+        number < THREADS_MAX) {
+        slot_answer(&slots[number], (uint32_t)(value >> 32));
+    }
+    errno = saved;
+}
+
+int threads_start(void)
+{
+    process_id = getpid();
+    task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (task_fd < 0) {
+        return -errno;
+    }
+    void *memory = mmap(NULL, THREADS_MAX * sizeof(struct slot), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    slots = memory;
+    /* The unwinder sets itself up at its first use, which must not be in a handler. */
+    struct walk walk = {0};
+    _Unwind_Backtrace(walk_frame, &walk);
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigfillset(&action.sa_mask);
+    return sigaction(THREADS_SIGNAL, &action, NULL) == 0 ? 0 : -errno;
+}
+
+struct thread_entry *threads_at(const struct threads *threads, size_t number)
+{
+    return (struct thread_entry *)(void *)threads->entries.data + number;
+}
+
+void threads_release(struct threads *threads)
+{
+    buffer_release(&threads->entries);
+    stacks_release(&threads->stacks);
+    threads->count = 0;
+    threads->silent = 0;
+}
+
+/* Lists the threads, as the kernel does: the oldest first. */
+static int threads_list(struct threads *threads)
+{
+    char block[16 * 1024] __attribute__((aligned(8)));
+    if (lseek(task_fd, 0, SEEK_SET) < 0) {
+        return -errno;
+    }
+    for (;;) {
+        ssize_t bytes = getdents64(task_fd, block, sizeof block);
+        if (bytes < 0) {
+            return -errno;
+        }
+        if (bytes == 0) {
+            return threads->entries.error;
+        }
+        for (ssize_t at = 0; at < bytes;) {
+            const struct dirent64 *item = (void *)(block + at);
+            at += item->d_reclen;
+            struct thread_entry entry = {.tid = (pid_t)strtol(item->d_name, NULL, 10),
+                                         .stack = THREADS_NO_STACK};
+            if (entry.tid > 0) {
+                buffer_append(&threads->entries, &entry, sizeof entry);
+                threads->count++;
+            }
+        }
+    }
+}
+
+/* Waits until `target` answers are in, or `until`. Returns whether they are. */
+static bool answers_wait(unsigned target, int64_t until)
+{
+    atomic_store(&answers_wanted, target);
+    for (;;) {
+        unsigned seen = atomic_load(&answers);
+        if ((int)(seen - target) >= 0) {
+            return true;
+        }
+        int64_t left = until - now_ns();
+        if (left <= 0) {
+            return false;
+        }
+        struct timespec timeout = {.tv_sec = left / (1000 * MILLISECOND),
+                                   .tv_nsec = left % (1000 * MILLISECOND)};
+        syscall(SYS_futex, &answers, FUTEX_WAIT_PRIVATE, seen, &timeout, NULL, 0);
+    }
+}
+
+/* A round that is under way. */
+struct round {
+    struct threads *threads;
+    size_t asked_count; /* the first so many threads have been dealt with */
+    unsigned sent;      /* signals that were sent */
+    unsigned closed;    /* of these, not waited for any more */
+    unsigned lost;      /* of these, not reckoned with when asking goes on */
+    int64_t deadline;
+};
+
+/* Gives up on a slot. If its handler is just writing, waits for that moment to pass. */
+static void slot_close(struct round *round, size_t number)
+{
+    struct slot *slot = &slots[number];
+    uint64_t state = slot_state(round_number, SLOT_ASKED);
+    if (atomic_compare_exchange_strong(&slot->state, &state,
+                                       slot_state(round_number, SLOT_CLOSED))) {
+        round->closed++;
+        return;
+    }
+    for (int i = 0; i < 1000; i++) {
+        if ((atomic_load(&slot->state) & 0xff) != SLOT_WRITING) {
+            return;
+        }
+        sched_yield();
+    }
+}
+
+/* Sends the signal. Returns 0 or -errno. */
+static int slot_ask(size_t number, pid_t tid)
+{
+    siginfo_t info = {.si_signo = THREADS_SIGNAL, .si_code = SI_QUEUE};
+    info.si_pid = process_id;
+    info.si_uid = getuid();
+    uint64_t value = (uint64_t)round_number << 32 | number;
+    info.si_value.sival_ptr = (void *)(uintptr_t)value;
+    return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, THREADS_SIGNAL, &info) == 0
+               ? 0
+               : -errno;
+}
+
+/* Asks one thread. */
+static void thread_ask(struct round *round, size_t number)
+{
+    struct thread_entry *entry = threads_at(round->threads, number);
+    struct slot *slot = &slots[number];
+    if ((atomic_load(&slot->state) & 0xff) == SLOT_WRITING) {
+        return; /* an answer of an earlier round is still being written there */
+    }
+    atomic_store(&slot->state, slot_state(round_number, SLOT_ASKED));
+    round->sent++;
+    int error = slot_ask(number, entry->tid);
+    /* The kernel queues a limited number of signals: RLIMIT_SIGPENDING. */
+    while (error == -EAGAIN && now_ns() < round->deadline) {
+        answers_wait(round->sent - round->closed, now_ns() + MILLISECOND);
+        error = slot_ask(number, entry->tid);
+    }
+    if (error != 0) {
+        slot_close(round, number);
+    }
+    if (error == -ESRCH) {
+        entry->tid = 0; /* it has ended meanwhile */
+    }
+}
+
+static void round_ask(struct round *round)
+{
+    size_t count = round->threads->count;
+    for (size_t i = 0; i < count && i < THREADS_MAX; i++) {
+        thread_ask(round, i);
+        round->asked_count = i + 1;
+        unsigned expected = round->sent - round->closed - round->lost;
+        if ((int)(expected - atomic_load(&answers)) >= WINDOW &&
+            !answers_wait(expected - WINDOW / 2, now_ns() + FIRST_LOOK)) {
+            /* Those who keep silent must not hold up the others. */
+            round->lost = round->sent - round->closed - atomic_load(&answers);
+        }
+    }
+}
+
+/* Closes the slots of threads that have ended or block the signal. */
+static void round_look(struct round *round)
+{
+    for (size_t i = 0; i < round->asked_count; i++) {
+        struct thread_entry *entry = threads_at(round->threads, i);
+        if (entry->tid == 0 ||
+            atomic_load(&slots[i].state) != slot_state(round_number, SLOT_ASKED)) {
+            continue;
+        }
+        if (syscall(SYS_tgkill, process_id, entry->tid, 0) != 0) {
+            entry->tid = 0;
+            slot_close(round, i);
+        } else if (thread_blocks(task_fd, entry->tid, THREADS_SIGNAL)) {
+            slot_close(round, i);
+        }
+    }
+}
+
+static void round_wait(struct round *round)
+{
+    int64_t look = FIRST_LOOK;
+    while (!answers_wait(round->sent - round->closed, now_ns() + look)) {
+        if (now_ns() >= round->deadline) {
+            break;
+        }
+        round_look(round);
+        look *= 2;
+    }
+    for (size_t i = 0; i < round->asked_count; i++) {
+        slot_close(round, i);
+    }
+}
+
+/* How long the thread has waited, by what the last round noted and by when the thread
+ * last ran (-1: not known); and notes it for the next round. */
+static int64_t waited_update(const struct slot *slot, struct thread_entry *entry,
+                             int64_t now, struct buffer *fresh)
+{
+    struct record record = {
+        .tid = entry->tid,
+        .switches = slot->switches,
+        .stack = stack_hash(slot->frames, slot->depth),
+        .since = entry->waited_ns >= 0 ? now - entry->waited_ns : now,
+    };
+    if (entry->state == 'R') {
+        record.since = now; /* it runs, and so does not wait */
+        buffer_append(fresh, &record, sizeof record);
+        return 0;
+    }
+    const uint32_t *number = table_at(&records_index, (uint64_t)entry->tid);
+    if (number != NULL && *number != 0) {
+        const struct record *last =
+            (const struct record *)(const void *)records.data + *number - 1;
+        if (last->stack == record.stack && record.switches - last->switches <= 1) {
+            record.since = last->since;
+        }
+    }
+    buffer_append(fresh, &record, sizeof record);
+    return now - record.since;
+}
+
+/* Takes the answer out of the slot. Returns 0 or -ENOMEM. */
+static int answer_collect(struct threads *threads, size_t number, int64_t now,
+                          struct buffer *fresh)
+{
+    static const int64_t one[STACK_VALUES] = {1};
+    struct thread_entry *entry = threads_at(threads, number);
+    const struct slot *slot = &slots[number];
+    if (number >= THREADS_MAX ||
+        atomic_load(&slot->state) != slot_state(round_number, SLOT_DONE)) {
+        threads->silent++;
+        entry->waited_ns = entry->waited_ns < 0 ? 0 : entry->waited_ns;
+        return 0;
+    }
+    int error =
+        stacks_add(&threads->stacks, slot->frames, slot->depth, one, &entry->stack);
+    entry->waited_ns = waited_update(slot, entry, now, fresh);
+    return error;
+}
+
+/* Makes what this round noted the notes of the last round. */
+static int records_replace(struct buffer *fresh)
+{
+    buffer_release(&records);
+    table_release(&records_index);
+    records = *fresh;
+    const struct record *entries = (const struct record *)(const void *)records.data;
+    for (size_t i = 0; i < records.length / sizeof *entries; i++) {
+        uint32_t *number = table_at(&records_index, (uint64_t)entries[i].tid);
+        if (number == NULL) {
+            return -ENOMEM;
+        }
+        *number = (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+static int round_collect(struct round *round, int64_t now)
+{
+    struct threads *threads = round->threads;
+    struct buffer fresh = {0};
+    int error = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < threads->count && error == 0; i++) {
+        struct thread_entry *entry = threads_at(threads, i);
+        if (entry->tid != 0) {
+            error = answer_collect(threads, i, now, &fresh);
+            *threads_at(threads, kept++) = *entry;
+        }
+    }
+    threads->count = kept;
+    if (error == 0) {
+        error = fresh.error;
+    }
+    if (error != 0) {
+        buffer_release(&fresh);
+        return error;
+    }
+    return records_replace(&fresh);
+}
+
+static void details_read(struct threads *threads, bool details)
+{
+    struct thread_clock clock = {0};
+    if (details) {
+        thread_clock_read(task_fd, &clock);
+    }
+    for (size_t i = 0; i < threads->count; i++) {
+        struct thread_entry *entry = threads_at(threads, i);
+        entry->waited_ns = -1;
+        if (details) {
+            thread_details_read(task_fd, &clock, entry);
+        }
+    }
+}
+
+int threads_read(bool details, struct threads *ret_threads)
+{
+    if (slots == NULL) {
+        return -ENOTSUP;
+    }
+    struct threads threads = {0};
+    struct round round = {.threads = &threads};
+    pthread_mutex_lock(&round_lock);
+    int error = threads_list(&threads);
+    if (error == 0) {
+        /* Before the question: it wakes them. */
+        details_read(&threads, details);
+        int64_t now = now_ns();
+        round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;
+        round_number++;
+        atomic_store(&answers, 0);
+        round_ask(&round);
+        round_wait(&round);
+        error = round_collect(&round, now);
+    }
+    pthread_mutex_unlock(&round_lock);
+    if (error != 0) {
+        threads_release(&threads);
+        return error;
+    }
+    *ret_threads = threads;
+    return 0;
+}
