@@ -77,7 +77,7 @@ exported() {
         /^(static|_Static_assert|typedef)[^A-Za-z_0-9]/ { next }
         /^[a-z_0-9]+:$/ { next }
         /^(struct|enum|union) [A-Za-z_0-9]+( \{|;)$/ { next }
-        /^(enum|struct|union) \{$/ { next }
+        /^(struct|enum|union)( [A-Za-z_0-9]+)? \{([^()]*\};)?$/ { next }
         { print FNR ": " $0 }
     ' "$1" | grep -vE "^[0-9]+: const struct scenario $2_scenario = \{$" || true
 }
