@@ -99,17 +99,18 @@ void thread_details_read(int task_fd, const struct thread_clock *clock,
     }
 }
 
+/* Whether the signal is in the set of that name in status. */
+static bool status_has(const char *status, const char *name, int signal)
+{
+    const char *at = strstr(status, name);
+    return at != NULL && (strtoull(at + strlen(name), NULL, 16) >> (signal - 1) & 1);
+}
+
 bool thread_blocks(int task_fd, pid_t tid, int signal)
 {
-    static const char label[] = "SigBlk:";
+    /* While the handler runs, it blocks the signal too; but then the signal has been
+     * delivered, and does not wait any more. */
     char text[4096];
-    if (!file_read(task_fd, tid, "status", text, sizeof text)) {
-        return false;
-    }
-    const char *at = strstr(text, label);
-    if (at == NULL) {
-        return false;
-    }
-    uint64_t mask = strtoull(at + sizeof label - 1, NULL, 16);
-    return (mask >> (signal - 1) & 1) != 0;
+    return file_read(task_fd, tid, "status", text, sizeof text) &&
+           status_has(text, "SigBlk:", signal) && status_has(text, "SigPnd:", signal);
 }

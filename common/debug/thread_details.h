@@ -25,7 +25,8 @@ void thread_clock_read(int task_fd, struct thread_clock *ret_clock);
 void thread_details_read(int task_fd, const struct thread_clock *clock,
                          struct thread_entry *entry);
 
-/* Whether the thread blocks the signal; false if that can't be told. */
+/* Whether the signal waits because the thread blocks it; false if that can't be told.
+ */
 bool thread_blocks(int task_fd, pid_t tid, int signal);
 
 #endif

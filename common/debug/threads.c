@@ -41,7 +41,7 @@
 
 /* So many threads are asked before the first ones must have answered: all at once would
  * be woken for nothing, as they could not run. */
-#define WINDOW 256
+#define WINDOW 64
 
 /* The first look at who has not answered yet. */
 #define FIRST_LOOK (20 * MILLISECOND)
@@ -385,7 +385,8 @@ static int answer_collect(struct threads *threads, size_t number, int64_t now,
     struct thread_entry *entry = threads_at(threads, number);
     const struct slot *slot = &slots[number];
     if (number >= THREADS_MAX ||
-        atomic_load(&slot->state) != slot_state(round_number, SLOT_DONE)) {
+        atomic_load(&slot->state) != slot_state(round_number, SLOT_DONE) ||
+        slot->depth == 0) {
         threads->silent++;
         entry->waited_ns = entry->waited_ns < 0 ? 0 : entry->waited_ns;
         return 0;
