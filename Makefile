@@ -71,9 +71,19 @@ $(BUILD)/fixed: $(call object,$(COMMON) $(FIXED))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-$(BUILD)/leakcheck: $(call object,$(JUDGE))
+$(BUILD)/leakcheck: $(call object,$(JUDGE)) $(BUILD)/objects/report_page.o
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
+
+# The page around the report is built into the judge, as a C array of its bytes.
+$(BUILD)/embedded/report_page.c: leakcheck/report_page.html
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "report_page.h"'; echo 'const char report_page[] = {'; \
+		od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '0};'; } > $@
+
+$(BUILD)/objects/report_page.o: $(BUILD)/embedded/report_page.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Ileakcheck -c -o $@ $<
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -101,7 +111,8 @@ $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
 
 # Each has a time limit, because a lost wake-up shows as a test that never ends. TEST_RUN
 # is put before each: valgrind, for one.
