@@ -1,0 +1,50 @@
+/*
+ * Blame: which line of the program is answerable for what grew between two profiles.
+ * It is the innermost frame that is the program's own: libraries only do what they are
+ * told, and the outer frames only ask for the work.
+ */
+#ifndef LEAKCHECK_BLAME_H
+#define LEAKCHECK_BLAME_H
+
+#include "profile.h"
+
+enum blame_what {
+    BLAME_IN_USE,    /* heap bytes that stayed */
+    BLAME_ALLOCATED, /* heap bytes that were asked for, freed or not */
+    BLAME_THREADS,   /* threads that wait */
+};
+
+/* The profiles to compare. */
+struct blame_question {
+    enum blame_what what;
+    const struct profile *base;
+    const struct profile *last; /* with names: its stacks are shown */
+    /* Two profiles of an idle server, or NULL: stacks that grew between them are busy
+     * by themselves, and not blamed. */
+    const struct profile *idle_from;
+    const struct profile *idle_to;
+};
+
+/* The answer. Texts are empty where nothing is known. */
+struct blame {
+    char function[200];
+    char file[200];
+    unsigned line;
+    int64_t growth;      /* of the blamed function, in bytes or threads */
+    int64_t file_growth; /* of all functions of the blamed file */
+    int64_t total;       /* of every stack that grew */
+};
+
+/* Finds who is to blame. Returns 0, also when nothing grew (then growth is 0), or
+ * -ENOMEM. */
+int blame_find(struct blame *ret_blame, const struct blame_question *question,
+               struct failure *failure);
+
+/* How much the profile holds in the named function, in bytes in use. */
+int64_t blame_held(const struct profile *profile, const struct blame *blame);
+
+/* The frame of `record` that is answerable; NULL if it has no named frame. */
+const struct frame *blame_frame(const struct profile *profile,
+                                const struct record *record);
+
+#endif

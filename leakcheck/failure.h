@@ -1,0 +1,18 @@
+/*
+ * What went wrong, in one line for a person. Functions that can fail for reasons that
+ * somebody outside must mend (a server, an option, a file) fill one of these.
+ */
+#ifndef LEAKCHECK_FAILURE_H
+#define LEAKCHECK_FAILURE_H
+
+struct failure {
+    char text[640]; /* printable ASCII, no newline */
+};
+
+/* Writes the text and returns -error, so that `return failure_set(...)` reads well.
+ * Bytes that a terminal could take for commands become '?': much of what is reported
+ * here was sent by a server. */
+int failure_set(struct failure *failure, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * leakcheck drives a server, samples it, and decides whether it leaks. This file reads
+ * the options, runs the judge or the gate, and has the results written.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+
+#include "gate.h"
+#include "judge.h"
+#include "options.h"
+#include "report.h"
+#include "table.h"
+
+#define EXIT_GOOD 0
+#define EXIT_LEAK 1
+#define EXIT_NO_VERDICT 2
+
+#define ROUNDS_DEFAULT 4
+#define CALLS_DEFAULT 2
+
+static int complain(const struct failure *failure)
+{
+    fprintf(stderr, "leakcheck: %s\n", failure->text);
+    return EXIT_NO_VERDICT;
+}
+
+/* Judges the pair of servers. */
+static int pairs_main(const struct options *options)
+{
+    struct failure failure;
+    struct judgement judgement = {0};
+    struct judge_order order = {
+        .urls = {options->urls[0], options->urls[1]},
+        .scenarios = options->scenarios,
+        .scenario_count = options->scenario_count,
+        .rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds,
+        .calls = options->calls == 0 ? CALLS_DEFAULT : options->calls};
+    int status = EXIT_NO_VERDICT;
+    int result = judge_run(&judgement, &order, &failure);
+    if (result == 0) {
+        table_judgement(stdout, table_style_of(stdout), &judgement);
+        if (options->json != NULL) {
+            result = report_json_judgement(options->json, &judgement, &failure);
+        }
+        if (result == 0 && options->report != NULL) {
+            result =
+                report_html(options->report, options->source, &judgement, &failure);
+        }
+    }
+    if (result < 0) {
+        complain(&failure);
+    } else {
+        struct judge_summary summary = judge_summarize(&judgement);
+        bool good = summary.shown == summary.judged && summary.alarms == 0;
+        status = good ? EXIT_GOOD : EXIT_LEAK;
+    }
+    judge_release(&judgement);
+    return status;
+}
+
+/* Judges one server. */
+static int gate_main(const struct options *options)
+{
+    struct failure failure;
+    struct gate gate = {0};
+    int status = EXIT_NO_VERDICT;
+    int result = gate_run(&gate, options, &failure);
+    if (result == 0) {
+        table_gate(stdout, table_style_of(stdout), &gate, options);
+        if (options->json != NULL) {
+            result = report_json_gate(options->json, &gate, options, &failure);
+        }
+    }
+    if (result < 0) {
+        complain(&failure);
+    } else {
+        status = gate.over_growth || gate.over_threads ? EXIT_LEAK : EXIT_GOOD;
+    }
+    gate_release(&gate);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct failure failure;
+    if (options_parse(&options, argc, argv, &failure) < 0) {
+        fprintf(stderr, "leakcheck: %s\nTry leakcheck --help.\n", failure.text);
+        return EXIT_NO_VERDICT;
+    }
+    if (options.help) {
+        fputs(options_help, stdout);
+        return EXIT_GOOD;
+    }
+    if (options.version) {
+        puts("leakcheck " LAB_VERSION);
+        return EXIT_GOOD;
+    }
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int status = options.url != NULL ? gate_main(&options) : pairs_main(&options);
+    curl_global_cleanup();
+    return status;
+}

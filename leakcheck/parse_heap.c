@@ -1,0 +1,186 @@
+/*
+ * Reads heap profiles: gperftools' text and Go's heap?debug=1.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "profile_text.h"
+
+/* What the first line says besides the totals. */
+struct heap_header {
+    enum profile_format format;
+    double period; /* bytes between two samples; 1: every allocation */
+};
+
+struct heap_end {
+    bool seen; /* the part that ends a whole profile was there */
+    bool has_heap_alloc;
+    bool has_total_alloc;
+};
+
+/* "12: 3456 [78: 9012] @" */
+static bool amounts_read(struct span *line, struct amounts *ret_amounts)
+{
+    struct span at = *line;
+    struct amounts amounts;
+    if (!span_number(&at, &amounts.inuse_objects) || !span_word(&at, ":") ||
+        !span_number(&at, &amounts.inuse_bytes) || !span_word(&at, "[") ||
+        !span_number(&at, &amounts.alloc_objects) || !span_word(&at, ":") ||
+        !span_number(&at, &amounts.alloc_bytes) || !span_word(&at, "]") ||
+        !span_word(&at, "@")) {
+        return false;
+    }
+    *line = at;
+    *ret_amounts = amounts;
+    return true;
+}
+
+static bool header_read(struct span line, struct amounts *totals,
+                        struct heap_header *ret_header)
+{
+    if (!span_word(&line, "heap profile:") || !amounts_read(&line, totals)) {
+        return false;
+    }
+    int64_t number = 0;
+    if (span_word(&line, "heapprofile")) {
+        *ret_header = (struct heap_header){PROFILE_EXACT, 1};
+    } else if (span_word(&line, "heap_v2/") && span_number(&line, &number)) {
+        *ret_header = (struct heap_header){PROFILE_SAMPLED, (double)number};
+    } else if (span_word(&line, "heap/") && span_number(&line, &number)) {
+        /* Go writes twice its rate, for the sake of old readers. */
+        *ret_header = (struct heap_header){PROFILE_GO_HEAP, (double)number / 2};
+    } else {
+        return false;
+    }
+    return span_blank(&line);
+}
+
+static int64_t scaled(int64_t value, double factor)
+{
+    double product = (double)value * factor;
+    return product > 4e18 ? INT64_MAX / 4 : (int64_t)llround(product);
+}
+
+/* An allocation of n bytes is sampled with probability 1 - exp(-n / period): dividing
+ * by it gives the expected amount, as pprof does. */
+static void counts_scale(int64_t *objects, int64_t *bytes, double period)
+{
+    if (*objects == 0 || *bytes == 0 || period <= 1) {
+        return;
+    }
+    double size = (double)*bytes / (double)*objects;
+    double factor = 1 / -expm1(-size / period);
+    *objects = scaled(*objects, factor);
+    *bytes = scaled(*bytes, factor);
+}
+
+/* "# HeapAlloc = 123" of Go's runtime.MemStats: exact, where the stacks are samples. */
+static void memstats_read(struct span line, struct amounts *totals,
+                          struct heap_end *end)
+{
+    int64_t number;
+    struct span at = line;
+    if (span_word(&at, "# HeapAlloc = ") && span_number(&at, &number)) {
+        totals->inuse_bytes = number;
+        end->has_heap_alloc = true;
+    }
+    at = line;
+    if (span_word(&at, "# TotalAlloc = ") && span_number(&at, &number)) {
+        totals->alloc_bytes = number;
+        end->has_total_alloc = true;
+    }
+}
+
+static int bad_line(const struct profile_reader *reader, struct failure *failure)
+{
+    return failure_set(failure, EPROTO,
+                       "line %u of the heap profile cannot be read: it is no profile, "
+                       "or was cut short",
+                       reader->line);
+}
+
+/* Reads records, comments and what follows them. */
+static int body_read(struct profile_reader *reader, const struct heap_header *header,
+                     struct heap_end *end, struct failure *failure)
+{
+    struct span line;
+    bool in_memstats = false;
+    while (reader_next_line(reader, &line)) {
+        struct amounts amounts;
+        int result = 0;
+        struct span start = line;
+        if (span_blank(&start)) {
+            continue;
+        }
+        if (span_starts(start, "MAPPED_LIBRARIES:")) {
+            end->seen = true;
+            return reader_add_mappings(reader);
+        }
+        if (span_starts(start, "#")) {
+            in_memstats = in_memstats || span_starts(start, "# runtime.MemStats");
+            if (in_memstats) {
+                memstats_read(line, &reader->profile.totals, end);
+            } else {
+                result = reader_add_comment(reader, line);
+            }
+        } else if (amounts_read(&line, &amounts)) {
+            counts_scale(&amounts.inuse_objects, &amounts.inuse_bytes, header->period);
+            counts_scale(&amounts.alloc_objects, &amounts.alloc_bytes, header->period);
+            result = reader_add_record(reader, line, &amounts);
+        } else {
+            result = -EPROTO;
+        }
+        /* gperftools cuts its own list at 1 MiB, perhaps inside a line, and still
+         * writes the mappings: such a line is the last before them. */
+        if (result == -EPROTO && header->format != PROFILE_GO_HEAP) {
+            const char *rest = reader->rest.at;
+            size_t left = (size_t)(reader->rest.end - rest);
+            const char *maps = memmem(rest, left < 64 ? left : 64, "MAPPED_", 7);
+            result = maps == NULL ? -EPROTO : 0;
+        }
+        if (result < 0) {
+            return result == -EPROTO ? bad_line(reader, failure) : result;
+        }
+    }
+    return 0;
+}
+
+int profile_parse_heap(struct profile *ret_profile, const char *text, size_t length,
+                       struct failure *failure)
+{
+    struct profile_reader reader = {.rest = {text, text + length}};
+    struct heap_header header;
+    struct heap_end end = {0};
+    struct span line;
+    bool any = length > 0 && reader_next_line(&reader, &line);
+    if (!any || !header_read(line, &reader.profile.totals, &header)) {
+        int shown = length > 40 ? 40 : (int)length;
+        return failure_set(failure, EPROTO,
+                           "the reply is no heap profile: it starts with '%.*s'", shown,
+                           length == 0 ? "" : text);
+    }
+    reader.profile.format = header.format;
+    counts_scale(&reader.profile.totals.inuse_objects,
+                 &reader.profile.totals.inuse_bytes, header.period);
+    counts_scale(&reader.profile.totals.alloc_objects,
+                 &reader.profile.totals.alloc_bytes, header.period);
+    int result = body_read(&reader, &header, &end, failure);
+    bool whole = header.format == PROFILE_GO_HEAP
+                     ? end.has_heap_alloc && end.has_total_alloc
+                     : end.seen;
+    if (result == 0 && (!whole || text[length - 1] != '\n')) {
+        result =
+            failure_set(failure, EPROTO, "the heap profile was cut short after line %u",
+                        reader.line);
+    } else if (result == -ENOMEM) {
+        failure_set(failure, ENOMEM, "out of memory");
+    }
+    if (result < 0) {
+        profile_release(&reader.profile);
+        return result;
+    }
+    reader_finish(&reader);
+    *ret_profile = reader.profile;
+    return 0;
+}

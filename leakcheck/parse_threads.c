@@ -1,0 +1,86 @@
+/*
+ * Reads thread profiles: goroutine?debug=1 of Go and of the lab's servers.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "profile_text.h"
+
+/* "goroutine profile: total 12" or "threads profile: total 12" */
+static bool header_read(struct span line, int64_t *ret_total)
+{
+    return (span_word(&line, "goroutine profile: total ") ||
+            span_word(&line, "threads profile: total ") ||
+            span_word(&line, "threadcreate profile: total ")) &&
+           span_number(&line, ret_total) && span_blank(&line);
+}
+
+/* Reads the records; the sum of their counts goes to *ret_sum. */
+static int body_read(struct profile_reader *reader, int64_t *ret_sum,
+                     struct failure *failure)
+{
+    struct span line;
+    while (reader_next_line(reader, &line)) {
+        struct amounts amounts = {0};
+        struct span start = line;
+        int result = 0;
+        if (span_blank(&start)) {
+            continue;
+        }
+        if (span_starts(start, "--- Memory map") ||
+            span_starts(start, "MAPPED_LIBRARIES:")) {
+            return reader_add_mappings(reader);
+        }
+        if (span_starts(start, "#")) {
+            result = reader_add_comment(reader, line);
+        } else if (span_number(&line, &amounts.inuse_objects) &&
+                   span_word(&line, "@")) {
+            *ret_sum += amounts.inuse_objects;
+            result = reader_add_record(reader, line, &amounts);
+        } else {
+            result = -EPROTO;
+        }
+        if (result == -EPROTO || *ret_sum > INT64_MAX / 4) {
+            return failure_set(failure, EPROTO,
+                               "line %u of the thread profile cannot be read",
+                               reader->line);
+        }
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int profile_parse_threads(struct profile *ret_profile, const char *text, size_t length,
+                          struct failure *failure)
+{
+    struct profile_reader reader = {.rest = {text, text + length}};
+    struct span line;
+    int64_t total = 0;
+    bool any = length > 0 && reader_next_line(&reader, &line);
+    if (!any || !header_read(line, &total)) {
+        int shown = length > 40 ? 40 : (int)length;
+        return failure_set(failure, EPROTO,
+                           "the reply is no thread profile: it starts with '%.*s'",
+                           shown, length == 0 ? "" : text);
+    }
+    reader.profile.format = PROFILE_THREADS;
+    reader.profile.totals.inuse_objects = total;
+    int64_t sum = 0;
+    int result = body_read(&reader, &sum, failure);
+    if (result == 0 && sum < total) {
+        result = failure_set(failure, EPROTO,
+                             "the thread profile was cut short: it lists %lld of %lld",
+                             (long long)sum, (long long)total);
+    } else if (result == -ENOMEM) {
+        failure_set(failure, ENOMEM, "out of memory");
+    }
+    if (result < 0) {
+        profile_release(&reader.profile);
+        return result;
+    }
+    reader_finish(&reader);
+    *ret_profile = reader.profile;
+    return 0;
+}

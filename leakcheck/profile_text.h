@@ -1,0 +1,60 @@
+/*
+ * What the readers of the profile texts share: lines, numbers, stacks, comments,
+ * mappings. Nothing here trusts its input.
+ */
+#ifndef LEAKCHECK_PROFILE_TEXT_H
+#define LEAKCHECK_PROFILE_TEXT_H
+
+#include "profile.h"
+
+#define STACK_DEPTH_MAX 512
+
+/* A part of the text, not ended by '\0'. */
+struct span {
+    const char *at;
+    const char *end;
+};
+
+/* A profile that is being read. */
+struct profile_reader {
+    struct span rest;
+    unsigned line; /* the number of the line read last */
+    struct profile profile;
+    size_t record_capacity;
+    size_t mapping_capacity;
+    size_t frame_capacity; /* of the newest record's frames */
+};
+
+/* Cuts the next line off; false at the end of the text. */
+bool reader_next_line(struct profile_reader *reader, struct span *ret_line);
+
+/* Read one thing at the front of `span` and step over it and the blanks before it;
+ * false, and nothing stepped over, if it isn't there. */
+bool span_word(struct span *span, const char *word);
+bool span_number(struct span *span, int64_t *ret_number);
+bool span_address(struct span *span, uint64_t *ret_address);
+
+/* Steps over blanks; true if nothing else is left. */
+bool span_blank(struct span *span);
+
+bool span_starts(struct span span, const char *word);
+
+/* Reads "0x1 0x2 ..." to the end of the line into a new record. Returns 0, -EPROTO if
+ * the line holds anything else, or -ENOMEM. */
+int reader_add_record(struct profile_reader *reader, struct span line,
+                      const struct amounts *amounts);
+
+/* Reads a comment "#\t0x1\tfunction+0x2\tfile:line" into the newest record; comments
+ * of any other form are passed over. Returns 0 or -ENOMEM. */
+int reader_add_comment(struct profile_reader *reader, struct span line);
+
+/* Reads lines of /proc/self/maps up to the end of the text. Returns 0 or -ENOMEM. */
+int reader_add_mappings(struct profile_reader *reader);
+
+/* Brings the records into order and joins those with equal stacks. */
+void reader_finish(struct profile_reader *reader);
+
+/* The order of the records: by address, then by depth. */
+int record_compare(const void *left, const void *right);
+
+#endif

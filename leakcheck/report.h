@@ -1,0 +1,24 @@
+/*
+ * The reports that are written to files: JSON for scripts, HTML for people.
+ */
+#ifndef LEAKCHECK_REPORT_H
+#define LEAKCHECK_REPORT_H
+
+#include "gate.h"
+#include "judge.h"
+
+/* Write `path` anew. Return 0, or -errno with a reason. */
+int report_json_judgement(const char *path, const struct judgement *judgement,
+                          struct failure *failure);
+int report_json_gate(const char *path, const struct gate *gate,
+                     const struct options *options, struct failure *failure);
+
+/* `source` is the directory that holds the files that /scenarios names. */
+int report_html(const char *path, const char *source, const struct judgement *judgement,
+                struct failure *failure);
+
+/* Writes a whole file, or leaves none. */
+int report_write(const char *path, const char *text, size_t length,
+                 struct failure *failure);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * A sample is what the server consists of at one moment.
+ */
+#ifndef LEAKCHECK_SAMPLE_H
+#define LEAKCHECK_SAMPLE_H
+
+#include "server.h"
+
+struct sample {
+    int64_t at_ms;         /* clock_now_ms */
+    int64_t calls;         /* driven since the baseline */
+    struct resources now;  /* UNKNOWN where the server doesn't say */
+    struct resources peak; /* temporary scenarios: the most during the call, above what
+                              was there before it; else UNKNOWN */
+    bool heap_grows_alone; /* threads that allocate by themselves are alive */
+};
+
+/* Samples everything. `ret_profile` (may be NULL) gets the heap profile, the caller's
+ * to release; `named` asks for it with functions, files and lines. */
+int sample_take(struct server *server, struct sample *ret_sample, bool named,
+                struct profile *ret_profile, struct failure *failure);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * A server that is judged: what it serves, and how to ask for it. Everything is known
+ * through HTTP.
+ */
+#ifndef LEAKCHECK_SERVER_H
+#define LEAKCHECK_SERVER_H
+
+#include <stdbool.h>
+
+#include "http.h"
+#include "profile.h"
+#include "replies.h"
+
+/* Lives in memory that the caller owns. Used by one thread. */
+struct server {
+    struct http http;
+    struct http_reply reply;  /* the newest, kept for its memory */
+    bool has_status;          /* it is one of the lab's: /status counts everything */
+    bool is_go;               /* its heap profile is Go's */
+    const char *heap_path;    /* the cheapest heap profile */
+    const char *stacks_path;  /* the one with names, where there are two */
+    const char *threads_path; /* NULL: it serves no thread profile */
+    const char *growing;      /* the scenario whose threads allocate; NULL: none */
+};
+
+/* Connects and finds out what the server serves. Fails if there is no heap profile. */
+int server_open(struct server *server, const char *url, struct failure *failure);
+
+/* Takes a server that was opened, or is { 0 }. */
+void server_close(struct server *server);
+
+int server_status(struct server *server, struct status *ret_status,
+                  struct failure *failure);
+
+/* `named`: with functions, files and lines. The profile is the caller's to release. */
+int server_heap(struct server *server, bool named, struct profile *ret_profile,
+                struct failure *failure);
+int server_threads(struct server *server, struct profile *ret_profile,
+                   struct failure *failure);
+
+/* The scenarios, in `arena`, with their suspects. */
+int server_scenarios(struct server *server, struct arena *arena,
+                     struct scenario_info **ret_scenarios, size_t *ret_count,
+                     struct failure *failure);
+
+/* Names the functions of `profile` that the server gave without comments, by asking
+ * /pprof/symbol (gperftools' protocol). A server that doesn't answer it leaves them
+ * without names, and that is no failure. */
+int server_name_functions(struct server *server, struct profile *profile,
+                          struct failure *failure);
+
+#endif

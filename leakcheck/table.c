@@ -1,0 +1,213 @@
+/*
+ * Prints the verdicts.
+ */
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GREEN "\033[32m"
+#define RED "\033[31m"
+#define BOLD "\033[1m"
+#define FAINT "\033[2m"
+#define PLAIN "\033[0m"
+
+struct table_style table_style_of(FILE *stream)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    struct table_style style = {.terminal = isatty(fileno(stream)) == 1};
+    style.colour = style.terminal && (no_color == NULL || no_color[0] == '\0') &&
+                   (term == NULL || strcmp(term, "dumb") != 0);
+    return style;
+}
+
+static const char *paint(struct table_style style, const char *code)
+{
+    return style.colour ? code : "";
+}
+
+/* One row, ready to print. */
+struct row {
+    char resource[40];
+    char leaky[40];
+    char fixed[40];
+    char declared[40];
+    char place[480];
+    char verdict[200];
+    bool good;
+};
+
+/* "2, 8.0 KiB": what a scenario is about, and its heap where that is another thing. */
+static void amounts_write(char *text, size_t size, const struct trial *trial,
+                          double (*get)(const struct trial *, enum resource))
+{
+    enum resource resource = verdict_resource(trial->info);
+    struct text first = text_amount(resource, get(trial, resource));
+    if (resource == RESOURCE_THREADS || resource == RESOURCE_FDS ||
+        resource == RESOURCE_TIMERS) {
+        if (trial->declared.amount[RESOURCE_HEAP] > 0) {
+            struct text heap = text_bytes(get(trial, RESOURCE_HEAP));
+            snprintf(text, size, "%s, %s", first.at, heap.at);
+            return;
+        }
+    }
+    snprintf(text, size, "%s", first.at);
+}
+
+static double fixed_measured(const struct trial *trial, enum resource resource)
+{
+    if (trial->info->kind == KIND_TEMPORARY) {
+        return (double)trial_peak_most(trial, resource);
+    }
+    return resource == RESOURCE_TOTAL ? trial->heap_per_call
+                                      : trial->fits[resource].slope;
+}
+
+/* Where it leaks: "payload_read leaky/slice_prefix.c:34". */
+static void place_write(char *text, size_t size, const struct trial *trial)
+{
+    const struct blame *heap = &trial->heap;
+    const struct blame *wait = &trial->wait;
+    int length = 0;
+    text[0] = '\0';
+    bool has_heap = trial->info->suspect[0] != '\0' ||
+                    trial->declared.amount[RESOURCE_HEAP] > 0 ||
+                    trial->info->growth_bytes_per_second > 0;
+    if (has_heap && heap->growth > 0) {
+        length = snprintf(text, size, "%.100s %.100s:%u (%.0f %%)", heap->function,
+                          heap->file, heap->line,
+                          100.0 * (double)heap->growth / (double)heap->total);
+    }
+    if (wait->growth > 0 && length >= 0 && (size_t)length < size) {
+        snprintf(text + length, size - (size_t)length, "%swaits in %.100s %.100s:%u",
+                 length > 0 ? "; " : "", wait->function, wait->file, wait->line);
+    }
+    if (text[0] == '\0') {
+        snprintf(text, size, "(not seen by a profile)");
+    }
+}
+
+static struct row row_make(const struct judgement *judgement, size_t index)
+{
+    struct row row = {.good = true};
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    const struct trial *trial = &leaky->trials[index];
+    snprintf(row.resource, sizeof(row.resource), "%s",
+             resource_name(verdict_resource(trial->info)));
+    amounts_write(row.leaky, sizeof(row.leaky), trial, verdict_measured);
+    amounts_write(row.fixed, sizeof(row.fixed), &fixed->trials[index], fixed_measured);
+    amounts_write(row.declared, sizeof(row.declared), trial, verdict_declared);
+    place_write(row.place, sizeof(row.place), trial);
+    const struct finding *shown = &leaky->findings[index];
+    const struct finding *holds = &fixed->findings[index];
+    snprintf(row.verdict, sizeof(row.verdict), "proved");
+    if (!shown->good) {
+        row.good = false;
+        snprintf(row.verdict, sizeof(row.verdict), "LEAK NOT SHOWN: %s", shown->reason);
+    }
+    if (!holds->good) {
+        size_t length = shown->good ? 0 : strlen(row.verdict);
+        row.good = false;
+        snprintf(row.verdict + length, sizeof(row.verdict) - length,
+                 "%sTHE FIX LEAKS: %s", length > 0 ? "; " : "", holds->reason);
+    }
+    return row;
+}
+
+static void row_print(FILE *stream, struct table_style style, const char *name,
+                      const struct row *row)
+{
+    const char *colour = paint(style, row->good ? GREEN : RED);
+    if (!style.terminal) {
+        fprintf(stream, "%-21s %-12s %-15s %-9s %-15s %s; %s\n", name, row->resource,
+                row->leaky, row->fixed, row->declared, row->verdict, row->place);
+        return;
+    }
+    fprintf(stream, "%s%-21s%s %-12s %-15s %-9s %-15s%s%s%s\n", paint(style, BOLD),
+            name, paint(style, PLAIN), row->resource, row->leaky, row->fixed,
+            row->declared, colour, row->good ? row->verdict : "NO",
+            paint(style, PLAIN));
+    if (!row->good) {
+        fprintf(stream, "    %s%.160s%s\n", colour, row->verdict, paint(style, PLAIN));
+    }
+    /* Two places that are too long for one line take two. */
+    const char *second = strstr(row->place, "; ");
+    if (strlen(row->place) > 75 && second != NULL) {
+        fprintf(stream, "    %s%.*s%s\n", paint(style, FAINT),
+                (int)(second - row->place), row->place, paint(style, PLAIN));
+        second += 2;
+    } else {
+        second = row->place;
+    }
+    fprintf(stream, "    %s%s%s\n", paint(style, FAINT), second, paint(style, PLAIN));
+}
+
+void table_judgement(FILE *stream, struct table_style style,
+                     const struct judgement *judgement)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    fprintf(stream, "%-21s %-12s %-15s %-9s %-15s%s\n", "SCENARIO", "GROWS", "LEAKY",
+            "FIXED", "DECLARED", style.terminal ? "VERDICT" : " VERDICT; WHERE");
+    for (size_t i = 0; i < leaky->count; i++) {
+        if (leaky->chosen[i]) {
+            struct row row = row_make(judgement, i);
+            row_print(stream, style, leaky->list[i].name, &row);
+        }
+    }
+    struct judge_summary summary = judge_summarize(judgement);
+    bool good = summary.shown == summary.judged && summary.alarms == 0;
+    fprintf(
+        stream,
+        "%s%zu of %zu leaks shown, %zu of %zu fixes hold, in %.1f s (%u rounds of %u "
+        "calls)%s\n",
+        paint(style, good ? GREEN : RED), summary.shown, summary.judged,
+        summary.judged - summary.alarms, summary.judged,
+        (double)judgement->elapsed_ms / 1000, judgement->order.rounds,
+        judgement->order.calls, paint(style, PLAIN));
+}
+
+/* "  blamed: main.keep /x/main.go:12, 98 % of the growth" */
+static void blame_print(FILE *stream, const char *what, const struct blame *blame)
+{
+    if (blame->growth <= 0) {
+        return;
+    }
+    fprintf(stream, "%-10s %s", what, blame->function);
+    if (blame->file[0] != '\0') {
+        fprintf(stream, " %s:%u", blame->file, blame->line);
+    }
+    fprintf(stream, " (%.0f %%)\n",
+            100.0 * (double)blame->growth / (double)blame->total);
+}
+
+void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
+                const struct options *options)
+{
+    bool over = gate->over_growth || gate->over_threads;
+    const char *unit = gate->server.is_go ? "goroutines" : "threads";
+    fprintf(stream, "%-10s %s%s\n", "path", gate->server.http.base, options->drive);
+    fprintf(stream, "%-10s %s a call (limit %s)\n", "heap",
+            text_bytes(gate->heap.slope).at,
+            text_bytes((double)options->max_growth).at);
+    if (gate->counts_threads) {
+        fprintf(stream, "%-10s %s a call (limit %s)\n", unit,
+                text_count(gate->threads.slope).at,
+                text_count(options->max_threads).at);
+    }
+    fprintf(stream, "%-10s %s a call\n", "allocated",
+            text_bytes(gate->total_per_call).at);
+    fprintf(stream, "%-10s %s\n", "picture", picture_sentence(gate->picture));
+    if (gate->picture != PICTURE_FLAT) {
+        blame_print(stream, "blamed", &gate->heap_blame);
+    }
+    if (gate->picture == PICTURE_THREADS) {
+        blame_print(stream, "waits in", &gate->wait_blame);
+    }
+    fprintf(stream, "%-10s %s%s%s (%zu rounds of %u calls, %.1f s)\n", "verdict",
+            paint(style, over ? RED : GREEN), over ? "LEAKS" : "holds",
+            paint(style, PLAIN), gate->sample_count - 1, gate->calls,
+            (double)gate->elapsed_ms / 1000);
+}
