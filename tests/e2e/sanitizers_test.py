@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""Both servers under the sanitizers, on builds without gperftools. The fixed one must
+be clean of everything; the leaky one of everything but its leaks, and LeakSanitizer
+must find those of its leaks that are lost, and no others."""
+
+import re
+import threading
+
+import lab
+from lab import check, equal, test
+
+CALLS = 20
+LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
+
+def build(sanitize):
+    """Builds both servers with a sanitizer; returns the directory."""
+    directory = lab.scratch()
+    programs = [f"{directory}/{name}" for name in ("leaky", "fixed")]
+    lab.run(
+        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
+        *(f"SANITIZE={sanitize}", *programs),
+        cwd=lab.ROOT,
+        limit=200,
+    )
+    return directory
+
+
+def call_all(server, clients=2, calls=CALLS):
+    """Every scenario `calls` times, from several clients at once."""
+    listed = [(each["name"], lab.small_bytes(each)) for each in server.scenarios()]
+    failed = []
+
+    def client():
+        try:
+            for name, size in listed:
+                server.leak(name, bytes=size, count=calls // clients, limit=120)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    server.get("/status").expect(200)
+
+
+def run(name, directory, variable, options, expect=0):
+    """Runs every scenario on one server; returns what the sanitizer said."""
+    server = lab.Server(name, *LIMITS, build=directory, env={variable: options}, limit=60)
+    call_all(server)
+    server.stop(limit=20, expect=expect)
+    return server.errors()
+
+
+def clean(report):
+    """Checks that a sanitizer said nothing."""
+    for word in ("Sanitizer", "runtime error", "WARNING:", "ERROR:"):
+        check(word not in report, report[:6000])
+
+
+_built = {}
+
+
+def built(sanitize):
+    if sanitize not in _built:
+        _built[sanitize] = build(sanitize)
+    return _built[sanitize]
+
+
+ADDRESS = "address,undefined"
+
+
+@test("fixed under AddressSanitizer, LeakSanitizer and UBSan: no report")
+def _():
+    clean(run("fixed", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
+
+
+@test("leaky under AddressSanitizer and UBSan: no report but leaks")
+def _():
+    clean(run("leaky", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
+
+
+@test("LeakSanitizer finds in leaky what is lost, and is silent about what is not")
+def _():
+    server = lab.Server(
+        "leaky",
+        *LIMITS,
+        build=built(ADDRESS),
+        # The quick way to walk a stack ends at libraries that keep no frame pointers.
+        env={"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:fast_unwind_on_malloc=0"},
+        limit=60,
+    )
+    listed = {each["name"]: each for each in server.scenarios()}
+    owners = lab.owners(server.program)
+    call_all(server)
+    server.stop(limit=20, expect=99)
+    report = server.errors()
+    check("ERROR: LeakSanitizer" in report, report[:4000])
+    found = set()
+    for block in report.split("\n\n"):
+        if not re.match(r"(Direct|Indirect) leak of", block):
+            continue
+        names = re.findall(r"^ +#\d+ 0x[0-9a-f]+ in (\w+)", block, re.MULTILINE)
+        guilty = {owners[name] for name in names if name in owners}
+        check(guilty, f"a leak that is no scenario's:\n{block}")
+        found |= guilty
+    equal(sorted(found), sorted(lab.LOST), "scenarios that lose memory")
+    check(found <= set(listed), found)
+
+
+@test("fixed under ThreadSanitizer: no report")
+def _():
+    clean(run("fixed", built("thread"), "TSAN_OPTIONS", "exitcode=99"))
+
+
+@test("leaky under ThreadSanitizer: no report but threads that never end")
+def _():
+    # A lock that is never released, and two that are taken crosswise, are the lessons.
+    options = "exitcode=99:report_thread_leaks=0:detect_deadlocks=0"
+    clean(run("leaky", built("thread"), "TSAN_OPTIONS", options))
+
+
+lab.main()
