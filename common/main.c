@@ -15,6 +15,7 @@
 
 #include "debug/heap.h"
 #include "debug/symbols.h"
+#include "debug/threads.h"
 #include "options.h"
 #include "scenario.h"
 #include "server/guard.h"
@@ -179,6 +180,8 @@ static int run(struct options *options, const char *directory)
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
+    } else if ((error = threads_start()) != 0) {
+        fail("cannot prepare the thread profile", "", error);
     } else if ((error = heap_start(options->profile, prefix)) != 0) {
         fail("cannot start the heap profiler", "", error);
     } else {

@@ -11,9 +11,13 @@
 #include "debug/buffer.h"
 #include "debug/heap.h"
 #include "debug/heap_profile.h"
+#include "debug/symbol_protocol.h"
+#include "debug/thread_profile.h"
+#include "debug/threads.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 
+#define PROTO_TYPE "application/octet-stream"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* The in-use bytes of a dump, from its first line: "heap profile: 3: 4096 [...". */
@@ -101,7 +105,7 @@ static void reply_difference(struct request *request, unsigned seconds,
     struct buffer buffer = {0};
     int error = write_difference(request, seconds, view, &buffer);
     atomic_flag_clear(&difference_running);
-    reply_profile(request, "application/octet-stream", error, &buffer);
+    reply_profile(request, PROTO_TYPE, error, &buffer);
 }
 
 /* /debug/pprof/heap and /debug/pprof/allocs: Go's parameters. */
@@ -134,7 +138,7 @@ static void reply_heap(struct request *request, enum heap_view view)
     char *text = NULL;
     struct buffer buffer = {0};
     int error = heap_snapshot(&text);
-    const char *type = "application/octet-stream";
+    const char *type = PROTO_TYPE;
     if (parameters[DEBUG].number == 1) {
         type = TEXT_TYPE;
         error = error != 0 ? error : heap_profile_text(text, &buffer);
@@ -168,6 +172,61 @@ void profiles_heap_text(struct request *request)
     }
     free(text);
     reply_profile(request, TEXT_TYPE, error, &buffer);
+}
+
+/* /debug/pprof/goroutine and /debug/pprof/threads; `type` names the values. */
+static void reply_threads(struct request *request, const char *type)
+{
+    struct parameter debug = {.name = "debug", .type = PARAMETER_NUMBER, .maximum = 2};
+    if (!request_parameters(request, &debug, 1)) {
+        return;
+    }
+    struct threads threads;
+    struct buffer buffer = {0};
+    int error = threads_read(debug.number == 2, &threads);
+    if (error == 0) {
+        switch (debug.number) {
+        case 0:
+            error = thread_profile_proto(&threads, type, &buffer);
+            break;
+        case 1:
+            error = thread_profile_text(&threads, &buffer);
+            break;
+        default:
+            error = thread_profile_blocks(&threads, &buffer);
+        }
+        threads_release(&threads);
+    }
+    reply_profile(request, debug.number == 0 ? PROTO_TYPE : TEXT_TYPE, error, &buffer);
+}
+
+void profiles_goroutine(struct request *request)
+{
+    reply_threads(request, "goroutine");
+}
+
+void profiles_threads(struct request *request)
+{
+    reply_threads(request, "threads");
+}
+
+void profiles_symbol(struct request *request)
+{
+    bool posted = request->method == METHOD_POST;
+    const char *addresses = posted ? request->body : request->query;
+    size_t bytes = posted ? request->body_bytes : strlen(request->query);
+    struct buffer buffer = {0};
+    int error = symbol_answer(addresses == NULL ? "" : addresses, bytes, &buffer);
+    reply_profile(request, TEXT_TYPE, error, &buffer);
+}
+
+void profiles_cmdline(struct request *request)
+{
+    struct buffer buffer = {0};
+    if (request_parameters(request, NULL, 0)) {
+        int error = command_line_answer(&buffer);
+        reply_profile(request, TEXT_TYPE, error, &buffer);
+    }
 }
 
 void profiles_dump(struct request *request)

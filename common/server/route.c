@@ -19,6 +19,12 @@ static const struct route routes[] = {
     {"/debug/pprof", READ, false, profiles_index},
     {"/debug/pprof/heap", READ, false, profiles_heap},
     {"/debug/pprof/allocs", READ, false, profiles_allocs},
+    {"/debug/pprof/goroutine", READ, false, profiles_goroutine},
+    {"/debug/pprof/threads", READ, false, profiles_threads},
+    {"/debug/pprof/symbol", READ | METHOD_POST, false, profiles_symbol},
+    {"/debug/pprof/cmdline", READ, false, profiles_cmdline},
+    {"/pprof/symbol", READ | METHOD_POST, false, profiles_symbol},
+    {"/pprof/cmdline", READ, false, profiles_cmdline},
     {"/pprof/heap", READ, false, profiles_heap_text},
     {"/debug/heap/dump", METHOD_POST, false, profiles_dump},
 };

@@ -63,6 +63,10 @@ void profiles_index(struct request *request); /* /debug/pprof/ */
 void profiles_heap(struct request *request);      /* /debug/pprof/heap */
 void profiles_allocs(struct request *request);    /* /debug/pprof/allocs */
 void profiles_heap_text(struct request *request); /* /pprof/heap */
+void profiles_goroutine(struct request *request); /* /debug/pprof/goroutine */
+void profiles_threads(struct request *request);   /* /debug/pprof/threads */
+void profiles_symbol(struct request *request);    /* /debug/pprof/symbol */
+void profiles_cmdline(struct request *request);   /* /debug/pprof/cmdline */
 void profiles_dump(struct request *request);      /* /debug/heap/dump */
 
 #endif
