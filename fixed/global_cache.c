@@ -1,0 +1,193 @@
+/*
+ * A server computes an answer for each question that it has not seen before, and keeps
+ * the answers in a cache, by key, in the order of their last use.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A map that finds no memory leaves the entry out instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "runtime/ticker.h"
+#include "scenario.h"
+
+#define KEY_BYTES 160
+#define CACHE_BYTES (16 * 1024 * 1024)
+#define ANSWER_LIFE_MS 250
+#define SWEEP_PERIOD_MS 50
+
+struct answer {
+    UT_hash_handle hh;
+    long long expires_at; /* milliseconds of CLOCK_MONOTONIC */
+    size_t bytes;         /* of all of it */
+    char key[KEY_BYTES];
+    unsigned char text[];
+};
+
+/* The answers by key; followed through hh.next, the one that was used last is last. */
+static struct answer *cache;
+static size_t cache_bytes;
+static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_size_t questions_asked;
+static struct ticker sweeper;
+static bool sweeper_started;
+
+static long long clock_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Computes an answer of `bytes` bytes, its key included, which the caller frees; NULL
+ * when memory is short. */
+static struct answer *answer_compute(const char *key, size_t bytes)
+{
+    struct answer *answer = malloc(bytes);
+    if (answer == NULL) {
+        return NULL;
+    }
+    memset(answer, key[0], bytes);
+    answer->bytes = bytes;
+    snprintf(answer->key, sizeof answer->key, "%s", key);
+    return answer;
+}
+
+/* Takes `answer` out of the cache. The lock is held, as for all that follow. */
+static void cache_take(struct answer *answer)
+{
+    HASH_DEL(cache, answer);
+    cache_bytes -= answer->bytes;
+}
+
+static void cache_drop_oldest(void)
+{
+    struct answer *oldest = cache;
+    cache_take(oldest);
+    free(oldest);
+}
+
+/* Takes out what has expired: these are the first, because every use starts the time
+ * to live again. */
+static void cache_sweep(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&cache_lock);
+    while (cache != NULL && cache->expires_at <= clock_now_ms()) {
+        cache_drop_oldest();
+    }
+    pthread_mutex_unlock(&cache_lock);
+}
+
+/* Puts `answer` at the end of the cache, which takes it over; frees it on failure. */
+static int cache_put(struct answer *answer)
+{
+    /* FIX: the oldest make room within the budget, and the sweeper takes the expired.
+     */
+    while (cache != NULL && cache_bytes + answer->bytes > CACHE_BYTES) {
+        cache_drop_oldest();
+    }
+    if (!sweeper_started &&
+        ticker_start(&sweeper, SWEEP_PERIOD_MS, cache_sweep, NULL) != 0) {
+        free(answer);
+        return -EAGAIN;
+    }
+    sweeper_started = true;
+    answer->expires_at = clock_now_ms() + ANSWER_LIFE_MS;
+    HASH_ADD_STR(cache, key, answer);
+    if (answer->hh.tbl == NULL) {
+        free(answer);
+        return -ENOMEM;
+    }
+    cache_bytes += answer->bytes;
+    return 0;
+}
+
+/* Whether the answer for `key` is in the cache. If it is, it goes to the end. */
+static bool cache_find(const char *key)
+{
+    pthread_mutex_lock(&cache_lock);
+    struct answer *answer;
+    HASH_FIND_STR(cache, key, answer);
+    bool found = answer != NULL;
+    if (found) {
+        cache_take(answer);
+        found = cache_put(answer) == 0;
+    }
+    pthread_mutex_unlock(&cache_lock);
+    return found;
+}
+
+/* Every question is a new one: its key ends with a serial number. */
+static int question_ask(const struct scenario_request *request)
+{
+    char key[KEY_BYTES];
+    size_t serial = atomic_fetch_add(&questions_asked, 1);
+    snprintf(key, sizeof key, "%s/%zu", request->id, serial);
+    if (cache_find(key)) {
+        return 0;
+    }
+    struct answer *answer = answer_compute(key, request->bytes);
+    if (answer == NULL) {
+        return -ENOMEM;
+    }
+    pthread_mutex_lock(&cache_lock);
+    int error = cache_put(answer);
+    pthread_mutex_unlock(&cache_lock);
+    return error;
+}
+
+static size_t cache_count(void)
+{
+    pthread_mutex_lock(&cache_lock);
+    size_t count = HASH_COUNT(cache);
+    pthread_mutex_unlock(&cache_lock);
+    return count;
+}
+
+static void cache_stop(void)
+{
+    if (sweeper_started) {
+        ticker_stop(&sweeper);
+    }
+    pthread_mutex_lock(&cache_lock);
+    while (cache != NULL) {
+        cache_drop_oldest();
+    }
+    pthread_mutex_unlock(&cache_lock);
+}
+
+const struct scenario global_cache_scenario = {
+    .name = "global-cache",
+    .family = "global-caches",
+    .title = "A cache without a limit",
+    .kind = SCENARIO_PERMANENT,
+    .story = "A server keeps the answer to every question in a global map, so that it "
+             "need not compute it again. New questions keep coming.",
+    .symptom =
+        "In-use heap climbs by an answer with every new question and never falls, "
+        "not even when the server is idle.",
+    .cause =
+        "Answers go into the map and never leave it. They all stay reachable, so a "
+        "leak checker finds nothing lost.",
+    .fix = "The cache has a budget in bytes, which the answers used longest ago make "
+           "room for, and a time to live, after which a ticker takes them out.",
+    .find_it = "Compare two dumps with google-pprof --text --base: answer_compute owns "
+               "what grew. In /status, held grows with every call.",
+    .bytes_default = 1024 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = CACHE_BYTES,
+    .bytes_meaning = "one answer, with its key",
+    .leaves = {.blocks = 1},
+    .suspect = "answer_compute",
+    .run = question_ask,
+    .held = cache_count,
+    .stop = cache_stop,
+};
