@@ -1,0 +1,67 @@
+/*
+ * A printer driver renders a page as a hundred strips, one after the other, each in a
+ * buffer that it needs only until the strip is sent.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/pool.h"
+#include "scenario.h"
+
+#define STRIPS 100
+
+/* What the printer has received, as a sum. */
+static atomic_size_t printer_sum;
+
+static void strip_send(const unsigned char *strip, size_t bytes)
+{
+    atomic_fetch_add(&printer_sum, strip[bytes - 1]);
+}
+
+static int strip_render(const struct scenario_request *request)
+{
+    /* LEAK: nothing stays, but every strip costs a new buffer: the heap churns. */
+    unsigned char *strip = malloc(request->bytes);
+    if (strip == NULL) {
+        return -ENOMEM;
+    }
+    memset(strip, request->id[0], request->bytes);
+    strip_send(strip, request->bytes);
+    free(strip);
+    return 0;
+}
+
+static int page_print(const struct scenario_request *request)
+{
+    int error = 0;
+    for (unsigned i = 0; i < STRIPS && error == 0; i++) {
+        error = strip_render(request);
+    }
+    return error;
+}
+
+const struct scenario buffer_churn_scenario = {
+    .name = "buffer-churn",
+    .family = "churn",
+    .title = "A new buffer for every step",
+    .kind = SCENARIO_CHURN,
+    .story =
+        "A printer driver renders a page in a hundred strips and needs a buffer for "
+        "each, one at a time.",
+    .symptom = "In-use heap stays flat, but the bytes allocated in total climb by a "
+               "hundred buffers with every page, and processor time goes with them.",
+    .cause = "Every strip mallocs its own buffer and frees it a moment later.",
+    .fix = "The strips take their buffer from a pool and put it back: a page needs one "
+           "malloc instead of a hundred.",
+    .find_it = "In-use shows nothing: look at google-pprof --text --alloc_space, where "
+               "strip_render leads. In /status, total_alloc_bytes climbs.",
+    .bytes_default = 64 * 1024,
+    .bytes_min = 1024,
+    .bytes_max = 16 * 1024 * 1024,
+    .bytes_meaning = "the buffer of one strip",
+    .churn_blocks = STRIPS,
+    .suspect = "strip_render",
+    .run = page_print,
+};
