@@ -82,7 +82,7 @@ const struct scenario cstring_argument_scenario = {
     .fix = "Each duplicate gets a name, is passed on, and is freed after the call.",
     .find_it =
         "Compare two dumps with google-pprof --text --base: cstring_duplicate owns "
-        "what grew. Its callers, with --peek=cstring_duplicate, are what to read.",
+        "what grew; go tool pprof -peek cstring_duplicate names its caller.",
     .bytes_default = 4 * 1024,
     .bytes_min = 64,
     .bytes_max = 16 * 1024 * 1024,

@@ -89,8 +89,7 @@ static void cache_sweep(void *unused)
 /* Puts `answer` at the end of the cache, which takes it over; frees it on failure. */
 static int cache_put(struct answer *answer)
 {
-    /* FIX: the oldest make room within the budget, and the sweeper takes the expired.
-     */
+    /* FIX: the oldest make room within a budget, and a sweeper drops the expired. */
     while (cache != NULL && cache_bytes + answer->bytes > CACHE_BYTES) {
         cache_drop_oldest();
     }

@@ -55,11 +55,12 @@ static void clip_release(struct slice *clip)
 /* Loads a clip; an empty slice when memory is short. */
 static struct slice clip_load(const struct scenario_request *request)
 {
-    struct slice_array *array = malloc(slice_array_bytes(CLIP_FRAMES * FRAME_POINTER));
+    const size_t bytes = CLIP_FRAMES * sizeof(unsigned char *);
+    struct slice_array *array = malloc(slice_array_bytes(bytes));
     if (array == NULL) {
         return (struct slice){0};
     }
-    struct slice clip = slice_of(array, CLIP_FRAMES * FRAME_POINTER);
+    struct slice clip = slice_of(array, bytes);
     memset(clip.data, 0, clip.length);
     for (size_t i = 0; i < CLIP_FRAMES; i++) {
         clip_frames(clip)[i] = frame_read(request->id, request->bytes);

@@ -82,8 +82,7 @@ static int notebook_write(const struct notebook *notebook)
         FILE *file;
         error = note_open(notebook, i, &file);
         if (error == 0) {
-            /* LEAK: a deferred close waits for the end of the function, not the turn.
-             */
+            /* LEAK: the close waits for the end of the function, not of the turn. */
             defer_push(&defers, &items[i], note_close, file);
             error = note_write(file, request->id, request->bytes);
         }
