@@ -96,6 +96,23 @@ step() {
     return "$status"
 }
 
+# The same, and on a terminal the seconds are counted meanwhile.
+step_shown() {
+    local status=0 started=$SECONDS
+    setsid "$@" </dev/null &
+    step_pid=$!
+    while [[ $terminal == yes ]] && kill -0 "$step_pid" 2>/dev/null; do
+        printf '\r  %d s ' $((SECONDS - started)) >/dev/tty
+        sleep 0.2
+    done
+    if [[ $terminal == yes ]]; then
+        printf '\r%*s\r' 12 '' >/dev/tty
+    fi
+    wait "$step_pid" || status=$?
+    step_pid=
+    return "$status"
+}
+
 # -- telling ---------------------------------------------------------------------------
 
 heading() {
@@ -131,6 +148,7 @@ human() {
 start_server() {
     local name=$1 pid
     shift
+    rm -f "out/$name.txt" # of an earlier run, or it would be taken for this one's
     # A session of its own, so that Ctrl-C reaches this script alone, which then ends
     # the server, and so that --keep leaves it running when the terminal closes.
     setsid "build/$name" --profile-dir out/profiles --max-timers 10000 "$@" \
@@ -164,7 +182,7 @@ start_anyhow() {
         start_server "$name" --port 0 --debug-port 0 ||
             fail "$name does not start: $(tail -n 3 "out/$name.log")"
     fi
-    printf '%-5s  %s  status and profiles %s  pid %s\n' "$name" "$(lab_url "$name")" \
+    printf '%-5s  %s  debug port %s  pid %s\n' "$name" "$(lab_url "$name")" \
         "$(debug_url "$name")" "${servers[-1]}"
 }
 
@@ -234,6 +252,72 @@ top_of() {
         shown++
     }
     END { if (!shown) print "        nothing grew" }' "$1"
+}
+
+# -- the verdict -----------------------------------------------------------------------
+
+# One row a scenario, out of the judge's JSON: what a call leaves on either server, and
+# the judge's word on it. cJSON writes one member a line.
+verdict_table() {
+    printf '\n%s%-20s  %24s  %24s\n' "$dim" '' 'leaky, per call' 'fixed, per call'
+    printf '%-20s  %8s %4s %4s %5s  %8s %4s %4s %5s%s\n' '' \
+        bytes thr fds timer bytes thr fds timer "$plain"
+    awk -v red="$red" -v green="$green" -v plain="$plain" '
+        function human(bytes,    unit, i) {
+            split("B KiB MiB GiB", unit)
+            for (i = 1; bytes >= 1024 && i < 4; i++) { bytes /= 1024 }
+            return sprintf(i == 1 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, unit[i])
+        }
+        function count(number) {
+            return sprintf(number == int(number) ? "%d" : "%.1f", number)
+        }
+        # Of the leaky server it is what the profile blames the scenario for, because
+        # the threads that thread-loop left behind allocate all the time.
+        function half(which,    bytes, fds) {
+            bytes = which == "leaky" ? blamed[which] : grown[which, "heap_bytes"]
+            fds = grown[which, "fds"]
+            mark = ""
+            if (resource == "descriptors" && peak[which, "fds"] > fds) {
+                fds = peak[which, "fds"]
+                mark = " *"
+            } else if (resource == "resident set") {
+                bytes = peak[which, "rss_bytes"]
+                mark = " *"
+            } else if (resource == "allocated") {
+                bytes = blamed[which]
+                mark = " **"
+            }
+            return sprintf("%8s %4s %4s %5s", human(bytes > 0 ? bytes : 0),
+                count(grown[which, "threads"]), count(fds), count(grown[which, "timers"]))
+        }
+        function row(    ok, fixed) {
+            ok = verdict == "proved"
+            fixed = half("fixed")
+            printf "%-20s  %s  %s  %s%s%s%s\n", name, half("leaky"), fixed,
+                ok ? green : red, ok ? "ok" : "NO", plain, mark
+        }
+        { key = $1; value = $0
+          gsub(/[":{]/, "", key)
+          sub(/^[^:]*:[ \t]*/, "", value)
+          gsub(/[",]/, "", value) }
+        key == "name" {
+            if (name != "") { row() }
+            name = value
+            delete grown; delete peak; delete blamed
+        }
+        key == "verdict" { verdict = value }
+        key == "resource" { resource = value }
+        key == "leaky" || key == "fixed" { server = key }
+        key == "growth_per_call" || key == "peak" || key == "now" { object = key }
+        key == "blamed_heap_bytes_per_call" { blamed[server] = value + 0 }
+        key ~ /^(heap_bytes|rss_bytes|threads|fds|timers)$/ {
+            if (object == "growth_per_call") { grown[server, key] = value + 0 }
+            if (object == "peak" && value + 0 > peak[server, key]) {
+                peak[server, key] = value + 0
+            }
+        }
+        END { if (name != "") { row() } }
+    ' "$1"
 }
 
 # -- the demo --------------------------------------------------------------------------
@@ -308,15 +392,18 @@ paste -d '\t' <(top_of out/leaky.pprof.txt) <(top_of out/fixed.pprof.txt) |
     awk -F '\t' '{ printf "%-38s  %s\n", $1, $2 }'
 
 heading '5. Judge' 'judging'
-printf 'Every scenario again, in rounds, on both: what is left per call, and who left it?\n'
+printf 'Every scenario again, in rounds, on both servers: what grows with each call?\n'
 stage_begin
 verdict=0
-step build/leakcheck --report out/report.html --json out/leakcheck.json \
-    "$leaky_url" "$fixed_url" || verdict=$?
+step_shown build/leakcheck --report out/report.html --json out/leakcheck.json \
+    "$leaky_url" "$fixed_url" >out/verdict.txt 2>out/leakcheck.log || verdict=$?
 stage_end 'verdict'
 if ((verdict > 1)); then
-    fail "leakcheck could not judge (exit $verdict)"
+    fail "no verdict: $(tail -n 1 out/leakcheck.log)"
 fi
+verdict_table out/leakcheck.json
+printf '%s\n' "$dim* while the call lasts; ** allocated and freed again$plain"
+tail -n 1 out/verdict.txt
 
 heading 'Now try this' finished
 if [[ $keep == yes ]]; then
@@ -334,9 +421,11 @@ else
 fi
 cat <<TEXT
 Guess the bug from the profile, then look at the mend:
-  google-pprof --list=payload_read --base=$leaky_base build/leaky $leaky_dump
+  google-pprof --list=payload_read --base=$leaky_base \\
+    build/leaky $leaky_dump
   make lesson S=slice-prefix
 Read the report, with a chart and the diff of every pair: open out/report.html
+Where each scenario leaks, in plain text: out/verdict.txt
 TEXT
 
 stage_start=$demo_start
@@ -345,7 +434,7 @@ printf '\n%sWhere the time went%s\n' "$bold" "$plain"
 printf '%s\n' "${timings[@]}"
 
 if ((verdict != 0)); then
-    printf '\n%sNot every leak was shown, or not every fix held: see part 5.%s\n' \
+    printf '\n%sNot every leak was shown, or not every fix held: see out/verdict.txt.%s\n' \
         "$red" "$plain"
     exit 1
 fi

@@ -27,7 +27,7 @@ def run(name):
     wrapper = (
         *("valgrind", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"),
         *("--num-callers=40", "--max-threads=2000", "--error-limit=no"),
-        *("--show-leak-kinds=definite,indirect"),
+        "--show-leak-kinds=definite,indirect",
     )
     server = lab.Server(name, *LIMITS, build=build, wrapper=wrapper, limit=60)
     for scenario in server.scenarios():
