@@ -15,9 +15,10 @@ Q := $(if $(V),,@)
 
 # These flags keep every leak and every function name. At -O1 and above gcc deletes a
 # malloc whose memory nobody reads, unless malloc is no builtin; -O2 merges functions with
-# the same body; a tail call makes the caller vanish from the stack. PIE, because Go's
+# the same body; a tail call makes the caller vanish from the stack, and so does inlining,
+# which clang does even at -Og. PIE, because Go's
 # pprof finds no symbols in a C program at fixed addresses.
-CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -Icommon -Og -g -fPIE \
+CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -Icommon -Og -g -fPIE -fno-inline \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin-malloc \
 	-fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fno-builtin-strdup \
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -108,6 +109,10 @@ UNIT_LDFLAGS :=
 FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
+
+DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer heap_profile symbols threads)
+$(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
+$(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf -lz
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
 	@mkdir -p $(@D)
