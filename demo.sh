@@ -230,7 +230,7 @@ drive() {
 
 # A row of the table of figures: what it is, and leaky and fixed before and after.
 figures_row() {
-    printf '  %-20s %12s -> %-12s %12s -> %-12s\n' "$@"
+    printf '  %-16s %12s -> %-12s %12s -> %s\n' "$@"
 }
 count_row() {
     figures_row "$1" "$(figure "$leaky_before" "$2")" "$(figure "$leaky_after" "$2")" \
@@ -368,7 +368,7 @@ fixed_after=$(curl -sS -f -m 20 "$fixed_url/status")
 leaky_dump=$(dump "$leaky_url")
 fixed_dump=$(dump "$fixed_url")
 stage_end 'load'
-printf '\n%s  %-20s %28s %28s%s\n' "$dim" '' 'leaky' 'fixed' "$plain"
+printf '\n%s  %-16s %28s %28s%s\n' "$dim" '' 'leaky' 'fixed' "$plain"
 bytes_row 'heap in use' alloc_bytes
 bytes_row 'resident memory' rss_bytes
 count_row 'threads' threads
@@ -387,9 +387,9 @@ step "$pprof" --text --base="$fixed_base" build/fixed "$fixed_dump" \
     >out/fixed.pprof.txt 2>out/fixed.pprof.log ||
     fail "$pprof failed: $(tail -n 1 out/fixed.pprof.log)"
 stage_end 'google-pprof, twice'
-printf '\n%s%-40s%s%s\n' "$bold" 'leaky' 'fixed' "$plain"
+printf '\n%s%38s  %38s%s\n' "$dim" 'leaky' 'fixed' "$plain"
 paste -d '\t' <(top_of out/leaky.pprof.txt) <(top_of out/fixed.pprof.txt) |
-    awk -F '\t' '{ printf "%-38s  %s\n", $1, $2 }'
+    awk -F '\t' '{ line = sprintf("%-38s  %s", $1, $2); sub(/ +$/, "", line); print line }'
 
 heading '5. Judge' 'judging'
 printf 'Every scenario again, in rounds, on both servers: what grows with each call?\n'

@@ -281,12 +281,14 @@ class Server:
         r"debug (?:on http://[0-9.]+:(\d+)|off), pid (\d+)$"
     )
 
-    def __init__(self, name, *options, build=BUILD, env=None, wrapper=(), limit=LIMIT):
+    def __init__(
+        self, name, *options, build=BUILD, env=None, wrapper=(), limit=LIMIT, cwd=None
+    ):
         self.name = name
         self.program = os.path.join(build, name)
-        self.directory = scratch()
+        self.directory = cwd or scratch()  # where the server runs
         self.profiles = os.path.join(self.directory, "profiles")
-        self._errors = open(os.path.join(self.directory, "stderr"), "w+b")
+        self._errors = open(os.path.join(scratch(), "stderr"), "w+b")
         given = [str(option) for option in options]
         defaults = ["--port", "0", "--debug-port", "0", "--profile-dir", self.profiles]
         pairs = list(zip(defaults[::2], defaults[1::2]))

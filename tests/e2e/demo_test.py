@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+"""demo.sh: runs from anywhere, on any ports, piped or on a terminal, judges rightly,
+and always stops what it started."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import lab
+from lab import check, equal, test
+
+# Whoever holds these ports, the demo must find others.
+PORTS = (8080, 8081, 6060, 6061)
+
+
+def copy_with_build():
+    copy = lab.copy_of_tree()
+    shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
+    return copy
+
+
+def processes(copy):
+    """Ids of the processes that run a program of the copy, or run in it."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            paths = [os.readlink(f"/proc/{pid}/{name}") for name in ("exe", "cwd")]
+        except OSError:
+            continue
+        if any(path.startswith(copy) for path in paths):
+            found.append(int(pid))
+    return found
+
+
+def nothing_left(copy):
+    lab.wait_until(lambda: not processes(copy), 8, "all that the demo started has ended")
+
+
+def demo(copy, *options, **environment):
+    """A whole run, piped, from another directory."""
+    return lab.run(
+        *(os.path.join(copy, "demo.sh"), *options),
+        cwd="/",
+        env={k: v for k, v in os.environ.items() if k != "BUILD"} | environment,
+        check_exit=False,
+        limit=200,
+    )
+
+
+class Terminal:
+    """demo.sh on a terminal of its own, as a person runs it."""
+
+    def __init__(self, copy, **environment):
+        self.output = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.pop("BUILD", None)
+            os.environ.pop("NO_COLOR", None)
+            os.environ.update({"TERM": "xterm"} | environment)
+            os.chdir("/")
+            os.execv(os.path.join(copy, "demo.sh"), ["demo.sh"])
+
+    def read(self, limit):
+        """Reads what comes within `limit` seconds; False at the end."""
+        if not select.select([self.fd], [], [], limit)[0]:
+            return True
+        try:
+            part = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.output += part
+        return part != b""
+
+    def wait_for(self, words, limit=60):
+        end = time.monotonic() + limit
+        while words.encode() not in self.output:
+            check(self.read(0.1), f"ended without {words!r}: {self.output}")
+            check(time.monotonic() < end, f"no {words!r} in {self.output}")
+
+    def type(self, data):
+        os.write(self.fd, data)
+
+    def end(self, limit=10):
+        """Waits for the end; returns the exit status."""
+        stop = time.monotonic() + limit
+        while self.read(0.1):
+            check(time.monotonic() < stop, f"did not end: {self.output[-1000:]}")
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@test("--help and wrong usage")
+def _():
+    done = lab.run(os.path.join(lab.ROOT, "demo.sh"), "--help")
+    check("--keep" in done.stdout, done.stdout)
+    for options in (["--bad"], ["leaky"], ["--keep", "--fast"]):
+        done = lab.run(os.path.join(lab.ROOT, "demo.sh"), *options, check_exit=False)
+        equal(done.returncode, 2, f"exit of {options}")
+        check(options[-1] in done.stderr, done.stderr)
+
+
+@test("a whole run, piped, with its ports taken and --keep: all proved, exit 0")
+def _():
+    copy = copy_with_build()
+    taken = []
+    for port in PORTS:
+        try:
+            taken.append(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            pass  # Somebody else has it: just as good.
+    try:
+        started = time.monotonic()
+        done = demo(copy, "--keep")
+        check(time.monotonic() - started < 60, "it took more than a minute")
+    finally:
+        for each in taken:
+            each.close()
+    text = done.stdout
+    equal(done.returncode, 0, f"exit; {text}{done.stderr}")
+    check("\x1b" not in text and "\r" not in text, "control characters in piped output")
+    wide = [line for line in text.splitlines() if len(line) > 80]
+    equal(wide, [], "lines of more than 80 columns")
+    trailing = [line for line in text.splitlines() if line != line.rstrip()]
+    equal(trailing, [], "lines that end in spaces")
+    check("free ones instead" in text, "it does not say that its ports were taken")
+    for name in lab.scenario_names():
+        row = re.search(rf"^{name} .* ok( \*+)?$", text, re.MULTILINE)
+        check(row, f"no row with ok for {name}: {text}")
+    check("payload_read" in text and "nothing grew" in text, "profiles beside each other")
+    check("Every leak was shown, and every fix held." in text, text)
+    check(re.search(r"^  build +\d+\.\d s$", text, re.MULTILINE), "where the time went")
+    for name in ("report.html", "verdict.txt", "leaky.pprof.txt", "leakcheck.json"):
+        check(os.path.getsize(os.path.join(copy, "out", name)) > 0, f"out/{name}")
+    tried = re.search(r"Now try this\n(.*?)\n\n", text, re.DOTALL)[1]
+    commands = re.findall(r"^  ((?:\\\n|.)+)$", tried, re.MULTILINE)
+    check(len(commands) >= 6 and commands[-1] != "", tried)
+    commands.sort(key=lambda command: command.startswith("kill"))  # That one comes last.
+    for command in commands:
+        lab.run("bash", "-euo", "pipefail", "-c", command, cwd=copy)
+    nothing_left(copy)
+
+
+@test("a pair that is swapped: its row says NO, exit 1, nothing left running")
+def _():
+    copy = copy_with_build()
+    halves = [os.path.join(copy, half, "string_prefix.c") for half in ("leaky", "fixed")]
+    texts = []
+    for half in halves:
+        with open(half, encoding="utf-8") as file:
+            texts.append(file.read())
+    for half, text in zip(halves, reversed(texts)):
+        with open(half, "w", encoding="utf-8") as file:
+            file.write(text)
+    done = demo(copy)
+    equal(done.returncode, 1, f"exit; {done.stdout}{done.stderr}")
+    check(re.search(r"^string-prefix .* NO$", done.stdout, re.MULTILINE), done.stdout)
+    equal(len(re.findall(r" NO$", done.stdout, re.MULTILINE)), 1, "rows with NO")
+    check("Every leak was shown" not in done.stdout, done.stdout)
+    nothing_left(copy)
+
+
+@test("Ctrl-C in the middle ends it at once and leaves nothing; colours on a terminal")
+def _():
+    copy = copy_with_build()
+    terminal = Terminal(copy)
+    terminal.wait_for("Drive every scenario")
+    terminal.wait_for(" of 29") if len(lab.scenario_names()) == 29 else None
+    terminal.type(b"\x03")
+    equal(terminal.end(), 130, "exit status")
+    check(b"\x1b[1m" in terminal.output, "no colours on a terminal")
+    nothing_left(copy)
+
+
+@test("NO_COLOR is obeyed on a terminal; closing the terminal leaves nothing")
+def _():
+    copy = copy_with_build()
+    terminal = Terminal(copy, NO_COLOR="1")
+    terminal.wait_for("5. Judge")
+    check(b"\x1b" not in terminal.output, "colours in spite of NO_COLOR")
+    os.close(terminal.fd)
+    os.waitpid(terminal.pid, 0)
+    nothing_left(copy)
+
+
+@test("SIGTERM while it builds or judges ends it and leaves nothing")
+def _():
+    copy = lab.copy_of_tree()
+    for words in ("1. Build", "5. Judge"):
+        log = os.path.join(lab.scratch(), "log")
+        with open(log, "w+", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                [os.path.join(copy, "demo.sh")],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={k: v for k, v in os.environ.items() if k != "BUILD"},
+            )
+            with open(log, encoding="utf-8") as seen:
+                lab.wait_until(lambda: words in seen.read() or seen.seek(0), 90, words)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            equal(process.wait(10), 143, f"exit status, ended after {words!r}")
+        nothing_left(copy)
+
+
+@test("a build that fails is said, with the compiler's words, exit 1")
+def _():
+    copy = lab.copy_of_tree()
+    with open(os.path.join(copy, "common", "main.c"), "a", encoding="utf-8") as file:
+        file.write("no C at all\n")
+    done = demo(copy)
+    equal(done.returncode, 1, "exit")
+    check("the build failed" in done.stderr and "main.c" in done.stderr, done.stderr)
+
+
+lab.main()

@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""Every command in README.md and docs/ is run: each block marked "sh", in order, against
+both servers. A block that cannot run here stands under a comment that says why:
+<!-- not run by the tests here: the reason -->
+"""
+
+import functools
+import glob
+import os
+import re
+import shutil
+
+import lab
+from lab import check, test
+
+BLOCK = re.compile(r"(?:<!--\s*not run[^:]*:\s*(.*?)\s*-->\s*)?^```(\w*)\n(.*?)^```$", re.M | re.S)
+PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
+# An error reply is no success, though curl alone takes it for one.
+CURL_FAILS = 'curl() { command curl --fail-with-body "$@"; }\n'
+
+
+def pages():
+    found = [os.path.join(lab.ROOT, "README.md")]
+    return found + sorted(glob.glob(os.path.join(lab.ROOT, "docs", "*.md")))
+
+
+def blocks(page):
+    """The commands of a page: (line, text, reason why not to run it or None)."""
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    for found in BLOCK.finditer(text):
+        if found[2] in ("sh", "bash", "shell"):
+            line = text.count("\n", 0, found.start(2)) + 1
+            yield line, found[3], found[1]
+
+
+def with_ports(commands, servers):
+    """The commands with the ports that the servers really have."""
+
+    def port(found):
+        server = servers[PORTS[found[1]]]
+        return f":{server.port if found[1].startswith('80') else server.debug_port}"
+
+    return re.sub(r":(8080|8081|6060|6061)\b", port, commands)
+
+
+def run_page(page):
+    """Runs the commands of one page, in a copy of the tree that has been built."""
+    copy = lab.copy_of_tree()
+    shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
+    build = os.path.join(copy, "build")
+    home = lab.scratch()
+    environment = {k: v for k, v in os.environ.items() if k != "BUILD"}
+    environment |= {"HOME": home, "PPROF_TMPDIR": home}
+    with lab.Server("leaky", build=build, cwd=copy) as leaky:
+        with lab.Server("fixed", build=build, cwd=copy) as fixed:
+            for line, commands, reason in blocks(page):
+                if reason is not None:
+                    check(len(reason) > 10, f"line {line}: the reason says too little")
+                    continue
+                commands = with_ports(commands, {"leaky": leaky, "fixed": fixed})
+                try:
+                    lab.run(
+                        *("bash", "-eu", "-c", CURL_FAILS + commands),
+                        cwd=copy,
+                        env=environment,
+                        limit=120,
+                    )
+                except AssertionError as error:
+                    raise AssertionError(f"line {line}: {error}") from None
+
+
+for _page in pages():
+    _name = os.path.relpath(_page, lab.ROOT)
+    test(f"every command of {_name} runs")(functools.partial(run_page, _page))
+
+
+@test("links between the pages lead to files that are there")
+def _():
+    for page in pages():
+        with open(page, encoding="utf-8") as file:
+            text = re.sub(r"^```.*?^```$", "", file.read(), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            path = os.path.join(os.path.dirname(page), target)
+            check(os.path.exists(path), f"{os.path.basename(page)}: no {target}")
+
+
+@test("README lists every scenario of the list, and none that is not there")
+def _():
+    with open(os.path.join(lab.ROOT, "README.md"), encoding="utf-8") as file:
+        rows = re.findall(r"^\| `([a-z-]+)` \|", file.read(), re.MULTILINE)
+    lab.equal(rows, lab.scenario_names(), "scenarios in the table")
+
+
+@test("make help and the pages name no target that is not there")
+def _():
+    with open(os.path.join(lab.ROOT, "Makefile"), encoding="utf-8") as file:
+        targets = set(re.findall(r"^([a-z-]+):", file.read(), re.MULTILINE))
+    texts = [lab.run("make", "-s", cwd=lab.ROOT).stdout]
+    for page in pages():
+        texts += [commands for _, commands, _ in blocks(page)]
+    for text in texts:
+        for name in re.findall(r"\bmake ([a-z]+)\b", text):
+            check(name in targets, f"make {name}: no such target")
+
+
+lab.main()
