@@ -17,6 +17,7 @@
 #include "debug/symbols.h"
 #include "debug/threads.h"
 #include "options.h"
+#include "runtime/ticker.h"
 #include "scenario.h"
 #include "server/guard.h"
 #include "server/server.h"
@@ -182,6 +183,8 @@ static int run(struct options *options, const char *directory)
         fail("cannot set the limits", "", error);
     } else if ((error = threads_start()) != 0) {
         fail("cannot prepare the thread profile", "", error);
+    } else if ((error = ticker_prepare()) != 0) {
+        fail("cannot start the dispatcher of tickers", "", error);
     } else if ((error = heap_start(options->profile, prefix)) != 0) {
         fail("cannot start the heap profiler", "", error);
     } else {

@@ -156,6 +156,14 @@ static int dispatcher_need_locked(void)
     return 0;
 }
 
+int ticker_prepare(void)
+{
+    pthread_mutex_lock(&lock);
+    int error = dispatcher_need_locked();
+    pthread_mutex_unlock(&lock);
+    return error;
+}
+
 int ticker_start(struct ticker *ticker, unsigned period_ms,
                  void (*tick)(void *argument), void *argument)
 {

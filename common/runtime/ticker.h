@@ -18,6 +18,10 @@ struct ticker {
     struct ticker *next; /* in the table of running tickers */
 };
 
+/* Starts the dispatcher, as the first ticker_start would otherwise: afterwards a ticker
+ * costs a timer, and no thread. Returns 0 or -errno from pthread_create. */
+int ticker_prepare(void);
+
 /* Starts a ticker: tick(argument) is called from the dispatcher thread every
  * `period_ms` milliseconds (at least 1), first after one period. Ticks that come while
  * an earlier one runs are one tick. Returns 0, or -errno from timer_create (-EAGAIN:
