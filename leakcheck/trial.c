@@ -93,6 +93,7 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
             base->amount[RESOURCE_HEAP] + heap * calls / 100 * 98;
     } else {
         int64_t slack = heap / 50 > 1024 ? heap / 50 : 1024;
+        slack += trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
         rule.at_most.amount[RESOURCE_HEAP] =
             base->amount[RESOURCE_HEAP] + slack * calls;
     }

@@ -235,9 +235,11 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
             return false;
         }
     }
-    double noise = (double)trial->declared.amount[RESOURCE_HEAP] * NOISE_PART;
+    double noise =
+        fmax((double)trial->declared.amount[RESOURCE_HEAP] * NOISE_PART, NOISE_BYTES);
+    noise += (double)trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
-    if (!trial->samples[0].heap_grows_alone && heap->slope > fmax(noise, NOISE_BYTES)) {
+    if (!trial->samples[0].heap_grows_alone && heap->slope > noise) {
         finding->clear = heap->grew_every_round;
         snprintf(finding->reason, sizeof(finding->reason),
                  "heap grew by %.0f bytes a call and did not come back", heap->slope);
