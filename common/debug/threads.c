@@ -114,15 +114,16 @@ static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *arg
     return _URC_NO_REASON;
 }
 
-/* The handler's work: nothing but memory of its own, atomics and system calls. */
-static void slot_answer(struct slot *slot, uint32_t round)
+/* The handler's work: nothing but memory of its own, atomics and system calls. The
+ * asker answers to itself in the same way, but outside of a handler: `inside`. */
+static void slot_answer(struct slot *slot, uint32_t round, bool inside)
 {
     uint64_t state = slot_state(round, SLOT_ASKED);
     if (atomic_load(&slot->state) != state) {
         return; /* too late: nobody waits for this any more */
     }
     struct walk walk;
-    walk.inside = false;
+    walk.inside = inside;
     walk.depth = 0;
     _Unwind_Backtrace(walk_frame, &walk);
     struct rusage usage;
@@ -149,7 +150,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     /* Another process may send this signal too, with whatever it likes in it. */
     if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
         number < THREADS_MAX) {
-        slot_answer(&slots[number], (uint32_t)(value >> 32));
+        slot_answer(&slots[number], (uint32_t)(value >> 32), false);
     }
     errno = saved;
 }
@@ -244,6 +245,7 @@ struct round {
     unsigned closed;    /* of these, not waited for any more */
     unsigned lost;      /* of these, not reckoned with when asking goes on */
     int64_t deadline;
+    pid_t own_tid;
 };
 
 /* Gives up on a slot. If its handler is just writing, waits for that moment to pass. */
@@ -287,6 +289,10 @@ static void thread_ask(struct round *round, size_t number)
     }
     atomic_store(&slot->state, slot_state(round_number, SLOT_ASKED));
     round->sent++;
+    if (entry->tid == round->own_tid) {
+        slot_answer(slot, round_number, true);
+        return;
+    }
     int error = slot_ask(number, entry->tid);
     /* The kernel queues a limited number of signals: RLIMIT_SIGPENDING. */
     while (error == -EAGAIN && now_ns() < round->deadline) {
@@ -459,7 +465,7 @@ int threads_read(bool details, struct threads *ret_threads)
         return -ENOTSUP;
     }
     struct threads threads = {0};
-    struct round round = {.threads = &threads};
+    struct round round = {.threads = &threads, .own_tid = gettid()};
     pthread_mutex_lock(&round_lock);
     int error = threads_list(&threads);
     if (error == 0) {
