@@ -1,0 +1,66 @@
+// A server of another make, for the judge to be tried on: /slice keeps a slice with
+// every request, /goroutine leaves a goroutine behind, /clean does the same work and
+// leaves nothing. Profiles come from net/http/pprof.
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+	"sync"
+)
+
+const payloadBytes = 256 * 1024
+
+var (
+	keptLock sync.Mutex
+	kept     [][]byte
+)
+
+func payloadRead() []byte {
+	payload := make([]byte, payloadBytes)
+	for i := range payload {
+		payload[i] = byte(i)
+	}
+	return payload
+}
+
+func keepSlice(w http.ResponseWriter, _ *http.Request) {
+	payload := payloadRead()
+	keptLock.Lock()
+	kept = append(kept, payload[:10])
+	keptLock.Unlock()
+	fmt.Fprintln(w, "kept")
+}
+
+func waitForever(never chan int) {
+	<-never
+}
+
+func leaveGoroutine(w http.ResponseWriter, _ *http.Request) {
+	go waitForever(make(chan int))
+	fmt.Fprintln(w, "left")
+}
+
+func workCleanly(w http.ResponseWriter, _ *http.Request) {
+	payload := payloadRead()
+	done := make(chan int)
+	go func() { done <- int(payload[1]) }()
+	fmt.Fprintln(w, "done", <-done)
+}
+
+func main() {
+	http.HandleFunc("/slice", keepSlice)
+	http.HandleFunc("/goroutine", leaveGoroutine)
+	http.HandleFunc("/clean", workCleanly)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	fmt.Fprintln(os.Stderr, http.Serve(listener, nil))
+	os.Exit(1)
+}
