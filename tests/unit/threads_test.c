@@ -310,10 +310,11 @@ static void *churn_run(void *argument)
     return NULL;
 }
 
-/* Reads again and again; leaves how many readings went wrong. */
+/* Reads again and again, for a while; leaves how many readings went wrong. */
 static void *reader_run(void *argument)
 {
-    for (int i = 0; i < 50; i++) {
+    long end = unit_now_ms() + 2000;
+    for (int i = 0; i < 50 && unit_now_ms() < end; i++) {
         struct threads threads;
         if (threads_read(i % 8 == 0, &threads) != 0) {
             atomic_fetch_add((atomic_int *)argument, 1);
