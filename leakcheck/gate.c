@@ -12,6 +12,7 @@
 #define ROUNDS_DEFAULT 5
 #define CALLS_DEFAULT 10
 #define WARM_UP_CALLS 3
+#define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
 #define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
 #define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
 
@@ -53,9 +54,13 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
     if (gate->sample_count > 0) {
         rule.at_most = gate->samples[0].now;
         rule.at_most.amount[RESOURCE_HEAP] += rule.heap_jitter;
-        rule.patience_ms = SETTLE_PATIENCE_MS;
+        rule.patience_ms = gate->late ? LATE_PATIENCE_MS : SETTLE_PATIENCE_MS;
     }
-    return settle(&gate->server, &rule, ret_sample, failure);
+    int result = settle(&gate->server, &rule, ret_sample, failure);
+    if (result == 0 && gate->sample_count > 0) {
+        gate->late = gate->late || !settle_arrived(&rule, ret_sample);
+    }
+    return result;
 }
 
 static int rounds_run(struct gate *gate, const struct options *options, unsigned rounds,
@@ -108,7 +113,6 @@ static void gate_judge(struct gate *gate, const struct options *options)
     gate->heap = fit_make(gate, RESOURCE_HEAP);
     gate->threads = fit_make(gate, RESOURCE_THREADS);
     gate->counts_threads = gate->samples[0].now.amount[RESOURCE_THREADS] != UNKNOWN;
-    gate->total_per_call = fit_make(gate, RESOURCE_TOTAL).slope;
     gate->over_growth =
         gate->heap.grew_every_round && gate->heap.slope > (double)options->max_growth;
     gate->over_threads =
@@ -118,30 +122,40 @@ static void gate_judge(struct gate *gate, const struct options *options)
         gate->picture = PICTURE_THREADS;
     } else if (climbs || gate->over_growth) {
         gate->picture = PICTURE_LEAK;
-    } else if (gate->total_per_call > CHURN_BYTES) {
-        gate->picture = PICTURE_CHURN;
     }
 }
 
 static int gate_blame(struct gate *gate, struct gate_profiles *profiles,
                       struct failure *failure)
 {
-    struct blame_question heap = {
-        .what = gate->picture == PICTURE_CHURN ? BLAME_ALLOCATED : BLAME_IN_USE,
-        .base = &profiles->heap_base,
-        .last = &profiles->heap_last};
+    struct blame_question heap = {.what = BLAME_ALLOCATED,
+                                  .base = &profiles->heap_base,
+                                  .last = &profiles->heap_last};
     struct blame_question wait = {.what = BLAME_THREADS,
                                   .base = &profiles->threads_base,
                                   .last = &profiles->threads_last};
+    struct blame allocated;
     int result = 0;
     if (!gate->server.is_go) {
         result = server_name_functions(&gate->server, &profiles->heap_last, failure);
     }
     if (result == 0) {
+        result = blame_find(&allocated, &heap, failure);
+    }
+    if (result == 0) {
+        heap.what = BLAME_IN_USE;
         result = blame_find(&gate->heap_blame, &heap, failure);
     }
     if (result == 0) {
         result = blame_find(&gate->wait_blame, &wait, failure);
+    }
+    if (result == 0) {
+        int64_t calls = gate->samples[gate->sample_count - 1].calls;
+        gate->total_per_call = (double)allocated.file_growth / (double)calls;
+        if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
+            gate->picture = PICTURE_CHURN;
+            gate->heap_blame = allocated;
+        }
     }
     return result;
 }

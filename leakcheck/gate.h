@@ -17,7 +17,8 @@ struct gate {
     struct fit heap;
     struct fit threads;
     bool counts_threads;   /* the server says how many there are */
-    double total_per_call; /* bytes allocated by a call */
+    bool late;             /* a round ended with things where they were not before */
+    double total_per_call; /* bytes that the blamed file allocates in a call */
     struct blame heap_blame;
     struct blame wait_blame;
     enum picture picture;
