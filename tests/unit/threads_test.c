@@ -4,6 +4,7 @@
  */
 #include "debug/threads.h"
 
+#include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -282,6 +283,62 @@ static void a_deaf_thread_is_silent_and_not_waited_for(void **state)
     unit_join(deaf);
 }
 
+/* Polls a pipe, first in vain, then until there is something to read. */
+struct poll_case {
+    int fds[2];
+    int in_vain;
+    long in_vain_ms;
+    int in_time;
+    int for_ever;
+};
+
+static void *poll_run(void *argument)
+{
+    struct poll_case *test = argument;
+    struct pollfd fd = {.fd = test->fds[0], .events = POLLIN};
+    char byte;
+    long start = unit_now_ms();
+    atomic_fetch_add(&waiting, 1);
+    test->in_vain = poll(&fd, 1, 300);
+    test->in_vain_ms = unit_now_ms() - start;
+    atomic_fetch_add(&waiting, 1);
+    test->in_time = poll(&fd, 1, UNIT_PATIENCE_MS);
+    if (read(test->fds[0], &byte, 1) != 1) {
+        test->in_time = -1;
+    }
+    atomic_fetch_add(&waiting, 1);
+    test->for_ever = poll(&fd, 1, -1);
+    atomic_fetch_sub(&waiting, 3);
+    return NULL;
+}
+
+static void a_poll_goes_on_after_a_question(void **state)
+{
+    (void)state;
+    struct poll_case test = {0};
+    assert_int_equal(pipe(test.fds), 0);
+    pthread_t thread = unit_thread(poll_run, &test);
+    for (int stage = 1; stage <= 3; stage++) {
+        wait_for_waiting(stage);
+        for (int i = 0; i < 5; i++) {
+            struct threads threads = read_all(false);
+            assert_int_equal(threads_in(&threads, "poll_run"), 1);
+            threads_release(&threads);
+            unit_sleep_ms(10);
+        }
+        if (stage >= 2) {
+            assert_int_equal(write(test.fds[1], "x", 1), 1);
+        }
+    }
+    unit_join(thread);
+    assert_int_equal(test.in_vain, 0);
+    assert_in_range(test.in_vain_ms, 300, 5000);
+    assert_int_equal(test.in_time, 1);
+    assert_int_equal(test.for_ever, 1);
+    close(test.fds[0]);
+    close(test.fds[1]);
+}
+
 static void a_strangers_signal_changes_nothing(void **state)
 {
     (void)state;
@@ -466,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_new_wait_begins_at_zero),
         cmocka_unit_test(a_deep_stack_keeps_its_inner_frames),
         cmocka_unit_test(a_deaf_thread_is_silent_and_not_waited_for),
+        cmocka_unit_test(a_poll_goes_on_after_a_question),
         cmocka_unit_test(a_strangers_signal_changes_nothing),
         cmocka_unit_test(threads_may_come_and_go_and_many_may_ask),
         cmocka_unit_test(proto_counts_threads),
