@@ -114,6 +114,11 @@ DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer heap_profile symb
 $(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
 $(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf -lz
 
+JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
+$(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \
+	parse_heap parse_threads profile profile_text replies))
+$(JUDGE_TESTED): UNIT_LIBS = -lcjson -lm
+
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
 	@mkdir -p $(@D)
 	@echo '  link  $@'

@@ -100,6 +100,17 @@ static int bad_line(const struct profile_reader *reader, struct failure *failure
                        reader->line);
 }
 
+/* gperftools cuts its own list at 1 MiB, perhaps inside a line, and still writes the
+ * mappings: a line that cannot be read is right if it is the last before them. */
+static bool mappings_follow(const struct profile_reader *reader)
+{
+    struct span rest = reader->rest;
+    while (rest.at < rest.end && *rest.at == '\n') {
+        rest.at++;
+    }
+    return span_starts(rest, "MAPPED_LIBRARIES:");
+}
+
 /* Reads records, comments and what follows them. */
 static int body_read(struct profile_reader *reader, const struct heap_header *header,
                      struct heap_end *end, struct failure *failure)
@@ -131,13 +142,9 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
         } else {
             result = -EPROTO;
         }
-        /* gperftools cuts its own list at 1 MiB, perhaps inside a line, and still
-         * writes the mappings: such a line is the last before them. */
-        if (result == -EPROTO && header->format != PROFILE_GO_HEAP) {
-            const char *rest = reader->rest.at;
-            size_t left = (size_t)(reader->rest.end - rest);
-            const char *maps = memmem(rest, left < 64 ? left : 64, "MAPPED_", 7);
-            result = maps == NULL ? -EPROTO : 0;
+        if (result == -EPROTO && header->format != PROFILE_GO_HEAP &&
+            mappings_follow(reader)) {
+            result = 0;
         }
         if (result < 0) {
             return result == -EPROTO ? bad_line(reader, failure) : result;

@@ -1,0 +1,198 @@
+/*
+ * The judge's readers of profile texts: what they read, how samples scale, and which
+ * texts they refuse.
+ */
+#include "unit.h"
+
+#include <string.h>
+
+#include "../../leakcheck/profile.h"
+
+static const char exact[] =
+    "heap profile:      3:      300 [     9:      900] @ heapprofile\n"
+    "     2:      200 [     5:      500] @ 0x1010 0x2020\n"
+    "#\t0x1010\tpayload_read+0x1d\tleaky/slice_prefix.c:30\n"
+    "#\t0x2020\tlibx.so+0x18550+0x362\t/usr/lib/libx.so\n"
+    "     1:      100 [     4:      400] @ 0x1010\n"
+    "#\t0x1010\tlonely\n"
+    "\n"
+    "MAPPED_LIBRARIES:\n"
+    "00001000-00002000 r-xp 00000000 08:01 1  /usr/bin/server\n"
+    "00002000-00003000 r-xp 00000000 08:01 2  /usr/lib/libx.so\n";
+
+static const char go_heap[] =
+    "heap profile: 1: 1024 [2: 2048] @ heap/1048576\n"
+    "1: 1024 [2: 2048] @ 0x4a 0x5b\n"
+    "#\t0x49\tmain.keep+0x12\t\t/src/my server/main.go:12\n"
+    "#\t0x5a\tnet/http.(*conn).serve+0x1\t/usr/lib/go-1.19/src/net/http/server.go:19\n"
+    "\n"
+    "# runtime.MemStats\n"
+    "# TotalAlloc = 777\n"
+    "# HeapAlloc = 555\n"
+    "# DebugGC = false\n";
+
+static int heap_read(struct profile *profile, const char *text)
+{
+    struct failure failure = {""};
+    int result = profile_parse_heap(profile, text, strlen(text), &failure);
+    assert_true((result < 0) == (failure.text[0] != '\0'));
+    return result;
+}
+
+static void exact_profile_is_read(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile, exact), 0);
+    assert_int_equal(profile.format, PROFILE_EXACT);
+    assert_int_equal(profile.totals.inuse_bytes, 300);
+    assert_int_equal(profile.totals.alloc_objects, 9);
+    assert_int_equal(profile.count, 2);
+    const uint64_t stack[] = {0x1010, 0x2020};
+    const struct record *record = profile_find(&profile, stack, 2);
+    assert_non_null(record);
+    assert_int_equal(record->amounts.inuse_bytes, 200);
+    assert_int_equal(record->frame_count, 2);
+    assert_string_equal(record->frames[0].function, "payload_read");
+    assert_string_equal(record->frames[0].file, "leaky/slice_prefix.c");
+    assert_int_equal(record->frames[0].line, 30);
+    assert_string_equal(record->frames[1].function, "libx.so+0x18550");
+    assert_null(record->frames[1].file);
+    record = profile_find(&profile, stack, 1);
+    assert_string_equal(record->frames[0].function, "lonely");
+    assert_true(profile_in_program(&profile, 0x1010));
+    assert_false(profile_in_program(&profile, 0x2020));
+    profile_release(&profile);
+}
+
+static void go_profile_is_scaled(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile, go_heap), 0);
+    assert_int_equal(profile.format, PROFILE_GO_HEAP);
+    /* The totals are exact: MemStats says them. */
+    assert_int_equal(profile.totals.inuse_bytes, 555);
+    assert_int_equal(profile.totals.alloc_bytes, 777);
+    /* One sample of 1 KiB at one in 512 KiB: 1024 / (1 - exp(-1024 / 524288)). */
+    assert_int_equal(profile.records[0].amounts.inuse_bytes, 524800);
+    assert_string_equal(profile.records[0].frames[0].function, "main.keep");
+    assert_string_equal(profile.records[0].frames[0].file, "/src/my server/main.go");
+    assert_int_equal(profile.records[0].frames[0].line, 12);
+    profile_release(&profile);
+}
+
+static void equal_stacks_are_joined(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile, "heap profile: 2: 30 [2: 30] @ heapprofile\n"
+                                         "1: 10 [1: 10] @ 0xa 0xb\n"
+                                         "1: 5 [1: 5] @ 0xa\n"
+                                         "1: 20 [1: 20] @ 0xa 0xb\n"
+                                         "\nMAPPED_LIBRARIES:\n"),
+                     0);
+    assert_int_equal(profile.count, 2);
+    assert_int_equal(profile.records[1].amounts.inuse_bytes, 30);
+    profile_release(&profile);
+}
+
+/* gperftools writes at most 1 MiB, and may stop in the middle of its last stack. */
+static void list_that_gperftools_cut_is_read(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile, "heap profile: 2: 30 [2: 30] @ heapprofile\n"
+                                         "1: 10 [1: 10] @ 0xa 0xb\n"
+                                         "1: 2\n\nMAPPED_LIBRARIES:\n"),
+                     0);
+    assert_int_equal(profile.count, 1);
+    assert_int_equal(profile.totals.inuse_bytes, 30);
+    profile_release(&profile);
+}
+
+/* Wherever a profile is cut off before its last part, it is no profile. */
+static void cut_short_is_refused(void **state)
+{
+    (void)state;
+    struct profile profile;
+    struct failure failure;
+    size_t whole = (size_t)(strstr(exact, "MAPPED") - exact);
+    for (size_t length = 0; length < whole; length++) {
+        assert_true(profile_parse_heap(&profile, exact, length, &failure) < 0);
+    }
+    whole = (size_t)(strstr(go_heap, "# HeapAlloc") - go_heap);
+    for (size_t length = 0; length < whole; length++) {
+        assert_true(profile_parse_heap(&profile, go_heap, length, &failure) < 0);
+    }
+}
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "<!DOCTYPE html><html>no such page</html>\n",
+        "heap profile: 1: 2 [3: 4] @ growthz\nMAPPED_LIBRARIES:\n",
+        "heap profile: 1: 99999999999999999999 [3: 4] @ "
+        "heapprofile\nMAPPED_LIBRARIES:\n",
+        "heap profile: 1: 2 [3: 4] @ heapprofile\n1: 2 [3: 4] @ 0xzz\n1: 2 [3: 4] @ "
+        "0x1\n"
+        "1: 2 [3: 4] @ 0x1 0x2 0x3 0x4 0x5 0x6 0x7 0x8\n\nMAPPED_LIBRARIES:\n",
+        "heap profile: 1: 2 [3: 4] @ heapprofile\n-1: 2 [3: 4] @ 0x1\n"
+        "1: 2 [3: 4] @ 0x1 0x2 0x3 0x4 0x5 0x6 0x7 0x8 0x9 0xa\n\nMAPPED_LIBRARIES:\n",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct profile profile;
+        assert_int_equal(heap_read(&profile, texts[i]), -EPROTO);
+    }
+}
+
+/* Names go to terminals: nothing in them may be a command to one. */
+static void names_are_made_printable(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile, "heap profile: 1: 10 [1: 10] @ heapprofile\n"
+                                         "1: 10 [1: 10] @ 0xa\n"
+                                         "#\t0xa\tevil\033[2J\tx\a.c:1\n"
+                                         "\nMAPPED_LIBRARIES:\n"),
+                     0);
+    assert_string_equal(profile.records[0].frames[0].function, "evil?[2J");
+    assert_string_equal(profile.records[0].frames[0].file, "x?.c");
+    profile_release(&profile);
+}
+
+static void threads_are_read(void **state)
+{
+    (void)state;
+    struct profile profile;
+    struct failure failure;
+    static const char text[] = "goroutine profile: total 3\n"
+                               "2 @ 0x1 0x2\n"
+                               "# labels: {\"a\":\"b\"}\n"
+                               "#\t0x1\tmain.wait+0x1\t/m.go:7\n"
+                               "\n1 @ 0x3\n\n";
+    assert_int_equal(profile_parse_threads(&profile, text, strlen(text), &failure), 0);
+    assert_int_equal(profile.totals.inuse_objects, 3);
+    assert_int_equal(profile.records[0].amounts.inuse_objects, 2);
+    assert_string_equal(profile.records[0].frames[0].function, "main.wait");
+    profile_release(&profile);
+    size_t part = (size_t)(strstr(text, "\n1 @") - text);
+    assert_int_equal(profile_parse_threads(&profile, text, part, &failure), -EPROTO);
+    assert_non_null(strstr(failure.text, "lists 2 of 3"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exact_profile_is_read),
+        cmocka_unit_test(go_profile_is_scaled),
+        cmocka_unit_test(equal_stacks_are_joined),
+        cmocka_unit_test(list_that_gperftools_cut_is_read),
+        cmocka_unit_test(cut_short_is_refused),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(names_are_made_printable),
+        cmocka_unit_test(threads_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/*
+ * The judge's reasoning: the slope over the rounds, who is to blame for a growth, and
+ * what it makes of the servers' replies.
+ */
+#include "unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../../leakcheck/blame.h"
+#include "../../leakcheck/fit.h"
+#include "../../leakcheck/replies.h"
+
+static void steady_growth_has_its_slope(void **state)
+{
+    (void)state;
+    const int64_t calls[] = {0, 2, 4, 6};
+    const int64_t values[] = {5000, 5020, 5040, 5060};
+    struct fit fit = fit_rounds(calls, values, 4);
+    assert_true(fabs(fit.slope - 10) < 1e-9);
+    assert_int_equal(fit.change, 60);
+    assert_true(fit.grew_every_round);
+}
+
+/* A cache that fills up in the first round is no leak, nor is one jump. */
+static void growth_that_stops_is_no_leak(void **state)
+{
+    (void)state;
+    const int64_t calls[] = {0, 2, 4, 6};
+    const int64_t filled[] = {100, 9000, 9000, 9000};
+    const int64_t noise[] = {100, 110, 90, 120};
+    assert_false(fit_rounds(calls, filled, 4).grew_every_round);
+    assert_false(fit_rounds(calls, noise, 4).grew_every_round);
+    assert_false(fit_rounds(calls, filled, 1).grew_every_round);
+}
+
+static void ratio_knows_zero(void **state)
+{
+    (void)state;
+    assert_true(ratio_of(0, 0) == 1);
+    assert_true(isinf(ratio_of(1, 0)));
+    assert_true(ratio_of(3, 2) == 1.5);
+}
+
+static struct profile heap_of(const char *text)
+{
+    struct profile profile = {0};
+    struct failure failure;
+    assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure), 0);
+    return profile;
+}
+
+#define HEADER "heap profile: 0: 0 [0: 0] @ heapprofile\n"
+#define FOOTER "\nMAPPED_LIBRARIES:\n"
+
+static struct blame blame_between(const char *base_text, const char *last_text)
+{
+    struct profile base = heap_of(base_text);
+    struct profile last = heap_of(last_text);
+    struct blame_question question = {
+        .what = BLAME_IN_USE, .base = &base, .last = &last};
+    struct blame blame;
+    struct failure failure;
+    assert_int_equal(blame_find(&blame, &question, &failure), 0);
+    profile_release(&base);
+    profile_release(&last);
+    return blame;
+}
+
+/* The innermost function with a source of its own, not the library that it called, and
+ * not the allocator; and what grew, not what is largest. */
+static void innermost_own_function_is_blamed(void **state)
+{
+    (void)state;
+    struct blame blame = blame_between(
+        HEADER
+        "1: 900000 [1: 900000] @ 0x9\n#\t0x9\tlarge_but_still\tleaky/x.c:9\n" FOOTER,
+        HEADER "1: 900000 [1: 900000] @ 0x9\n#\t0x9\tlarge_but_still\tleaky/x.c:9\n"
+               "1: 500 [1: 500] @ 0x1 0x2 0x3\n"
+               "#\t0x1\tsqlite3_malloc\t/usr/lib/libsqlite3.so\n"
+               "#\t0x2\torder_look_up+0x4\tleaky/x.c:80\n"
+               "#\t0x3\trun_plan\tcommon/server/lab.c:3\n"
+               "1: 100 [1: 100] @ 0x4\n#\t0x4\tother\tleaky/x.c:3\n"
+               "1: 50 [1: 50] @ 0x5\n#\t0x5\telsewhere\tleaky/y.c:3\n" FOOTER);
+    assert_string_equal(blame.function, "order_look_up");
+    assert_string_equal(blame.file, "leaky/x.c");
+    assert_int_equal(blame.line, 80);
+    assert_int_equal(blame.growth, 500);
+    assert_int_equal(blame.file_growth, 600);
+    assert_int_equal(blame.total, 650);
+}
+
+/* What the C library keeps for a thread is in the total, but nobody's fault. */
+static void cost_of_a_thread_is_not_blamed(void **state)
+{
+    (void)state;
+    struct blame blame = blame_between(
+        HEADER FOOTER,
+        HEADER "9: 3312 [9: 3312] @ 0x1 0x2 0x3\n#\t0x1\tcalloc\t/lib/libc.so.6\n"
+               "#\t0x2\tpthread_create+0x1\t/lib/libc.so.6\n"
+               "#\t0x3\tworkers_start\tleaky/x.c:7\n"
+               "1: 400 [1: 400] @ 0x4\n#\t0x4\tjob_open\tleaky/x.c:3\n" FOOTER);
+    assert_string_equal(blame.function, "job_open");
+    assert_int_equal(blame.growth, 400);
+    assert_int_equal(blame.total, 3712);
+}
+
+static void profiling_is_not_blamed(void **state)
+{
+    (void)state;
+    struct blame blame = blame_between(
+        HEADER FOOTER, HEADER "1: 1048576 [1: 1048576] @ 0x1 0x2\n"
+                              "#\t0x1\tGetHeapProfile+0x20\t/usr/lib/libtcmalloc.so\n"
+                              "#\t0x2\theap_snapshot\tcommon/debug/heap.c:1\n" FOOTER);
+    assert_int_equal(blame.growth, 0);
+    assert_int_equal(blame.total, 0);
+}
+
+/* Without sources, the program's own file is known by its mapping. */
+static void program_is_told_from_libraries_by_mapping(void **state)
+{
+    (void)state;
+    struct blame blame = blame_between(
+        HEADER FOOTER,
+        HEADER "1: 10 [1: 10] @ 0x2010 0x1010\n#\t0x2010\tlibrary_make\n"
+               "#\t0x1010\tprogram_ask\n\nMAPPED_LIBRARIES:\n"
+               "1000-2000 r-xp 0 08:01 1 /bin/p\n2000-3000 r-xp 0 08:01 2 /lib/l.so\n");
+    assert_string_equal(blame.function, "program_ask");
+}
+
+static void go_library_is_not_blamed(void **state)
+{
+    (void)state;
+    struct profile base = heap_of(HEADER FOOTER);
+    struct profile last = heap_of(
+        "heap profile: 1: 9 [1: 9] @ heap/2\n1: 9 [1: 9] @ 0x1 0x2\n"
+        "#\t0x1\tbytes.growSlice+0x1\t/usr/lib/go-1.19/src/bytes/buffer.go:229\n"
+        "#\t0x2\texample.com/shop.fill+0x2\t/home/x/shop/fill.go:8\n"
+        "# runtime.MemStats\n# HeapAlloc = 1\n# TotalAlloc = 1\n");
+    struct blame_question question = {
+        .what = BLAME_IN_USE, .base = &base, .last = &last};
+    struct blame blame;
+    struct failure failure;
+    assert_int_equal(blame_find(&blame, &question, &failure), 0);
+    assert_string_equal(blame.function, "example.com/shop.fill");
+    profile_release(&base);
+    profile_release(&last);
+}
+
+static void status_is_read(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"memory\":{\"alloc_bytes\":5,\"rss_bytes\":7,\"total_alloc_bytes\":9},"
+        "\"threads\":3,\"fds\":4,\"timers\":0,\"limits\":{\"threads\":2000},"
+        "\"scenarios\":{\"thread-loop\":{\"calls\":1,\"held\":2}}}";
+    struct status status;
+    struct failure failure;
+    assert_int_equal(status_parse(&status, text, strlen(text), "thread-loop", &failure),
+                     0);
+    assert_int_equal(status.now.amount[RESOURCE_HEAP], 5);
+    assert_int_equal(status.now.amount[RESOURCE_THREADS], 3);
+    assert_int_equal(status.limits.amount[RESOURCE_THREADS], 2000);
+    assert_int_equal(status.limits.amount[RESOURCE_FDS], UNKNOWN);
+    assert_int_equal(status.growing_held, 2);
+    assert_int_equal(status_parse(&status, "{}", 2, NULL, &failure), -EPROTO);
+    assert_int_equal(status_parse(&status, text, 20, NULL, &failure), -EPROTO);
+    assert_int_equal(status_parse(&status, "", 0, NULL, &failure), -EPROTO);
+}
+
+#define SCENARIO(name, file)                                                           \
+    "[{\"name\":\"" name "\",\"kind\":\"permanent\",\"files\":[\"" file                \
+    "\",\"fixed/x.c\"],\"leaves\":{\"heap_bytes\":64},"                                \
+    "\"parameters\":[{\"name\":\"bytes\",\"default\":64,\"min\":16}]}]"
+
+static int scenarios_read(struct arena *arena, const char *text,
+                          struct scenario_info **ret_list)
+{
+    size_t count;
+    struct failure failure;
+    return scenarios_parse(ret_list, &count, arena, text, strlen(text), &failure);
+}
+
+/* A scenario's name becomes part of a URL, its files are opened: a server must not
+ * lead the judge elsewhere. */
+static void scenarios_are_not_trusted(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct scenario_info *list;
+    assert_int_equal(scenarios_read(&arena, SCENARIO("x-1", "leaky/x.c"), &list), 0);
+    assert_string_equal(list[0].files[0], "leaky/x.c");
+    assert_int_equal(list[0].bytes_default, 64);
+    assert_int_equal(list[0].bytes_min, 16);
+    static const char *const files[] = {
+        SCENARIO("x", "../secret.c"), SCENARIO("x", "/etc/passwd"),
+        SCENARIO("x", "leaky/../../secret"), SCENARIO("x", "leaky//x"),
+        SCENARIO("x", ".ssh/id")};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        assert_int_equal(scenarios_read(&arena, files[i], &list), 0);
+        assert_string_equal(list[0].files[0], "");
+    }
+    static const char *const names[] = {SCENARIO("../x", "leaky/x.c"),
+                                        SCENARIO("", "leaky/x.c"),
+                                        SCENARIO("a?b", "leaky/x.c"),
+                                        "[]",
+                                        "{}",
+                                        "[1]",
+                                        "x"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(scenarios_read(&arena, names[i], &list), -EPROTO);
+    }
+    arena_release(&arena);
+}
+
+static void leak_reply_is_read(void **state)
+{
+    (void)state;
+    struct resources declared;
+    struct failure failure;
+    static const char text[] = "{\"declared\":{\"heap_bytes\":7,\"threads\":2}}";
+    assert_int_equal(leak_parse(&declared, text, strlen(text), &failure), 0);
+    assert_int_equal(declared.amount[RESOURCE_HEAP], 7);
+    assert_int_equal(declared.amount[RESOURCE_THREADS], 2);
+    assert_int_equal(declared.amount[RESOURCE_FDS], 0);
+    assert_int_equal(leak_parse(&declared, "<html>", 6, &failure), -EPROTO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steady_growth_has_its_slope),
+        cmocka_unit_test(growth_that_stops_is_no_leak),
+        cmocka_unit_test(ratio_knows_zero),
+        cmocka_unit_test(innermost_own_function_is_blamed),
+        cmocka_unit_test(cost_of_a_thread_is_not_blamed),
+        cmocka_unit_test(profiling_is_not_blamed),
+        cmocka_unit_test(program_is_told_from_libraries_by_mapping),
+        cmocka_unit_test(go_library_is_not_blamed),
+        cmocka_unit_test(status_is_read),
+        cmocka_unit_test(scenarios_are_not_trusted),
+        cmocka_unit_test(leak_reply_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
