@@ -111,6 +111,14 @@ struct scenario {
     void (*stop)(void);
 };
 
+/* What leaked threads allocate after their request was answered is not in `leaves`, so
+ * no request's check has seen it. Such a thread asks here first: false means that
+ * `bytes` more would pass the heap ceiling. After true it ends with
+ * scenario_growth_leave, whether malloc succeeded or not. The server defines both
+ * (server/guard.c). */
+bool scenario_growth_enter(size_t bytes);
+void scenario_growth_leave(size_t bytes);
+
 #define SCENARIO_DECLARE(name) extern const struct scenario name##_scenario;
 SCENARIO_LIST(SCENARIO_DECLARE)
 

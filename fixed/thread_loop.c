@@ -32,7 +32,11 @@ static atomic_size_t feeds_watched;
 /* Puts the latest news before `older`. News that memory is short for is missed. */
 static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *older)
 {
+    if (!scenario_growth_enter(feed->news_bytes)) {
+        return older;
+    }
     struct feed_news *news = malloc(feed->news_bytes);
+    scenario_growth_leave(feed->news_bytes);
     if (news == NULL) {
         return older;
     }

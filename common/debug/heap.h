@@ -42,13 +42,17 @@ void heap_limit(size_t bytes);
 
 void heap_read_figures(struct heap_figures *ret_figures);
 
+/* in_use_bytes alone: cheap enough to be asked before every allocation. */
+uint64_t heap_in_use_bytes(void);
+
 /* The profile now, in gperftools' text format
  * (https://gperftools.github.io/gperftools/heapprofile.html), to be freed by the
  * caller. The text is cut at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM. */
 int heap_snapshot(char **ret_text);
 
 /* Writes the profile to the next dump file, whose path goes to ret_path. Returns 0,
- * -ENOTSUP without a profile, or -errno from writing. */
+ * -ENOTSUP without a profile, or -errno from writing; a file that could not be written
+ * is removed. */
 int heap_dump(const char *reason, char *ret_path, size_t path_size);
 
 /* Gives free memory back to the system. */

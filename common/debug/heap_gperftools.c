@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB (1024 * 1024)
@@ -92,8 +93,7 @@ int heap_prepare(char **argv)
 
 static void count_allocation(const void *memory, size_t size)
 {
-    (void)
-        size; /* what was asked for; the allocator's own size is what free gives back */
+    (void)size; /* the allocator rounds it up; free gives back the rounded size */
     if (memory == NULL) {
         return;
     }
@@ -152,6 +152,13 @@ void heap_limit(size_t bytes)
     MallocExtension_SetNumericProperty("tcmalloc.heap_limit_mb", limit_mib);
 }
 
+uint64_t heap_in_use_bytes(void)
+{
+    uint64_t ever = bytes_before + atomic_load(&total_bytes);
+    uint64_t freed = atomic_load(&freed_bytes);
+    return ever > freed ? ever - freed : 0;
+}
+
 void heap_read_figures(struct heap_figures *ret_figures)
 {
     uint64_t total = atomic_load(&total_bytes);
@@ -207,7 +214,8 @@ int heap_snapshot(char **ret_text)
 }
 
 /* HeapProfilerDump says nothing of how it went, so the file is made here first: what
- * hinders that would hinder the profiler too. */
+ * hinders that would hinder the profiler too. Afterwards dump_file_check sees whether
+ * anything was written. */
 static int dump_file_create(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -215,6 +223,20 @@ static int dump_file_create(const char *path)
         return -errno;
     }
     close(fd);
+    return 0;
+}
+
+/* A disk that is full, or a heap that has no room for the text, leaves no bytes. */
+static int dump_file_check(const char *path)
+{
+    struct stat file;
+    if (stat(path, &file) != 0) {
+        return -errno;
+    }
+    if (file.st_size == 0) {
+        unlink(path);
+        return -ENOSPC;
+    }
     return 0;
 }
 
@@ -232,6 +254,9 @@ int heap_dump(const char *reason, char *ret_path, size_t path_size)
         limit_raise();
         HeapProfilerDump(reason);
         limit_restore();
+        error = dump_file_check(path);
+    }
+    if (error == 0) {
         snprintf(ret_path, path_size, "%s", path);
     }
     pthread_mutex_unlock(&snapshot_lock);

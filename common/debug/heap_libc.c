@@ -45,6 +45,12 @@ void heap_read_figures(struct heap_figures *ret_figures)
     };
 }
 
+uint64_t heap_in_use_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
 int heap_snapshot(char **ret_text)
 {
     (void)ret_text;

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <sys/resource.h>
 
 #include "debug/heap.h"
 #include "debug/process.h"
+#include "scenario.h"
 
 #define MIB (1024UL * 1024)
 
@@ -34,7 +36,8 @@
 #endif
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct guard_need reserved; /* by the requests under way */
+static struct guard_need reserved; /* by what is under way */
+static size_t heap_ceiling = SIZE_MAX;
 
 /* Checks one resource. Returns 0, or -EAGAIN with *ret_refusal filled in. */
 static int check(const char *code, const char *what, const char *option, size_t in_use,
@@ -57,13 +60,11 @@ static int check(const char *code, const char *what, const char *option, size_t 
 static int check_all(const struct options *options, const struct guard_need *need,
                      struct guard_refusal *ret_refusal)
 {
-    struct heap_figures heap;
     struct process_figures process;
-    heap_read_figures(&heap);
     int error = process_read_figures(&process);
     if (error == 0) {
         error = check("heap_limit", "heap bytes", "--max-heap",
-                      heap.in_use_bytes + reserved.heap_bytes, need->heap_bytes,
+                      heap_in_use_bytes() + reserved.heap_bytes, need->heap_bytes,
                       options->max_heap, ret_refusal);
     }
     if (error == 0) {
@@ -109,6 +110,25 @@ void guard_leave(const struct guard_need *need)
     pthread_mutex_unlock(&lock);
 }
 
+bool scenario_growth_enter(size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    size_t in_use = heap_in_use_bytes() + reserved.heap_bytes;
+    bool fits = in_use <= heap_ceiling && bytes <= heap_ceiling - in_use;
+    if (fits) {
+        reserved.heap_bytes += bytes;
+    }
+    pthread_mutex_unlock(&lock);
+    return fits;
+}
+
+void scenario_growth_leave(size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    reserved.heap_bytes -= bytes;
+    pthread_mutex_unlock(&lock);
+}
+
 /* Lets the process open as many descriptors as the rail allows, and some more. */
 static int limit_descriptors(struct options *options)
 {
@@ -144,8 +164,8 @@ static int limit_addresses(const struct options *options)
     }
     rlim_t wanted = options->max_heap + options->max_threads * guard_stack_bytes() +
                     SPARE_ADDRESSES;
-    if (limit.rlim_max != RLIM_INFINITY && wanted > limit.rlim_max) {
-        wanted = limit.rlim_max;
+    if (wanted >= limit.rlim_cur) {
+        return 0; /* the user's own limit is lower, and stays */
     }
     limit.rlim_cur = wanted;
     return setrlimit(RLIMIT_AS, &limit) == 0 ? 0 : -errno;
@@ -158,6 +178,7 @@ int guard_set_limits(struct options *options)
         error = limit_addresses(options);
     }
     if (error == 0) {
+        heap_ceiling = options->max_heap;
         heap_limit(options->max_heap + SPARE_HEAP);
     }
     return error;
