@@ -150,11 +150,14 @@ LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
 sanitize:
 	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py
 
-SOURCES := $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT) $(wildcard tests/*/*.c)
+TEST_SOURCES := $(wildcard tests/*/*.c)
+SOURCES := $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
 HEADERS := $(wildcard common/*.h common/*/*.h leakcheck/*.h tests/*/*.h)
-SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh)
-# The analyzer sees some of the leaks in leaky/, as it should; and uthash's macros in
-# fixed/ confuse it. cppcheck takes a buffer that a function in another file fills for one that it reads.
+SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
+# cppcheck takes a buffer that a function in another file fills for one that it reads.
+# clang-tidy sees some of the leaks in leaky/, as it should, and mistakes what uthash's
+# macros do with memory.
 lint:
 	./scripts/check-pairs.sh
 	shellcheck $(SCRIPTS)
