@@ -166,7 +166,7 @@ lint:
 		--enable=warning,performance,portability -Icommon -D_GNU_SOURCE \
 		--suppress=missingInclude --suppress=missingIncludeSystem \
 		--suppress=ctuuninitvar $(sort $(SOURCES))
-	clang-tidy --quiet $(sort $(COMMON) $(JUDGE) $(TEST_SOURCES)) -- $(TIDY_FLAGS)
+	clang-tidy --quiet $(sort $(COMMON) $(JUDGE)) -- $(TIDY_FLAGS)
 	clang-tidy --quiet --checks=-clang-analyzer-unix.Malloc $(sort $(LEAKY) $(FIXED)) \
 		-- $(TIDY_FLAGS)
 
