@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "runtime/context.h"
 #include "scenario.h"
 
 #define BOARD_BYTES (1024 * 1024)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,8 +120,8 @@ const struct scenario channel_backlog_scenario = {
     .fix = "A writer, started with the first record, takes the records out and frees "
            "them; a full buffer refuses new ones.",
     .find_it =
-        "Two heap profiles: audit_record_open owns what grew. /status shows that "
-        "the records held grow as the requests do; ask who takes them out.",
+        "Compare two dumps with google-pprof --text --base: audit_record_open owns "
+        "what grew. In /status, held grows with every call: ask who takes records out.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

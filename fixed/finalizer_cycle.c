@@ -22,8 +22,7 @@ static atomic_size_t widgets_alive;
 /* Takes hold of the widget that `child` lies in. */
 static void widget_hold_parent(struct widget *child, struct widget *parent)
 {
-    /* FIX: a weak reference does not count, so the parent can go, and then the child.
-     */
+    /* FIX: a weak reference does not count, so the parent goes, then the child. */
     object_retain_weak(&parent->object);
     child->parent = parent;
 }

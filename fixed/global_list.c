@@ -17,8 +17,7 @@ static size_t orders_count;
 static size_t orders_capacity;
 static pthread_mutex_t orders_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Reads an order of `bytes` bytes, which the caller frees; NULL when memory is short.
- */
+/* An order of `bytes` bytes, which the caller frees; NULL when memory is short. */
 static unsigned char *order_read(const char *id, size_t bytes)
 {
     unsigned char *order = malloc(bytes);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,8 +71,7 @@ static void *ledger_main(void *argument)
     return NULL;
 }
 
-/* Makes an entry and its worker, which waits for the word to go. Returns 0 or -errno.
- */
+/* Makes an entry, and its worker, which waits for the word. Returns 0 or -errno. */
 static int ledger_entry_open(struct ledger *ledger, long amount,
                              const struct scenario_request *request,
                              struct ledger_entry **ret_entry)
@@ -85,6 +85,7 @@ static int ledger_entry_open(struct ledger *ledger, long amount,
     channel_init(&entry->go, NULL, sizeof(bool), 0);
     int error = -pthread_create(&entry->worker, NULL, ledger_main, entry);
     if (error != 0) {
+        channel_finish(&entry->go);
         free(entry);
         return error;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/context.h"
 #include "runtime/defer.h"
 #include "scenario.h"
 
@@ -30,7 +31,7 @@ static int note_path(const struct notebook *notebook, unsigned note,
 {
     int length = snprintf(path, PATH_MAX, "%s/notebook-%zu-note-%u.txt",
                           notebook->request->directory, notebook->number, note);
-    return length < PATH_MAX ? 0 : -ENAMETOOLONG;
+    return length >= 0 && length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 /* Opens the file of a note. Returns 0 or -errno. */

@@ -11,7 +11,7 @@
 #include "scenario.h"
 
 #define CLIP_FRAMES 4
-#define FRAME_POINTER sizeof(unsigned char *)
+#define POINTER_BYTES sizeof(unsigned char *)
 
 static atomic_size_t frames_alive;
 
@@ -46,7 +46,7 @@ static unsigned char **clip_frames(struct slice clip)
 /* Frees the frames that the clip can reach, and the clip. */
 static void clip_release(struct slice *clip)
 {
-    for (size_t i = 0; i < clip->length / FRAME_POINTER; i++) {
+    for (size_t i = 0; i < clip->length / POINTER_BYTES; i++) {
         frame_release(&clip_frames(*clip)[i]);
     }
     slice_release(clip);
@@ -55,7 +55,7 @@ static void clip_release(struct slice *clip)
 /* Loads a clip; an empty slice when memory is short. */
 static struct slice clip_load(const struct scenario_request *request)
 {
-    const size_t bytes = CLIP_FRAMES * sizeof(unsigned char *);
+    const size_t bytes = CLIP_FRAMES * POINTER_BYTES;
     struct slice_array *array = malloc(slice_array_bytes(bytes));
     if (array == NULL) {
         return (struct slice){0};
@@ -76,7 +76,7 @@ static struct slice clip_load(const struct scenario_request *request)
 static struct slice clip_trim(struct slice clip)
 {
     /* LEAK: the frames at both ends stay alive, and no view reaches them any more. */
-    struct slice middle = slice_sub(clip, FRAME_POINTER, clip.length - FRAME_POINTER);
+    struct slice middle = slice_sub(clip, POINTER_BYTES, clip.length - POINTER_BYTES);
     slice_release(&clip);
     return middle;
 }

@@ -39,8 +39,7 @@ static struct slice series_read(const char *id, size_t bytes)
 /* The first points of `series`, which the caller releases. */
 static struct slice series_first(struct slice series)
 {
-    /* LEAK: what is returned looks small, but it is a view and owns all of the array.
-     */
+    /* LEAK: what is returned looks small, but it is a view and keeps all the array. */
     return slice_sub(series, 0, PREVIEW_BYTES);
 }
 

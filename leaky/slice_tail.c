@@ -49,8 +49,7 @@ static void mailbox_release(struct mailbox *mailbox)
 static void message_pop(struct mailbox *mailbox)
 {
     struct slice queue = mailbox->queue;
-    /* LEAK: what was popped is out of reach, but its place in the array is not freed.
-     */
+    /* LEAK: what was popped is out of reach, but its part of the array stays. */
     mailbox->queue = slice_sub(queue, MESSAGE_BYTES, queue.length);
     slice_release(&queue);
 }
