@@ -51,16 +51,6 @@ static void badge_write(struct buffer *page, const struct section *section)
                   text);
 }
 
-static double fixed_measured(const struct section *section)
-{
-    const struct trial *trial = section->fixed;
-    if (section->info->kind == KIND_TEMPORARY) {
-        return (double)trial_peak_most(trial, section->resource);
-    }
-    return section->resource == RESOURCE_TOTAL ? trial->heap_per_call
-                                               : trial->fits[section->resource].slope;
-}
-
 static void summary_write(struct buffer *page, const struct judgement *judgement)
 {
     struct judge_summary summary = judge_summarize(judgement);
@@ -89,8 +79,8 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
 static void table_write(struct buffer *page, const struct judgement *judgement)
 {
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
-    buffer_text(page, "<div class=\"wide\"><table><thead><tr><th>Scenario<th>Grows"
-                      "<th>Leaky, a call<th>Fixed, a call<th>Declared<th>Verdict"
+    buffer_text(page, "<div class=\"wide\"><table><thead><tr><th>Scenario<th>Verdict"
+                      "<th>Grows<th>Leaky, a call<th>Fixed, a call<th>Declared"
                       "</tr></thead><tbody>");
     for (size_t i = 0; i < leaky->count; i++) {
         if (!leaky->chosen[i]) {
@@ -104,11 +94,13 @@ static void table_write(struct buffer *page, const struct judgement *judgement)
         html_text(page, section.info->name);
         buffer_text(page, "\">");
         html_text(page, section.info->name);
-        buffer_format(page, "</a><td>%s<td>%s<td>%s<td>%s<td>", resource_name(resource),
-                      text_amount(resource, measured).at,
-                      text_amount(resource, fixed_measured(&section)).at,
-                      text_amount(resource, declared).at);
+        buffer_text(page, "</a><td>");
         badge_write(page, &section);
+        buffer_format(
+            page, "<td>%s<td>%s<td>%s<td>%s", resource_name(resource),
+            text_amount(resource, measured).at,
+            text_amount(resource, verdict_remaining(section.fixed, resource)).at,
+            text_amount(resource, declared).at);
         buffer_text(page, "</tr>");
     }
     buffer_text(page, "</tbody></table></div>");
@@ -146,7 +138,7 @@ static void facts_write(struct buffer *page, const struct section *section)
              section->shown->ratio);
     fact_write(page, "Leaky", text);
     snprintf(text, sizeof(text), "%s a call",
-             text_amount(resource, fixed_measured(section)).at);
+             text_amount(resource, verdict_remaining(section->fixed, resource)).at);
     fact_write(page, "Fixed", text);
     if (resource != RESOURCE_HEAP &&
         section->leaky->declared.amount[RESOURCE_HEAP] > 0) {
@@ -156,7 +148,7 @@ static void facts_write(struct buffer *page, const struct section *section)
         fact_write(page, "Heap", text);
     }
     snprintf(text, sizeof(text), "%s a call, all stacks together",
-             text_bytes(section->leaky->fits[RESOURCE_HEAP].slope).at);
+             text_bytes(trial_heap_growth(section->leaky)).at);
     fact_write(page, "In use", text);
     fact_write(page, "Picture", picture_sentence(section->shown->picture));
     if (section->info->suspect[0] != '\0') {

@@ -56,15 +56,6 @@ static void amounts_write(char *text, size_t size, const struct trial *trial,
     snprintf(text, size, "%s", first.at);
 }
 
-static double fixed_measured(const struct trial *trial, enum resource resource)
-{
-    if (trial->info->kind == KIND_TEMPORARY) {
-        return (double)trial_peak_most(trial, resource);
-    }
-    return resource == RESOURCE_TOTAL ? trial->heap_per_call
-                                      : trial->fits[resource].slope;
-}
-
 /* Where it leaks: "payload_read leaky/slice_prefix.c:34". */
 static void place_write(char *text, size_t size, const struct trial *trial)
 {
@@ -98,7 +89,8 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     snprintf(row.resource, sizeof(row.resource), "%s",
              resource_name(verdict_resource(trial->info)));
     amounts_write(row.leaky, sizeof(row.leaky), trial, verdict_measured);
-    amounts_write(row.fixed, sizeof(row.fixed), &fixed->trials[index], fixed_measured);
+    amounts_write(row.fixed, sizeof(row.fixed), &fixed->trials[index],
+                  verdict_remaining);
     amounts_write(row.declared, sizeof(row.declared), trial, verdict_declared);
     place_write(row.place, sizeof(row.place), trial);
     const struct finding *shown = &leaky->findings[index];
@@ -122,11 +114,11 @@ static void row_print(FILE *stream, struct table_style style, const char *name,
 {
     const char *colour = paint(style, row->good ? GREEN : RED);
     if (!style.terminal) {
-        fprintf(stream, "%-21s %-12s %-15s %-9s %-15s %s; %s\n", name, row->resource,
+        fprintf(stream, "%-20s %-12s %-14s %-8s %-14s %s; %s\n", name, row->resource,
                 row->leaky, row->fixed, row->declared, row->verdict, row->place);
         return;
     }
-    fprintf(stream, "%s%-21s%s %-12s %-15s %-9s %-15s%s%s%s\n", paint(style, BOLD),
+    fprintf(stream, "%s%-20s%s %-12s %-14s %-8s %-14s %s%s%s\n", paint(style, BOLD),
             name, paint(style, PLAIN), row->resource, row->leaky, row->fixed,
             row->declared, colour, row->good ? row->verdict : "NO",
             paint(style, PLAIN));
@@ -149,8 +141,8 @@ void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement)
 {
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
-    fprintf(stream, "%-21s %-12s %-15s %-9s %-15s%s\n", "SCENARIO", "GROWS", "LEAKY",
-            "FIXED", "DECLARED", style.terminal ? "VERDICT" : " VERDICT; WHERE");
+    fprintf(stream, "%-20s %-12s %-14s %-8s %-14s %s\n", "SCENARIO", "GROWS", "LEAKY",
+            "FIXED", "DECLARED", style.terminal ? "VERDICT" : "VERDICT; WHERE");
     for (size_t i = 0; i < leaky->count; i++) {
         if (leaky->chosen[i]) {
             struct row row = row_make(judgement, i);

@@ -339,3 +339,13 @@ int64_t trial_peak_least(const struct trial *trial, enum resource resource)
     }
     return least;
 }
+
+double trial_heap_growth(const struct trial *trial)
+{
+    int64_t calls = trial->samples[trial->sample_count - 1].calls;
+    if (!trial->samples[0].heap_grows_alone || trial->info->kind == KIND_CHURN ||
+        calls == 0) {
+        return trial->fits[RESOURCE_HEAP].slope;
+    }
+    return (double)trial->heap.total / (double)calls;
+}

@@ -51,6 +51,10 @@ int trial_run(struct server *server, const struct scenario_info *info,
 
 void trial_release(struct trial *trial);
 
+/* How much the heap in use grew per call, in bytes: the slope of the totals, or, where
+ * other threads allocate all the time, what the stacks grew that are not theirs. */
+double trial_heap_growth(const struct trial *trial);
+
 /* The most that a temporary scenario held in any round, and the least; UNKNOWN if it
  * isn't one. */
 int64_t trial_peak_most(const struct trial *trial, enum resource resource);

@@ -81,6 +81,18 @@ double verdict_measured(const struct trial *trial, enum resource resource)
     return trial->fits[resource].slope;
 }
 
+double verdict_remaining(const struct trial *trial, enum resource resource)
+{
+    if (trial->info->kind == KIND_TEMPORARY) {
+        return (double)trial_peak_most(trial, resource);
+    }
+    if (resource == RESOURCE_HEAP) {
+        return trial_heap_growth(trial);
+    }
+    return resource == RESOURCE_TOTAL ? trial->heap_per_call
+                                      : trial->fits[resource].slope;
+}
+
 static enum picture picture_of(const struct trial *trial)
 {
     static const struct {
@@ -95,7 +107,7 @@ static enum picture picture_of(const struct trial *trial)
         }
     }
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
-    if (heap->grew_every_round && heap->slope > NOISE_BYTES) {
+    if (heap->grew_every_round && trial_heap_growth(trial) > NOISE_BYTES) {
         return PICTURE_LEAK;
     }
     /* Fast: a request that leaves nothing has asked for more than a megabyte. */
@@ -239,10 +251,12 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
         fmax((double)trial->declared.amount[RESOURCE_HEAP] * NOISE_PART, NOISE_BYTES);
     noise += (double)trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
-    if (!trial->samples[0].heap_grows_alone && heap->slope > noise) {
+    bool restless = trial->samples[0].heap_grows_alone;
+    double growth = trial_heap_growth(trial);
+    if (!(restless && trial->info->kind == KIND_CHURN) && growth > noise) {
         finding->clear = heap->grew_every_round;
         snprintf(finding->reason, sizeof(finding->reason),
-                 "heap grew by %.0f bytes a call and did not come back", heap->slope);
+                 "heap grew by %.0f bytes a call and did not come back", growth);
         return false;
     }
     return true;

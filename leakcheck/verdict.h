@@ -42,6 +42,9 @@ enum resource verdict_resource(const struct scenario_info *info);
 double verdict_measured(const struct trial *trial, enum resource resource);
 double verdict_declared(const struct trial *trial, enum resource resource);
 
+/* The same of the mended half: what it still leaves, holds or allocates per call. */
+double verdict_remaining(const struct trial *trial, enum resource resource);
+
 /* A sentence for a person, and a word for scripts. */
 const char *picture_sentence(enum picture picture);
 const char *picture_word(enum picture picture);

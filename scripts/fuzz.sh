@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes what the judge reads from servers (libFuzzer, AddressSanitizer and UBSan), each
+# fuzzer for SECONDS (60). An input that breaks one is kept in out/fuzz/.
+#
+#   scripts/fuzz.sh [SECONDS]
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+if [[ ! $seconds =~ ^[1-9][0-9]{0,5}$ ]] || (($# > 1)); then
+    printf 'usage: scripts/fuzz.sh [SECONDS]\n' >&2
+    exit 2
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir -p out/fuzz
+judge=()
+for part in arena blame failure parse_heap parse_threads profile profile_text replies; do
+    judge+=("leakcheck/$part.c")
+done
+
+for source in tests/fuzz/*_fuzz.c; do
+    name=$(basename "$source" _fuzz.c)
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
+        -fno-sanitize-recover=undefined -o "$scratch/$name" "$source" "${judge[@]}" \
+        -lcjson -lm
+    # New inputs go to a directory of this run; the seeds are only read.
+    mkdir "$scratch/corpus-$name"
+    printf '%s: %s s\n' "$name" "$seconds"
+    if ! "$scratch/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+        -max_len=65536 -print_final_stats=1 -artifact_prefix="out/fuzz/$name-" \
+        "$scratch/corpus-$name" "tests/fuzz/seeds/$name" >"$scratch/log" 2>&1; then
+        tail -n 40 "$scratch/log" >&2
+        printf '%s: FAILED, the input is in out/fuzz/\n' "$name" >&2
+        exit 1
+    fi
+    grep -E 'number_of_executed_units' "$scratch/log"
+done
+rmdir --ignore-fail-on-non-empty out/fuzz

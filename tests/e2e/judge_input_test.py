@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""leakcheck gives no verdict on a server that doesn't play its part: one clear line on
+stderr, nothing on stdout, exit 2. The servers are stand-ins that follow INTERFACE.md
+but for one fault."""
+
+import http.server
+import json
+import os
+import threading
+import time
+
+import lab
+from lab import check, equal, test
+
+JUDGE = os.path.join(lab.BUILD, "leakcheck")
+PROFILE = (
+    "heap profile: 1: 100 [1: 100] @ heapprofile\n"
+    "1: 100 [1: 100] @ 0x1010\n#\t0x1010\tkeep+0x1\tleaky/x.c:3\n\n"
+    "MAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
+)
+
+
+class Stand(http.server.ThreadingHTTPServer):
+    """A server that answers what `routes` say: a text, or a function that makes one;
+    what starts with a number is a status of its own."""
+
+    daemon_threads = True
+
+    def __init__(self, routes):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.routes = routes
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request, client_address):
+        """The client went away: that is what some tests are about."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Nothing: the output belongs to the tests."""
+
+    def do_GET(self):
+        path = self.path.split("?", 1)[0]
+        reply = self.server.routes.get(path)
+        if callable(reply):
+            reply = reply(self)
+        if reply is None:
+            reply = (404, "no")
+        status, text = reply if isinstance(reply, tuple) else (200, reply)
+        body = text.encode()
+        self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("Location", "http://127.0.0.1:1/")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def refused(routes, *words, drive="/work", limit=20):
+    """Judges a stand-in, and checks that the only output is a line with `words`."""
+    with Stand(routes) as stand:
+        done = lab.run(
+            *(JUDGE, "--url", stand.url, "--drive", drive, "--rounds", "2"),
+            check_exit=False,
+            limit=limit,
+        )
+    equal((done.returncode, done.stdout), (2, ""), f"exit and output: {done.stderr}")
+    equal(len(done.stderr.splitlines()), 1, f"lines of {done.stderr!r}")
+    for word in words:
+        check(word in done.stderr, f"{word!r} is not in {done.stderr!r}")
+
+
+def good(**changes):
+    return {"/pprof/heap": PROFILE, "/work": "done"} | {
+        "/" + key.replace("_", "/"): value for key, value in changes.items()
+    }
+
+
+@test("the stand-in without a fault gets a verdict")
+def no_fault():
+    with Stand(good()) as stand:
+        done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
+    check("holds" in done.stdout, done.stdout)
+
+
+@test("nobody listens")
+def nobody_there():
+    done = lab.run(JUDGE, "--url", "http://127.0.0.1:1", "--drive", "/x", check_exit=False)
+    equal((done.returncode, done.stdout), (2, ""))
+    check("connect" in done.stderr, done.stderr)
+
+
+@test("no heap profile, HTML instead of one, or one that was cut short")
+def bad_profiles():
+    refused(good(pprof_heap=(404, "no")), "no heap profile")
+    refused(good(pprof_heap="<!DOCTYPE html><title>hello</title>"), "no heap profile", "<!DOC")
+    refused(good(pprof_heap=PROFILE[: PROFILE.index("MAPPED")]), "cut short")
+    refused(good(pprof_heap=""), "no heap profile")
+    refused(good(debug_pprof_goroutine="<html>"), "no thread profile")
+
+
+@test("a profile whose connection breaks in the middle")
+def broken_connection():
+    def break_off(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "9999")
+        handler.end_headers()
+        handler.wfile.write(PROFILE.encode())
+        handler.close_connection = True
+        raise ConnectionAbortedError
+
+    refused(good(pprof_heap=break_off), "/pprof/heap")
+
+
+@test("a redirect is not followed")
+def redirect():
+    refused(good(pprof_heap=(302, "")), "redirect")
+    refused(good(work=(301, "")), "redirect")
+
+
+@test("the path that is driven fails: 404, 500, 503")
+def path_fails():
+    refused(good(), "answered 404", drive="/nowhere")
+    refused(good(work=(500, "oops")), "answered 500")
+    error = {"error": {"code": "heap_limit", "message": "full", "hint": "raise it"}}
+    refused(good(work=(503, json.dumps(error))), "heap_limit", "full", "raise it")
+
+
+@test("a server that is gone in the middle of the run")
+def gone():
+    calls = []
+
+    def work(handler):
+        calls.append(1)
+        if len(calls) == 8:
+            handler.server.socket.close()
+            handler.close_connection = True
+            raise ConnectionAbortedError
+        return "done"
+
+    refused(good(work=work), "/work")
+
+
+@test("a server that never comes to rest")
+def restless():
+    began = time.monotonic()
+
+    def heap(_):
+        bytes_now = int((time.monotonic() - began) * 100000)
+        return PROFILE.replace("1: 100 [", f"1: {bytes_now} [")
+
+    refused(good(pprof_heap=heap), "does not settle", "heap", limit=40)
+
+
+@test("an endless reply is not read to its end")
+def endless():
+    def pour(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        part = b"x" * 1048576
+        for _ in range(200):
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        raise ConnectionAbortedError
+
+    refused(good(pprof_heap=pour), "larger than")
+
+
+@test("a message that holds commands to a terminal arrives without them")
+def terminal_commands():
+    error = {"error": {"code": "x", "message": "\x1b[2Jgone\n\nmore", "hint": "h"}}
+    with Stand(good(work=(400, json.dumps(error)))) as stand:
+        done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", check_exit=False)
+    equal(len(done.stderr.splitlines()), 1, done.stderr)
+    check("\x1b" not in done.stderr and "gone" in done.stderr, repr(done.stderr))
+
+
+@test("two servers that are none of the lab's: no verdict")
+def not_of_the_lab():
+    with Stand(good()) as stand:
+        done = lab.run(JUDGE, stand.url, stand.url, check_exit=False)
+    equal((done.returncode, done.stdout), (2, ""))
+    check("/status" in done.stderr, done.stderr)
+
+
+lab.main()

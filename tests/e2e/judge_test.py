@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+# alone
+"""leakcheck proves every leak and every fix in time, sees through servers that are
+swapped or both mended, and reports in a table, JSON and one HTML file."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+
+import lab
+from lab import check, equal, test
+
+JUDGE = os.path.join(lab.BUILD, "leakcheck")
+CLEAN = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+REPORT = os.path.join(lab.scratch(), "report.html")
+FIGURES = os.path.join(lab.scratch(), "figures.json")
+
+leaky = lab.Server("leaky")
+fixed = lab.Server("fixed")
+
+
+def judge(*arguments, expect=0, **options):
+    done = lab.run(JUDGE, *arguments, check_exit=False, **options)
+    equal(done.returncode, expect, f"exit of leakcheck {arguments}: {done.stdout}{done.stderr}")
+    return done
+
+
+def proved_all(limit):
+    """Judges all pairs, and checks what the report in JSON says of each."""
+    started = time.monotonic()
+    files = ["--json", FIGURES, "--report", REPORT, "--source", lab.ROOT]
+    judge(*files, leaky.url, fixed.url)
+    took = time.monotonic() - started
+    check(took < limit, f"judging took {took:.1f} s")
+    with open(FIGURES, encoding="utf-8") as file:
+        figures = json.load(file)
+    names = [described["name"] for described in leaky.scenarios()]
+    equal([one["name"] for one in figures["scenarios"]], names, "scenarios judged")
+    equal((figures["leaks_shown"], figures["false_alarms"]), (len(names), 0))
+    return figures
+
+
+@test("all 29 pairs are proved in under 30 s")
+def all_are_proved():
+    equal(len(proved_all(30)["scenarios"]), 29)
+
+
+@test("they are proved again on servers that leaked before, while a core is busy")
+def proved_again():
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as busy:
+        try:
+            proved_all(60)
+        finally:
+            busy.kill()
+
+
+@test("measured heap over declared heap is 0.98 to 1.02")
+def ratio_is_right():
+    with open(FIGURES, encoding="utf-8") as file:
+        for one in json.load(file)["scenarios"]:
+            if one["declared"]["heap_bytes"] > 0:
+                ratio = one["heap_measured_over_declared"]
+                check(0.98 <= ratio <= 1.02, f"{one['name']}: {ratio}")
+
+
+@test("the function that is blamed is the suspect, and its line is a line that allocates")
+def blame_is_right():
+    with open(FIGURES, encoding="utf-8") as file:
+        for one in json.load(file)["scenarios"]:
+            if one["suspect"] == "":
+                continue
+            blamed = one["leaky"]["heap"]
+            equal(blamed["function"], one["suspect"], one["name"])
+            equal(blamed["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
+            with open(os.path.join(lab.ROOT, blamed["file"]), encoding="utf-8") as source:
+                line = source.read().splitlines()[blamed["line"] - 1]
+            check("(" in line, f"{one['name']}: {blamed} calls nothing: {line}")
+
+
+@test("of stuck threads it says in which function of the scenario they wait")
+def waiting_place_is_named():
+    with open(FIGURES, encoding="utf-8") as file:
+        for one in json.load(file)["scenarios"]:
+            if one["resource"] != "threads":
+                continue
+            waits = one["leaky"]["waits"]
+            equal(waits["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
+            equal(one["leaky"]["picture"], "stuck-threads", one["name"])
+
+
+@test("the report needs no network, and shows charts, the guilty line and the diff")
+def report_is_whole():
+    with open(REPORT, encoding="utf-8") as file:
+        page = file.read()
+    for wanted in ("29 of 29", "payload_read", 'class="guilty"', 'class="old"', "<svg"):
+        check(wanted in page, f"the report lacks {wanted}")
+    equal(len(re.findall(r"<svg ", page)), 29, "charts")
+    found = re.findall(r'(?:src|href)="([^"#][^"]*)"', page)
+    equal(found, ["data:,"], "what the page loads")
+    check("url(" not in page and "@import" not in page, "the style loads something")
+
+
+@test("without the sources, the report says so and leaves them out")
+def report_without_source():
+    judge(
+        *("--scenario", "slice-prefix", "--report", REPORT, "--source", lab.scratch()),
+        *(leaky.url, fixed.url),
+    )
+    with open(REPORT, encoding="utf-8") as file:
+        check("source is not shown" in file.read(), "no note in the report")
+
+
+@test("servers that are swapped: no leak shown, no fix holds, exit 1")
+def swapped():
+    names = ["slice-prefix", "thread-wait", "ticker-unstopped", "loop-defer", "buffer-churn"]
+    chosen = [part for name in names for part in ("--scenario", name)]
+    done = judge(*chosen, fixed.url, leaky.url, expect=1)
+    check("0 of 5 leaks shown, 0 of 5 fixes hold" in done.stdout, done.stdout)
+
+
+@test("a mended server in the leaky one's place shows no leak")
+def mended_twice():
+    names = ["global-cache", "channel-no-receiver", "thread-loop", "file-unclosed"]
+    chosen = [part for name in names for part in ("--scenario", name)]
+    done = judge(*chosen, fixed.url, fixed.url, expect=1)
+    check("0 of 4 leaks shown, 4 of 4 fixes hold" in done.stdout, done.stdout)
+
+
+def on_terminal(environment):
+    """What leakcheck prints on a terminal."""
+    mine, its = pty.openpty()
+    command = [JUDGE, "--scenario", "channel-never-closed", leaky.url, fixed.url]
+    with subprocess.Popen(command, stdout=its, env=CLEAN | environment) as process:
+        os.close(its)
+        text = b""
+        while True:
+            try:
+                part = os.read(mine, 4096)
+            except OSError:
+                break
+            text += part
+        equal(process.wait(), 0, "exit")
+    os.close(mine)
+    return text.decode()
+
+
+@test("a terminal gets a table of 80 columns in colour, none with NO_COLOR or a pipe")
+def table_fits():
+    colour = on_terminal({"TERM": "xterm"})
+    check("\033[" in colour, "no colour on a terminal")
+    plain = on_terminal({"TERM": "xterm", "NO_COLOR": "1"})
+    check("\033[" not in plain, "colour in spite of NO_COLOR")
+    for line in plain.splitlines():
+        check(len(line) <= 80, f"{len(line)} columns: {line}")
+    piped = judge("--scenario", "slice-prefix", leaky.url, fixed.url).stdout
+    check("\033[" not in piped, "colour in a pipe")
+    row = [line for line in piped.splitlines() if line.startswith("slice-prefix")]
+    equal(len(row), 1, "rows of slice-prefix")
+    for wanted in ("heap", "proved", "payload_read", "leaky/slice_prefix.c:"):
+        check(wanted in row[0], f"{wanted} is not in {row[0]}")
+
+
+@test("wrong usage: one line that says what is wrong, exit 2")
+def usage():
+    both = [leaky.url, fixed.url]
+    for arguments in (
+        [],
+        [leaky.url],
+        ["--rounds", "1", *both],
+        ["--calls", "many", *both],
+        ["--colour", *both],
+        ["--scenario", "slices", *both],
+        ["--url", leaky.url],
+        ["--url", leaky.url, "--drive", "no-slash"],
+        ["--url", leaky.url, "--drive", "/x", "--max-growth", "1T"],
+        ["--url", "ftp://127.0.0.1/", "--drive", "/x"],
+        ["--report", "/nowhere/x.html", "--scenario", "slice-tail", *both],
+    ):
+        done = judge(*arguments, expect=2)
+        check(done.stderr.startswith("leakcheck: "), done.stderr)
+    check("--max-growth" in judge("--help").stdout, "--help says too little")
+
+
+@test("a guard rail in the way is no verdict: one line, exit 2")
+def guard_rail():
+    with lab.Server("leaky", "--max-threads", "64") as narrow:
+        done = judge("--scenario", "channel-one-receiver", narrow.url, fixed.url, expect=2)
+    check("thread_limit" in done.stderr, done.stderr)
+    equal(done.stdout, "", "a verdict")
+    target = ["--url", leaky.url, "--drive", "/leak/slice-prefix?id=x&bytes=250M"]
+    done = judge(*target, expect=2)
+    check("heap_limit" in done.stderr, done.stderr)
+
+
+lab.main()

@@ -1,0 +1,42 @@
+/*
+ * Fuzzes the judge's readers of JSON replies, and holds them to what they promise of
+ * the texts: names that fit into a path, files that stay below the directory.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../leakcheck/replies.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void scenarios_try(const char *text, size_t size)
+{
+    struct arena arena = {0};
+    struct scenario_info *list;
+    size_t count;
+    struct failure failure;
+    if (scenarios_parse(&list, &count, &arena, text, size, &failure) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (strpbrk(list[i].name, "/?&%. ") != NULL || list[i].name[0] == '\0' ||
+                strstr(list[i].files[0], "/.") != NULL || list[i].files[1][0] == '/') {
+                abort();
+            }
+        }
+    }
+    arena_release(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    struct failure failure;
+    struct status status;
+    struct resources declared;
+    struct reply_error error;
+    status_parse(&status, text, size, "thread-loop", &failure);
+    leak_parse(&declared, text, size, &failure);
+    reply_error_parse(&error, text, size);
+    scenarios_try(text, size);
+    return 0;
+}
