@@ -387,7 +387,9 @@ step "$pprof" --text --base="$fixed_base" build/fixed "$fixed_dump" \
     >out/fixed.pprof.txt 2>out/fixed.pprof.log ||
     fail "$pprof failed: $(tail -n 1 out/fixed.pprof.log)"
 stage_end 'google-pprof, twice'
-printf '\n%s%38s  %38s%s\n' "$dim" 'leaky' 'fixed' "$plain"
+columns='    MiB  share function'
+printf '\n%s%-38s  %s\n%-38s  %s%s\n' "$dim" '  leaky' '  fixed' "$columns" "$columns" \
+    "$plain"
 paste -d '\t' <(top_of out/leaky.pprof.txt) <(top_of out/fixed.pprof.txt) |
     awk -F '\t' '{ line = sprintf("%-38s  %s", $1, $2); sub(/ +$/, "", line); print line }'
 

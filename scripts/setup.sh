@@ -120,7 +120,7 @@ apt_quietly() {
 }
 
 printf 'setup.sh: installing %d packages and what they need: %s\n' "${#missing[@]}" \
-    "${missing[*]}" | fold -s -w 80
+    "${missing[*]}" | fold -s -w 80 | sed 's/ *$//'
 started=$SECONDS
 # One source that is out of reach fails the update, while another may have it all.
 apt_quietly update || printf 'setup.sh: going on with the lists at hand.\n' >&2
