@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "debug/buffer.h"
 #include "debug/heap.h"
@@ -69,28 +70,61 @@ enum { DEBUG, SECONDS, GC, HEAP_PARAMETERS };
 /* One difference at a time: each holds a thread of the server for up to a minute. */
 static atomic_flag difference_running = ATOMIC_FLAG_INIT;
 
-/* Takes two snapshots `seconds` apart and writes what changed between them. */
+/* A snapshot in memory that malloc knows nothing of. */
+struct snapshot {
+    char *text;
+    size_t size;
+};
+
+static int snapshot_take(struct snapshot *snapshot)
+{
+    char *text = NULL;
+    int error = heap_snapshot(&text);
+    if (error != 0) {
+        return error;
+    }
+    snapshot->size = strlen(text) + 1;
+    void *memory = mmap(NULL, snapshot->size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        error = -errno;
+    } else {
+        snapshot->text = memcpy(memory, text, snapshot->size);
+    }
+    free(text);
+    return error;
+}
+
+static void snapshot_release(struct snapshot *snapshot)
+{
+    if (snapshot->text != NULL) {
+        munmap(snapshot->text, snapshot->size);
+    }
+}
+
+/* Takes two snapshots `seconds` apart and writes what changed between them. The
+ * profiler allocates for each snapshot, which must cancel out: so the first text is not
+ * kept on the heap, and both are taken from the same line, by the same stack. */
 static int write_difference(struct request *request, unsigned seconds,
                             enum heap_view view, struct buffer *buffer)
 {
-    char *before = NULL;
-    char *after = NULL;
+    struct snapshot snapshots[2] = {0};
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    int error = heap_snapshot(&before);
-    if (error == 0) {
-        error = context_sleep(&request->server->running, seconds * 1000);
-    }
-    if (error == 0) {
-        error = heap_snapshot(&after);
+    int error = 0;
+    for (int i = 0; i < 2 && error == 0; i++) {
+        if (i == 1) {
+            error = context_sleep(&request->server->running, seconds * 1000);
+        }
+        error = error != 0 ? error : snapshot_take(&snapshots[i]);
     }
     if (error == 0) {
         double elapsed_ns = server_milliseconds_since(&start) * 1e6;
-        error =
-            heap_profile_difference(before, after, (int64_t)elapsed_ns, view, buffer);
+        error = heap_profile_difference(snapshots[0].text, snapshots[1].text,
+                                        (int64_t)elapsed_ns, view, buffer);
     }
-    free(before);
-    free(after);
+    snapshot_release(&snapshots[0]);
+    snapshot_release(&snapshots[1]);
     return error;
 }
 
