@@ -1,5 +1,6 @@
 /*
- * The lab's own routes: running scenarios, and listing them.
+ * Running scenarios: what a request asks for becomes a plan, which runs whole or not at
+ * all, within the guard rails.
  */
 #include <errno.h>
 #include <math.h>
@@ -8,14 +9,12 @@
 #include <string.h>
 
 #include "server/guard.h"
+#include "server/json.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 #include "variant.h"
 
 #define MIB (1024UL * 1024)
-#define COUNT_MAX 10000
-#define HOLD_MAX_MS 10000
-#define ID_DEFAULT "anonymous"
 
 /* One scenario of a request, and the main size of its calls. */
 struct step {
@@ -37,8 +36,8 @@ struct plan {
 /* The documents' own request. */
 static const char *const combined[] = {"thread-loop", "http-body", "slice-prefix"};
 
-static void add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
-                        unsigned count)
+void lab_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
+                     unsigned count)
 {
     cJSON_AddNumberToObject(json, "heap_bytes",
                             (double)count * (double)scenario_heap_bytes(amount, bytes));
@@ -175,12 +174,11 @@ static void reply_done(struct request *request, const struct plan *plan,
         cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
         for (size_t i = 0; i < plan->step_count; i++) {
             const struct step *step = &plan->steps[i];
-            cJSON *item = cJSON_CreateObject();
+            cJSON *item = json_add_object(steps);
             cJSON_AddStringToObject(item, "scenario", step->scenario->name);
             cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
-            add_amounts(cJSON_AddObjectToObject(item, "declared"),
-                        &step->scenario->leaves, step->bytes, plan->count);
-            cJSON_AddItemToArray(steps, item);
+            lab_add_amounts(cJSON_AddObjectToObject(item, "declared"),
+                            &step->scenario->leaves, step->bytes, plan->count);
         }
     }
     cJSON_AddNumberToObject(json, "elapsed_ms", round(elapsed_ms * 1000) / 1000);
@@ -204,9 +202,7 @@ static void execute(struct request *request, const struct plan *plan)
         return;
     }
     if (error != 0) {
-        reply_error(request, 503, "fd_limit",
-                    "start the server with a larger --max-fds",
-                    "the process could not be counted: %s", strerror(-error));
+        reply_uncounted(request, error);
         return;
     }
     struct timespec start;
@@ -254,18 +250,20 @@ static void plan_and_execute(struct request *request, struct plan *plan,
         [COUNT] = {.name = "count",
                    .type = PARAMETER_NUMBER,
                    .minimum = 1,
-                   .maximum = COUNT_MAX},
+                   .maximum = LEAK_COUNT_MAX},
         [BYTES] = {.name = "bytes",
                    .type = PARAMETER_SIZE,
                    .minimum = 1,
                    .maximum = 1024 * MIB},
-        [HOLD] = {.name = "hold", .type = PARAMETER_NUMBER, .maximum = HOLD_MAX_MS},
+        [HOLD] = {.name = "hold",
+                  .type = PARAMETER_NUMBER,
+                  .maximum = LEAK_HOLD_MAX_MS},
     };
     if (!request_parameters(request, parameters, parameter_count) ||
         !size_steps(request, plan, &parameters[BYTES])) {
         return;
     }
-    plan->id = parameters[ID].present ? parameters[ID].text : ID_DEFAULT;
+    plan->id = parameters[ID].present ? parameters[ID].text : LEAK_ID_DEFAULT;
     plan->count = parameters[COUNT].present ? (unsigned)parameters[COUNT].number : 1;
     plan->hold_ms = (unsigned)parameters[HOLD].number;
     execute(request, plan);
@@ -307,96 +305,4 @@ void lab_scenario(struct request *request)
     }
     plan_and_execute(request, &plan, PARAMETERS);
     free(steps);
-}
-
-static void add_parameter(cJSON *list, const char *name, const char *meaning,
-                          size_t value, size_t minimum, size_t maximum)
-{
-    cJSON *parameter = cJSON_CreateObject();
-    cJSON_AddStringToObject(parameter, "name", name);
-    cJSON_AddStringToObject(parameter, "meaning", meaning);
-    cJSON_AddNumberToObject(parameter, "default", (double)value);
-    cJSON_AddNumberToObject(parameter, "min", (double)minimum);
-    cJSON_AddNumberToObject(parameter, "max", (double)maximum);
-    cJSON_AddItemToArray(list, parameter);
-}
-
-static void add_parameters(cJSON *json, const struct scenario *scenario)
-{
-    char meaning[128];
-    cJSON *list = cJSON_AddArrayToObject(json, "parameters");
-    cJSON *id = cJSON_CreateObject();
-    cJSON_AddStringToObject(id, "name", "id");
-    cJSON_AddStringToObject(id, "meaning", "whose request it is");
-    cJSON_AddStringToObject(id, "default", ID_DEFAULT);
-    cJSON_AddNumberToObject(id, "max_length", REQUEST_TEXT_MAX);
-    cJSON_AddItemToArray(list, id);
-    add_parameter(list, "count", "how many calls", 1, 1, COUNT_MAX);
-    snprintf(meaning, sizeof meaning, "bytes of %s", scenario->bytes_meaning);
-    add_parameter(list, "bytes", meaning, scenario->bytes_default, scenario->bytes_min,
-                  scenario->bytes_max);
-    if (scenario->kind == SCENARIO_TEMPORARY) {
-        add_parameter(list, "hold", "milliseconds to stay at the peak", 0, 0,
-                      HOLD_MAX_MS);
-    }
-}
-
-/* The path of one half: "leaky/slice_prefix.c" for "slice-prefix". */
-static void add_file(cJSON *list, const char *half, const char *name)
-{
-    char path[96];
-    snprintf(path, sizeof path, "%s/%s.c", half, name);
-    for (char *p = path; *p != '\0'; p++) {
-        *p = *p == '-' ? '_' : *p;
-    }
-    cJSON_AddItemToArray(list, cJSON_CreateString(path));
-}
-
-static cJSON *describe(const struct scenario *scenario, bool answers)
-{
-    size_t bytes = scenario->bytes_default;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", scenario->name);
-    cJSON_AddStringToObject(json, "family", scenario->family);
-    cJSON_AddStringToObject(json, "title", scenario->title);
-    cJSON_AddStringToObject(json, "kind", scenario_kind_name(scenario->kind));
-    add_amounts(cJSON_AddObjectToObject(json, "leaves"), &scenario->leaves, bytes, 1);
-    cJSON *holds = cJSON_AddObjectToObject(json, "holds");
-    add_amounts(holds, &scenario->holds, bytes, 1);
-    cJSON_AddNumberToObject(holds, "stack_bytes",
-                            (double)scenario->holds.stack_blocks * (double)bytes);
-    cJSON_AddNumberToObject(json, "allocates_bytes",
-                            (double)scenario->churn_blocks * (double)bytes);
-    cJSON_AddNumberToObject(json, "growth_bytes_per_second",
-                            (double)scenario->growth_blocks * (double)bytes);
-    add_parameters(json, scenario);
-    cJSON_AddStringToObject(json, "story", scenario->story);
-    cJSON_AddStringToObject(json, "symptom", scenario->symptom);
-    cJSON_AddStringToObject(json, "cause", scenario->cause);
-    cJSON_AddStringToObject(json, "fix", scenario->fix);
-    cJSON_AddStringToObject(json, "find_it", scenario->find_it);
-    cJSON *files = cJSON_AddArrayToObject(json, "files");
-    add_file(files, "leaky", scenario->name);
-    add_file(files, "fixed", scenario->name);
-    if (answers) {
-        cJSON_AddItemToObject(json, "suspect",
-                              scenario->suspect == NULL
-                                  ? cJSON_CreateNull()
-                                  : cJSON_CreateString(scenario->suspect));
-    }
-    return json;
-}
-
-void lab_scenarios(struct request *request)
-{
-    struct parameter answers = {
-        .name = "answers", .type = PARAMETER_NUMBER, .maximum = 1};
-    if (!request_parameters(request, &answers, 1)) {
-        return;
-    }
-    cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < scenario_count; i++) {
-        cJSON_AddItemToArray(list, describe(scenarios[i], answers.number == 1));
-    }
-    reply_json(request, 200, list);
 }

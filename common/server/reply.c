@@ -5,10 +5,13 @@
 #include "server/reply.h"
 
 #include <civetweb.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "server/json.h"
 
 #define JSON_TYPE "application/json"
 
@@ -29,15 +32,14 @@ void reply_data(struct request *request, int status, const char *type,
     }
 }
 
-/* Sends `json` and deletes it; when memory is short, says so with what needs none. */
+/* Sends `json` and deletes it; when memory was short, says so with what needs none. */
 static void send_json(struct request *request, int status, const char *headers,
                       cJSON *json)
 {
     static const char no_memory[] =
         "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the reply\","
         "\"hint\":\"start the server with a larger --max-heap\"}}\n";
-    char *text = json == NULL ? NULL : cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
+    char *text = json_finish(json);
     if (text == NULL) {
         reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
         return;
@@ -61,12 +63,9 @@ static void send_error(struct request *request, int status, const char *headers,
     vsnprintf(message, sizeof message, format, arguments);
     cJSON *json = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(json, "error");
-    if (cJSON_AddStringToObject(error, "code", code) == NULL ||
-        cJSON_AddStringToObject(error, "message", message) == NULL ||
-        cJSON_AddStringToObject(error, "hint", hint) == NULL) {
-        cJSON_Delete(json);
-        json = NULL;
-    }
+    cJSON_AddStringToObject(error, "code", code);
+    cJSON_AddStringToObject(error, "message", message);
+    cJSON_AddStringToObject(error, "hint", hint);
     send_json(request, status, headers, json);
 }
 
@@ -87,6 +86,15 @@ void reply_error_close(struct request *request, int status, const char *code,
     va_start(arguments, format);
     send_error(request, status, "Connection: close\r\n", code, hint, format, arguments);
     va_end(arguments);
+}
+
+void reply_uncounted(struct request *request, int error)
+{
+    bool memory = error == -ENOMEM;
+    reply_error(request, 503, memory ? "heap_limit" : "fd_limit",
+                memory ? "start the server with a larger --max-heap"
+                       : "start the server with a larger --max-fds",
+                "the process could not be counted: %s", strerror(-error));
 }
 
 static void send_error_with(struct request *request, int status, const char *headers,

@@ -9,8 +9,8 @@
 
 #include "server/request.h"
 
-/* Sends `json` and deletes it. A NULL (memory was short while it was made) is answered
- * with 503. */
+/* Sends `json` and deletes it. If memory was short for any part of it (or it is NULL),
+ * the reply is 503. */
 void reply_json(struct request *request, int status, cJSON *json);
 
 /* Sends `size` bytes of `type`, e.g. "text/plain; charset=utf-8". `headers` are further
@@ -27,6 +27,9 @@ void reply_error(struct request *request, int status, const char *code,
 void reply_error_close(struct request *request, int status, const char *code,
                        const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* 503 when process_read_figures failed with `error`. */
+void reply_uncounted(struct request *request, int error);
 
 /* 405 with the Allow header for `methods`, an OR of enum request_method. */
 void reply_method_not_allowed(struct request *request, unsigned methods);

@@ -12,7 +12,7 @@
 static const struct route routes[] = {
     {"/healthz", READ, false, status_health},
     {"/status", READ, false, status_report},
-    {"/scenarios", READ, false, lab_scenarios},
+    {"/scenarios", READ, false, catalogue_report},
     {"/leak", METHOD_GET | METHOD_POST, true, lab_leak},
     {"/leak/*", METHOD_GET | METHOD_POST, true, lab_scenario},
     {"/debug/pprof/", READ, false, profiles_index},

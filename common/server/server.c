@@ -10,11 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/json.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 
 #define MAIN_THREADS "32" /* one for each connection that is open at a time */
 #define DEBUG_THREADS "16"
+
+/* The first thing civetweb complained about in this thread, which says why; what
+ * follows says only that it gave up. */
+static _Thread_local char fault[256];
 
 static struct listener *listener_of(const struct mg_connection *connection)
 {
@@ -46,17 +51,11 @@ static int on_error(struct mg_connection *connection, int status, const char *me
 
 static int on_log(const struct mg_connection *connection, const char *message)
 {
-    /* While it starts, civetweb passes a connection that has only a context. */
-    struct listener *listener = listener_of(connection);
-    if (listener != NULL) {
-        snprintf(listener->fault, sizeof listener->fault, "%s", message);
+    (void)connection;
+    if (fault[0] == '\0') {
+        snprintf(fault, sizeof fault, "%s", message);
     }
     return 1; /* civetweb shall not write a log of its own */
-}
-
-static void on_thread_start_name(const char *name)
-{
-    pthread_setname_np(pthread_self(), name);
 }
 
 /* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
@@ -64,8 +63,9 @@ static void *on_thread_start(const struct mg_context *context, int type)
 {
     const struct listener *listener = mg_get_user_data(context);
     bool debug = listener == &listener->server->debug;
-    on_thread_start_name(type == 0 ? (debug ? "debug-accept" : "http-accept")
-                                   : (debug ? "debug-worker" : "http-worker"));
+    const char *name = type == 0 ? (debug ? "debug-accept" : "http-accept")
+                                 : (debug ? "debug-worker" : "http-worker");
+    pthread_setname_np(pthread_self(), name);
     return NULL;
 }
 
@@ -93,6 +93,9 @@ static int listener_start(struct listener *listener, struct server *server, int 
         "yes",
         "allow_sendfile_call",
         "no",
+        /* request.c checks which names are this server's. */
+        "enable_auth_domain_check",
+        "no",
         NULL,
     };
     static const struct mg_callbacks callbacks = {
@@ -102,6 +105,7 @@ static int listener_start(struct listener *listener, struct server *server, int 
         .init_thread = on_thread_start,
     };
     listener->server = server;
+    fault[0] = '\0';
     listener->civetweb = mg_start(&callbacks, listener, civetweb_options);
     if (listener->civetweb == NULL) {
         return -EADDRINUSE;
@@ -141,7 +145,7 @@ static int server_listen(struct server *server, char *message, size_t message_si
     }
     if (error != 0) {
         snprintf(message, message_size, "cannot listen on %s:%d: %s", options->bind,
-                 port, listener->fault[0] != '\0' ? listener->fault : strerror(-error));
+                 port, fault[0] != '\0' ? fault : strerror(-error));
     }
     return error;
 }
@@ -163,6 +167,7 @@ int server_start(struct server **ret_server, const struct server_settings *setti
     gethostname(server->host_name, sizeof server->host_name - 1);
     clock_gettime(CLOCK_MONOTONIC, &server->started);
     context_init(&server->running, NULL);
+    json_prepare();
     mg_init_library(0);
     int error = server_listen(server, message, message_size);
     if (error != 0) {

@@ -5,6 +5,7 @@
 #define LAB_SERVER_SERVER_PRIVATE_H
 
 #include <civetweb.h>
+#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -19,7 +20,6 @@ struct listener {
     struct server *server;
     struct mg_context *civetweb; /* NULL: not listening */
     int port;
-    char fault[256]; /* the last thing civetweb complained about */
 };
 
 struct server {
@@ -48,9 +48,20 @@ struct route {
 void route_request(struct request *request);
 
 /* Handlers, by room. lab.c: */
-void lab_leak(struct request *request);      /* /leak */
-void lab_scenario(struct request *request);  /* /leak/<name> */
-void lab_scenarios(struct request *request); /* /scenarios */
+void lab_leak(struct request *request);     /* /leak */
+void lab_scenario(struct request *request); /* /leak/<name> */
+
+/* The bounds of what /leak takes. */
+#define LEAK_COUNT_MAX 10000
+#define LEAK_HOLD_MAX_MS 10000
+#define LEAK_ID_DEFAULT "anonymous"
+
+/* Adds to `json` what `count` calls of main size `bytes` come to. */
+void lab_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
+                     unsigned count);
+
+/* catalogue.c: */
+void catalogue_report(struct request *request); /* /scenarios */
 
 /* status.c: */
 void status_report(struct request *request); /* /status */

@@ -31,8 +31,10 @@ static int read_figures(struct figures *ret_figures)
     if (latest.taken.tv_sec == 0 ||
         server_milliseconds_since(&latest.taken) > REUSE_MS) {
         error = process_read_figures(&latest.process);
-        heap_read_figures(&latest.heap);
-        clock_gettime(CLOCK_MONOTONIC, &latest.taken);
+        if (error == 0) {
+            heap_read_figures(&latest.heap);
+            clock_gettime(CLOCK_MONOTONIC, &latest.taken);
+        }
     }
     *ret_figures = latest;
     pthread_mutex_unlock(&latest_lock);
@@ -42,8 +44,11 @@ static int read_figures(struct figures *ret_figures)
 /* A figure, or null where this build can't know it. */
 static void add_counted(cJSON *json, const char *name, bool counted, uint64_t value)
 {
-    cJSON_AddItemToObject(
-        json, name, counted ? cJSON_CreateNumber((double)value) : cJSON_CreateNull());
+    if (counted) {
+        cJSON_AddNumberToObject(json, name, (double)value);
+    } else {
+        cJSON_AddNullToObject(json, name);
+    }
 }
 
 static void add_memory(cJSON *json, const struct figures *figures)
@@ -92,9 +97,7 @@ void status_report(struct request *request)
     }
     int error = read_figures(&figures);
     if (error != 0) {
-        reply_error(request, 503, "fd_limit",
-                    "start the server with a larger --max-fds",
-                    "/proc could not be read: %s", strerror(-error));
+        reply_uncounted(request, error);
         return;
     }
     cJSON *json = cJSON_CreateObject();

@@ -1,0 +1,103 @@
+/*
+ * The list of scenarios, for people, the dashboard and the judge.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/json.h"
+#include "server/reply.h"
+#include "server/server_private.h"
+
+static void add_parameter(cJSON *list, const char *name, const char *meaning,
+                          size_t value, size_t minimum, size_t maximum)
+{
+    cJSON *parameter = json_add_object(list);
+    cJSON_AddStringToObject(parameter, "name", name);
+    cJSON_AddStringToObject(parameter, "meaning", meaning);
+    cJSON_AddNumberToObject(parameter, "default", (double)value);
+    cJSON_AddNumberToObject(parameter, "min", (double)minimum);
+    cJSON_AddNumberToObject(parameter, "max", (double)maximum);
+}
+
+static void add_parameters(cJSON *json, const struct scenario *scenario)
+{
+    char meaning[128];
+    cJSON *list = cJSON_AddArrayToObject(json, "parameters");
+    cJSON *id = json_add_object(list);
+    cJSON_AddStringToObject(id, "name", "id");
+    cJSON_AddStringToObject(id, "meaning", "whose request it is");
+    cJSON_AddStringToObject(id, "default", LEAK_ID_DEFAULT);
+    cJSON_AddNumberToObject(id, "max_length", REQUEST_TEXT_MAX);
+    add_parameter(list, "count", "how many calls", 1, 1, LEAK_COUNT_MAX);
+    snprintf(meaning, sizeof meaning, "bytes of %s", scenario->bytes_meaning);
+    add_parameter(list, "bytes", meaning, scenario->bytes_default, scenario->bytes_min,
+                  scenario->bytes_max);
+    if (scenario->kind == SCENARIO_TEMPORARY) {
+        add_parameter(list, "hold", "milliseconds to stay at the peak", 0, 0,
+                      LEAK_HOLD_MAX_MS);
+    }
+}
+
+/* The path of one half: "leaky/slice_prefix.c" for "slice-prefix". */
+static void add_file(cJSON *list, const char *half, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s.c", half, name);
+    for (char *p = path; *p != '\0'; p++) {
+        *p = *p == '-' ? '_' : *p;
+    }
+    json_add_string(list, path);
+}
+
+/* What one call leaves and holds, with the default size. */
+static void add_effects(cJSON *json, const struct scenario *scenario)
+{
+    size_t bytes = scenario->bytes_default;
+    lab_add_amounts(cJSON_AddObjectToObject(json, "leaves"), &scenario->leaves, bytes,
+                    1);
+    cJSON *holds = cJSON_AddObjectToObject(json, "holds");
+    lab_add_amounts(holds, &scenario->holds, bytes, 1);
+    cJSON_AddNumberToObject(holds, "stack_bytes",
+                            (double)scenario->holds.stack_blocks * (double)bytes);
+    cJSON_AddNumberToObject(json, "allocates_bytes",
+                            (double)scenario->churn_blocks * (double)bytes);
+    cJSON_AddNumberToObject(json, "growth_bytes_per_second",
+                            (double)scenario->growth_blocks * (double)bytes);
+}
+
+static void describe(cJSON *json, const struct scenario *scenario, bool answers)
+{
+    cJSON_AddStringToObject(json, "name", scenario->name);
+    cJSON_AddStringToObject(json, "family", scenario->family);
+    cJSON_AddStringToObject(json, "title", scenario->title);
+    cJSON_AddStringToObject(json, "kind", scenario_kind_name(scenario->kind));
+    add_effects(json, scenario);
+    add_parameters(json, scenario);
+    cJSON_AddStringToObject(json, "story", scenario->story);
+    cJSON_AddStringToObject(json, "symptom", scenario->symptom);
+    cJSON_AddStringToObject(json, "cause", scenario->cause);
+    cJSON_AddStringToObject(json, "fix", scenario->fix);
+    cJSON_AddStringToObject(json, "find_it", scenario->find_it);
+    cJSON *files = cJSON_AddArrayToObject(json, "files");
+    add_file(files, "leaky", scenario->name);
+    add_file(files, "fixed", scenario->name);
+    if (answers && scenario->suspect != NULL) {
+        cJSON_AddStringToObject(json, "suspect", scenario->suspect);
+    } else if (answers) {
+        cJSON_AddNullToObject(json, "suspect");
+    }
+}
+
+void catalogue_report(struct request *request)
+{
+    struct parameter answers = {
+        .name = "answers", .type = PARAMETER_NUMBER, .maximum = 1};
+    if (!request_parameters(request, &answers, 1)) {
+        return;
+    }
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < scenario_count; i++) {
+        describe(json_add_object(list), scenarios[i], answers.number == 1);
+    }
+    reply_json(request, 200, list);
+}
