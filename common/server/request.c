@@ -42,29 +42,60 @@ static bool is_number(const char *text)
     return length > 0 && length < 19 && text[length] == '\0';
 }
 
-/* civetweb cuts the header lines apart where they lie, writing a NUL over the colon and
- * over the end of the line. So the bytes between name and value, and after the value,
- * still tell of a space before the colon and of a line feed without its CR. */
+/* The bytes after a line that ends with CR LF. civetweb cuts the lines apart where they
+ * lie, and writes a NUL over the CR. */
+static const char *line_after(const char *line)
+{
+    return line + strlen(line) + 2;
+}
+
+/* Whether nothing but blanks is between the name and the value: no space before the
+ * colon, of which a NUL is left. */
 static bool header_is_strict(const struct mg_header *header)
 {
-    const char *after_colon = header->name + strlen(header->name) + 1;
-    for (const char *p = after_colon; p < header->value; p++) {
+    for (const char *p = header->name + strlen(header->name) + 1; p < header->value;
+         p++) {
         if (*p != ' ' && *p != '\t') {
             return false;
         }
     }
-    return header->name[0] != '\0' && header->value[strlen(header->value) + 1] == '\0';
+    return header->name[0] != '\0';
+}
+
+/* Whether the lines follow one another without a gap, up to the empty one. Otherwise a
+ * line ends without its CR, or civetweb skipped one: it takes a header without a name
+ * for the end, and does not see the Content-Length that comes after it. */
+static bool head_is_strict(const struct mg_request_info *info)
+{
+    const char *next = line_after(info->http_version);
+    for (int i = 0; i < info->num_headers; i++) {
+        const struct mg_header *header = &info->http_headers[i];
+        if (header->name != next || !header_is_strict(header)) {
+            return false;
+        }
+        next = line_after(header->value);
+    }
+    /* Of the empty line the LF is overwritten, without any header the CR is, too. */
+    bool empty = next[0] == '\r' || (info->num_headers == 0 && next[0] == '\0');
+    return empty && next[1] == '\0';
+}
+
+/* The path of the request. A target may also name the server before it, "GET
+ * http://localhost:8080/status"; civetweb takes that when the port is ours. */
+static const char *path_of(const struct mg_request_info *info)
+{
+    return info->local_uri_raw != NULL ? info->local_uri_raw : "";
 }
 
 /* civetweb decodes the path where it lies, too: if it became shorter, something in it
  * was percent-encoded, perhaps a NUL that hides the rest. */
 static bool path_is_plain(const struct mg_request_info *info)
 {
-    const char *path = info->request_uri;
+    const char *path = path_of(info);
     const char *end = info->query_string != NULL
                           ? info->query_string - 1
                           : info->http_version - strlen(" HTTP/");
-    if (path == NULL || path[0] != '/' || path + strlen(path) != end) {
+    if (path[0] != '/' || path + strlen(path) != end) {
         return false;
     }
     for (; *path != '\0'; path++) {
@@ -87,10 +118,8 @@ static const char *framing_fault(const struct mg_request_info *info)
     if (info->num_headers >= MG_MAX_HEADERS) {
         return "too many headers"; /* civetweb drops what is beyond without a word */
     }
-    for (int i = 0; i < info->num_headers; i++) {
-        if (!header_is_strict(&info->http_headers[i])) {
-            return "a header line is not well formed";
-        }
+    if (!head_is_strict(info)) {
+        return "a header line is not well formed";
     }
     if (hosts > 1 || (hosts == 0 && strcmp(info->http_version, "1.0") != 0)) {
         return "there must be one Host header";
@@ -144,6 +173,26 @@ static bool authority_is_ours(const struct server *server, const char *authority
     return host_is_ours(server, authority, length);
 }
 
+/* Whether the target names no server, "/status", or this one. */
+static bool target_is_ours(const struct server *server,
+                           const struct mg_request_info *info)
+{
+    static const char scheme[] = "http://";
+    const char *path = path_of(info);
+    if (info->request_uri == path) {
+        return true;
+    }
+    const char *authority = info->request_uri + sizeof scheme - 1;
+    char name[256];
+    if (strncasecmp(info->request_uri, scheme, sizeof scheme - 1) != 0 ||
+        path < authority || (size_t)(path - authority) >= sizeof name) {
+        return false;
+    }
+    memcpy(name, authority, (size_t)(path - authority));
+    name[path - authority] = '\0';
+    return authority_is_ours(server, name);
+}
+
 /* A browser says where a request comes from: another site may not drive this server. */
 static bool is_cross_site(const struct server *server,
                           const struct mg_request_info *info)
@@ -160,6 +209,18 @@ static bool is_cross_site(const struct server *server,
     static const char scheme[] = "http://";
     return count > 1 || strncmp(origin, scheme, sizeof scheme - 1) != 0 ||
            !authority_is_ours(server, origin + sizeof scheme - 1);
+}
+
+/* A client that asked "Expect: 100-continue" sends its body only after these words. */
+static void invite_body(struct request *request, const struct mg_request_info *info)
+{
+    static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    int count;
+    const char *expected = find_header(info, "Expect", &count);
+    if (count == 1 && strcasecmp(expected, "100-continue") == 0 &&
+        strcmp(info->http_version, "1.1") == 0) {
+        mg_write(request->connection, words, sizeof words - 1);
+    }
 }
 
 /* Reads the body whole. Returns false when the error has been sent. */
@@ -185,6 +246,7 @@ static bool read_body(struct request *request, const struct mg_request_info *inf
         reply_json(request, 503, NULL);
         return false;
     }
+    invite_body(request, info);
     int got = 0;
     while (request->body_bytes < room &&
            (got = mg_read(request->connection, request->body + request->body_bytes,
@@ -200,7 +262,7 @@ static bool read_body(struct request *request, const struct mg_request_info *inf
     }
     if (got < 0 || (encodings == 0 && request->body_bytes < room)) {
         reply_error_close(request, 400, "bad_request", framing_hint,
-                          "the body ended too early");
+                          "the body ended too early, or a chunk of it is wrong");
         return false;
     }
     return true;
@@ -229,7 +291,7 @@ bool request_init(struct request *request, struct mg_connection *connection,
         .server = server,
         .method = method_of(info->request_method),
         .debug_port = debug_port,
-        .path = info->request_uri,
+        .path = path_of(info),
         .query = info->query_string != NULL ? info->query_string : "",
     };
     const char *fault = framing_fault(info);
@@ -239,10 +301,12 @@ bool request_init(struct request *request, struct mg_connection *connection,
     }
     int hosts;
     const char *host = find_header(info, "Host", &hosts);
-    if (host != NULL && !authority_is_ours(server, host)) {
+    if (!target_is_ours(server, info) ||
+        (host != NULL && !authority_is_ours(server, host))) {
         reply_error_close(request, 403, "forbidden_host",
                           "use localhost, 127.0.0.1 or the address given with --bind",
-                          "'%s' is not a name of this server", host);
+                          "'%s' is not a name of this server",
+                          target_is_ours(server, info) ? host : info->request_uri);
         return false;
     }
     if (is_cross_site(server, info)) {
