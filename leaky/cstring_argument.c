@@ -69,7 +69,7 @@ const struct scenario cstring_argument_scenario = {
     .fix = "Each duplicate gets a name, is passed on, and is freed after the call.",
     .find_it =
         "Compare two dumps with google-pprof --text --base: cstring_duplicate owns "
-        "what grew; go tool pprof -peek cstring_duplicate names its caller.",
+        "what grew. /debug/pprof/heap?debug=1 names its caller, on the line below it.",
     .bytes_default = 4 * 1024,
     .bytes_min = 64,
     .bytes_max = 16 * 1024 * 1024,
