@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "debug/heap.h"
@@ -66,8 +69,8 @@ static void directory_remove(const char *path)
     rmdir(path);
 }
 
-/* The signals that stop the server. They are blocked in every thread, and this one
- * waits for them. */
+/* The signals that stop the server. They are blocked in every thread; one thread waits
+ * for them. */
 static sigset_t stop_signals(void)
 {
     sigset_t set;
@@ -95,26 +98,56 @@ static void stacks_prepare(void)
     pthread_attr_destroy(&attributes);
 }
 
-/* Second signal, or stopping takes too long: what is left is the kernel's to clean up.
- */
-static void stop_at_once(int signal_number)
+/* The stop of the server: who asks for it, and what happens if it takes too long. */
+struct stop {
+    pthread_t thread;
+    const char *directory;
+    sem_t asked;      /* posted by the first signal */
+    atomic_bool over; /* main has stopped all in order */
+};
+
+/* The thread that waits for signals. The first lets main stop the server. When a second
+ * comes, or stopping takes too long, it ends the process: then the kernel ends the
+ * upstream, but nobody else removes the directory. */
+static void *stop_main(void *argument)
 {
-    (void)signal_number;
-    _exit(0);
+    struct stop *stop = argument;
+    pthread_setname_np(pthread_self(), "signals");
+    sigset_t set = stop_signals();
+    const struct timespec limit = {.tv_sec = STOP_LIMIT_SECONDS};
+    while (sigwaitinfo(&set, NULL) < 0) {
+    }
+    sem_post(&stop->asked);
+    while (sigtimedwait(&set, NULL, &limit) < 0 && errno == EINTR) {
+    }
+    if (!atomic_load(&stop->over)) {
+        directory_remove(stop->directory);
+        _exit(0);
+    }
+    return NULL;
 }
 
-static void wait_for_signal(void)
+static int stop_prepare(struct stop *stop, const char *directory)
 {
-    sigset_t set = stop_signals();
-    int number;
-    while (sigwait(&set, &number) != 0) {
+    stop->directory = directory;
+    stop->over = false;
+    sem_init(&stop->asked, 0, 0);
+    return -pthread_create(&stop->thread, NULL, stop_main, stop);
+}
+
+static void stop_await(struct stop *stop)
+{
+    while (sem_wait(&stop->asked) != 0) {
     }
-    struct sigaction action = {.sa_handler = stop_at_once};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
-    alarm(STOP_LIMIT_SECONDS);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* To be called when all has been stopped: from here on main ends the process. */
+static void stop_finish(struct stop *stop)
+{
+    atomic_store(&stop->over, true);
+    pthread_kill(stop->thread, SIGTERM);
+    pthread_join(stop->thread, NULL);
+    sem_destroy(&stop->asked);
 }
 
 static void announce(const struct server *server, const struct options *options)
@@ -148,11 +181,18 @@ static int serve(const struct server_settings *settings)
         fprintf(stderr, "%s: %s\n", variant.name, message);
         return 1;
     }
+    struct stop stop;
+    int error = stop_prepare(&stop, settings->directory);
+    if (error != 0) {
+        server_stop(server);
+        return fail("cannot wait for signals", "", error);
+    }
     stacks_prepare();
     announce(server, settings->options);
-    wait_for_signal();
+    stop_await(&stop);
     server_stop(server);
     scenarios_stop();
+    stop_finish(&stop);
     return 0;
 }
 
@@ -221,12 +261,12 @@ int main(int argc, char **argv)
     if (error != 0) {
         return fail("cannot write to the profile directory ", options.directory, error);
     }
+    signals_prepare(); /* from here on a signal leaves nothing behind */
     char directory[64];
     snprintf(directory, sizeof directory, "/tmp/%s-XXXXXX", variant.name);
     if (mkdtemp(directory) == NULL) {
         return fail("cannot make a directory ", directory, -errno);
     }
-    signals_prepare();
     int status = run(&options, directory);
     directory_remove(directory);
     return status;

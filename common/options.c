@@ -281,7 +281,11 @@ enum options_result options_parse(struct options *options, int argc, char **argv
             return OPTIONS_VERSION;
         }
         if (letter == '?') {
-            snprintf(message, message_size, "unknown or misused option '%s'", word);
+            if (optopt > 0 && optopt < 256) { /* one letter of several, "-xy" */
+                snprintf(message, message_size, "unknown option '-%c'", optopt);
+            } else {
+                snprintf(message, message_size, "unknown or misused option '%s'", word);
+            }
             return OPTIONS_WRONG;
         }
         if (letter == ':') {
