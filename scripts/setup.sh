@@ -4,10 +4,12 @@
 set -euo pipefail
 
 # What building, running and walking through the lab needs. google-pprof is a Perl
-# script that calls nm and addr2line (binutils) and curl.
+# script that calls nm and addr2line (binutils) and curl; without file(1) it takes this
+# machine for another system and shows no lines.
 readonly lab_packages=(
     binutils
     curl
+    file
     gcc
     google-perftools
     libc6-dev
