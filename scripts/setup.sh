@@ -86,11 +86,12 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     exit 1
 fi
 
-mapfile -t missing < <(missing_of "${wanted[@]}")
-if ((${#missing[@]} == 0)); then
+names=$(missing_of "${wanted[@]}")
+if [[ -z $names ]]; then
     printf 'setup.sh: all packages are installed.\n'
     exit 0
 fi
+mapfile -t missing <<<"$names"
 
 run_as_root=()
 if ((EUID != 0)); then
