@@ -43,6 +43,33 @@ bool profile_in_program(const struct profile *profile, uint64_t address)
     return false;
 }
 
+bool profile_grew(const struct profile *base, const struct profile *last)
+{
+    for (size_t i = 0; i < last->count; i++) {
+        const struct record *record = &last->records[i];
+        const struct record *before =
+            profile_find(base, record->addresses, record->depth);
+        int64_t in_use = before == NULL ? 0 : before->amounts.inuse_bytes;
+        if (record->amounts.inuse_bytes > in_use) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void profile_borrow_names(struct profile *profile, const struct profile *names)
+{
+    for (size_t i = 0; i < profile->count; i++) {
+        struct record *record = &profile->records[i];
+        const struct record *named =
+            profile_find(names, record->addresses, record->depth);
+        if (record->frame_count == 0 && named != NULL) {
+            record->frames = named->frames;
+            record->frame_count = named->frame_count;
+        }
+    }
+}
+
 void profile_release(struct profile *profile)
 {
     free(profile->records);

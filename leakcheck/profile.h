@@ -82,6 +82,13 @@ const struct record *profile_find(const struct profile *profile,
 /* Whether the address lies in the program's own file; false if nothing is known. */
 bool profile_in_program(const struct profile *profile, uint64_t address);
 
+/* Whether any stack holds more bytes in `last` than in `base`. */
+bool profile_grew(const struct profile *base, const struct profile *last);
+
+/* Lets the stacks of `profile` use the names of the same stacks in `names`, which must
+ * outlive it. */
+void profile_borrow_names(struct profile *profile, const struct profile *names);
+
 void profile_release(struct profile *profile);
 
 #endif

@@ -7,33 +7,50 @@
 
 #include "clock.h"
 
-int sample_take(struct server *server, struct sample *ret_sample, bool named,
-                struct profile *ret_profile, struct failure *failure)
+static struct sample sample_start(void)
 {
     struct sample sample = {.at_ms = clock_now_ms()};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         sample.now.amount[i] = UNKNOWN;
         sample.peak.amount[i] = UNKNOWN;
     }
-    int result = 0;
+    return sample;
+}
+
+/* What doesn't come from the heap profile. */
+static int counts_take(struct server *server, struct sample *sample,
+                       struct failure *failure)
+{
     struct profile profile;
     if (server->has_status) {
         struct status status;
-        result = server_status(server, &status, failure);
-        if (result < 0) {
-            return result;
+        int result = server_status(server, &status, failure);
+        if (result == 0) {
+            sample->now = status.now;
+            sample->heap_grows_alone = status.growing_held > 0;
         }
-        sample.now = status.now;
-        sample.heap_grows_alone = status.growing_held > 0;
-    } else if (server->threads_path != NULL) {
-        result = server_threads(server, &profile, failure);
-        if (result < 0) {
-            return result;
-        }
-        sample.now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
+        return result;
+    }
+    if (server->threads_path == NULL) {
+        return 0;
+    }
+    int result = server_threads(server, &profile, failure);
+    if (result == 0) {
+        sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
         profile_release(&profile);
     }
-    result = server_heap(server, named, &profile, failure);
+    return result;
+}
+
+int sample_take(struct server *server, struct sample *ret_sample, bool named,
+                struct profile *ret_profile, struct failure *failure)
+{
+    struct sample sample = sample_start();
+    struct profile profile;
+    int result = counts_take(server, &sample, failure);
+    if (result == 0) {
+        result = server_heap(server, named, &profile, failure);
+    }
     if (result < 0) {
         return result;
     }
@@ -46,4 +63,18 @@ int sample_take(struct server *server, struct sample *ret_sample, bool named,
     }
     *ret_sample = sample;
     return 0;
+}
+
+int sample_take_quick(struct server *server, struct sample *ret_sample,
+                      struct failure *failure)
+{
+    if (!server->has_status) {
+        return sample_take(server, ret_sample, false, NULL, failure);
+    }
+    struct sample sample = sample_start();
+    int result = counts_take(server, &sample, failure);
+    if (result == 0) {
+        *ret_sample = sample;
+    }
+    return result;
 }

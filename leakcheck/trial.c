@@ -25,6 +25,7 @@ struct trial_run {
     struct http own; /* temporary scenarios: the connection of the held calls */
     struct profile heap_base;
     struct profile heap_last;
+    struct profile heap_names; /* lends its names to heap_last */
     struct profile threads_base;
     struct profile threads_last;
     bool late; /* a round ended with things where they should not be */
@@ -121,9 +122,7 @@ static int baseline_take(struct trial_run *run)
         result = settle(run->server, &rule, &trial->samples[0], run->failure);
     }
     if (result == 0) {
-        /* With names like the last one, so that the bytes that the server needs to
-         * write a profile are on the same stacks in both. */
-        result = server_heap(run->server, true, &run->heap_base, run->failure);
+        result = server_heap(run->server, false, &run->heap_base, run->failure);
         trial->sample_count = 1;
     }
     return result;
@@ -206,7 +205,7 @@ static int rate_measure(struct trial_run *run)
     struct status status;
     struct profile later;
     int64_t start = clock_now_ms();
-    int64_t held = blame_held(&run->heap_last, &trial->heap);
+    int64_t held = blame_held(&run->heap_names, &trial->heap);
     clock_sleep_ms(RATE_WINDOW_MS);
     int result = server_heap(run->server, true, &later, run->failure);
     if (result < 0) {
@@ -218,6 +217,26 @@ static int rate_measure(struct trial_run *run)
     result = server_status(run->server, &status, run->failure);
     if (result == 0 && status.growing_held > 0) {
         trial->rate = (double)growth / seconds / (double)status.growing_held;
+    }
+    return result;
+}
+
+/* The last heap profile, with names if any stack grew. A profile with names is large,
+ * so both that are compared come without; that also keeps the bytes that a server needs
+ * to write one on the same stacks. */
+static int heap_last_take(struct trial_run *run)
+{
+    int result = server_heap(run->server, false, &run->heap_last, run->failure);
+    bool churn = run->trial->info->kind == KIND_CHURN;
+    if (result < 0 || (!churn && !profile_grew(&run->heap_base, &run->heap_last))) {
+        return result;
+    }
+    result = server_heap(run->server, true, &run->heap_names, run->failure);
+    if (result == 0) {
+        result = server_name_functions(run->server, &run->heap_names, run->failure);
+    }
+    if (result == 0) {
+        profile_borrow_names(&run->heap_last, &run->heap_names);
     }
     return result;
 }
@@ -234,10 +253,7 @@ static int blame_all(struct trial_run *run)
                                   .idle_to = own_growth ? NULL : run->plan->idle_to};
     struct blame_question wait = {
         .what = BLAME_THREADS, .base = &run->threads_base, .last = &run->threads_last};
-    int result = server_heap(run->server, true, &run->heap_last, run->failure);
-    if (result == 0) {
-        result = server_name_functions(run->server, &run->heap_last, run->failure);
-    }
+    int result = heap_last_take(run);
     if (result == 0) {
         result = blame_find(&trial->heap, &heap, run->failure);
     }
@@ -304,6 +320,7 @@ done:
     http_close(&run.own);
     profile_release(&run.heap_base);
     profile_release(&run.heap_last);
+    profile_release(&run.heap_names);
     profile_release(&run.threads_base);
     profile_release(&run.threads_last);
     if (result < 0) {

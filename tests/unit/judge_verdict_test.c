@@ -45,7 +45,7 @@ static void ratio_knows_zero(void **state)
 static struct profile heap_of(const char *text)
 {
     struct profile profile = {0};
-    struct failure failure;
+    struct failure failure = {""};
     assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure), 0);
     return profile;
 }
@@ -60,7 +60,7 @@ static struct blame blame_between(const char *base_text, const char *last_text)
     struct blame_question question = {
         .what = BLAME_IN_USE, .base = &base, .last = &last};
     struct blame blame;
-    struct failure failure;
+    struct failure failure = {""};
     assert_int_equal(blame_find(&blame, &question, &failure), 0);
     profile_release(&base);
     profile_release(&last);
@@ -140,7 +140,7 @@ static void go_library_is_not_blamed(void **state)
     struct blame_question question = {
         .what = BLAME_IN_USE, .base = &base, .last = &last};
     struct blame blame;
-    struct failure failure;
+    struct failure failure = {""};
     assert_int_equal(blame_find(&blame, &question, &failure), 0);
     assert_string_equal(blame.function, "example.com/shop.fill");
     profile_release(&base);
@@ -155,7 +155,7 @@ static void status_is_read(void **state)
         "\"threads\":3,\"fds\":4,\"timers\":0,\"limits\":{\"threads\":2000},"
         "\"scenarios\":{\"thread-loop\":{\"calls\":1,\"held\":2}}}";
     struct status status;
-    struct failure failure;
+    struct failure failure = {""};
     assert_int_equal(status_parse(&status, text, strlen(text), "thread-loop", &failure),
                      0);
     assert_int_equal(status.now.amount[RESOURCE_HEAP], 5);
@@ -177,7 +177,7 @@ static int scenarios_read(struct arena *arena, const char *text,
                           struct scenario_info **ret_list)
 {
     size_t count;
-    struct failure failure;
+    struct failure failure = {""};
     return scenarios_parse(ret_list, &count, arena, text, strlen(text), &failure);
 }
 
@@ -217,7 +217,7 @@ static void leak_reply_is_read(void **state)
 {
     (void)state;
     struct resources declared;
-    struct failure failure;
+    struct failure failure = {""};
     static const char text[] = "{\"declared\":{\"heap_bytes\":7,\"threads\":2}}";
     assert_int_equal(leak_parse(&declared, text, strlen(text), &failure), 0);
     assert_int_equal(declared.amount[RESOURCE_HEAP], 7);
