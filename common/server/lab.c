@@ -77,7 +77,7 @@ static struct guard_need need_of(const struct plan *plan)
         size_t bytes = plan->steps[i].bytes;
         const struct scenario_amount *leaves = &scenario->leaves;
         const struct scenario_amount *holds = &scenario->holds;
-        size_t held = scenario_heap_bytes(holds, bytes) + 4 * bytes;
+        size_t held = scenario_heap_bytes(holds, bytes) + 2 * bytes;
         if (scenario->holds.stack_blocks > 0) {
             held = 0; /* its main size is on the stack */
         }
