@@ -15,6 +15,7 @@
 #include "debug/symbol_protocol.h"
 #include "debug/thread_profile.h"
 #include "debug/threads.h"
+#include "debug/turn.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 
@@ -208,6 +209,9 @@ void profiles_heap_text(struct request *request)
     reply_profile(request, TEXT_TYPE, error, &buffer);
 }
 
+/* Of many who ask at once, none is to wait longer than the others. */
+static struct turn threads_turn = TURN_INITIALIZER;
+
 /* /debug/pprof/goroutine and /debug/pprof/threads; `type` names the values. */
 static void reply_threads(struct request *request, const char *type)
 {
@@ -217,7 +221,9 @@ static void reply_threads(struct request *request, const char *type)
     }
     struct threads threads;
     struct buffer buffer = {0};
+    turn_wait(&threads_turn);
     int error = threads_read(debug.number == 2, &threads);
+    turn_pass(&threads_turn);
     if (error == 0) {
         switch (debug.number) {
         case 0:

@@ -1,0 +1,29 @@
+/*
+ * A lock that goes round: who has waited longest gets it next. A plain mutex promises
+ * no order, and the thread profiler's signals make it worse: each sends all who wait
+ * for the mutex back to the end of the queue, so that one may wait for minutes.
+ */
+#ifndef LAB_DEBUG_TURN_H
+#define LAB_DEBUG_TURN_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct turn {
+    pthread_mutex_t mutex;
+    pthread_cond_t passed;
+    uint64_t drawn;  /* numbers that were given out */
+    uint64_t served; /* of these, whose turn is over */
+};
+
+#define TURN_INITIALIZER                                                               \
+    {                                                                                  \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0                      \
+    }
+
+/* Waits for one's turn, which lasts until turn_pass. */
+void turn_wait(struct turn *turn);
+
+void turn_pass(struct turn *turn);
+
+#endif
