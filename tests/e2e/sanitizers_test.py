@@ -3,6 +3,7 @@
 be clean of everything; the leaky one of everything but its leaks, and LeakSanitizer
 must find those of its leaks that are lost, and no others."""
 
+import glob
 import re
 import threading
 
@@ -121,6 +122,24 @@ def _():
     # A lock that is never released, and two that are taken crosswise, are the lessons.
     options = "exitcode=99:report_thread_leaks=0:detect_deadlocks=0"
     clean(run("leaky", built("thread"), "TSAN_OPTIONS", options))
+
+
+@test("the unit tests under ASan and UBSan, and under ThreadSanitizer: no report")
+def _():
+    for sanitize in (ADDRESS, "thread"):
+        directory = built(sanitize)
+        lab.run(
+            *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
+            *(f"SANITIZE={sanitize}", "unit-programs"),
+            cwd=lab.ROOT,
+            limit=200,
+        )
+        programs = sorted(glob.glob(f"{directory}/tests/unit/*_test"))
+        check(len(programs) >= 8, programs)
+        for program in programs:
+            done = lab.run(program, check_exit=False)
+            equal(done.returncode, 0, f"{program}: {done.stdout}{done.stderr}")
+            clean(done.stderr)
 
 
 lab.main()
