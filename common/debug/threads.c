@@ -1,5 +1,6 @@
 /*
- * One round of questions and answers.
+ * One round of questions and answers. Most of its time goes into waking threads, so
+ * those that have not run since the last round are left asleep: thread_records.h.
  *
  * The hard part is the late answer: a thread may run its handler long after the asker
  * has given up, when the slot may already serve another round. So a slot has a state
@@ -34,8 +35,8 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#include "debug/table.h"
 #include "debug/thread_details.h"
+#include "debug/thread_records.h"
 
 #define MILLISECOND INT64_C(1000000)
 
@@ -46,21 +47,18 @@
 /* The first look at who has not answered yet. */
 #define FIRST_LOOK (20 * MILLISECOND)
 
-enum slot_phase { SLOT_FREE, SLOT_ASKED, SLOT_WRITING, SLOT_DONE, SLOT_CLOSED };
+enum slot_phase {
+    SLOT_FREE,
+    SLOT_ASKED,
+    SLOT_WRITING,
+    SLOT_DONE,
+    SLOT_CLOSED,
+    SLOT_UNCHANGED
+};
 
 struct slot {
     _Atomic uint64_t state; /* round << 8 | phase */
-    uint32_t depth;
-    int64_t switches; /* how often the thread has gone to sleep */
-    uintptr_t frames[THREADS_DEPTH_MAX];
-};
-
-/* What a round notes of a thread for the next one. */
-struct record {
-    pid_t tid;
-    int64_t switches;
-    uint64_t stack; /* its hash */
-    int64_t since;  /* of CLOCK_MONOTONIC, in nanoseconds */
+    struct thread_answer answer;
 };
 
 static struct slot *slots; /* THREADS_MAX */
@@ -70,8 +68,7 @@ static int task_fd = -1;
 /* Everything below belongs to the round, and so to who holds the lock. */
 static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t round_number;
-static struct buffer records;      /* struct record, of the last round */
-static struct table records_index; /* by tid */
+static struct thread_records records; /* of the last round */
 
 /* But these two: handlers count their answers and wake the asker at the wanted one. */
 static atomic_uint answers;
@@ -92,13 +89,35 @@ static uint64_t slot_state(uint32_t round, enum slot_phase phase)
 /* A walk up the stack of a thread, in its signal handler. */
 struct walk {
     bool inside; /* behind the handler's own frames */
-    uint32_t depth;
-    uintptr_t frames[THREADS_DEPTH_MAX];
+    struct thread_answer answer;
 };
+
+/* Notes where on the stack the return address of this frame stands, if it stands where
+ * x86-64 puts it: right below the caller's stack pointer, which is what the unwinder
+ * calls the frame address. Elsewhere nothing is noted, and threads are always asked. */
+static void frame_place(struct thread_answer *answer, uintptr_t address,
+                        uintptr_t frame_address)
+{
+    if (answer->depth == 0) {
+        answer->base = frame_address & ~(sizeof(uintptr_t) - 1);
+        answer->places[0] = 0; /* the leaf has none */
+        answer->placed = 1;
+        return;
+    }
+    uintptr_t place = frame_address - sizeof(uintptr_t);
+    uintptr_t words = (place - answer->base) / sizeof(uintptr_t);
+    if (answer->placed == answer->depth && place >= answer->base &&
+        place % sizeof(uintptr_t) == 0 && words <= UINT16_MAX &&
+        *(const uintptr_t *)place == address) {
+        answer->places[answer->depth] = (uint16_t)words;
+        answer->placed++;
+    }
+}
 
 static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument)
 {
     struct walk *walk = argument;
+    struct thread_answer *answer = &walk->answer;
     int interrupted = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
     /* The first frame that was interrupted is where the signal came in. */
@@ -106,12 +125,24 @@ static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *arg
     if (!walk->inside || address == 0) {
         return _URC_NO_REASON;
     }
-    if (walk->depth == THREADS_DEPTH_MAX) {
+    if (answer->depth == THREADS_DEPTH_MAX) {
         return _URC_END_OF_STACK;
     }
+    frame_place(answer, address, _Unwind_GetCFA(context));
     /* A return address stands behind the call; its predecessor is inside it. */
-    walk->frames[walk->depth++] = interrupted ? address : address - 1;
+    answer->frames[answer->depth++] = interrupted ? address : address - 1;
     return _URC_NO_REASON;
+}
+
+/* Copies what there is of an answer, and not the room for more. */
+static void answer_copy(struct thread_answer *to, const struct thread_answer *from)
+{
+    to->depth = from->depth;
+    to->placed = from->placed;
+    to->base = from->base;
+    to->switches = from->switches;
+    memcpy(to->frames, from->frames, from->depth * sizeof from->frames[0]);
+    memcpy(to->places, from->places, from->depth * sizeof from->places[0]);
 }
 
 /* The handler's work: nothing but memory of its own, atomics and system calls. The
@@ -124,17 +155,18 @@ static void slot_answer(struct slot *slot, uint32_t round, bool inside)
     }
     struct walk walk;
     walk.inside = inside;
-    walk.depth = 0;
+    walk.answer.depth = 0;
+    walk.answer.placed = 0;
+    walk.answer.base = 0;
     _Unwind_Backtrace(walk_frame, &walk);
     struct rusage usage;
     syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+    walk.answer.switches = usage.ru_nvcsw;
     if (!atomic_compare_exchange_strong(&slot->state, &state,
                                         slot_state(round, SLOT_WRITING))) {
         return;
     }
-    slot->depth = walk.depth;
-    slot->switches = usage.ru_nvcsw;
-    memcpy(slot->frames, walk.frames, walk.depth * sizeof walk.frames[0]);
+    answer_copy(&slot->answer, &walk.answer);
     atomic_store(&slot->state, slot_state(round, SLOT_DONE));
     if (atomic_fetch_add(&answers, 1) + 1 == atomic_load(&answers_wanted)) {
         syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -287,6 +319,12 @@ static void thread_ask(struct round *round, size_t number)
     if ((atomic_load(&slot->state) & 0xff) == SLOT_WRITING) {
         return; /* an answer of an earlier round is still being written there */
     }
+    const struct thread_record *record = thread_records_find(&records, entry->tid);
+    if (record != NULL && thread_records_unchanged(&records, record)) {
+        /* Nothing to ask: it has not run since it answered. */
+        atomic_store(&slot->state, slot_state(round_number, SLOT_UNCHANGED));
+        return;
+    }
     atomic_store(&slot->state, slot_state(round_number, SLOT_ASKED));
     round->sent++;
     if (entry->tid == round->own_tid) {
@@ -355,93 +393,59 @@ static void round_wait(struct round *round)
     }
 }
 
-/* How long the thread has waited, by what the last round noted and by when the thread
- * last ran (-1: not known); and notes it for the next round. */
-static int64_t waited_update(const struct slot *slot, struct thread_entry *entry,
-                             int64_t now, struct buffer *fresh)
-{
-    struct record record = {
-        .tid = entry->tid,
-        .switches = slot->switches,
-        .stack = stack_hash(slot->frames, slot->depth),
-        .since = entry->waited_ns >= 0 ? now - entry->waited_ns : now,
-    };
-    if (entry->state == 'R') {
-        record.since = now; /* it runs, and so does not wait */
-        buffer_append(fresh, &record, sizeof record);
-        return 0;
-    }
-    const uint32_t *number = table_at(&records_index, (uint64_t)entry->tid);
-    if (number != NULL && *number != 0) {
-        const struct record *last =
-            (const struct record *)(const void *)records.data + *number - 1;
-        if (last->stack == record.stack && record.switches - last->switches <= 1) {
-            record.since = last->since;
-        }
-    }
-    buffer_append(fresh, &record, sizeof record);
-    return now - record.since;
-}
-
-/* Takes the answer out of the slot. Returns 0 or -ENOMEM. */
-static int answer_collect(struct threads *threads, size_t number, int64_t now,
-                          struct buffer *fresh)
+/* Takes a thread's stack out of its answer, or out of its last record if it was not
+ * asked, and notes it in `fresh` for the next round. Returns 0 or -ENOMEM. */
+static int thread_collect(struct threads *threads, size_t number, int64_t now,
+                          struct thread_records *fresh)
 {
     static const int64_t one[STACK_VALUES] = {1};
     struct thread_entry *entry = threads_at(threads, number);
-    const struct slot *slot = &slots[number];
-    if (number >= THREADS_MAX ||
-        atomic_load(&slot->state) != slot_state(round_number, SLOT_DONE) ||
-        slot->depth == 0) {
+    const struct thread_record *last = thread_records_find(&records, entry->tid);
+    const struct slot *slot = number < THREADS_MAX ? &slots[number] : NULL;
+    uint64_t state = slot == NULL ? 0 : atomic_load(&slot->state);
+    int error = 0;
+    size_t depth = 0;
+    if (last != NULL && state == slot_state(round_number, SLOT_UNCHANGED)) {
+        error = thread_records_keep(fresh, &records, last);
+    } else if (state == slot_state(round_number, SLOT_DONE) && slot->answer.depth > 0) {
+        /* One that runs does not wait, though it may be found in the same place. */
+        bool runs = entry->state == 'R';
+        error = thread_records_add(fresh, entry->tid, &slot->answer, runs ? NULL : last,
+                                   &records, now, runs ? 0 : entry->waited_ns);
+    } else {
         threads->silent++;
         entry->waited_ns = entry->waited_ns < 0 ? 0 : entry->waited_ns;
         return 0;
     }
-    int error =
-        stacks_add(&threads->stacks, slot->frames, slot->depth, one, &entry->stack);
-    entry->waited_ns = waited_update(slot, entry, now, fresh);
-    return error;
-}
-
-/* Makes what this round noted the notes of the last round. */
-static int records_replace(struct buffer *fresh)
-{
-    buffer_release(&records);
-    table_release(&records_index);
-    records = *fresh;
-    const struct record *entries = (const struct record *)(const void *)records.data;
-    for (size_t i = 0; i < records.length / sizeof *entries; i++) {
-        uint32_t *number = table_at(&records_index, (uint64_t)entries[i].tid);
-        if (number == NULL) {
-            return -ENOMEM;
-        }
-        *number = (uint32_t)i + 1;
+    if (error == 0) {
+        const struct thread_record *record = thread_records_last(fresh);
+        const uintptr_t *frames = thread_records_frames(fresh, record, &depth);
+        entry->waited_ns = now - record->since;
+        error = stacks_add(&threads->stacks, frames, depth, one, &entry->stack);
     }
-    return 0;
+    return error;
 }
 
 static int round_collect(struct round *round, int64_t now)
 {
     struct threads *threads = round->threads;
-    struct buffer fresh = {0};
+    struct thread_records fresh = {0};
     int error = 0;
     size_t kept = 0;
     for (size_t i = 0; i < threads->count && error == 0; i++) {
         struct thread_entry *entry = threads_at(threads, i);
         if (entry->tid != 0) {
-            error = answer_collect(threads, i, now, &fresh);
+            error = thread_collect(threads, i, now, &fresh);
             *threads_at(threads, kept++) = *entry;
         }
     }
     threads->count = kept;
     if (error == 0) {
-        error = fresh.error;
+        error = thread_records_settle(&fresh);
     }
-    if (error != 0) {
-        buffer_release(&fresh);
-        return error;
-    }
-    return records_replace(&fresh);
+    thread_records_release(&records);
+    records = fresh;
+    return error;
 }
 
 static void details_read(struct threads *threads, bool details)

@@ -54,17 +54,18 @@ struct threads {
 int threads_start(void);
 
 /* Takes the stacks of all threads; one caller at a time, others wait their turn. The
- * thread that asks is among them. With `details`, name, state and times are read too,
- * which costs two small files a thread.
+ * thread that asks is among them. A thread that has not run since it last answered is
+ * not asked again: its stack is still the same (see thread_records.h). With `details`,
+ * name, state and times are read too, which costs two small files a thread.
  *
  * Linux does not say how long a thread has been waiting, and being asked wakes it. So
  * two things are put together. /proc/<pid>/task/<tid>/sched tells when it last ran
  * (exec_start, where the kernel has it): that holds for a thread that was never asked
- * before. And each round notes a thread's stack and how often it has gone to sleep: if
- * at the next round the stack is the same and it went to sleep but once more, then
- * nothing but our question has woken it, and it waits since the time found earlier. The
- * time is a lower bound: a wait that began between two rounds without details counts
- * from the second.
+ * before. And each round notes a thread's stack, its processor time, and how often it
+ * has gone to sleep: if at the next round it has not run, or has the same stack and
+ * went to sleep but once more, then nothing but our question has woken it, and it waits
+ * since the time found earlier. The time is a lower bound: of a wait that began before
+ * a first round without details, it counts from that round.
  *
  * Returns 0, -ENOMEM, -errno from reading /proc; nothing is to be released then. */
 int threads_read(bool details, struct threads *ret_threads);

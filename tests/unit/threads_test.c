@@ -234,6 +234,87 @@ static void a_new_wait_begins_at_zero(void **state)
     unit_join(worker);
 }
 
+/* How often a thread has gone to sleep, by /proc. */
+static long sleeps_of(pid_t tid)
+{
+    char path[64];
+    char line[256];
+    long sleeps = -1;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0) {
+            sleeps = strtol(line + 24, NULL, 10);
+        }
+    }
+    fclose(file);
+    return sleeps;
+}
+
+static void who_has_not_run_is_not_woken(void **state)
+{
+    (void)state;
+    pthread_t worker = unit_thread(worker_run, NULL);
+    wait_for_waiting(1);
+    /* The first round asks; the next one may come while the thread still goes back to
+     * sleep, and ask again. */
+    for (int i = 0; i < 3; i++) {
+        struct threads threads = read_all(false);
+        threads_release(&threads);
+        unit_sleep_ms(50);
+    }
+    struct threads threads = read_all(false);
+    pid_t tid = thread_in(&threads, "worker_run")->tid;
+    threads_release(&threads);
+    long before = sleeps_of(tid);
+    threads = read_all(true);
+    assert_int_equal(threads_in(&threads, "worker_run"), 1);
+    assert_string_equal(thread_in(&threads, "worker_run")->name, "worker (1) :");
+    threads_release(&threads);
+    assert_true(before > 0);
+    assert_int_equal(sleeps_of(tid), before);
+    gate_open(1);
+    unit_join(worker);
+}
+
+__attribute__((noinline)) static void first_place(void)
+{
+    gate_pass(&gate);
+    __asm__ volatile("" ::: "memory");
+}
+
+__attribute__((noinline)) static void second_place(void)
+{
+    gate_pass(&gate);
+    __asm__ volatile("" ::: "memory");
+}
+
+static void *mover_run(void *argument)
+{
+    first_place();
+    second_place();
+    return argument;
+}
+
+static void who_has_moved_on_is_seen_there(void **state)
+{
+    (void)state;
+    pthread_t mover = unit_thread(mover_run, NULL);
+    for (int stage = 0; stage < 2; stage++) {
+        wait_for_waiting(1);
+        for (int i = 0; i < 3; i++) {
+            struct threads threads = read_all(false);
+            assert_int_equal(threads_in(&threads, "first_place"), stage == 0);
+            assert_int_equal(threads_in(&threads, "second_place"), stage == 1);
+            threads_release(&threads);
+        }
+        gate_open(1);
+        unit_sleep_ms(20);
+    }
+    unit_join(mover);
+}
+
 static void a_deep_stack_keeps_its_inner_frames(void **state)
 {
     (void)state;
@@ -521,6 +602,8 @@ int main(void)
         cmocka_unit_test(details_are_name_state_and_times),
         cmocka_unit_test(being_asked_does_not_end_a_wait),
         cmocka_unit_test(a_new_wait_begins_at_zero),
+        cmocka_unit_test(who_has_not_run_is_not_woken),
+        cmocka_unit_test(who_has_moved_on_is_seen_there),
         cmocka_unit_test(a_deep_stack_keeps_its_inner_frames),
         cmocka_unit_test(a_deaf_thread_is_silent_and_not_waited_for),
         cmocka_unit_test(a_poll_goes_on_after_a_question),
