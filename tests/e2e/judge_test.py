@@ -15,6 +15,15 @@ from lab import check, equal, test
 
 JUDGE = os.path.join(lab.BUILD, "leakcheck")
 CLEAN = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+PICTURES = {
+    "slice-prefix": "leak",
+    "thread-wait": "stuck-threads",
+    "thread-loop": "stuck-threads",
+    "buffer-churn": "churn",
+    "loop-defer": "temporary",
+    "file-unclosed": "descriptors",
+    "ticker-many": "timers",
+}
 REPORT = os.path.join(lab.scratch(), "report.html")
 FIGURES = os.path.join(lab.scratch(), "figures.json")
 
@@ -40,6 +49,9 @@ def proved_all(limit):
     names = [described["name"] for described in leaky.scenarios()]
     equal([one["name"] for one in figures["scenarios"]], names, "scenarios judged")
     equal((figures["leaks_shown"], figures["false_alarms"]), (len(names), 0))
+    pictures = {one["name"]: one["leaky"]["picture"] for one in figures["scenarios"]}
+    for name, picture in PICTURES.items():
+        equal(pictures[name], picture, f"picture of {name}")
     return figures
 
 
