@@ -209,6 +209,10 @@ int heap_snapshot(char **ret_text)
     if (text == NULL) {
         return -ENOMEM;
     }
+    if (*text == '\0') {
+        free(text); /* the list of mappings alone was too long for gperftools' buffer */
+        return -ENOBUFS;
+    }
     *ret_text = text;
     return 0;
 }
