@@ -2,6 +2,7 @@
  * A server computes an answer for each question that it has not seen before, and keeps
  * the answers in a cache, by key, in the order of their last use.
  */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -70,6 +71,7 @@ static void cache_take(struct answer *answer)
 static void cache_drop_oldest(void)
 {
     struct answer *oldest = cache;
+    assert(oldest->hh.prev == NULL); /* it is the first */
     cache_take(oldest);
     free(oldest);
 }
