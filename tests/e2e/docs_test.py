@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Every command in README.md and docs/ is run: each block marked "sh", in order, against
-both servers. A block that cannot run here stands under a comment that says why:
+both servers. A comment above a block may say that it ends with another exit status than
+0, or why it cannot run here:
+<!-- exits 1 -->
 <!-- not run by the tests here: the reason -->
 """
 
@@ -9,14 +11,16 @@ import glob
 import os
 import re
 import shutil
+import signal
+import socket
+import subprocess
 
 import lab
 from lab import check, test
 
-BLOCK = re.compile(r"(?:<!--\s*not run[^:]*:\s*(.*?)\s*-->\s*)?^```(\w*)\n(.*?)^```$", re.M | re.S)
+NOTE = re.compile(r"<!--\s*(?:exits (\d+)|not run[^:]*:\s*(.*?))\s*-->\s*", re.S)
+BLOCK = re.compile(f"(?:{NOTE.pattern})?^```(\\w*)\n(.*?)^```$", re.M | re.S)
 PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
-# An error reply is no success, though curl alone takes it for one.
-CURL_FAILS = 'curl() { command curl --fail-with-body "$@"; }\n'
 
 
 def pages():
@@ -25,17 +29,25 @@ def pages():
 
 
 def blocks(page):
-    """The commands of a page: (line, text, reason why not to run it or None)."""
+    """The commands of a page: (line, text, exit status, reason not to run it or None)."""
     with open(page, encoding="utf-8") as file:
         text = file.read()
     for found in BLOCK.finditer(text):
-        if found[2] in ("sh", "bash", "shell"):
-            line = text.count("\n", 0, found.start(2)) + 1
-            yield line, found[3], found[1]
+        if found[3] in ("sh", "bash", "shell"):
+            line = text.count("\n", 0, found.start(3)) + 1
+            yield line, found[4], int(found[1] or 0), found[2]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def with_ports(commands, servers):
-    """The commands with the ports that the servers really have."""
+    """The commands with the ports that the servers really have. A server that the
+    commands start themselves gets a free one."""
+    for started in set(re.findall(r"--port (\d+)", commands)):
+        commands = re.sub(rf"\b{started}\b", str(free_port()), commands)
 
     def port(found):
         server = servers[PORTS[found[1]]]
@@ -44,28 +56,52 @@ def with_ports(commands, servers):
     return re.sub(r":(8080|8081|6060|6061)\b", port, commands)
 
 
+def run_block(commands, cwd, environment, expected):
+    """Runs commands as a shell does, and ends what they left running."""
+    process = subprocess.Popen(
+        ["bash", "-eu", "-c", commands],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        output, process.returncode = "", "none within 120 s"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    check(
+        process.returncode == expected,
+        f"exit {process.returncode}, expected {expected}:\n{commands}\n{output[-3000:]}",
+    )
+
+
 def run_page(page):
     """Runs the commands of one page, in a copy of the tree that has been built."""
     copy = lab.copy_of_tree()
     shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
     build = os.path.join(copy, "build")
     home = lab.scratch()
+    with open(os.path.join(home, ".curlrc"), "w", encoding="ascii") as file:
+        file.write("fail\n")  # An error reply is no success, though curl takes it so.
     environment = {k: v for k, v in os.environ.items() if k != "BUILD"}
     environment |= {"HOME": home, "PPROF_TMPDIR": home}
     with lab.Server("leaky", build=build, cwd=copy) as leaky:
         with lab.Server("fixed", build=build, cwd=copy) as fixed:
-            for line, commands, reason in blocks(page):
+            for line, commands, expected, reason in blocks(page):
                 if reason is not None:
                     check(len(reason) > 10, f"line {line}: the reason says too little")
                     continue
                 commands = with_ports(commands, {"leaky": leaky, "fixed": fixed})
                 try:
-                    lab.run(
-                        *("bash", "-eu", "-c", CURL_FAILS + commands),
-                        cwd=copy,
-                        env=environment,
-                        limit=120,
-                    )
+                    run_block(commands, copy, environment, expected)
                 except AssertionError as error:
                     raise AssertionError(f"line {line}: {error}") from None
 
@@ -98,7 +134,7 @@ def _():
         targets = set(re.findall(r"^([a-z-]+):", file.read(), re.MULTILINE))
     texts = [lab.run("make", "-s", cwd=lab.ROOT).stdout]
     for page in pages():
-        texts += [commands for _, commands, _ in blocks(page)]
+        texts += [commands for _, commands, _, _ in blocks(page)]
     for text in texts:
         for name in re.findall(r"\bmake ([a-z]+)\b", text):
             check(name in targets, f"make {name}: no such target")
