@@ -38,8 +38,7 @@ static int64_t cpu_read(pid_t tid)
     return (int64_t)used.tv_sec * SECOND + used.tv_nsec;
 }
 
-const struct thread_record *thread_records_find(struct thread_records *records,
-                                                pid_t tid)
+struct thread_record *thread_records_find(struct thread_records *records, pid_t tid)
 {
     if (records->index.capacity == 0) {
         return NULL;
@@ -57,11 +56,14 @@ const uintptr_t *thread_records_frames(const struct thread_records *records,
     return stacks_frames(&records->shapes, shape);
 }
 
-bool thread_records_unchanged(struct thread_records *records,
-                              const struct thread_record *record)
+bool thread_records_unchanged(const struct thread_records *records,
+                              struct thread_record *record)
 {
     if (record->cpu < 0 || cpu_read(record->tid) != record->cpu) {
         return false;
+    }
+    if (record->checked) {
+        return true; /* it has not run since, so nothing on its stack has changed */
     }
     size_t depth = 0;
     const uintptr_t *frames = thread_records_frames(records, record, &depth);
@@ -82,6 +84,7 @@ bool thread_records_unchanged(struct thread_records *records,
             return false;
         }
     }
+    record->checked = true;
     return true;
 }
 

@@ -33,6 +33,7 @@ struct thread_record {
     int64_t cpu;   /* processor time after its answer, in nanoseconds; -1: not known */
     uintptr_t base;
     size_t shape; /* number in `shapes` */
+    bool checked; /* its stack was looked at, with this processor time */
 };
 
 /* { 0 } is empty. */
@@ -44,8 +45,7 @@ struct thread_records {
 };
 
 /* The record of a thread, or NULL. */
-const struct thread_record *thread_records_find(struct thread_records *records,
-                                                pid_t tid);
+struct thread_record *thread_records_find(struct thread_records *records, pid_t tid);
 
 /* The record's frames; their number goes to ret_depth. */
 const uintptr_t *thread_records_frames(const struct thread_records *records,
@@ -57,8 +57,8 @@ const uintptr_t *thread_records_frames(const struct thread_records *records,
  * stands in its place. (Processor time is noted a moment after the answer. A thread
  * that was on its way to elsewhere in that moment has made another call by now, and its
  * return address differs.) False also where that can't be told. */
-bool thread_records_unchanged(struct thread_records *records,
-                              const struct thread_record *record);
+bool thread_records_unchanged(const struct thread_records *records,
+                              struct thread_record *record);
 
 /* Adds the record of a thread that has answered. `waited_ns` (-1: not known) is how
  * long it had waited by the kernel's account; `last` (may be NULL) is its record from

@@ -319,7 +319,7 @@ static void thread_ask(struct round *round, size_t number)
     if ((atomic_load(&slot->state) & 0xff) == SLOT_WRITING) {
         return; /* an answer of an earlier round is still being written there */
     }
-    const struct thread_record *record = thread_records_find(&records, entry->tid);
+    struct thread_record *record = thread_records_find(&records, entry->tid);
     if (record != NULL && thread_records_unchanged(&records, record)) {
         /* Nothing to ask: it has not run since it answered. */
         atomic_store(&slot->state, slot_state(round_number, SLOT_UNCHANGED));
