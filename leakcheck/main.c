@@ -27,7 +27,7 @@ static int complain(const struct failure *failure)
 /* Judges the pair of servers. */
 static int pairs_main(const struct options *options)
 {
-    struct failure failure;
+    struct failure failure = {""};
     struct judgement judgement = {0};
     struct judge_order order = {
         .urls = {options->urls[0], options->urls[1]},
@@ -61,7 +61,7 @@ static int pairs_main(const struct options *options)
 /* Judges one server. */
 static int gate_main(const struct options *options)
 {
-    struct failure failure;
+    struct failure failure = {""};
     struct gate gate = {0};
     int status = EXIT_NO_VERDICT;
     int result = gate_run(&gate, options, &failure);
@@ -83,7 +83,7 @@ static int gate_main(const struct options *options)
 int main(int argc, char **argv)
 {
     struct options options;
-    struct failure failure;
+    struct failure failure = {""};
     if (options_parse(&options, argc, argv, &failure) < 0) {
         fprintf(stderr, "leakcheck: %s\nTry leakcheck --help.\n", failure.text);
         return EXIT_NO_VERDICT;

@@ -95,11 +95,35 @@ static int number_parse(const char *text, bool sizes, int64_t least, int64_t mos
     return 0;
 }
 
+/* Where an option's text goes; NULL if the option takes none. */
+static const char **text_place(struct options *options, int option)
+{
+    switch (option) {
+    case OPTION_JSON:
+        return &options->json;
+    case OPTION_REPORT:
+        return &options->report;
+    case OPTION_SOURCE:
+        return &options->source;
+    case OPTION_URL:
+        return &options->url;
+    case OPTION_DRIVE:
+        return &options->drive;
+    default:
+        return NULL;
+    }
+}
+
 static int option_take(struct options *options, int option, const char *value,
                        struct failure *failure)
 {
     int64_t number = 0;
     int result = 0;
+    const char **text = text_place(options, option);
+    if (text != NULL) {
+        *text = value;
+        return 0;
+    }
     switch (option) {
     case OPTION_SCENARIO:
         if (options->scenario_count == OPTION_SCENARIOS_MAX) {
@@ -122,21 +146,6 @@ static int option_take(struct options *options, int option, const char *value,
         result = number_parse(value, false, 0, 1000000, &number);
         options->max_threads = (double)number;
         break;
-    case OPTION_JSON:
-        options->json = value;
-        return 0;
-    case OPTION_REPORT:
-        options->report = value;
-        return 0;
-    case OPTION_SOURCE:
-        options->source = value;
-        return 0;
-    case OPTION_URL:
-        options->url = value;
-        return 0;
-    case OPTION_DRIVE:
-        options->drive = value;
-        return 0;
     case OPTION_HELP:
         options->help = true;
         return 0;

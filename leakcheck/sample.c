@@ -21,7 +21,7 @@ static struct sample sample_start(void)
 static int counts_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {
-    struct profile profile;
+    struct profile profile = {0};
     if (server->has_status) {
         struct status status;
         int result = server_status(server, &status, failure);
@@ -46,7 +46,7 @@ int sample_take(struct server *server, struct sample *ret_sample, bool named,
                 struct profile *ret_profile, struct failure *failure)
 {
     struct sample sample = sample_start();
-    struct profile profile;
+    struct profile profile = {0};
     int result = counts_take(server, &sample, failure);
     if (result == 0) {
         result = server_heap(server, named, &profile, failure);

@@ -82,7 +82,7 @@ int server_threads(struct server *server, struct profile *ret_profile,
 /* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
 static int probe_heap(struct server *server, struct failure *failure)
 {
-    struct profile profile;
+    struct profile profile = {0};
     int result = heap_fetch(server, "/debug/pprof/heap?debug=1", &profile, failure);
     if (result == 0) {
         server->is_go = profile.format == PROFILE_GO_HEAP;

@@ -51,7 +51,7 @@ static int64_t bytes_choose(const struct scenario_info *info)
 static unsigned calls_choose(const struct scenario_info *info,
                              const struct trial_plan *plan)
 {
-    int64_t calls = plan->calls;
+    int64_t calls = info->kind == KIND_TEMPORARY ? 1 : plan->calls;
     for (size_t i = 0; i < COUNTED; i++) {
         int64_t each = info->leaves.amount[counted[i]];
         int64_t limit = plan->limits.amount[counted[i]];
@@ -281,6 +281,39 @@ static int rounds_run(struct trial_run *run)
     return dwell(run);
 }
 
+/* A connection of its own for the calls that are held, opened before the baseline, so
+ * that it is not counted. */
+static int own_connection_open(struct trial_run *run)
+{
+    if (run->trial->info->kind != KIND_TEMPORARY) {
+        return 0;
+    }
+    int result = http_open(&run->own, run->server->http.base, run->failure);
+    if (result == 0) {
+        result = http_get_ok(&run->own, "/status", &run->server->reply, run->failure);
+    }
+    return result;
+}
+
+static int trial_steps(struct trial_run *run)
+{
+    int result = own_connection_open(run);
+    if (result == 0) {
+        result = baseline_take(run);
+    }
+    if (result == 0) {
+        result = rounds_run(run);
+    }
+    if (result == 0) {
+        fits_make(run->trial);
+        result = blame_all(run);
+    }
+    if (result == 0 && run->trial->info->growth_bytes_per_second > 0) {
+        result = rate_measure(run);
+    }
+    return result;
+}
+
 int trial_run(struct server *server, const struct scenario_info *info,
               const struct trial_plan *plan, struct trial *ret_trial,
               struct failure *failure)
@@ -290,33 +323,8 @@ int trial_run(struct server *server, const struct scenario_info *info,
     struct trial_run run = {
         .server = server, .plan = plan, .trial = &trial, .failure = failure};
     trial.samples = calloc(plan->rounds + 1, sizeof(*trial.samples));
-    int result = trial.samples == NULL ? -ENOMEM : 0;
-    if (result < 0) {
-        failure_set(failure, ENOMEM, "out of memory");
-        goto done;
-    }
-    if (info->kind == KIND_TEMPORARY) {
-        trial.calls = 1;
-        /* Opened before the baseline, so that the connection is not counted. */
-        result = http_open(&run.own, server->http.base, failure);
-        if (result == 0) {
-            result = http_get_ok(&run.own, "/status", &server->reply, failure);
-        }
-    }
-    if (result == 0) {
-        result = baseline_take(&run);
-    }
-    if (result == 0) {
-        result = rounds_run(&run);
-    }
-    if (result == 0) {
-        fits_make(&trial);
-        result = blame_all(&run);
-    }
-    if (result == 0 && info->growth_bytes_per_second > 0) {
-        result = rate_measure(&run);
-    }
-done:
+    int result = trial.samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                       : trial_steps(&run);
     http_close(&run.own);
     profile_release(&run.heap_base);
     profile_release(&run.heap_last);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = (const char *)data;
     const char *cut = size == 0 ? NULL : memchr(text, 1, size);
     size_t first = cut == NULL ? size : (size_t)(cut - text);
-    struct failure failure;
+    struct failure failure = {""};
     struct profile base = {0};
     struct profile last = {0};
     int result = profile_parse_heap(&base, text, first, &failure);

@@ -15,7 +15,7 @@ static void scenarios_try(const char *text, size_t size)
     struct arena arena = {0};
     struct scenario_info *list;
     size_t count;
-    struct failure failure;
+    struct failure failure = {""};
     if (scenarios_parse(&list, &count, &arena, text, size, &failure) == 0) {
         for (size_t i = 0; i < count; i++) {
             if (strpbrk(list[i].name, "/?&%. ") != NULL || list[i].name[0] == '\0' ||
@@ -30,7 +30,7 @@ static void scenarios_try(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
-    struct failure failure;
+    struct failure failure = {""};
     struct status status;
     struct resources declared;
     struct reply_error error;

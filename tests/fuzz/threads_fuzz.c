@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct failure failure;
+    struct failure failure = {""};
     struct profile profile;
     if (profile_parse_threads(&profile, (const char *)data, size, &failure) == 0) {
         struct profile none = {0};

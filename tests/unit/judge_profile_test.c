@@ -116,7 +116,7 @@ static void cut_short_is_refused(void **state)
 {
     (void)state;
     struct profile profile;
-    struct failure failure;
+    struct failure failure = {""};
     size_t whole = (size_t)(strstr(exact, "MAPPED") - exact);
     for (size_t length = 0; length < whole; length++) {
         assert_true(profile_parse_heap(&profile, exact, length, &failure) < 0);
@@ -166,7 +166,7 @@ static void threads_are_read(void **state)
 {
     (void)state;
     struct profile profile;
-    struct failure failure;
+    struct failure failure = {""};
     static const char text[] = "goroutine profile: total 3\n"
                                "2 @ 0x1 0x2\n"
                                "# labels: {\"a\":\"b\"}\n"
