@@ -151,6 +151,11 @@ static void facts_write(struct buffer *page, const struct section *section)
              text_bytes(trial_heap_growth(section->leaky)).at);
     fact_write(page, "In use", text);
     fact_write(page, "Picture", picture_sentence(section->shown->picture));
+    if (section->info->kind == KIND_CHURN) {
+        fact_write(page, "Chart",
+                   "both curves hold the buffers, a megabyte each, that "
+                   "the servers need to write their profiles");
+    }
     if (section->info->suspect[0] != '\0') {
         blame_write(page, "Blamed", &section->leaky->heap);
     }

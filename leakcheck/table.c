@@ -56,27 +56,30 @@ static void amounts_write(char *text, size_t size, const struct trial *trial,
     snprintf(text, size, "%s", first.at);
 }
 
-/* Where it leaks: "payload_read leaky/slice_prefix.c:34". */
-static void place_write(char *text, size_t size, const struct trial *trial)
+/* What it is and where: "leak: payload_read leaky/slice_prefix.c:34 (100 %)". */
+static void place_write(char *text, size_t size, const struct trial *trial,
+                        enum picture picture)
 {
     const struct blame *heap = &trial->heap;
     const struct blame *wait = &trial->wait;
-    int length = 0;
-    text[0] = '\0';
+    int length = snprintf(text, size, "%s: ", picture_name(picture));
+    int start = length;
     bool has_heap = trial->info->suspect[0] != '\0' ||
                     trial->declared.amount[RESOURCE_HEAP] > 0 ||
                     trial->info->growth_bytes_per_second > 0;
     if (has_heap && heap->growth > 0) {
-        length = snprintf(text, size, "%.100s %.100s:%u (%.0f %%)", heap->function,
-                          heap->file, heap->line,
-                          100.0 * (double)heap->growth / (double)heap->total);
+        length +=
+            snprintf(text + length, size - (size_t)length, "%.100s %.100s:%u (%.0f %%)",
+                     heap->function, heap->file, heap->line,
+                     100.0 * (double)heap->growth / (double)heap->total);
     }
-    if (wait->growth > 0 && length >= 0 && (size_t)length < size) {
-        snprintf(text + length, size - (size_t)length, "%swaits in %.100s %.100s:%u",
-                 length > 0 ? "; " : "", wait->function, wait->file, wait->line);
+    if (wait->growth > 0) {
+        length += snprintf(text + length, size - (size_t)length,
+                           "%swaits in %.100s %.100s:%u", length > start ? "; " : "",
+                           wait->function, wait->file, wait->line);
     }
-    if (text[0] == '\0') {
-        snprintf(text, size, "(not seen by a profile)");
+    if (length == start) {
+        snprintf(text + length, size - (size_t)length, "not seen by a profile");
     }
 }
 
@@ -92,8 +95,8 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     amounts_write(row.fixed, sizeof(row.fixed), &fixed->trials[index],
                   verdict_remaining);
     amounts_write(row.declared, sizeof(row.declared), trial, verdict_declared);
-    place_write(row.place, sizeof(row.place), trial);
     const struct finding *shown = &leaky->findings[index];
+    place_write(row.place, sizeof(row.place), trial, shown->picture);
     const struct finding *holds = &fixed->findings[index];
     snprintf(row.verdict, sizeof(row.verdict), "proved");
     if (!shown->good) {

@@ -33,6 +33,14 @@ const char *picture_sentence(enum picture picture)
     }
 }
 
+const char *picture_name(enum picture picture)
+{
+    static const char *const names[] = {
+        "flat",           "leak",  "stuck threads", "leak of descriptors",
+        "leak of timers", "churn", "temporary leak"};
+    return names[picture];
+}
+
 const char *picture_word(enum picture picture)
 {
     static const char *const words[] = {

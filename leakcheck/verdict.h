@@ -45,8 +45,9 @@ double verdict_declared(const struct trial *trial, enum resource resource);
 /* The same of the mended half: what it still leaves, holds or allocates per call. */
 double verdict_remaining(const struct trial *trial, enum resource resource);
 
-/* A sentence for a person, and a word for scripts. */
+/* A sentence for a person, two words for a table, and one for scripts. */
 const char *picture_sentence(enum picture picture);
+const char *picture_name(enum picture picture);
 const char *picture_word(enum picture picture);
 
 #endif
