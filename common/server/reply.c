@@ -14,8 +14,9 @@
 #include "server/json.h"
 
 #define JSON_TYPE "application/json"
-#define ONE_WRITE_BYTES                                                                \
-    2048 /* header and body; a second write costs a third of the rate */
+
+/* A reply up to this size goes out in one write: a second costs a third of the rate. */
+#define ONE_WRITE_BYTES 2048
 
 static const char *status_text(int status)
 {
