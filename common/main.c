@@ -52,6 +52,21 @@ static int directory_prepare(const char *path)
     return unlink(probe) == 0 ? 0 : -errno;
 }
 
+/* Makes a directory for the files of scenarios, in TMPDIR or /tmp, and writes its path.
+ * Returns 0 or -errno. */
+static int directory_make(char *path, size_t size)
+{
+    const char *parent = getenv("TMPDIR");
+    if (parent == NULL || parent[0] != '/') {
+        parent = "/tmp";
+    }
+    int length = snprintf(path, size, "%s/%s-XXXXXX", parent, variant.name);
+    if (length < 0 || (size_t)length >= size) {
+        return -ENAMETOOLONG;
+    }
+    return mkdtemp(path) == NULL ? -errno : 0;
+}
+
 /* Removes a directory that holds plain files only. */
 static void directory_remove(const char *path)
 {
@@ -270,10 +285,10 @@ int main(int argc, char **argv)
         return fail("cannot write to the profile directory ", options.directory, error);
     }
     signals_prepare(); /* from here on a signal leaves nothing behind */
-    char directory[64];
-    snprintf(directory, sizeof directory, "/tmp/%s-XXXXXX", variant.name);
-    if (mkdtemp(directory) == NULL) {
-        return fail("cannot make a directory ", directory, -errno);
+    char directory[1024];
+    error = directory_make(directory, sizeof directory);
+    if (error != 0) {
+        return fail("cannot make a directory ", directory, error);
     }
     int status = run(&options, directory);
     directory_remove(directory);
