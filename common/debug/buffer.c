@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <zlib.h>
 
 #define BUFFER_FIRST_BYTES ((size_t)16 * 1024)
 
@@ -114,57 +113,4 @@ void buffer_release(struct buffer *buffer)
         munmap(buffer->data, buffer->capacity);
     }
     *buffer = (struct buffer){0};
-}
-
-/* zlib's working memory, taken from a buffer too; it is given back all at once. */
-static void *gzip_allocate(void *pool, unsigned count, unsigned bytes)
-{
-    struct buffer *memory = pool;
-    size_t total = ((size_t)count * bytes + 15) / 16 * 16;
-    /* The pool must not move while zlib works in it, so it never grows. */
-    if (memory->capacity - memory->length < total) {
-        return NULL;
-    }
-    void *block = memory->data + memory->length;
-    memory->length += total;
-    return block;
-}
-
-static void gzip_free(void *pool, void *block)
-{
-    (void)pool;
-    (void)block;
-}
-
-int buffer_gzip(struct buffer *to, const struct buffer *from)
-{
-    /* deflate needs (1 << 17) + (1 << 17) bytes at these settings, and a few kilobytes
-     * for its state (zconf.h). */
-    struct buffer memory = {0};
-    z_stream stream = {.zalloc = gzip_allocate, .zfree = gzip_free, .opaque = &memory};
-    int error = -ENOMEM;
-    if (buffer_reserve(&memory, (size_t)512 * 1024) == NULL) {
-        goto done;
-    }
-    /* 16 on top of the window's size asks for gzip's header and trailer. */
-    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
-                     Z_DEFAULT_STRATEGY) != Z_OK) {
-        goto done;
-    }
-    size_t bound = deflateBound(&stream, from->length);
-    stream.next_in = (Bytef *)from->data;
-    stream.avail_in = (uInt)from->length;
-    stream.next_out = (Bytef *)buffer_reserve(to, bound);
-    stream.avail_out = (uInt)bound;
-    if (stream.next_out != NULL && deflate(&stream, Z_FINISH) == Z_STREAM_END) {
-        buffer_extend(to, stream.total_out);
-        error = 0;
-    }
-    deflateEnd(&stream);
-done:
-    buffer_release(&memory);
-    if (error != 0 && to->error == 0) {
-        to->error = error;
-    }
-    return error;
 }

@@ -39,8 +39,4 @@ void buffer_clear(struct buffer *buffer);
 /* Gives the memory back and leaves the buffer empty; takes an empty one. */
 void buffer_release(struct buffer *buffer);
 
-/* Appends `from` compressed, as a gzip file (RFC 1952). Returns 0 or -ENOMEM, which
- * is kept in `to` as well. */
-int buffer_gzip(struct buffer *to, const struct buffer *from);
-
 #endif

@@ -22,7 +22,6 @@ struct module {
     uint64_t offset; /* of `start` in the file, in bytes */
     const char *path;
     const char *build_id; /* in hexadecimal, "" if there is none */
-    bool has_lines;       /* whether its debug information gives files and lines */
 };
 
 /* What is known of an address. The strings live as long as the process, but a name that

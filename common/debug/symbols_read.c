@@ -279,7 +279,6 @@ static void lines_collect(Dwfl_Module *module, struct symbol_tables *tables)
         qsort(tables->lines.data, tables->lines_count, sizeof(struct symbol_line),
               line_compare);
     }
-    tables->module.has_lines = tables->lines_count > 0;
 }
 
 /* libdw's module of a mapping, or NULL. Behind its last module libdw answers with that

@@ -1,12 +1,10 @@
 /*
- * Buffers: what is written is there, however much; the first failure stays; a gzip file
- * unpacks to what went in.
+ * Buffers: what is written is there, however much; the first failure stays.
  */
 #include "debug/buffer.h"
 
 #include <string.h>
 #include <sys/resource.h>
-#include <zlib.h>
 
 #include "unit.h"
 
@@ -68,34 +66,6 @@ static void stays_failed_once_it_has_failed(void **state)
     buffer_release(&buffer);
 }
 
-static void gzip_unpacks_to_what_went_in(void **state)
-{
-    (void)state;
-    struct buffer plain = {0};
-    struct buffer packed = {0};
-    struct buffer unpacked = {0};
-    for (unsigned i = 0; i < 200000; i++) {
-        buffer_printf(&plain, "line %u\n", i * i % 9973);
-    }
-    buffer_text(&packed, "before");
-    assert_int_equal(buffer_gzip(&packed, &plain), 0);
-    assert_true(packed.length < plain.length / 2);
-    assert_memory_equal(packed.data, "before\x1f\x8b", 8);
-
-    z_stream stream = {.next_in = (Bytef *)packed.data + 6,
-                       .avail_in = (uInt)packed.length - 6};
-    assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
-    stream.next_out = (Bytef *)buffer_reserve(&unpacked, plain.length + 1);
-    stream.avail_out = (uInt)plain.length + 1;
-    assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
-    assert_int_equal(stream.total_out, plain.length);
-    assert_memory_equal(unpacked.data, plain.data, plain.length);
-    inflateEnd(&stream);
-    buffer_release(&plain);
-    buffer_release(&packed);
-    buffer_release(&unpacked);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,7 +73,6 @@ int main(void)
         cmocka_unit_test(prints_what_is_longer_than_expected),
         cmocka_unit_test(is_empty_and_usable_when_cleared),
         cmocka_unit_test(stays_failed_once_it_has_failed),
-        cmocka_unit_test(gzip_unpacks_to_what_went_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
