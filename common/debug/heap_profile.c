@@ -59,14 +59,42 @@ static bool number_take(struct cursor *cursor, int64_t *ret_number)
 /* "objects: bytes [objects: bytes] @", in-use first. */
 static bool values_take(struct cursor *cursor, int64_t values[STACK_VALUES])
 {
-    return number_take(cursor, &values[HEAP_INUSE_OBJECTS]) &&
-           character_take(cursor, ':') &&
-           number_take(cursor, &values[HEAP_INUSE_SPACE]) &&
-           character_take(cursor, '[') &&
-           number_take(cursor, &values[HEAP_ALLOC_OBJECTS]) &&
-           character_take(cursor, ':') &&
-           number_take(cursor, &values[HEAP_ALLOC_SPACE]) &&
-           character_take(cursor, ']') && character_take(cursor, '@');
+    bool taken =
+        number_take(cursor, &values[HEAP_INUSE_OBJECTS]) &&
+        character_take(cursor, ':') && number_take(cursor, &values[HEAP_INUSE_SPACE]) &&
+        character_take(cursor, '[') &&
+        number_take(cursor, &values[HEAP_ALLOC_OBJECTS]) &&
+        character_take(cursor, ':') && number_take(cursor, &values[HEAP_ALLOC_SPACE]) &&
+        character_take(cursor, ']') && character_take(cursor, '@');
+    /* gperftools 2.10 counts in 32 bits, with a sign that comes in after 2^31. */
+    if (taken && values[HEAP_ALLOC_OBJECTS] < 0) {
+        values[HEAP_ALLOC_OBJECTS] += INT64_C(1) << 32;
+    }
+    return taken;
+}
+
+/* A text may say what it likes: sums that are too large wrap around. */
+static void values_subtract(int64_t from[STACK_VALUES],
+                            const int64_t values[STACK_VALUES])
+{
+    for (size_t i = 0; i < STACK_VALUES; i++) {
+        from[i] = (int64_t)((uint64_t)from[i] - (uint64_t)values[i]);
+    }
+}
+
+/* What the header counts and no line does. Of objects that is known modulo 2^32 only:
+ * the header's counter comes to its end before those of the lines do. Returns whether
+ * there is anything. */
+static bool cut_settle(int64_t cut[STACK_VALUES])
+{
+    cut[HEAP_ALLOC_OBJECTS] = (int32_t)cut[HEAP_ALLOC_OBJECTS];
+    cut[HEAP_INUSE_OBJECTS] = (int32_t)cut[HEAP_INUSE_OBJECTS];
+    for (size_t i = 0; i < STACK_VALUES; i++) {
+        if (cut[i] != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int hexadecimal_digit(char character)
@@ -180,22 +208,10 @@ static void frames_into_calls(struct heap_line *line)
     }
 }
 
-static bool any_not_zero(const int64_t values[STACK_VALUES])
-{
-    for (size_t i = 0; i < STACK_VALUES; i++) {
-        if (values[i] != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int stack_collect(struct heap_text *parsed, struct heap_line *line)
 {
     frames_into_calls(line);
-    for (size_t i = 0; i < STACK_VALUES; i++) {
-        parsed->cut[i] -= line->values[i];
-    }
+    values_subtract(parsed->cut, line->values);
     return stacks_add(&parsed->stacks, line->frames, line->depth, line->values, NULL);
 }
 
@@ -221,7 +237,7 @@ int heap_text_parse(const char *text, struct heap_text *ret_parsed)
             error = -EBADMSG;
         }
     }
-    parsed.is_cut = any_not_zero(parsed.cut);
+    parsed.is_cut = cut_settle(parsed.cut);
     if (error != 0) {
         heap_text_release(&parsed);
         return error;
@@ -278,9 +294,7 @@ static bool line_add(struct profile_writer *writer, const struct text_line *line
         frames_into_calls(&stack);
         profile_add_as(writer, key, key_bytes, stack.frames, stack.depth, values);
     }
-    for (size_t i = 0; i < STACK_VALUES; i++) {
-        cut[i] -= values[i];
-    }
+    values_subtract(cut, values);
     return true;
 }
 
@@ -302,7 +316,7 @@ int heap_profile_proto(const char *text, enum heap_view view,
         }
     }
     struct profile_description description = description_of(view);
-    if (any_not_zero(cut)) {
+    if (cut_settle(cut)) {
         description_add_cut(&description, cut);
     }
     return profile_end(writer, &description, ret_profile);
@@ -313,19 +327,15 @@ static int heap_text_subtract(struct heap_text *after, const struct heap_text *b
 {
     for (size_t i = 0; i < before->stacks.count; i++) {
         const struct stack *stack = stacks_at(&before->stacks, i);
-        int64_t values[STACK_VALUES];
-        for (size_t j = 0; j < STACK_VALUES; j++) {
-            values[j] = -stack->values[j];
-        }
+        int64_t values[STACK_VALUES] = {0};
+        values_subtract(values, stack->values);
         int error = stacks_add(&after->stacks, stacks_frames(&before->stacks, stack),
                                stack->depth, values, NULL);
         if (error != 0) {
             return error;
         }
     }
-    for (size_t j = 0; j < STACK_VALUES; j++) {
-        after->cut[j] -= before->cut[j];
-    }
+    values_subtract(after->cut, before->cut);
     after->is_cut |= before->is_cut;
     return 0;
 }

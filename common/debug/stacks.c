@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-uint64_t stack_hash(const uintptr_t *frames, size_t depth)
+/* A number that equal stacks share, and different ones practically never do. */
+static uint64_t stack_hash(const uintptr_t *frames, size_t depth)
 {
     uint64_t hash = depth;
     for (size_t i = 0; i < depth; i++) {
@@ -63,7 +64,8 @@ int stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t depth,
         }
     }
     for (size_t i = 0; i < STACK_VALUES; i++) {
-        stack->values[i] += values[i];
+        /* Sums that are too large wrap around, as unsigned numbers may. */
+        stack->values[i] = (int64_t)((uint64_t)stack->values[i] + (uint64_t)values[i]);
     }
     if (ret_number != NULL) {
         *ret_number = *number - 1;

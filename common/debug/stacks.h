@@ -41,9 +41,6 @@ struct stack *stacks_at(const struct stacks *stacks, size_t number);
 /* Its frames. Pointers are good until the next stacks_add. */
 const uintptr_t *stacks_frames(const struct stacks *stacks, const struct stack *stack);
 
-/* A number that equal stacks share, and different ones practically never do. */
-uint64_t stack_hash(const uintptr_t *frames, size_t depth);
-
 void stacks_release(struct stacks *stacks);
 
 #endif

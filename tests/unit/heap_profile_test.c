@@ -184,6 +184,38 @@ static void whole_text_says_nothing_of_a_cut(void **state)
     buffer_release(&buffer);
 }
 
+/* gperftools 2.10 counts objects in 32 bits. */
+static void counters_that_came_to_their_end_are_no_cut(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "heap profile: 1: 2 [-2147483647: 9] @ heapprofile\n"
+        "1: 2 [2147483647: 4] @ 0x1\n0: 0 [2: 5] @ 0x2\n",
+        "heap profile: 1: 2 [1: 9] @ heapprofile\n"
+        "1: 2 [2147483647: 4] @ 0x1\n0: 0 [-2147483646: 5] @ 0x2\n",
+    };
+    static const int64_t objects[] = {INT64_C(2147483649), INT64_C(4294967297)};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct buffer buffer = proto_make(texts[i]);
+        assert_totals(&buffer, objects[i], 9, 1, 2);
+        assert_int_equal(proto_number(proto_of(&buffer), 13), 0);
+        buffer_release(&buffer);
+    }
+}
+
+static void sums_beyond_all_measure_do_no_harm(void **state)
+{
+    (void)state;
+    char text[4096] = "heap profile: 1: 2 [1: 2] @ heapprofile\n";
+    for (int i = 0; i < 12; i++) {
+        strcat(text, "0: 999999999999999999 [0: -999999999999999999] @ 0x1\n");
+    }
+    struct buffer buffer = proto_make(text);
+    buffer_release(&buffer);
+    assert_int_equal(heap_profile_difference(text, text, 1, 0, &buffer), 0);
+    buffer_release(&buffer);
+}
+
 static void text_comments_each_frame(void **state)
 {
     (void)state;
@@ -339,6 +371,8 @@ int main(void)
         cmocka_unit_test(second_proto_is_the_same_and_reads_nothing),
         cmocka_unit_test(cut_text_still_has_the_totals_of_the_header),
         cmocka_unit_test(whole_text_says_nothing_of_a_cut),
+        cmocka_unit_test(counters_that_came_to_their_end_are_no_cut),
+        cmocka_unit_test(sums_beyond_all_measure_do_no_harm),
         cmocka_unit_test(text_comments_each_frame),
         cmocka_unit_test(difference_is_by_stack_and_may_be_negative),
         cmocka_unit_test(a_text_cut_anywhere_does_no_harm),
