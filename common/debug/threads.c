@@ -70,7 +70,11 @@ static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t round_number;
 static struct thread_records records; /* of the last round */
 
-/* But these two: handlers count their answers and wake the asker at the wanted one. */
+/* But these two: handlers count their answers and wake the asker at the wanted one.
+ * Above the count stands the round, as a handler may be held up between its answer and
+ * its counting: the next round must not take it for one of its own. */
+#define COUNT_BITS 16
+#define COUNT_MASK ((1U << COUNT_BITS) - 1)
 static atomic_uint answers;
 static atomic_uint answers_wanted;
 
@@ -79,6 +83,12 @@ static int64_t now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 * MILLISECOND + now.tv_nsec;
+}
+
+/* So many answers in that round. */
+static unsigned answers_count(uint32_t round, unsigned count)
+{
+    return round << COUNT_BITS | count;
 }
 
 static uint64_t slot_state(uint32_t round, enum slot_phase phase)
@@ -145,6 +155,20 @@ static void answer_copy(struct thread_answer *to, const struct thread_answer *fr
     memcpy(to->places, from->places, from->depth * sizeof from->places[0]);
 }
 
+/* Counts an answer, unless its round is over. */
+static void answer_count(uint32_t round)
+{
+    unsigned seen = atomic_load(&answers);
+    do {
+        if ((seen & ~COUNT_MASK) != answers_count(round, 0)) {
+            return;
+        }
+    } while (!atomic_compare_exchange_weak(&answers, &seen, seen + 1));
+    if (seen + 1 == atomic_load(&answers_wanted)) {
+        syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
 /* The handler's work: nothing but memory of its own, atomics and system calls. The
  * asker answers to itself in the same way, but outside of a handler: `inside`. */
 static void slot_answer(struct slot *slot, uint32_t round, bool inside)
@@ -168,9 +192,7 @@ static void slot_answer(struct slot *slot, uint32_t round, bool inside)
     }
     answer_copy(&slot->answer, &walk.answer);
     atomic_store(&slot->state, slot_state(round, SLOT_DONE));
-    if (atomic_fetch_add(&answers, 1) + 1 == atomic_load(&answers_wanted)) {
-        syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    }
+    answer_count(round);
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -253,10 +275,10 @@ static int threads_list(struct threads *threads)
 /* Waits until `target` answers are in, or `until`. Returns whether they are. */
 static bool answers_wait(unsigned target, int64_t until)
 {
-    atomic_store(&answers_wanted, target);
+    atomic_store(&answers_wanted, answers_count(round_number, target));
     for (;;) {
         unsigned seen = atomic_load(&answers);
-        if ((int)(seen - target) >= 0) {
+        if ((seen & COUNT_MASK) >= target) {
             return true;
         }
         int64_t left = until - now_ns();
@@ -352,10 +374,15 @@ static void round_ask(struct round *round)
         thread_ask(round, i);
         round->asked_count = i + 1;
         unsigned expected = round->sent - round->closed - round->lost;
-        if ((int)(expected - atomic_load(&answers)) >= WINDOW &&
-            !answers_wait(expected - WINDOW / 2, now_ns() + FIRST_LOOK)) {
+        if (expected < (atomic_load(&answers) & COUNT_MASK) + WINDOW) {
+            continue;
+        }
+        int64_t until = now_ns() + FIRST_LOOK;
+        until = until < round->deadline ? until : round->deadline;
+        if (!answers_wait(expected - WINDOW / 2, until)) {
             /* Those who keep silent must not hold up the others. */
-            round->lost = round->sent - round->closed - atomic_load(&answers);
+            round->lost =
+                round->sent - round->closed - (atomic_load(&answers) & COUNT_MASK);
         }
     }
 }
@@ -478,7 +505,7 @@ int threads_read(bool details, struct threads *ret_threads)
         int64_t now = now_ns();
         round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;
         round_number++;
-        atomic_store(&answers, 0);
+        atomic_store(&answers, answers_count(round_number, 0));
         round_ask(&round);
         round_wait(&round);
         error = round_collect(&round, now);
