@@ -50,6 +50,25 @@ static bool refuse_without_profile(struct request *request)
     return true;
 }
 
+/* Says why there is no profile. */
+static void refuse_failed(struct request *request, int error)
+{
+    const char *code = "heap_limit";
+    const char *hint = "ask again, or start the server with a larger --max-heap";
+    if (error == -ECANCELED) {
+        code = "stopping";
+        hint = "the server is being stopped";
+    } else if (error == -EMFILE || error == -ENFILE) {
+        code = "fd_limit";
+        hint = "start the server with a larger --max-fds";
+    } else if (error == -ENOBUFS) {
+        code = "thread_limit";
+        hint = "their mappings leave no room for stacks: see --max-threads";
+    }
+    reply_error(request, 503, code, hint, "the profile could not be written: %s",
+                strerror(-error));
+}
+
 /* Sends what was written to `buffer`, or says why it could not be, and releases it. */
 static void reply_profile(struct request *request, const char *type, int error,
                           struct buffer *buffer)
@@ -60,8 +79,7 @@ static void reply_profile(struct request *request, const char *type, int error,
     if (error == 0) {
         reply_data(request, 200, type, "", buffer->data, buffer->length);
     } else {
-        reply_error(request, 503, "heap_limit", "ask again",
-                    "the profile could not be written: %s", strerror(-error));
+        refuse_failed(request, error);
     }
     buffer_release(buffer);
 }
