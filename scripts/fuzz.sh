@@ -37,4 +37,4 @@ for source in tests/fuzz/*_fuzz.c; do
     fi
     grep -E 'number_of_executed_units' "$scratch/log"
 done
-rmdir --ignore-fail-on-non-empty out/fuzz
+rmdir --ignore-fail-on-non-empty out/fuzz out

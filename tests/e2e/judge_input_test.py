@@ -49,6 +49,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         """Nothing: the output belongs to the tests."""
 
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        self.posted = self.rfile.read(length).decode()
+        self.do_GET()
+
     def do_GET(self):
         path = self.path.split("?", 1)[0]
         reply = self.server.routes.get(path)
@@ -91,6 +96,37 @@ def no_fault():
     with Stand(good()) as stand:
         done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
     check("holds" in done.stdout, done.stdout)
+
+
+@test("a gperftools server without comments: /pprof/symbol names who leaks")
+def plain_gperftools():
+    calls = []
+    names = {"0x100f": "payload_keep", "0x201f": "library_make"}
+
+    def heap(_):
+        held = len(calls) * 10000
+        return (
+            f"heap profile: 1: {held} [1: {held}] @ heapprofile\n"
+            f"1: {held} [1: {held}] @ 0x2020 0x1010\n\nMAPPED_LIBRARIES:\n"
+            "1000-2000 r-xp 0 08:01 1 /bin/server\n2000-3000 r-xp 0 08:01 2 /lib/x.so\n"
+        )
+
+    def symbol(handler):
+        asked = handler.posted.split("+")
+        return "".join(f"{address}\t{names[address]}\n" for address in asked)
+
+    def work(_):
+        calls.append(1)
+        return "done"
+
+    with Stand(good(pprof_heap=heap, pprof_symbol=symbol, work=work)) as stand:
+        done = lab.run(
+            *(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "3"),
+            check_exit=False,
+        )
+    equal(done.returncode, 1, done.stdout + done.stderr)
+    check("9.8 KiB a call" in done.stdout, done.stdout)
+    check("payload_keep" in done.stdout, done.stdout)
 
 
 @test("nobody listens")

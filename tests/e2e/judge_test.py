@@ -141,6 +141,11 @@ def mended_twice():
     check("0 of 4 leaks shown, 4 of 4 fixes hold" in done.stdout, done.stdout)
 
 
+def calls_of(server):
+    """How many scenarios the server has run."""
+    return sum(one["calls"] for one in server.status()["scenarios"].values())
+
+
 def on_terminal(environment):
     """What leakcheck prints on a terminal."""
     mine, its = pty.openpty()
@@ -205,6 +210,20 @@ def guard_rail():
     target = ["--url", leaky.url, "--drive", "/leak/slice-prefix?id=x&bytes=250M"]
     done = judge(*target, expect=2)
     check("heap_limit" in done.stderr, done.stderr)
+
+
+@test("a server that is killed in the middle of the run: no verdict, one line, exit 2")
+def killed():
+    victim = lab.Server("fixed")
+    command = [JUDGE, leaky.url, victim.url]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        lab.wait_until(lambda: calls_of(victim) > 40, what="the judge at work")
+        victim.process.kill()
+        out, errors = process.communicate(timeout=60)
+    equal((process.returncode, out), (2, ""), f"exit and output: {errors}")
+    equal(len(errors.splitlines()), 1, errors)
+    check(victim.url in errors, errors)
 
 
 lab.main()
