@@ -79,6 +79,7 @@ struct profile_writer {
     struct table file_ids;     /* of a file's name, by the pointer to it */
     struct table module_ids;   /* by start */
     uint32_t known_count;
+    uint32_t known_last; /* the number that was asked for last */
     uint32_t locations_count;
     uint32_t functions_count;
     uint32_t modules_count;
@@ -373,6 +374,14 @@ static const struct known_stack *known_at(const struct profile_writer *writer,
     return (const struct known_stack *)(const void *)writer->known.data + number - 1;
 }
 
+static bool known_is(const struct profile_writer *writer, uint32_t number,
+                     const char *key, size_t key_bytes)
+{
+    const struct known_stack *known = known_at(writer, number);
+    return known->key_bytes == key_bytes &&
+           memcmp(writer->known_bytes.data + known->key, key, key_bytes) == 0;
+}
+
 /* The place in the index for the key's number: it is 0 if the key is new. NULL when
  * memory is short. */
 static uint32_t *known_find(struct profile_writer *writer, const char *key,
@@ -384,9 +393,7 @@ static uint32_t *known_find(struct profile_writer *writer, const char *key,
             return number;
         }
         /* Two keys may share a hash: then the next number is the second one's. */
-        const struct known_stack *known = known_at(writer, *number);
-        if (known->key_bytes == key_bytes &&
-            memcmp(writer->known_bytes.data + known->key, key, key_bytes) == 0) {
+        if (known_is(writer, *number, key, key_bytes)) {
             return number;
         }
     }
@@ -395,11 +402,18 @@ static uint32_t *known_find(struct profile_writer *writer, const char *key,
 bool profile_add_known(struct profile_writer *writer, const char *key, size_t key_bytes,
                        const int64_t *values)
 {
-    uint32_t *number = known_find(writer, key, key_bytes);
-    if (number == NULL || *number == 0) {
+    /* Profiles of one program list their stacks in nearly the same order, so the next
+     * one is looked at before the index is. */
+    uint32_t guess = writer->known_last + 1;
+    if (guess > writer->known_count || !known_is(writer, guess, key, key_bytes)) {
+        const uint32_t *number = known_find(writer, key, key_bytes);
+        guess = number == NULL ? 0 : *number;
+    }
+    if (guess == 0) {
         return false;
     }
-    const struct known_stack *known = known_at(writer, *number);
+    writer->known_last = guess;
+    const struct known_stack *known = known_at(writer, guess);
     if (!values_all_zero(values, writer->values_count)) {
         sample_write(writer, writer->known_bytes.data + known->ids, known->ids_bytes,
                      values);
@@ -463,6 +477,7 @@ struct profile_writer *profile_begin(size_t values_count)
         mappings_write(writer);
     }
     writer->values_count = values_count;
+    writer->known_last = 0;
     return writer;
 }
 

@@ -123,11 +123,14 @@ def main():
         go_process.wait()
         idle = status_times(server)
         busy, profiles = status_meanwhile(server)
-        good &= verdict(
-            f"/status, 99th percentile: {idle:.1f} ms at rest, with {profiles} thread profiles "
-            f"meanwhile {busy:.1f} ms, under {STATUS_BOUND_MS:.0f} wanted",
-            busy < STATUS_BOUND_MS,
+        text = (
+            f"/status, 99th percentile: {idle:.1f} ms at rest, with {profiles} thread "
+            f"profiles meanwhile {busy:.1f} ms, under {STATUS_BOUND_MS:.0f} wanted"
         )
+        if busy >= STATUS_BOUND_MS and idle >= STATUS_BOUND_MS / 2:
+            print(f"threads: {text}: the machine is too busy to tell", flush=True)
+        else:
+            good &= verdict(text, busy < STATUS_BOUND_MS)
         server.stop(limit=30)
     sys.exit(0 if good else 1)
 
