@@ -177,8 +177,8 @@ debug_url() {
 start_anyhow() {
     local name=$1
     if ! start_server "$name"; then
-        printf '%s cannot use its own ports:\n  %s\nSo it gets free ones instead.\n' \
-            "$name" "$(tail -n 1 "out/$name.log")"
+        printf '%s cannot use its own ports:\n%s\nSo it gets free ones instead.\n' \
+            "$name" "$(tail -n 1 "out/$name.log" | fold -s -w 76 | sed 's/^/  /; s/ *$//')"
         start_server "$name" --port 0 --debug-port 0 ||
             fail "$name does not start: $(tail -n 3 "out/$name.log")"
     fi

@@ -3,7 +3,8 @@ condition, heap profiles, and results as TAP (https://testanything.org).
 
 A test file holds functions marked @test("the promise"), and ends with lab.main().
 Each function is one TAP line; it fails by an exception. Python's standard library
-only, so that Debian's python3 is enough.
+only, so that Debian's python3 is enough. tests/run.py runs two test files at a time; one
+that measures time or load has the line "# alone" near its top.
 """
 
 import atexit
