@@ -24,7 +24,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -Icommon -Og -g -f
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
-SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lz -lm
+SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
 JUDGE_LIBS := -lcurl -lcjson -lm
 
 ifneq ($(SANITIZE),)
@@ -112,7 +112,7 @@ $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
 DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer heap_profile stacks symbols threads)
 $(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
-$(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf -lz
+$(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
 $(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \

@@ -22,7 +22,6 @@ readonly lab_packages=(
     libsqlite3-dev
     make
     uthash-dev
-    zlib1g-dev
 )
 
 # What the tests need besides: a second compiler, checkers, and what drives the servers.
@@ -32,6 +31,7 @@ readonly test_packages=(
     clang-tidy
     cppcheck
     golang-go
+    graphviz
     libclang-rt-14-dev
     libcmocka-dev
     python3
