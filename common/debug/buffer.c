@@ -1,6 +1,7 @@
 /*
- * Growable memory from mmap: mremap makes it larger without a copy. See buffer.h for
- * why it is not malloc.
+ * Growable memory from mmap. See buffer.h for why it is not malloc. It grows by
+ * copying, though mremap would not need to: ThreadSanitizer does not know mremap, and
+ * takes what was at the new place before for a race.
  */
 #include "debug/buffer.h"
 
@@ -23,12 +24,14 @@ static int buffer_grow(struct buffer *buffer, size_t capacity)
         }
         larger *= 2;
     }
-    void *data = buffer->data == NULL
-                     ? mmap(NULL, larger, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                     : mremap(buffer->data, buffer->capacity, larger, MREMAP_MAYMOVE);
+    void *data =
+        mmap(NULL, larger, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) {
         return -ENOMEM;
+    }
+    if (buffer->data != NULL) {
+        memcpy(data, buffer->data, buffer->length);
+        munmap(buffer->data, buffer->capacity);
     }
     buffer->data = data;
     buffer->capacity = larger;

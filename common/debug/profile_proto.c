@@ -578,6 +578,10 @@ int profile_end(struct profile_writer *writer,
     struct kept kept = kept_save(writer);
     description_write(writer, description, ret_profile);
     rest_write(writer, description);
+    /* Room for all at once: growing step by step would copy it again and again. */
+    buffer_reserve(ret_profile, writer->samples.length + writer->mappings.length +
+                                    writer->locations.length +
+                                    writer->functions.length + writer->strings.length);
     part_append(writer, ret_profile, &writer->samples);
     part_append(writer, ret_profile, &writer->mappings);
     part_append(writer, ret_profile, &writer->locations);
