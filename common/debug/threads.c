@@ -459,6 +459,8 @@ static int round_collect(struct round *round, int64_t now)
     struct thread_records fresh = {0};
     int error = 0;
     size_t kept = 0;
+    /* Room for all at once: growing step by step would copy it again and again. */
+    buffer_reserve(&fresh.entries, threads->count * sizeof(struct thread_record));
     for (size_t i = 0; i < threads->count && error == 0; i++) {
         struct thread_entry *entry = threads_at(threads, i);
         if (entry->tid != 0) {
