@@ -35,7 +35,20 @@ def pair_rule(copy):
     return done.returncode, done.stderr
 
 
-copy_to_break = lab.copy_of_tree()
+def copy_with(*names):
+    """A copy of the tree that has these scenarios alone: checked in no time."""
+    copy = lab.copy_of_tree()
+    for name in lab.scenario_names():
+        name = name.replace("-", "_")
+        if name not in names:
+            line = re.search(rf"    X\({name}\).*\n", read(copy, "common/scenario.h"))[0]
+            change(copy, "common/scenario.h", line, "")
+            for half in ("leaky", "fixed"):
+                os.unlink(os.path.join(copy, half, f"{name}.c"))
+    return copy
+
+
+copy_to_break = copy_with("slice_prefix", "slice_tail", "string_prefix")
 
 
 def must_reject(what, words, *changes):
@@ -131,7 +144,7 @@ must_reject(
 must_reject(
     "a scenario that is not in the list",
     "slice_prefix: SCENARIO_LIST",
-    ("common/scenario.h", re.search(r"    X\(slice_prefix\).*\n", read(lab.ROOT, "common/scenario.h"))[0], ""),
+    ("common/scenario.h", re.search(r"    X\(slice_prefix\).*\n", read(copy_to_break, "common/scenario.h"))[0], ""),
 )
 
 
