@@ -1,42 +1,22 @@
 /*
  * One round of questions and answers. Most of its time goes into waking threads, so
- * those that have not run since the last round are left asleep: thread_records.h.
- *
- * The hard part is the late answer: a thread may run its handler long after the asker
- * has given up, when the slot may already serve another round. So a slot has a state
- * word that holds the number of the round, and it changes hands by compare-and-swap:
- *
- *   asker:   (round, ASKED)                       before the signal is sent
- *   handler: (round, ASKED)   -> (round, WRITING) or it leaves the slot alone
- *            (round, WRITING) -> (round, DONE)
- *   asker:   (round, ASKED)   -> (round, CLOSED)  when it gives up
- *
- * The handler carries the round's number in its signal. It unwinds into its own stack
- * first and copies last, so WRITING lasts for a moment only; if it outlasts a round all
- * the same, the slot is not used until it is over. The slots' memory is never given
- * back, so a late answer finds it in place whenever it comes.
+ * those that have not run since the last round are left asleep: thread_records.h. How a
+ * thread is asked, and answers: thread_slots.c.
  */
 #include "debug/threads.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include <unwind.h>
 
 #include "debug/thread_details.h"
 #include "debug/thread_records.h"
+#include "debug/thread_slots.h"
 
 #define MILLISECOND INT64_C(1000000)
 
@@ -47,36 +27,11 @@
 /* The first look at who has not answered yet. */
 #define FIRST_LOOK (20 * MILLISECOND)
 
-enum slot_phase {
-    SLOT_FREE,
-    SLOT_ASKED,
-    SLOT_WRITING,
-    SLOT_DONE,
-    SLOT_CLOSED,
-    SLOT_UNCHANGED
-};
-
-struct slot {
-    _Atomic uint64_t state; /* round << 8 | phase */
-    struct thread_answer answer;
-};
-
-static struct slot *slots; /* THREADS_MAX */
-static pid_t process_id;
 static int task_fd = -1;
 
-/* Everything below belongs to the round, and so to who holds the lock. */
+/* Both belong to the round, and so to who holds the lock. */
 static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint32_t round_number;
 static struct thread_records records; /* of the last round */
-
-/* But these two: handlers count their answers and wake the asker at the wanted one.
- * Above the count stands the round, as a handler may be held up between its answer and
- * its counting: the next round must not take it for one of its own. */
-#define COUNT_BITS 16
-#define COUNT_MASK ((1U << COUNT_BITS) - 1)
-static atomic_uint answers;
-static atomic_uint answers_wanted;
 
 static int64_t now_ns(void)
 {
@@ -85,150 +40,14 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000 * MILLISECOND + now.tv_nsec;
 }
 
-/* So many answers in that round. */
-static unsigned answers_count(uint32_t round, unsigned count)
-{
-    return round << COUNT_BITS | count;
-}
-
-static uint64_t slot_state(uint32_t round, enum slot_phase phase)
-{
-    return (uint64_t)round << 8 | phase;
-}
-
-/* A walk up the stack of a thread, in its signal handler. */
-struct walk {
-    bool inside; /* behind the handler's own frames */
-    struct thread_answer answer;
-};
-
-/* Notes where on the stack the return address of this frame stands, if it stands where
- * x86-64 puts it: right below the caller's stack pointer, which is what the unwinder
- * calls the frame address. Elsewhere nothing is noted, and threads are always asked. */
-static void frame_place(struct thread_answer *answer, uintptr_t address,
-                        uintptr_t frame_address)
-{
-    if (answer->depth == 0) {
-        answer->base = frame_address & ~(sizeof(uintptr_t) - 1);
-        answer->places[0] = 0; /* the leaf has none */
-        answer->placed = 1;
-        return;
-    }
-    uintptr_t place = frame_address - sizeof(uintptr_t);
-    uintptr_t words = (place - answer->base) / sizeof(uintptr_t);
-    if (answer->placed == answer->depth && place >= answer->base &&
-        place % sizeof(uintptr_t) == 0 && words <= UINT16_MAX &&
-        *(const uintptr_t *)place == address) {
-        answer->places[answer->depth] = (uint16_t)words;
-        answer->placed++;
-    }
-}
-
-static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument)
-{
-    struct walk *walk = argument;
-    struct thread_answer *answer = &walk->answer;
-    int interrupted = 0;
-    uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
-    /* The first frame that was interrupted is where the signal came in. */
-    walk->inside |= interrupted != 0;
-    if (!walk->inside || address == 0) {
-        return _URC_NO_REASON;
-    }
-    if (answer->depth == THREADS_DEPTH_MAX) {
-        return _URC_END_OF_STACK;
-    }
-    frame_place(answer, address, _Unwind_GetCFA(context));
-    /* A return address stands behind the call; its predecessor is inside it. */
-    answer->frames[answer->depth++] = interrupted ? address : address - 1;
-    return _URC_NO_REASON;
-}
-
-/* Copies what there is of an answer, and not the room for more. */
-static void answer_copy(struct thread_answer *to, const struct thread_answer *from)
-{
-    to->depth = from->depth;
-    to->placed = from->placed;
-    to->base = from->base;
-    to->switches = from->switches;
-    memcpy(to->frames, from->frames, from->depth * sizeof from->frames[0]);
-    memcpy(to->places, from->places, from->depth * sizeof from->places[0]);
-}
-
-/* Counts an answer, unless its round is over. */
-static void answer_count(uint32_t round)
-{
-    unsigned seen = atomic_load(&answers);
-    do {
-        if ((seen & ~COUNT_MASK) != answers_count(round, 0)) {
-            return;
-        }
-    } while (!atomic_compare_exchange_weak(&answers, &seen, seen + 1));
-    if (seen + 1 == atomic_load(&answers_wanted)) {
-        syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    }
-}
-
-/* The handler's work: nothing but memory of its own, atomics and system calls. The
- * asker answers to itself in the same way, but outside of a handler: `inside`. */
-static void slot_answer(struct slot *slot, uint32_t round, bool inside)
-{
-    uint64_t state = slot_state(round, SLOT_ASKED);
-    if (atomic_load(&slot->state) != state) {
-        return; /* too late: nobody waits for this any more */
-    }
-    struct walk walk;
-    walk.inside = inside;
-    walk.answer.depth = 0;
-    walk.answer.placed = 0;
-    walk.answer.base = 0;
-    _Unwind_Backtrace(walk_frame, &walk);
-    struct rusage usage;
-    syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
-    walk.answer.switches = usage.ru_nvcsw;
-    if (!atomic_compare_exchange_strong(&slot->state, &state,
-                                        slot_state(round, SLOT_WRITING))) {
-        return;
-    }
-    answer_copy(&slot->answer, &walk.answer);
-    atomic_store(&slot->state, slot_state(round, SLOT_DONE));
-    answer_count(round);
-}
-
-static void on_signal(int signal, siginfo_t *info, void *context)
-{
-    (void)signal, (void)context;
-    int saved = errno;
-    uint64_t value = (uintptr_t)info->si_value.sival_ptr;
-    uint32_t number = (uint32_t)value;
-    /* Another process may send this signal too, with whatever it likes in it. */
-    if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
-        number < THREADS_MAX) {
-        slot_answer(&slots[number], (uint32_t)(value >> 32), false);
-    }
-    errno = saved;
-}
-
 int threads_start(void)
 {
-    process_id = getpid();
-    task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (task_fd < 0) {
-        return -errno;
+    int error = thread_slots_start();
+    if (error == 0) {
+        task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        error = task_fd < 0 ? -errno : 0;
     }
-    void *memory = mmap(NULL, THREADS_MAX * sizeof(struct slot), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return -errno;
-    }
-    slots = memory;
-    /* The unwinder sets itself up at its first use, which must not be in a handler. */
-    struct walk walk = {0};
-    _Unwind_Backtrace(walk_frame, &walk);
-    struct sigaction action = {.sa_sigaction = on_signal,
-                               .sa_flags = SA_SIGINFO | SA_RESTART};
-    sigfillset(&action.sa_mask);
-    return sigaction(THREADS_SIGNAL, &action, NULL) == 0 ? 0 : -errno;
+    return error;
 }
 
 struct thread_entry *threads_at(const struct threads *threads, size_t number)
@@ -272,25 +91,6 @@ static int threads_list(struct threads *threads)
     }
 }
 
-/* Waits until `target` answers are in, or `until`. Returns whether they are. */
-static bool answers_wait(unsigned target, int64_t until)
-{
-    atomic_store(&answers_wanted, answers_count(round_number, target));
-    for (;;) {
-        unsigned seen = atomic_load(&answers);
-        if ((seen & COUNT_MASK) >= target) {
-            return true;
-        }
-        int64_t left = until - now_ns();
-        if (left <= 0) {
-            return false;
-        }
-        struct timespec timeout = {.tv_sec = left / (1000 * MILLISECOND),
-                                   .tv_nsec = left % (1000 * MILLISECOND)};
-        syscall(SYS_futex, &answers, FUTEX_WAIT_PRIVATE, seen, &timeout, NULL, 0);
-    }
-}
-
 /* A round that is under way. */
 struct round {
     struct threads *threads;
@@ -302,65 +102,36 @@ struct round {
     pid_t own_tid;
 };
 
-/* Gives up on a slot. If its handler is just writing, waits for that moment to pass. */
-static void slot_close(struct round *round, size_t number)
+static void slot_give_up(struct round *round, size_t number)
 {
-    struct slot *slot = &slots[number];
-    uint64_t state = slot_state(round_number, SLOT_ASKED);
-    if (atomic_compare_exchange_strong(&slot->state, &state,
-                                       slot_state(round_number, SLOT_CLOSED))) {
-        round->closed++;
-        return;
-    }
-    for (int i = 0; i < 1000; i++) {
-        if ((atomic_load(&slot->state) & 0xff) != SLOT_WRITING) {
-            return;
-        }
-        sched_yield();
-    }
-}
-
-/* Sends the signal. Returns 0 or -errno. */
-static int slot_ask(size_t number, pid_t tid)
-{
-    siginfo_t info = {.si_signo = THREADS_SIGNAL, .si_code = SI_QUEUE};
-    info.si_pid = process_id;
-    info.si_uid = getuid();
-    uint64_t value = (uint64_t)round_number << 32 | number;
-    info.si_value.sival_ptr = (void *)(uintptr_t)value;
-    return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, THREADS_SIGNAL, &info) == 0
-               ? 0
-               : -errno;
+    round->closed += thread_slot_close(number) ? 1 : 0;
 }
 
 /* Asks one thread. */
 static void thread_ask(struct round *round, size_t number)
 {
     struct thread_entry *entry = threads_at(round->threads, number);
-    struct slot *slot = &slots[number];
-    if ((atomic_load(&slot->state) & 0xff) == SLOT_WRITING) {
-        return; /* an answer of an earlier round is still being written there */
+    if (!thread_slot_free(number)) {
+        return;
     }
     struct thread_record *record = thread_records_find(&records, entry->tid);
     if (record != NULL && thread_records_unchanged(&records, record)) {
         /* Nothing to ask: it has not run since it answered. */
-        atomic_store(&slot->state, slot_state(round_number, SLOT_UNCHANGED));
+        thread_slot_skip(number);
         return;
     }
-    atomic_store(&slot->state, slot_state(round_number, SLOT_ASKED));
     round->sent++;
     if (entry->tid == round->own_tid) {
-        slot_answer(slot, round_number, true);
+        thread_slot_ask_self(number);
         return;
     }
-    int error = slot_ask(number, entry->tid);
-    /* The kernel queues a limited number of signals: RLIMIT_SIGPENDING. */
+    int error = thread_slot_ask(number, entry->tid);
     while (error == -EAGAIN && now_ns() < round->deadline) {
-        answers_wait(round->sent - round->closed, now_ns() + MILLISECOND);
-        error = slot_ask(number, entry->tid);
+        thread_slots_wait(round->sent - round->closed, now_ns() + MILLISECOND);
+        error = thread_slot_ask(number, entry->tid);
     }
     if (error != 0) {
-        slot_close(round, number);
+        slot_give_up(round, number);
     }
     if (error == -ESRCH) {
         entry->tid = 0; /* it has ended meanwhile */
@@ -374,15 +145,14 @@ static void round_ask(struct round *round)
         thread_ask(round, i);
         round->asked_count = i + 1;
         unsigned expected = round->sent - round->closed - round->lost;
-        if (expected < (atomic_load(&answers) & COUNT_MASK) + WINDOW) {
+        if (expected < thread_slots_answered() + WINDOW) {
             continue;
         }
         int64_t until = now_ns() + FIRST_LOOK;
         until = until < round->deadline ? until : round->deadline;
-        if (!answers_wait(expected - WINDOW / 2, until)) {
+        if (!thread_slots_wait(expected - WINDOW / 2, until)) {
             /* Those who keep silent must not hold up the others. */
-            round->lost =
-                round->sent - round->closed - (atomic_load(&answers) & COUNT_MASK);
+            round->lost = round->sent - round->closed - thread_slots_answered();
         }
     }
 }
@@ -392,15 +162,14 @@ static void round_look(struct round *round)
 {
     for (size_t i = 0; i < round->asked_count; i++) {
         struct thread_entry *entry = threads_at(round->threads, i);
-        if (entry->tid == 0 ||
-            atomic_load(&slots[i].state) != slot_state(round_number, SLOT_ASKED)) {
+        if (entry->tid == 0 || !thread_slot_waits(i)) {
             continue;
         }
-        if (syscall(SYS_tgkill, process_id, entry->tid, 0) != 0) {
+        if (syscall(SYS_tgkill, getpid(), entry->tid, 0) != 0) {
             entry->tid = 0;
-            slot_close(round, i);
+            slot_give_up(round, i);
         } else if (thread_blocks(task_fd, entry->tid, THREADS_SIGNAL)) {
-            slot_close(round, i);
+            slot_give_up(round, i);
         }
     }
 }
@@ -408,7 +177,7 @@ static void round_look(struct round *round)
 static void round_wait(struct round *round)
 {
     int64_t look = FIRST_LOOK;
-    while (!answers_wait(round->sent - round->closed, now_ns() + look)) {
+    while (!thread_slots_wait(round->sent - round->closed, now_ns() + look)) {
         if (now_ns() >= round->deadline) {
             break;
         }
@@ -416,7 +185,7 @@ static void round_wait(struct round *round)
         look *= 2;
     }
     for (size_t i = 0; i < round->asked_count; i++) {
-        slot_close(round, i);
+        slot_give_up(round, i);
     }
 }
 
@@ -428,16 +197,16 @@ static int thread_collect(struct threads *threads, size_t number, int64_t now,
     static const int64_t one[STACK_VALUES] = {1};
     struct thread_entry *entry = threads_at(threads, number);
     const struct thread_record *last = thread_records_find(&records, entry->tid);
-    const struct slot *slot = number < THREADS_MAX ? &slots[number] : NULL;
-    uint64_t state = slot == NULL ? 0 : atomic_load(&slot->state);
+    const struct thread_answer *answer =
+        number < THREADS_MAX ? thread_slot_answer(number) : NULL;
     int error = 0;
     size_t depth = 0;
-    if (last != NULL && state == slot_state(round_number, SLOT_UNCHANGED)) {
+    if (last != NULL && number < THREADS_MAX && thread_slot_skipped(number)) {
         error = thread_records_keep(fresh, &records, last);
-    } else if (state == slot_state(round_number, SLOT_DONE) && slot->answer.depth > 0) {
+    } else if (answer != NULL) {
         /* One that runs does not wait, though it may be found in the same place. */
         bool runs = entry->state == 'R';
-        error = thread_records_add(fresh, entry->tid, &slot->answer, runs ? NULL : last,
+        error = thread_records_add(fresh, entry->tid, answer, runs ? NULL : last,
                                    &records, now, runs ? 0 : entry->waited_ns);
     } else {
         threads->silent++;
@@ -494,8 +263,8 @@ static void details_read(struct threads *threads, bool details)
 
 int threads_read(bool details, struct threads *ret_threads)
 {
-    if (slots == NULL) {
-        return -ENOTSUP;
+    if (task_fd < 0) {
+        return -ENOTSUP; /* not started */
     }
     struct threads threads = {0};
     struct round round = {.threads = &threads, .own_tid = gettid()};
@@ -506,8 +275,7 @@ int threads_read(bool details, struct threads *ret_threads)
         details_read(&threads, details);
         int64_t now = now_ns();
         round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;
-        round_number++;
-        atomic_store(&answers, answers_count(round_number, 0));
+        thread_slots_begin();
         round_ask(&round);
         round_wait(&round);
         error = round_collect(&round, now);
