@@ -134,7 +134,10 @@ def main():
     passed = sum(program.passed for program in programs)
     failed = sum(program.failed for program in programs)
     skipped = sum(program.skipped for program in programs)
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    print(
+        f"{passed} passed, {failed} failed"
+        + (f", {skipped} skipped" if skipped else "")
+    )
     sys.exit(0 if passed and not failed else 1)
 
 

@@ -135,12 +135,17 @@ def _():
 
 @test("only scripts/setup.sh installs packages")
 def _():
-    words = re.compile(r"\b(apt-get|apt|dpkg|pip3?|npm|curl\s.*\|\s*(ba)?sh)\s+(-\S+\s+)*install\b")
+    words = re.compile(
+        r"\b(apt-get|apt|dpkg|pip3?|npm|curl\s.*\|\s*(ba)?sh)\s+(-\S+\s+)*install\b"
+    )
     for directory, names, files in os.walk(lab.ROOT):
         names[:] = [n for n in names if n not in (".git", "build", "out", "profiles")]
         for name in files:
             path = os.path.join(directory, name)
-            if os.path.relpath(path, lab.ROOT) in ("scripts/setup.sh", "tests/e2e/build_test.py"):
+            if os.path.relpath(path, lab.ROOT) in (
+                "scripts/setup.sh",
+                "tests/e2e/build_test.py",
+            ):
                 continue
             with open(path, encoding="utf-8", errors="replace") as file:
                 check(not words.search(file.read()), f"{path} installs packages")

@@ -39,7 +39,9 @@ def processes(copy):
 
 
 def nothing_left(copy):
-    lab.wait_until(lambda: not processes(copy), 8, "all that the demo started has ended")
+    lab.wait_until(
+        lambda: not processes(copy), 8, "all that the demo started has ended"
+    )
 
 
 def demo(copy, *options, **environment):
@@ -135,7 +137,9 @@ def _():
     for name in lab.scenario_names():
         row = re.search(rf"^{name} .* ok( \*+)?$", text, re.MULTILINE)
         check(row, f"no row with ok for {name}: {text}")
-    check("payload_read" in text and "nothing grew" in text, "profiles beside each other")
+    check(
+        "payload_read" in text and "nothing grew" in text, "profiles beside each other"
+    )
     check("Every leak was shown, and every fix held." in text, text)
     check(re.search(r"^  build +\d+\.\d s$", text, re.MULTILINE), "where the time went")
     for name in ("report.html", "verdict.txt", "leaky.pprof.txt", "leakcheck.json"):
@@ -143,7 +147,9 @@ def _():
     tried = re.search(r"Now try this\n(.*?)\n\n", text, re.DOTALL)[1]
     commands = re.findall(r"^  ((?:\\\n|.)+)$", tried, re.MULTILINE)
     check(len(commands) >= 6 and commands[-1] != "", tried)
-    commands.sort(key=lambda command: command.startswith("kill"))  # That one comes last.
+    commands.sort(
+        key=lambda command: command.startswith("kill")
+    )  # That one comes last.
     for command in commands:
         lab.run("bash", "-euo", "pipefail", "-c", command, cwd=copy)
     nothing_left(copy)
@@ -152,7 +158,9 @@ def _():
 @test("a pair that is swapped: its row says NO, exit 1, nothing left running")
 def _():
     copy = copy_with_build()
-    halves = [os.path.join(copy, half, "string_prefix.c") for half in ("leaky", "fixed")]
+    halves = [
+        os.path.join(copy, half, "string_prefix.c") for half in ("leaky", "fixed")
+    ]
     texts = []
     for half in halves:
         with open(half, encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Every command in README.md and docs/ is run: each block marked "sh", in order, against
-both servers. A comment above a block may say that it ends with another exit status than
-0, or why it cannot run here:
+"""Every command in README.md and docs/ is run: each block marked "sh", in order,
+against both servers. A comment above a block may say that it ends with another exit
+status than 0, or why it cannot run here:
 <!-- exits 1 -->
 <!-- not run by the tests here: the reason -->
 """
@@ -29,7 +29,7 @@ def pages():
 
 
 def blocks(page):
-    """The commands of a page: (line, text, exit status, reason not to run it or None)."""
+    """The commands of a page: (line, text, exit status, reason not to run it)."""
     with open(page, encoding="utf-8") as file:
         text = file.read()
     for found in BLOCK.finditer(text):
@@ -79,7 +79,8 @@ def run_block(commands, cwd, environment, expected):
             pass
     check(
         process.returncode == expected,
-        f"exit {process.returncode}, expected {expected}:\n{commands}\n{output[-3000:]}",
+        f"exit {process.returncode}, expected {expected}:\n"
+        f"{commands}\n{output[-3000:]}",
     )
 
 

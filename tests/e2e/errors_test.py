@@ -100,7 +100,9 @@ def _():
 @test("400: a body that is no form")
 def _():
     for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
-        reply = server.post("/leak/slice-prefix", b'{"id":1}', headers={"Content-Type": kind})
+        reply = server.post(
+            "/leak/slice-prefix", b'{"id":1}', headers={"Content-Type": kind}
+        )
         refused(reply, 400)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     refused(server.post("/leak/slice-prefix", b"id=a%", headers=form), 400)
@@ -133,10 +135,15 @@ def _():
 def _():
     for length in ("-1", "", "9" * 19, "9" * 30, "1" + "0" * 100):
         for port in ports:
-            text = f"POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nContent-Length: {length}\n\n"
+            text = (
+                "POST /leak/slice-prefix HTTP/1.1\nHost: localhost\n"
+                f"Content-Length: {length}\n\n"
+            )
             reply = send(text, port)
             check(reply is not None, f"{length}: no reply")
-            check(reply.status in (400, 411, 413) and reply.closed, (length, reply.status))
+            check(
+                reply.status in (400, 411, 413) and reply.closed, (length, reply.status)
+            )
             reply.error(reply.status)
 
 
@@ -200,7 +207,10 @@ def _():
     ):
         for port in ports:
             reply = send(text, port)
-            check(reply is None or 400 <= reply.status < 506, f"{text!r}: {reply and reply.status}")
+            check(
+                reply is None or 400 <= reply.status < 506,
+                f"{text!r}: {reply and reply.status}",
+            )
             check(reply is None or reply.closed, f"{text!r}: the connection stays open")
 
 
@@ -335,10 +345,21 @@ def _():
         ("/leak/slice-prefix", "GET, POST"),
         ("/debug/heap/dump", "POST"),
     ):
-        for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
+        for method in (
+            "GET",
+            "POST",
+            "PUT",
+            "DELETE",
+            "PATCH",
+            "OPTIONS",
+            "TRACE",
+            "BREW",
+        ):
             if method in allowed.split(", "):
                 continue
-            reply = send(f"{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: 0\n\n")
+            reply = send(
+                f"{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: 0\n\n"
+            )
             check(reply is not None, f"{method} {path}: no reply")
             if method in ("TRACE", "BREW") and reply.status in (400, 501):
                 continue  # civetweb itself refuses a method that it does not know.
@@ -356,7 +377,10 @@ def _():
     for length in (65537, 10**9, 10**17):
         for path in ("/leak/slice-prefix", "/status", "/debug/heap/dump"):
             started = time.monotonic()
-            reply = send(f"POST {path} HTTP/1.1\nHost: localhost\n{form}Content-Length: {length}\n\n")
+            reply = send(
+                f"POST {path} HTTP/1.1\nHost: localhost\n{form}"
+                f"Content-Length: {length}\n\n"
+            )
             refused(reply, 413)
             check(time.monotonic() - started < 2, "it waited for the body")
     body = "bytes=1K&id=x" + "&" * (65536 - 13)
@@ -369,7 +393,8 @@ def _():
 def _():
     head = (
         "POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nConnection: close\n"
-        "Content-Type: application/x-www-form-urlencoded\nTransfer-Encoding: chunked\n\n"
+        "Content-Type: application/x-www-form-urlencoded\n"
+        "Transfer-Encoding: chunked\n\n"
     )
     reply = send(head + "d\nbytes=1K&id=x\n0\n\n")
     equal(reply.status, 200, "small chunked body")
@@ -383,7 +408,8 @@ def _():
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(
-                b"POST /leak/slice-prefix HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nid="
+                b"POST /leak/slice-prefix HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: 99\r\n\r\nid="
             )
     server.get("/healthz").expect(200)
 

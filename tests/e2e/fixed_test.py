@@ -16,11 +16,14 @@ CLIENTS = 4  # at once, because a mend that holds for one caller only is none
 LIMIT = 2.0  # seconds after the last call
 
 # A rail counts what a call may need at most, which the mend then does not use.
-server = lab.Server("fixed", "--max-timers", "20000", "--max-threads", "4000", "--max-heap", "4G")
+server = lab.Server(
+    "fixed", "--max-timers", "20000", "--max-threads", "4000", "--max-heap", "4G"
+)
 functions = server.functions()
 listed = {described["name"]: described for described in server.scenarios()}
 scenarios = {
-    name: lab.Scenario(server, described, functions) for name, described in listed.items()
+    name: lab.Scenario(server, described, functions)
+    for name, described in listed.items()
 }
 
 

@@ -23,7 +23,10 @@ def fill(server, scenario, code, option, **parameters):
     check(done > 0, f"refused at the first call: {error}")
     # A connection that was just being closed was counted too: there may be room for one
     # more call when it is gone.
-    while server.settle(limit=20) and server.get(f"/leak/{scenario}?id=x&{query}").status == 200:
+    while (
+        server.settle(limit=20)
+        and server.get(f"/leak/{scenario}?id=x&{query}").status == 200
+    ):
         done += 1
         check(done < 2000, "never refused")
     full = server.settle(limit=20)
@@ -31,7 +34,9 @@ def fill(server, scenario, code, option, **parameters):
     for _ in range(10):
         server.get(f"/leak/{scenario}?id=x&{query}").error(503, code)
     equal(server.settle(limit=20), full, "resources after ten refused calls")
-    equal(server.status()["scenarios"][scenario], calls, "calls after ten refused calls")
+    equal(
+        server.status()["scenarios"][scenario], calls, "calls after ten refused calls"
+    )
     return done
 
 
@@ -150,7 +155,9 @@ def _():
         server.dump()
         for client in clients:
             client.close()
-        lab.wait_until(lambda: server.get("/healthz").status == 200, what="served again")
+        lab.wait_until(
+            lambda: server.get("/healthz").status == 200, what="served again"
+        )
 
 
 @test("every worker of the main port held: status, profiles and dump on the debug port")
@@ -160,11 +167,14 @@ def _():
         while len(held) < 40:
             client = socket.create_connection(("127.0.0.1", server.port))
             client.sendall(
-                b"GET /leak/loop-defer?id=x&hold=4000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                b"GET /leak/loop-defer?id=x&hold=4000 HTTP/1.1\r\n"
+                b"Host: localhost\r\n\r\n"
             )
             held.append(client)
         lab.wait_until(
-            lambda: server.status()["fds"] > 32 * 200, 10, "every worker holds its files"
+            lambda: server.status()["fds"] > 32 * 200,
+            10,
+            "every worker holds its files",
         )
         for path in ("/healthz", "/status", "/scenarios", "/pprof/heap"):
             server.get(path, debug=True, limit=2).expect(200)

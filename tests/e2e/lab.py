@@ -3,8 +3,8 @@ condition, heap profiles, and results as TAP (https://testanything.org).
 
 A test file holds functions marked @test("the promise"), and ends with lab.main().
 Each function is one TAP line; it fails by an exception. Python's standard library
-only, so that Debian's python3 is enough. tests/run.py runs two test files at a time; one
-that measures time or load has the line "# alone" near its top.
+only, so that Debian's python3 is enough. tests/run.py runs two test files at a time;
+one that measures time or load has the line "# alone" near its top.
 """
 
 import atexit
@@ -32,12 +32,12 @@ LIMIT = 30.0
 MIB = 1024 * 1024
 
 
-# The scenarios whose memory is lost: nothing points to it any more, so LeakSanitizer and
-# Valgrind find it. They say nothing of the others by design, because something still
-# points to what these leak: a global table, list, queue or cache (global-*,
+# The scenarios whose memory is lost: nothing points to it any more, so LeakSanitizer
+# and Valgrind find it. They say nothing of the others by design, because something
+# still points to what these leak: a global table, list, queue or cache (global-*,
 # channel-backlog, interface-*, slice-prefix, -return and -tail, string-prefix), the
-# stack of a thread that waits for ever (stuck-threads), the C library's own list of open
-# files (file-unclosed) or of timers (ticker-*).
+# stack of a thread that waits for ever (stuck-threads), the C library's own list of
+# open files (file-unclosed) or of timers (ticker-*).
 LOST = {
     "slice-lost-pointers",
     "http-body",
@@ -207,7 +207,9 @@ def request(port, method, target, body=None, headers=None, limit=LIMIT):
     """One well-formed request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
     try:
-        connection.request(method, target, body, {"Connection": "close"} | (headers or {}))
+        connection.request(
+            method, target, body, {"Connection": "close"} | (headers or {})
+        )
         reply = connection.getresponse()
         content = reply.read()
         names = {name.lower(): value for name, value in reply.getheaders()}
@@ -411,7 +413,9 @@ class Server:
     def dump(self):
         """Has the server write a heap profile; returns its path."""
         debug = self.debug_port is not None
-        reply = self.post("/debug/heap/dump?reason=test", debug=debug).expect(200).json()
+        reply = (
+            self.post("/debug/heap/dump?reason=test", debug=debug).expect(200).json()
+        )
         return os.path.join(self.directory, reply["path"])
 
     def functions(self):
@@ -567,7 +571,9 @@ class Scenario:
 def owners(program):
     """The scenario that each function of a server's scenarios belongs to."""
     owned = {}
-    objects = os.path.join(os.path.dirname(program), "objects", os.path.basename(program))
+    objects = os.path.join(
+        os.path.dirname(program), "objects", os.path.basename(program)
+    )
     for name in scenario_names():
         path = os.path.join(objects, name.replace("-", "_") + ".o")
         for row in run("nm", "--defined-only", path).stdout.splitlines():

@@ -54,7 +54,8 @@ server = lab.Server(
 functions = server.functions()
 listed = {described["name"]: described for described in server.scenarios()}
 scenarios = {
-    name: lab.Scenario(server, described, functions) for name, described in listed.items()
+    name: lab.Scenario(server, described, functions)
+    for name, described in listed.items()
 }
 
 
@@ -87,7 +88,11 @@ def leaves(name):
         server.leak(name)
     after, grown = server.settle(), server.heap()
     for part, per_call in zip(("threads", "fds", "timers"), counts):
-        equal(after[part] - before[part], CALLS * per_call, f"{part} left by {CALLS} calls")
+        equal(
+            after[part] - before[part],
+            CALLS * per_call,
+            f"{part} left by {CALLS} calls",
+        )
     owned = scenario.growth(grown, profile)
     if name == "thread-loop":
         return  # Its bytes come with time: see below.
@@ -128,7 +133,9 @@ def _():
         expected = 20 * rate * seconds
         check(0.8 * expected < total < 1.1 * expected, f"{total} of {expected:.0f}")
         share = owned.get(scenario.described["suspect"], 0) / total
-        check(share >= 0.9, f"{scenario.described['suspect']} owns {share:.0%} of {owned}")
+        check(
+            share >= 0.9, f"{scenario.described['suspect']} owns {share:.0%} of {owned}"
+        )
 
 
 @test("what a call leaves follows its bytes and count")
@@ -153,11 +160,15 @@ def at_peak(name, hold, look):
         fresh.leak(name)
         before = fresh.settle()
         rss = fresh.rss()
-        caller = threading.Thread(target=fresh.leak, args=(name,), kwargs={"hold": hold})
+        caller = threading.Thread(
+            target=fresh.leak, args=(name,), kwargs={"hold": hold}
+        )
         caller.start()
         seen = look(fresh, before, rss)
         caller.join()
-        equal(fresh.settle(wanted=lambda s: s == before), before, "resources afterwards")
+        equal(
+            fresh.settle(wanted=lambda s: s == before), before, "resources afterwards"
+        )
         return seen
 
 

@@ -59,7 +59,9 @@ def _():
         usage = lab.run(program, "--help").stdout
         for word in words.split():
             check(word in usage, f"--help does not mention {word}")
-        check(max(map(len, usage.splitlines())) <= 80, "--help is wider than 80 columns")
+        check(
+            max(map(len, usage.splitlines())) <= 80, "--help is wider than 80 columns"
+        )
         version = lab.run(program, "--version").stdout
         check(version.startswith(name) and version.count("\n") == 1, version)
 
@@ -177,7 +179,9 @@ def _():
             with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
                 equal(children.read(), "", "child processes")
             with socket.create_connection(("127.0.0.1", server.port)) as client:
-                client.sendall(b"GET /leak/http-body?id=x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                client.sendall(
+                    b"GET /leak/http-body?id=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                )
                 upstream.settimeout(lab.LIMIT)
                 connection, _ = upstream.accept()
                 with connection:
@@ -211,7 +215,9 @@ def _():
     clients = []
     for _ in range(4):
         client = socket.create_connection(("127.0.0.1", server.port))
-        client.sendall(b"POST /leak?id=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        client.sendall(
+            b"POST /leak?id=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        )
         clients.append(client)
     time.sleep(0.2)
     server.stop()
@@ -246,7 +252,9 @@ def _():
 @test("a server that is started without standard streams runs")
 def _():
     directory = lab.scratch()
-    command = f"exec {lab.BUILD}/leaky --port 0 --debug-port 0 --profile-dir {directory}"
+    command = (
+        f"exec {lab.BUILD}/leaky --port 0 --debug-port 0 --profile-dir {directory}"
+    )
     process = subprocess.Popen(["sh", "-c", command + " <&- >&- 2>&-"])
     time.sleep(1)
     check(process.poll() is None, f"it ended with {process.returncode}")

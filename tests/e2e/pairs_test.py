@@ -41,7 +41,9 @@ def copy_with(*names):
     for name in lab.scenario_names():
         name = name.replace("-", "_")
         if name not in names:
-            line = re.search(rf"    X\({name}\).*\n", read(copy, "common/scenario.h"))[0]
+            line = re.search(rf"    X\({name}\).*\n", read(copy, "common/scenario.h"))[
+                0
+            ]
             change(copy, "common/scenario.h", line, "")
             for half in ("leaky", "fixed"):
                 os.unlink(os.path.join(copy, half, f"{name}.c"))
@@ -80,9 +82,13 @@ def _():
 
 
 must_reject(
-    "another header comment", "slice_prefix header", (FIXED, " * A gateway", " * The gateway")
+    "another header comment",
+    "slice_prefix header",
+    (FIXED, " * A gateway", " * The gateway"),
 )
-must_reject("another include", "slice_prefix includes", (FIXED, "#include <errno.h>\n", ""))
+must_reject(
+    "another include", "slice_prefix includes", (FIXED, "#include <errno.h>\n", "")
+)
 must_reject("another macro", "slice_prefix macros", (FIXED, "MAX 65536", "MAX 65537"))
 must_reject(
     "another type",
@@ -90,16 +96,24 @@ must_reject(
     (FIXED, "    struct slice view;\n", "    struct slice view;\n    int more;\n"),
 )
 must_reject(
-    "another descriptor", "slice_prefix descriptors", (FIXED, ".bytes_min = 1", ".bytes_min = 2")
+    "another descriptor",
+    "slice_prefix descriptors",
+    (FIXED, ".bytes_min = 1", ".bytes_min = 2"),
 )
-must_reject("a renamed function", "payload_read", (FIXED, "payload_read(", "payload_get("))
-must_reject("a leaky half without LEAK", "LEAK: found 0", (LEAKY, "/* LEAK:", "/* Note:"))
+must_reject(
+    "a renamed function", "payload_read", (FIXED, "payload_read(", "payload_get(")
+)
+must_reject(
+    "a leaky half without LEAK", "LEAK: found 0", (LEAKY, "/* LEAK:", "/* Note:")
+)
 must_reject(
     "two LEAK comments",
     "LEAK: found 2",
     (LEAKY, "    signatures_held++;", "    /* LEAK: more. */\n    signatures_held++;"),
 )
-must_reject("a LEAK without a reason", "LEAK:", (LEAKY, "/* LEAK: a view", "/* LEAK:\n"))
+must_reject(
+    "a LEAK without a reason", "LEAK:", (LEAKY, "/* LEAK: a view", "/* LEAK:\n")
+)
 must_reject("a fixed half without FIX", "FIX: found 0", (FIXED, "/* FIX:", "/* Note:"))
 must_reject(
     "FIX in the leaky half",
@@ -109,31 +123,57 @@ must_reject(
 must_reject(
     "more than 30 changed lines",
     "changed lines",
-    (FIXED, "    signatures_held++;\n", "    signatures_held++;\n" + "    (void)0;\n" * 30),
+    (
+        FIXED,
+        "    signatures_held++;\n",
+        "    signatures_held++;\n" + "    (void)0;\n" * 30,
+    ),
 )
 must_reject(
     "a file of more than 200 lines",
     "leaky/slice_prefix.c lines",
-    (LEAKY, "    signatures_held++;\n", "    signatures_held++;\n" + "    (void)0;\n" * 150),
+    (
+        LEAKY,
+        "    signatures_held++;\n",
+        "    signatures_held++;\n" + "    (void)0;\n" * 150,
+    ),
 )
-must_reject("an exported function", "static payload_read", (LEAKY, "static struct slice payload", "struct slice payload"))
 must_reject(
-    "an exported variable", "static signatures_next", (LEAKY, "static size_t signatures_next", "size_t signatures_next")
+    "an exported function",
+    "static payload_read",
+    (LEAKY, "static struct slice payload", "struct slice payload"),
 )
-must_reject("civetweb", "civetweb.h", (LEAKY, "#include <errno.h>", "#include <civetweb.h>"))
+must_reject(
+    "an exported variable",
+    "static signatures_next",
+    (LEAKY, "static size_t signatures_next", "size_t signatures_next"),
+)
+must_reject(
+    "civetweb", "civetweb.h", (LEAKY, "#include <errno.h>", "#include <civetweb.h>")
+)
 must_reject(
     "gperftools",
     "gperftools/",
     (LEAKY, "#include <errno.h>", "#include <gperftools/malloc_extension_c.h>"),
 )
 must_reject(
-    "a room of the server", "server/reply.h", (FIXED, "#include <errno.h>", '#include "server/reply.h"')
+    "a room of the server",
+    "server/reply.h",
+    (FIXED, "#include <errno.h>", '#include "server/reply.h"'),
 )
-must_reject("another name", "slice-prefix", (LEAKY, '.name = "slice-prefix"', '.name = "slices"'))
+must_reject(
+    "another name",
+    "slice-prefix",
+    (LEAKY, '.name = "slice-prefix"', '.name = "slices"'),
+)
 must_reject(
     "a descriptor that is not last",
     "slice_prefix.c must end",
-    (LEAKY, "    .stop = signatures_clear,\n};\n", "    .stop = signatures_clear,\n};\nstatic int more;\n"),
+    (
+        LEAKY,
+        "    .stop = signatures_clear,\n};\n",
+        "    .stop = signatures_clear,\n};\nstatic int more;\n",
+    ),
 )
 must_reject(
     "the same function name in two scenarios",
@@ -144,7 +184,13 @@ must_reject(
 must_reject(
     "a scenario that is not in the list",
     "slice_prefix: SCENARIO_LIST",
-    ("common/scenario.h", re.search(r"    X\(slice_prefix\).*\n", read(copy_to_break, "common/scenario.h"))[0], ""),
+    (
+        "common/scenario.h",
+        re.search(
+            r"    X\(slice_prefix\).*\n", read(copy_to_break, "common/scenario.h")
+        )[0],
+        "",
+    ),
 )
 
 
@@ -158,7 +204,9 @@ def _():
     check("both halves are the same" in message, message)
 
 
-@test("check-pairs rejects a half that is missing, and a file that does not belong there")
+@test(
+    "check-pairs rejects a half that is missing, and a file that does not belong there"
+)
 def _():
     kept = read(copy_to_break, FIXED)
     os.unlink(os.path.join(copy_to_break, FIXED))
@@ -180,7 +228,9 @@ def _():
         for name in lab.scenario_names():
             name = name.replace("-", "_")
             path = os.path.join(lab.BUILD, "objects", half, f"{name}.o")
-            rows = lab.run("nm", "--extern-only", "--defined-only", path).stdout.split("\n")
+            rows = lab.run("nm", "--extern-only", "--defined-only", path).stdout.split(
+                "\n"
+            )
             exported = [row.split()[-1] for row in rows if row]
             equal(exported, [f"{name}_scenario"], path)
 
@@ -210,7 +260,9 @@ def proof(copy, program, word):
 def judge(copy, name):
     """Has leakcheck judge one scenario of the copy."""
     built = os.path.join(copy, "build")
-    with lab.Server("leaky", build=built) as leaky, lab.Server("fixed", build=built) as fixed:
+    with lab.Server("leaky", build=built) as leaky, lab.Server(
+        "fixed", build=built
+    ) as fixed:
         return lab.run(
             os.path.join(built, "leakcheck"),
             *("--scenario", name, leaky.url, fixed.url),
@@ -225,7 +277,9 @@ SWAPPED = ("string-prefix", "lock-never-released")
 def _():
     copy = copy_with_build()
     for name in SWAPPED:
-        leaky, fixed = (f"{half}/{name.replace('-', '_')}.c" for half in ("leaky", "fixed"))
+        leaky, fixed = (
+            f"{half}/{name.replace('-', '_')}.c" for half in ("leaky", "fixed")
+        )
         bug, mend = read(copy, leaky), read(copy, fixed)
         write(copy, leaky, mend)
         write(copy, fixed, bug)
@@ -243,7 +297,11 @@ def _():
         done = proof(copy, program, f"{other} leaves")
         equal(done.returncode, 0, f"{program} for {other}: {done.stdout}")
     verdict = judge(copy, other)
-    equal(verdict.returncode, 0, f"leakcheck for {other}: {verdict.stdout}{verdict.stderr}")
+    equal(
+        verdict.returncode,
+        0,
+        f"leakcheck for {other}: {verdict.stdout}{verdict.stderr}",
+    )
 
 
 @test("a scenario is added with two files and one line: listed, working, proved")
@@ -268,7 +326,11 @@ def _():
     with lab.Server("leaky", build=built) as server:
         listed = server.scenarios()
         names = [described["name"] for described in listed]
-        equal(names.index("stamp-kept") + 1, names.index("slice-prefix"), "place in the list")
+        equal(
+            names.index("stamp-kept") + 1,
+            names.index("slice-prefix"),
+            "place in the list",
+        )
         equal(server.leak("stamp-kept", bytes=4096)["scenario"], "stamp-kept", "reply")
         equal(server.status()["scenarios"]["stamp-kept"]["held"], 1, "held")
     for program in ("leaky_test.py", "fixed_test.py"):

@@ -12,8 +12,10 @@ from lab import check, equal, test
 
 PPROF = os.environ.get("PPROF", "google-pprof")
 # flat, flat %, sum %, cumulative, cumulative %, function
-ROW = re.compile(r"^\s*(-?\d+)\s+(-?[\d.]+)%\s+(-?[\d.]+)%\s+(-?\d+)\s+(-?[\d.]+)%\s+(.+)$")
-# libcurl and SQLite allocate for themselves: the share that counts is the cumulative one.
+ROW = re.compile(
+    r"^\s*(-?\d+)\s+(-?[\d.]+)%\s+(-?[\d.]+)%\s+(-?\d+)\s+(-?[\d.]+)%\s+(.+)$"
+)
+# libcurl and SQLite allocate for themselves: the cumulative share is what counts.
 BY_CUMULATIVE = {"http-body", "database-statement", "file-unclosed"}
 # In use it is flat; what it allocated and freed again is what tells.
 CHURN = {"buffer-churn"}

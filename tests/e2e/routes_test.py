@@ -66,7 +66,9 @@ def _():
 def _():
     with lab.Server("leaky") as server:
         reply = server.leak("retained-slices", bytes=65536)
-        names = [s["name"] for s in server.scenarios() if s["family"] == "retained-slices"]
+        names = [
+            s["name"] for s in server.scenarios() if s["family"] == "retained-slices"
+        ]
         equal([s["scenario"] for s in reply["scenarios"]], names, "scenarios")
         equal(
             reply["declared"]["heap_bytes"],
@@ -107,7 +109,8 @@ def _():
 @test("/scenarios lists each scenario whole; answers come only when asked for")
 def _():
     members = (
-        "name family title kind leaves holds parameters story symptom cause fix find_it files"
+        "name family title kind leaves holds parameters "
+        "story symptom cause fix find_it files"
     )
     plain = leaky.get("/scenarios").expect(200).json()
     equal(plain, fixed.get("/scenarios").expect(200).json(), "both halves' lists")
@@ -127,14 +130,18 @@ def _():
 @test("a scenario is declared as its family and kind say")
 def _():
     for s in leaky.scenarios():
-        left = [s["leaves"][part] for part in ("heap_bytes", "threads", "fds", "timers")]
+        left = [
+            s["leaves"][part] for part in ("heap_bytes", "threads", "fds", "timers")
+        ]
         held = [s["holds"][part] for part in ("heap_bytes", "threads", "fds", "timers")]
         if s["kind"] == "permanent":
             check(any(left), f"{s['name']} is permanent and leaves nothing")
         else:
             check(not any(left), f"{s['name']} is {s['kind']} and leaves {left}")
         if s["kind"] == "temporary":
-            check(any(held) or s["holds"].get("stack_bytes"), f"{s['name']} holds nothing")
+            check(
+                any(held) or s["holds"].get("stack_bytes"), f"{s['name']} holds nothing"
+            )
 
 
 @test("/status has every figure, and they are plausible")
@@ -159,7 +166,9 @@ def _():
         equal(status["profile"], "exact", "profile")
         equal(list(status["scenarios"]), lab.scenario_names(), "scenarios")
         memory = status["memory"]
-        equal(memory["live_objects"], memory["mallocs"] - memory["frees"], "live objects")
+        equal(
+            memory["live_objects"], memory["mallocs"] - memory["frees"], "live objects"
+        )
         check(memory["total_alloc_bytes"] >= memory["alloc_bytes"] > 0, memory)
         check(memory["peak_rss_bytes"] >= memory["rss_bytes"] > lab.MIB, memory)
         check(memory["heap_sys_bytes"] >= memory["alloc_bytes"], memory)
@@ -195,7 +204,8 @@ def _():
     for path in ("/healthz", "/status", "/scenarios"):
         head = lab.exchange(
             leaky.port,
-            f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+            f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
+            + b"Connection: close\r\n\r\n",
         )
         equal(head.status, 200, path)
         equal(head.body, b"", f"body of HEAD {path}")
@@ -216,7 +226,9 @@ def _():
 def _():
     for path in ("/status", "/scenarios", "/leak/slice-prefix?bytes=1024"):
         reply = leaky.get(path).expect(200)
-        check(reply.headers["content-type"].startswith("application/json"), reply.headers)
+        check(
+            reply.headers["content-type"].startswith("application/json"), reply.headers
+        )
         equal(reply.headers.get("x-content-type-options"), "nosniff", "sniffing")
         check("no-store" in reply.headers.get("cache-control", ""), reply.headers)
 

@@ -13,6 +13,7 @@ from lab import check, equal, test
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 
+
 def build(sanitize):
     """Builds both servers with a sanitizer; returns the directory."""
     directory = lab.scratch()
@@ -50,7 +51,9 @@ def call_all(server, clients=2, calls=CALLS):
 
 def run(name, directory, variable, options, expect=0):
     """Runs every scenario on one server; returns what the sanitizer said."""
-    server = lab.Server(name, *LIMITS, build=directory, env={variable: options}, limit=60)
+    server = lab.Server(
+        name, *LIMITS, build=directory, env={variable: options}, limit=60
+    )
     call_all(server)
     server.stop(limit=20, expect=expect)
     return server.errors()

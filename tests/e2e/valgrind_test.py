@@ -10,7 +10,9 @@ from lab import check, equal, test
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 ERROR = re.compile(r"^==\d+== ERROR SUMMARY: (\d+) errors", re.MULTILINE)
-LOST = re.compile(r"^==\d+==\s+(definitely|indirectly) lost: ([\d,]+) bytes", re.MULTILINE)
+LOST = re.compile(
+    r"^==\d+==\s+(definitely|indirectly) lost: ([\d,]+) bytes", re.MULTILINE
+)
 
 build = lab.scratch()
 lab.run(
@@ -62,10 +64,17 @@ def _():
             check(guilty, f"lost by no scenario:\n{block}")
             found |= guilty
         else:
-            check(not re.search(r"^==\d+== +(at|by) 0x", block, re.M), f"an error:\n{block}")
+            check(
+                not re.search(r"^==\d+== +(at|by) 0x", block, re.M),
+                f"an error:\n{block}",
+            )
     # At exit the C library takes the buffers away from all open files; LeakSanitizer
     # looks before that, Valgrind after it.
-    equal(sorted(found), sorted(lab.LOST | {"file-unclosed"}), "scenarios that lose memory")
+    equal(
+        sorted(found),
+        sorted(lab.LOST | {"file-unclosed"}),
+        "scenarios that lose memory",
+    )
 
 
 lab.main()
