@@ -3,6 +3,7 @@
 
 import glob
 import os
+import tempfile
 import time
 
 import lab
@@ -63,12 +64,13 @@ def _():
 
 @test("a second signal leaves no directory behind")
 def _():
-    before = set(glob.glob("/tmp/leaky-*"))
+    pattern = os.path.join(tempfile.gettempdir(), "leaky-")
+    before = set(glob.glob(pattern + "*"))
     with lab.Server("leaky") as server:
         server.leak("file-unclosed")
         held = "/proc/%d/fd" % server.pid
         links = [os.readlink(os.path.join(held, fd)) for fd in os.listdir(held)]
-        own = [os.path.dirname(link) for link in links if link.startswith("/tmp/leaky-")]
+        own = [os.path.dirname(link) for link in links if link.startswith(pattern)]
         check(own and own[0] not in before, f"its directory: {links}")
         server.process.terminate()
         time.sleep(0.1)  # Two signals at once may count as one.
