@@ -228,6 +228,20 @@ drive() {
     fi
 }
 
+# The fixed half may take a moment to give the last call's things back: waits until its
+# heap is as before, for three seconds at most. Leaves its status in fixed_after.
+await_rest() {
+    local turn
+    for ((turn = 0; turn < 30; turn++)); do
+        fixed_after=$(curl -sS -f -m 20 "$fixed_url/status")
+        if (($(figure "$fixed_after" alloc_bytes) <=
+            $(figure "$fixed_before" alloc_bytes) + 65536)); then
+            return
+        fi
+        sleep 0.1
+    done
+}
+
 # A row of the table of figures: what it is, and leaky and fixed before and after.
 figures_row() {
     printf '  %-16s %12s -> %-12s %12s -> %s\n' "$@"
@@ -362,9 +376,8 @@ fixed_base=$(dump "$fixed_url")
 leaky_before=$(curl -sS -f -m 20 "$leaky_url/status")
 fixed_before=$(curl -sS -f -m 20 "$fixed_url/status")
 drive "$rounds"
-sleep 0.5 # The fixed half may take a moment to give the last call's things back.
+await_rest
 leaky_after=$(curl -sS -f -m 20 "$leaky_url/status")
-fixed_after=$(curl -sS -f -m 20 "$fixed_url/status")
 leaky_dump=$(dump "$leaky_url")
 fixed_dump=$(dump "$fixed_url")
 stage_end 'load'
