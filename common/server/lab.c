@@ -46,23 +46,19 @@ void lab_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t b
     cJSON_AddNumberToObject(json, "timers", (double)count * amount->timers);
 }
 
-/* What the whole plan leaves on the leaky server. */
+/* What the whole plan leaves on the leaky server. The steps have main sizes of their
+ * own, so the sum of their heap is not in blocks. */
 static void add_declared(cJSON *json, const struct plan *plan)
 {
-    double heap_bytes = 0;
     struct scenario_amount sum = {0};
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct scenario_amount *leaves = &plan->steps[i].scenario->leaves;
-        heap_bytes += (double)scenario_heap_bytes(leaves, plan->steps[i].bytes);
+        sum.extra_bytes += scenario_heap_bytes(leaves, plan->steps[i].bytes);
         sum.threads += leaves->threads;
         sum.fds += leaves->fds;
         sum.timers += leaves->timers;
     }
-    cJSON *declared = cJSON_AddObjectToObject(json, "declared");
-    cJSON_AddNumberToObject(declared, "heap_bytes", heap_bytes * plan->count);
-    cJSON_AddNumberToObject(declared, "threads", (double)plan->count * sum.threads);
-    cJSON_AddNumberToObject(declared, "fds", (double)plan->count * sum.fds);
-    cJSON_AddNumberToObject(declared, "timers", (double)plan->count * sum.timers);
+    lab_add_amounts(cJSON_AddObjectToObject(json, "declared"), &sum, 0, plan->count);
 }
 
 /* What a plan may need at most. Besides what is left for good and held for a time, each
