@@ -180,14 +180,6 @@ int profile_parse_heap(struct profile *ret_profile, const char *text, size_t len
         result =
             failure_set(failure, EPROTO, "the heap profile was cut short after line %u",
                         reader.line);
-    } else if (result == -ENOMEM) {
-        failure_set(failure, ENOMEM, "out of memory");
     }
-    if (result < 0) {
-        profile_release(&reader.profile);
-        return result;
-    }
-    reader_finish(&reader);
-    *ret_profile = reader.profile;
-    return 0;
+    return reader_deliver(&reader, result, ret_profile, failure);
 }

@@ -78,14 +78,6 @@ int profile_parse_threads(struct profile *ret_profile, const char *text, size_t 
         result = failure_set(failure, EPROTO,
                              "the thread profile was cut short: it lists %lld of %lld",
                              (long long)sum, (long long)total);
-    } else if (result == -ENOMEM) {
-        failure_set(failure, ENOMEM, "out of memory");
     }
-    if (result < 0) {
-        profile_release(&reader.profile);
-        return result;
-    }
-    reader_finish(&reader);
-    *ret_profile = reader.profile;
-    return 0;
+    return reader_deliver(&reader, result, ret_profile, failure);
 }

@@ -306,9 +306,9 @@ static void amount_add(int64_t *sum, int64_t more)
     *sum = more > AMOUNT_MAX - *sum ? AMOUNT_MAX : *sum + more;
 }
 
-void reader_finish(struct profile_reader *reader)
+/* Brings the records into order and joins those with equal stacks. */
+static void records_join(struct profile *profile)
 {
-    struct profile *profile = &reader->profile;
     if (profile->count == 0) {
         return;
     }
@@ -331,4 +331,19 @@ void reader_finish(struct profile_reader *reader)
         }
     }
     profile->count = last + 1;
+}
+
+int reader_deliver(struct profile_reader *reader, int result,
+                   struct profile *ret_profile, struct failure *failure)
+{
+    if (result == -ENOMEM) {
+        failure_set(failure, ENOMEM, "out of memory");
+    }
+    if (result < 0) {
+        profile_release(&reader->profile);
+        return result;
+    }
+    records_join(&reader->profile);
+    *ret_profile = reader->profile;
+    return 0;
 }

@@ -51,8 +51,11 @@ int reader_add_comment(struct profile_reader *reader, struct span line);
 /* Reads lines of /proc/self/maps up to the end of the text. Returns 0 or -ENOMEM. */
 int reader_add_mappings(struct profile_reader *reader);
 
-/* Brings the records into order and joins those with equal stacks. */
-void reader_finish(struct profile_reader *reader);
+/* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,
+ * joins those with equal stacks, and hands the profile over. A failure: releases it,
+ * and says so if memory was short; other failures have been told. Returns `result`. */
+int reader_deliver(struct profile_reader *reader, int result,
+                   struct profile *ret_profile, struct failure *failure);
 
 /* The order of the records: by address, then by depth. */
 int record_compare(const void *left, const void *right);
