@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "names.h"
 #include "settle.h"
 
 #define ROUNDS_DEFAULT 5

@@ -25,7 +25,7 @@ static size_t body_receive(char *bytes, size_t size, size_t count, void *argumen
 
 int http_open(struct http *http, const char *url, struct failure *failure)
 {
-    *http = (struct http){0};
+    *http = (struct http){.deadline_ms = INT64_MAX};
     size_t length = strlen(url);
     while (length > 0 && url[length - 1] == '/') {
         length--;
@@ -52,6 +52,11 @@ int http_open(struct http *http, const char *url, struct failure *failure)
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "leakcheck");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_receive);
     return 0;
+}
+
+void http_deadline(struct http *http, int64_t deadline_ms)
+{
+    http->deadline_ms = deadline_ms;
 }
 
 void http_close(struct http *http)

@@ -7,6 +7,7 @@
 #define LEAKCHECK_HTTP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "buffer.h"
 #include "failure.h"
@@ -17,7 +18,8 @@
 /* Lives in memory that the caller owns. `handle` is a CURL easy handle. */
 struct http {
     void *handle;
-    char base[512]; /* "http://127.0.0.1:8080", no slash at the end */
+    char base[512];      /* "http://127.0.0.1:8080", no slash at the end */
+    int64_t deadline_ms; /* of the whole run, by clock_now_ms(); INT64_MAX: none */
 };
 
 struct http_reply {
@@ -27,6 +29,10 @@ struct http_reply {
 
 /* Takes a URL of http or https. Nothing is sent yet. */
 int http_open(struct http *http, const char *url, struct failure *failure);
+
+/* Sets when the run must be over, by clock_now_ms(). A request takes HTTP_TIMEOUT_MS at
+ * most, and no longer than until then; past it every request fails with -ETIMEDOUT. */
+void http_deadline(struct http *http, int64_t deadline_ms);
 
 /* Closes the connection; a closed one may be closed again. */
 void http_close(struct http *http);

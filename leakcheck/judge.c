@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "drive.h"
+#include "names.h"
 #include "settle.h"
 
 #define IDLE_WINDOW_MS 300 /* three periods of the slowest thread that grows */

@@ -21,6 +21,10 @@ struct server {
     const char *stacks_path;  /* the one with names, where there are two */
     const char *threads_path; /* NULL: it serves no thread profile */
     const char *growing;      /* the scenario whose threads allocate; NULL: none */
+    /* Where the names of functions may come from besides the server: see names.h. */
+    const char *binary;     /* the program's file, as the user named it; NULL: none */
+    int pid;                /* the process, as the user named it; 0: not known */
+    char names_reason[200]; /* why no function could be named; "" where one was */
 };
 
 /* Connects and finds out what the server serves. Fails if there is no heap profile. */
@@ -42,11 +46,5 @@ int server_threads(struct server *server, struct profile *ret_profile,
 int server_scenarios(struct server *server, struct arena *arena,
                      struct scenario_info **ret_scenarios, size_t *ret_count,
                      struct failure *failure);
-
-/* Names the functions of `profile` that the server gave without comments, by asking
- * /pprof/symbol (gperftools' protocol). A server that doesn't answer it leaves them
- * without names, and that is no failure. */
-int server_name_functions(struct server *server, struct profile *profile,
-                          struct failure *failure);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "drive.h"
+#include "names.h"
 #include "settle.h"
 
 #define SIZE_WANTED (1024 * 1024) /* heap per call: exact, and far from the limits */
