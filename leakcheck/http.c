@@ -8,9 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "replies.h"
 
 #define CONNECT_TIMEOUT_MS 4000
+
+/* Says why the text is no URL that can be used. */
+static int url_refuse(const char *url, struct failure *failure)
+{
+    if (strstr(url, "://") == NULL) {
+        return failure_set(failure, EINVAL,
+                           "'%.200s' is not a server's URL: add http:// "
+                           "(http://localhost:8080)",
+                           url);
+    }
+    return failure_set(failure, EINVAL, "'%.200s' is not a server's URL", url);
+}
 
 static size_t body_receive(char *bytes, size_t size, size_t count, void *argument)
 {
@@ -33,7 +46,7 @@ int http_open(struct http *http, const char *url, struct failure *failure)
     bool web = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
     if (!web || length < 8 || length >= sizeof(http->base) ||
         strpbrk(url, "?# \t\r\n") != NULL) {
-        return failure_set(failure, EINVAL, "'%.200s' is not a server's URL", url);
+        return url_refuse(url, failure);
     }
     memcpy(http->base, url, length);
     CURL *curl = curl_easy_init();
@@ -46,7 +59,6 @@ int http_open(struct http *http, const char *url, struct failure *failure)
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_MAXFILESIZE, (long)HTTP_REPLY_MAX);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "leakcheck");
@@ -67,32 +79,102 @@ void http_close(struct http *http)
     *http = (struct http){0};
 }
 
+/* How long the next request may take; 0 when the run's time is over. */
+static long request_time_ms(const struct http *http)
+{
+    int64_t now = clock_now_ms();
+    if (http->deadline_ms <= now) {
+        return 0;
+    }
+    int64_t left = http->deadline_ms - now;
+    return left < HTTP_TIMEOUT_MS ? (long)left : HTTP_TIMEOUT_MS;
+}
+
+static int deadline_complain(const char *url, struct failure *failure)
+{
+    return failure_set(failure, ETIMEDOUT,
+                       "the run's time is over (at %s); --timeout allows more", url);
+}
+
+/* Sends the request once. `reason` has CURL_ERROR_SIZE bytes. */
+static CURLcode attempt(struct http *http, const char *url, struct http_reply *reply,
+                        char *reason)
+{
+    CURL *curl = http->handle;
+    long time_ms = request_time_ms(http);
+    reply->status = 0;
+    reason[0] = '\0';
+    buffer_clear(&reply->body);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    /* libcurl takes 0 for no limit. */
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_ms == 0 ? 1 : time_ms);
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, http->fresh ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, http->fresh ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, NULL);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
+    return code;
+}
+
+/* Whether a kept connection turned out dead before any byte of a reply: the server had
+ * closed it without saying so. libcurl repeats such a request itself, but five times
+ * only in the life of a handle (Curl_retry_request). */
+static bool kept_connection_died(const struct http *http, CURLcode code)
+{
+    long opened = 0;
+    long header_bytes = 0;
+    curl_off_t body_bytes = 0;
+    curl_easy_getinfo(http->handle, CURLINFO_NUM_CONNECTS, &opened);
+    curl_easy_getinfo(http->handle, CURLINFO_HEADER_SIZE, &header_bytes);
+    curl_easy_getinfo(http->handle, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
+    bool broken = code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+                  code == CURLE_GOT_NOTHING;
+    return broken && opened == 0 && header_bytes == 0 && body_bytes == 0;
+}
+
+/* Turns libcurl's result into one line. */
+static int attempt_explain(const struct http *http, const char *url, CURLcode code,
+                           const char *reason, struct failure *failure)
+{
+    switch (code) {
+    case CURLE_OK:
+        return 0;
+    case CURLE_WRITE_ERROR:
+    case CURLE_FILESIZE_EXCEEDED:
+        return failure_set(failure, EFBIG, "%s: the reply is larger than %d MiB", url,
+                           HTTP_REPLY_MAX / 1024 / 1024);
+    case CURLE_OPERATION_TIMEDOUT:
+        if (request_time_ms(http) == 0) {
+            return deadline_complain(url, failure);
+        }
+        return failure_set(failure, ETIMEDOUT, "%s: no whole reply in time: %s", url,
+                           reason);
+    default:
+        return failure_set(failure, EIO, "%s: %s", url,
+                           reason[0] == '\0' ? curl_easy_strerror(code) : reason);
+    }
+}
+
 static int request_send(struct http *http, const char *path, struct http_reply *reply,
                         struct failure *failure)
 {
     char url[2048];
-    char reason[CURL_ERROR_SIZE] = "";
+    char reason[CURL_ERROR_SIZE];
     if (snprintf(url, sizeof(url), "%s%s", http->base, path) >= (int)sizeof(url)) {
         return failure_set(failure, EINVAL, "the path is too long: %.100s...", path);
     }
-    reply->status = 0;
-    buffer_clear(&reply->body);
-    curl_easy_setopt(http->handle, CURLOPT_URL, url);
-    curl_easy_setopt(http->handle, CURLOPT_WRITEDATA, &reply->body);
-    curl_easy_setopt(http->handle, CURLOPT_ERRORBUFFER, reason);
-    CURLcode code = curl_easy_perform(http->handle);
-    curl_easy_setopt(http->handle, CURLOPT_ERRORBUFFER, NULL);
-    curl_easy_setopt(http->handle, CURLOPT_WRITEDATA, NULL);
-    curl_easy_getinfo(http->handle, CURLINFO_RESPONSE_CODE, &reply->status);
-    if (code == CURLE_OK) {
-        return 0;
+    if (request_time_ms(http) == 0) {
+        return deadline_complain(url, failure);
     }
-    if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED) {
-        return failure_set(failure, EFBIG, "%s: the reply is larger than %d MiB", url,
-                           HTTP_REPLY_MAX / 1024 / 1024);
+    CURLcode code = attempt(http, url, reply, reason);
+    if (!http->fresh && kept_connection_died(http, code)) {
+        http->fresh = true;
+        code = attempt(http, url, reply, reason);
     }
-    const char *why = reason[0] == '\0' ? curl_easy_strerror(code) : reason;
-    return failure_set(failure, EIO, "%s: %s", url, why);
+    return attempt_explain(http, url, code, reason, failure);
 }
 
 int http_get(struct http *http, const char *path, struct http_reply *reply,

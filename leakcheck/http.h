@@ -1,7 +1,8 @@
 /*
  * One connection to one server, kept open: the judge's own connection must not come
- * and go in the descriptor counts that it judges. No redirect is followed, no proxy
- * used, and a reply has limits in size and time.
+ * and go in the descriptor counts that it judges. Where the server closes it without
+ * saying so, each request gets a connection of its own. No redirect is followed, no
+ * proxy used, and a reply has limits in size and time.
  */
 #ifndef LEAKCHECK_HTTP_H
 #define LEAKCHECK_HTTP_H
@@ -19,6 +20,7 @@
 struct http {
     void *handle;
     char base[512];      /* "http://127.0.0.1:8080", no slash at the end */
+    bool fresh;          /* each request on a connection of its own */
     int64_t deadline_ms; /* of the whole run, by clock_now_ms(); INT64_MAX: none */
 };
 
