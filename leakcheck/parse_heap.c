@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "amount.h"
 #include "profile_text.h"
 
 /* What the first line says besides the totals. */
@@ -59,7 +60,7 @@ static bool header_read(struct span line, struct amounts *totals,
 static int64_t scaled(int64_t value, double factor)
 {
     double product = (double)value * factor;
-    return product > 4e18 ? INT64_MAX / 4 : (int64_t)llround(product);
+    return product >= (double)AMOUNT_MAX ? AMOUNT_MAX : (int64_t)llround(product);
 }
 
 /* An allocation of n bytes is sampled with probability 1 - exp(-n / period): dividing
@@ -92,14 +93,6 @@ static void memstats_read(struct span line, struct amounts *totals,
     }
 }
 
-static int bad_line(const struct profile_reader *reader, struct failure *failure)
-{
-    return failure_set(failure, EPROTO,
-                       "line %u of the heap profile cannot be read: it is no profile, "
-                       "or was cut short",
-                       reader->line);
-}
-
 /* gperftools cuts its own list at 1 MiB, perhaps inside a line, and still writes the
  * mappings: a line that cannot be read is right if it is the last before them. */
 static bool mappings_follow(const struct profile_reader *reader)
@@ -126,7 +119,8 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
         }
         if (span_starts(start, "MAPPED_LIBRARIES:")) {
             end->seen = true;
-            return reader_add_mappings(reader);
+            result = reader_add_mappings(reader);
+            return result < 0 ? reader_refuse(reader, result, failure) : 0;
         }
         if (span_starts(start, "#")) {
             in_memstats = in_memstats || span_starts(start, "# runtime.MemStats");
@@ -147,7 +141,7 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
             result = 0;
         }
         if (result < 0) {
-            return result == -EPROTO ? bad_line(reader, failure) : result;
+            return reader_refuse(reader, result, failure);
         }
     }
     return 0;
@@ -156,16 +150,19 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
 int profile_parse_heap(struct profile *ret_profile, const char *text, size_t length,
                        struct failure *failure)
 {
-    struct profile_reader reader = {.rest = {text, text + length}};
+    struct profile_reader reader = {.kind = "heap", .rest = {text, text + length}};
     struct heap_header header;
     struct heap_end end = {0};
     struct span line;
     bool any = length > 0 && reader_next_line(&reader, &line);
     if (!any || !header_read(line, &reader.profile.totals, &header)) {
-        int shown = length > 40 ? 40 : (int)length;
+        return reader_refuse_start(&reader, (struct span){text, text + length},
+                                   "heap profile:", failure);
+    }
+    if (header.format == PROFILE_SAMPLED && header.period == 0) {
         return failure_set(failure, EPROTO,
-                           "the reply is no heap profile: it starts with '%.*s'", shown,
-                           length == 0 ? "" : text);
+                           "the heap profile samples nothing (heap_v2/0): start the "
+                           "server with TCMALLOC_SAMPLE_PARAMETER=524288");
     }
     reader.profile.format = header.format;
     counts_scale(&reader.profile.totals.inuse_objects,

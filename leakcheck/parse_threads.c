@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "amount.h"
 #include "profile_text.h"
 
 /* "goroutine profile: total 12" or "threads profile: total 12" */
@@ -31,24 +32,20 @@ static int body_read(struct profile_reader *reader, int64_t *ret_sum, bool *ret_
         if (span_starts(start, "--- Memory map") ||
             span_starts(start, "MAPPED_LIBRARIES:")) {
             *ret_end = true;
-            return reader_add_mappings(reader);
+            result = reader_add_mappings(reader);
+            return result < 0 ? reader_refuse(reader, result, failure) : 0;
         }
         if (span_starts(start, "#")) {
             result = reader_add_comment(reader, line);
         } else if (span_number(&line, &amounts.inuse_objects) &&
                    span_word(&line, "@")) {
-            *ret_sum += amounts.inuse_objects;
+            *ret_sum = amount_add(*ret_sum, amounts.inuse_objects);
             result = reader_add_record(reader, line, &amounts);
         } else {
             result = -EPROTO;
         }
-        if (result == -EPROTO || *ret_sum > INT64_MAX / 4) {
-            return failure_set(failure, EPROTO,
-                               "line %u of the thread profile cannot be read",
-                               reader->line);
-        }
         if (result < 0) {
-            return result;
+            return reader_refuse(reader, result, failure);
         }
     }
     return 0;
@@ -57,15 +54,13 @@ static int body_read(struct profile_reader *reader, int64_t *ret_sum, bool *ret_
 int profile_parse_threads(struct profile *ret_profile, const char *text, size_t length,
                           struct failure *failure)
 {
-    struct profile_reader reader = {.rest = {text, text + length}};
+    struct profile_reader reader = {.kind = "thread", .rest = {text, text + length}};
     struct span line;
     int64_t total = 0;
     bool any = length > 0 && reader_next_line(&reader, &line);
     if (!any || !header_read(line, &total)) {
-        int shown = length > 40 ? 40 : (int)length;
-        return failure_set(failure, EPROTO,
-                           "the reply is no thread profile: it starts with '%.*s'",
-                           shown, length == 0 ? "" : text);
+        return reader_refuse_start(&reader, (struct span){text, text + length},
+                                   "goroutine profile:", failure);
     }
     reader.profile.format = PROFILE_THREADS;
     reader.profile.totals.inuse_objects = total;

@@ -32,15 +32,27 @@ const struct record *profile_find(const struct profile *profile,
     return bsearch(&key, profile->records, profile->count, sizeof(key), record_compare);
 }
 
-bool profile_in_program(const struct profile *profile, uint64_t address)
+const struct mapping *profile_mapping(const struct profile *profile, uint64_t address)
 {
-    for (size_t i = 0; i < profile->mapping_count; i++) {
-        const struct mapping *mapping = &profile->mappings[i];
-        if (address >= mapping->start && address < mapping->end) {
-            return strcmp(mapping->path, profile->mappings[0].path) == 0;
+    size_t low = 0;
+    size_t high = profile->mapping_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (profile->mappings[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return false;
+    bool inside =
+        low < profile->mapping_count && profile->mappings[low].start <= address;
+    return inside ? &profile->mappings[low] : NULL;
+}
+
+bool profile_in_program(const struct profile *profile, uint64_t address)
+{
+    const struct mapping *mapping = profile_mapping(profile, address);
+    return mapping != NULL && strcmp(mapping->path, profile->mappings[0].path) == 0;
 }
 
 bool profile_grew(const struct profile *base, const struct profile *last)

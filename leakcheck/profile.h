@@ -46,6 +46,7 @@ struct record {
 struct mapping {
     uint64_t start;
     uint64_t end;
+    uint64_t offset; /* of `start`, in the file */
     const char *path;
 };
 
@@ -62,14 +63,19 @@ struct profile {
     struct amounts totals;  /* of the header or MemStats: all stacks, listed or not */
     struct record *records; /* in the order of their addresses */
     size_t count;
-    struct mapping *mappings;
+    struct mapping *mappings; /* in the order of their addresses */
     size_t mapping_count;
     struct arena arena; /* owns everything that the records point to */
 };
 
+#define PROFILE_RECORDS_MAX 100000
+#define PROFILE_FRAMES_MAX 4000000
+#define PROFILE_MAPPINGS_MAX 100000
+
 /* Read a text of `length` bytes, which may be hostile. Return 0, -EPROTO with a reason
- * (not such a profile, or cut short), or -ENOMEM; `ret_profile` is set on success only,
- * and then the caller's to release. */
+ * (not such a profile, cut short, too many stacks, or amounts too large to work with),
+ * or -ENOMEM; `ret_profile` is set on success only, and then the caller's to release.
+ */
 int profile_parse_heap(struct profile *ret_profile, const char *text, size_t length,
                        struct failure *failure);
 int profile_parse_threads(struct profile *ret_profile, const char *text, size_t length,
@@ -78,6 +84,9 @@ int profile_parse_threads(struct profile *ret_profile, const char *text, size_t 
 /* The record with that stack; NULL if there is none. */
 const struct record *profile_find(const struct profile *profile,
                                   const uint64_t *addresses, size_t depth);
+
+/* The mapping that the address lies in; NULL if it is in none. */
+const struct mapping *profile_mapping(const struct profile *profile, uint64_t address);
 
 /* Whether the address lies in the program's own file; false if nothing is known. */
 bool profile_in_program(const struct profile *profile, uint64_t address);

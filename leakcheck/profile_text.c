@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
+
 #define NUMBER_MAX (INT64_MAX / 1024)
 #define LINE_NUMBER_MAX 100000000
-#define AMOUNT_MAX (INT64_MAX / 4)
 
 bool reader_next_line(struct profile_reader *reader, struct span *ret_line)
 {
@@ -138,6 +139,9 @@ int reader_add_record(struct profile_reader *reader, struct span line,
         }
         depth++;
     }
+    if (profile->count == PROFILE_RECORDS_MAX) {
+        return -E2BIG;
+    }
     void *records = profile->records;
     if (array_reserve(&records, &reader->record_capacity, profile->count,
                       sizeof(*profile->records)) < 0) {
@@ -245,6 +249,10 @@ int reader_add_comment(struct profile_reader *reader, struct span line)
         !span_address(&line, &address)) {
         return 0;
     }
+    if (reader->frame_count == PROFILE_FRAMES_MAX) {
+        return -E2BIG;
+    }
+    reader->frame_count++;
     struct frame frame = {.address = address};
     if (!span_blank(&line)) {
         if (comment_read(&profile->arena, line, &frame) < 0) {
@@ -269,41 +277,98 @@ static bool mapping_read(struct span line, struct span *ret_path,
         return false;
     }
     const char *slash = memchr(line.at, '/', (size_t)(line.end - line.at));
-    if (slash == NULL) {
+    if (slash == NULL || ret_mapping->end <= ret_mapping->start) {
         return false;
+    }
+    span_blank(&line);
+    while (line.at < slash && *line.at != ' ') {
+        line.at++; /* the rights */
+    }
+    span_blank(&line);
+    if (!span_hex(&line, &ret_mapping->offset)) {
+        ret_mapping->offset = 0;
     }
     *ret_path = (struct span){slash, line.end};
     return true;
 }
 
-int reader_add_mappings(struct profile_reader *reader)
+static int mapping_add(struct profile_reader *reader, struct mapping mapping,
+                       struct span path)
 {
     struct profile *profile = &reader->profile;
-    struct span line;
-    while (reader_next_line(reader, &line)) {
-        struct mapping mapping;
-        struct span path;
-        if (!mapping_read(line, &path, &mapping)) {
-            continue;
-        }
-        mapping.path =
-            arena_text(&profile->arena, path.at, (size_t)(path.end - path.at));
-        void *mappings = profile->mappings;
-        if (mapping.path == NULL ||
-            array_reserve(&mappings, &reader->mapping_capacity, profile->mapping_count,
-                          sizeof(mapping)) < 0) {
-            return -ENOMEM;
-        }
-        profile->mappings = mappings;
-        profile->mappings[profile->mapping_count++] = mapping;
+    size_t count = profile->mapping_count;
+    if (count > 0 && mapping.start < profile->mappings[count - 1].end) {
+        return 0;
     }
+    if (count == PROFILE_MAPPINGS_MAX) {
+        return -E2BIG;
+    }
+    mapping.path = arena_text(&profile->arena, path.at, (size_t)(path.end - path.at));
+    void *mappings = profile->mappings;
+    if (mapping.path == NULL || array_reserve(&mappings, &reader->mapping_capacity,
+                                              count, sizeof(mapping)) < 0) {
+        return -ENOMEM;
+    }
+    profile->mappings = mappings;
+    profile->mappings[profile->mapping_count++] = mapping;
     return 0;
 }
 
-/* Amounts come from outside: their sum stops short of overflow. */
-static void amount_add(int64_t *sum, int64_t more)
+int reader_add_mappings(struct profile_reader *reader)
 {
-    *sum = more > AMOUNT_MAX - *sum ? AMOUNT_MAX : *sum + more;
+    struct span line;
+    int result = 0;
+    while (result == 0 && reader_next_line(reader, &line)) {
+        struct mapping mapping;
+        struct span path;
+        if (mapping_read(line, &path, &mapping)) {
+            result = mapping_add(reader, mapping, path);
+        }
+    }
+    return result;
+}
+
+int reader_refuse(const struct profile_reader *reader, int error,
+                  struct failure *failure)
+{
+    if (error == -ENOMEM) {
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    if (error == -E2BIG) {
+        return failure_set(failure, EPROTO,
+                           "the %s profile is too long: over %d stacks, %d frames or "
+                           "%d mappings",
+                           reader->kind, PROFILE_RECORDS_MAX, PROFILE_FRAMES_MAX,
+                           PROFILE_MAPPINGS_MAX);
+    }
+    return failure_set(failure, EPROTO,
+                       "line %u of the %s profile cannot be read: it is no profile, "
+                       "or was cut short",
+                       reader->line, reader->kind);
+}
+
+int reader_refuse_start(const struct profile_reader *reader, struct span text,
+                        const char *start, struct failure *failure)
+{
+    size_t length = (size_t)(text.end - text.at);
+    if (span_starts(text, start)) {
+        const char *newline = memchr(text.at, '\n', length);
+        length = newline == NULL ? length : (size_t)(newline - text.at);
+        return failure_set(failure, EPROTO,
+                           "the first line of the %s profile cannot be read: '%.*s'",
+                           reader->kind, length > 120 ? 120 : (int)length, text.at);
+    }
+    return failure_set(
+        failure, EPROTO, "the reply is no %s profile: it starts with '%.*s'",
+        reader->kind, length > 40 ? 40 : (int)length, length == 0 ? "" : text.at);
+}
+
+static void amounts_add(struct amounts *sum, const struct amounts *more)
+{
+    sum->inuse_objects = amount_add(sum->inuse_objects, more->inuse_objects);
+    sum->inuse_bytes = amount_add(sum->inuse_bytes, more->inuse_bytes);
+    sum->alloc_objects = amount_add(sum->alloc_objects, more->alloc_objects);
+    sum->alloc_bytes = amount_add(sum->alloc_bytes, more->alloc_bytes);
 }
 
 /* Brings the records into order and joins those with equal stacks. */
@@ -321,10 +386,7 @@ static void records_join(struct profile *profile)
             profile->records[++last] = *next;
             continue;
         }
-        amount_add(&kept->amounts.inuse_objects, next->amounts.inuse_objects);
-        amount_add(&kept->amounts.inuse_bytes, next->amounts.inuse_bytes);
-        amount_add(&kept->amounts.alloc_objects, next->amounts.alloc_objects);
-        amount_add(&kept->amounts.alloc_bytes, next->amounts.alloc_bytes);
+        amounts_add(&kept->amounts, &next->amounts);
         if (kept->frame_count == 0) {
             kept->frames = next->frames;
             kept->frame_count = next->frame_count;
@@ -333,17 +395,33 @@ static void records_join(struct profile *profile)
     profile->count = last + 1;
 }
 
+/* Whether all amounts together stay below the limit. One that has reached it no longer
+ * grows, and would be taken for one that holds. */
+static bool amounts_fit(const struct profile *profile)
+{
+    struct amounts sum = profile->totals;
+    for (size_t i = 0; i < profile->count; i++) {
+        amounts_add(&sum, &profile->records[i].amounts);
+    }
+    return sum.inuse_objects < AMOUNT_MAX && sum.inuse_bytes < AMOUNT_MAX &&
+           sum.alloc_objects < AMOUNT_MAX && sum.alloc_bytes < AMOUNT_MAX;
+}
+
 int reader_deliver(struct profile_reader *reader, int result,
                    struct profile *ret_profile, struct failure *failure)
 {
-    if (result == -ENOMEM) {
-        failure_set(failure, ENOMEM, "out of memory");
+    if (result == 0) {
+        records_join(&reader->profile);
+    }
+    if (result == 0 && !amounts_fit(&reader->profile)) {
+        result = failure_set(failure, EPROTO,
+                             "the numbers of the %s profile are too large to be true",
+                             reader->kind);
     }
     if (result < 0) {
         profile_release(&reader->profile);
         return result;
     }
-    records_join(&reader->profile);
     *ret_profile = reader->profile;
     return 0;
 }

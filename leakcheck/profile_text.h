@@ -17,12 +17,14 @@ struct span {
 
 /* A profile that is being read. */
 struct profile_reader {
+    const char *kind; /* "heap" or "thread", for messages */
     struct span rest;
     unsigned line; /* the number of the line read last */
     struct profile profile;
     size_t record_capacity;
     size_t mapping_capacity;
     size_t frame_capacity; /* of the newest record's frames */
+    size_t frame_count;    /* of all records */
 };
 
 /* Cuts the next line off; false at the end of the text. */
@@ -40,20 +42,31 @@ bool span_blank(struct span *span);
 bool span_starts(struct span span, const char *word);
 
 /* Reads "0x1 0x2 ..." to the end of the line into a new record. Returns 0, -EPROTO if
- * the line holds anything else, or -ENOMEM. */
+ * the line holds anything else, -E2BIG if the profile has too many, or -ENOMEM. */
 int reader_add_record(struct profile_reader *reader, struct span line,
                       const struct amounts *amounts);
 
 /* Reads a comment "#\t0x1\tfunction+0x2\tfile:line" into the newest record; comments
- * of any other form are passed over. Returns 0 or -ENOMEM. */
+ * of any other form are passed over. Returns 0, -E2BIG or -ENOMEM. */
 int reader_add_comment(struct profile_reader *reader, struct span line);
 
-/* Reads lines of /proc/self/maps up to the end of the text. Returns 0 or -ENOMEM. */
+/* Reads lines of /proc/self/maps up to the end of the text; what is no such line, or
+ * not in the order of the addresses, is passed over. Returns 0, -E2BIG or -ENOMEM. */
 int reader_add_mappings(struct profile_reader *reader);
 
+/* Says why the line read last ended the reading with `error`, -EPROTO, -E2BIG or
+ * -ENOMEM. Returns -EPROTO or -ENOMEM. */
+int reader_refuse(const struct profile_reader *reader, int error,
+                  struct failure *failure);
+
+/* Says that the first line is not such a profile's; returns -EPROTO. `start` is how one
+ * begins: a text that does so has a number that cannot be read. */
+int reader_refuse_start(const struct profile_reader *reader, struct span text,
+                        const char *start, struct failure *failure);
+
 /* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,
- * joins those with equal stacks, and hands the profile over. A failure: releases it,
- * and says so if memory was short; other failures have been told. Returns `result`. */
+ * joins those with equal stacks, and hands the profile over; -EPROTO if an amount is
+ * too large to work with. A failure, which has been told: releases the profile. */
 int reader_deliver(struct profile_reader *reader, int result,
                    struct profile *ret_profile, struct failure *failure);
 

@@ -19,14 +19,30 @@ const char *resource_name(enum resource resource)
     return names[resource];
 }
 
-/* cJSON notes the place of an error in a static variable: one thread at a time. */
+/* NULL if the text is no JSON, or over REPLY_JSON_MAX: a tree takes many times the
+ * room of its text. cJSON notes the place of an error in a static variable: one thread
+ * at a time. */
 static cJSON *json_parse(const char *text, size_t length)
 {
+    if (length > REPLY_JSON_MAX) {
+        return NULL;
+    }
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&lock);
     cJSON *root = length == 0 ? NULL : cJSON_ParseWithLength(text, length);
     pthread_mutex_unlock(&lock);
     return root;
+}
+
+/* Says why the reply to `path` is of no use: its size, or `reason`. */
+static int reply_refuse(size_t length, const char *path, const char *reason,
+                        struct failure *failure)
+{
+    if (length > REPLY_JSON_MAX) {
+        return failure_set(failure, EPROTO, "the reply to %s is larger than %d MiB",
+                           path, REPLY_JSON_MAX / 1024 / 1024);
+    }
+    return failure_set(failure, EPROTO, "the reply to %s %s", path, reason);
 }
 
 /* A whole number of at least 0; `fallback` if there is none. */
@@ -74,8 +90,8 @@ int status_parse(struct status *ret_status, const char *text, size_t length,
     const cJSON *memory = cJSON_GetObjectItemCaseSensitive(root, "memory");
     if (!cJSON_IsObject(memory) || number_get(root, "threads", UNKNOWN) == UNKNOWN) {
         cJSON_Delete(root);
-        return failure_set(failure, EPROTO,
-                           "the reply to /status is not what a server of the lab says");
+        return reply_refuse(length, "/status", "is not what a server of the lab says",
+                            failure);
     }
     struct status status = {.now = resources_get(root, UNKNOWN)};
     status.now.amount[RESOURCE_HEAP] = number_get(memory, "alloc_bytes", UNKNOWN);
@@ -192,8 +208,7 @@ int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
     }
     cJSON_Delete(root);
     if (list == NULL || read != (size_t)count) {
-        return failure_set(failure, EPROTO,
-                           "the reply to /scenarios is no list of scenarios");
+        return reply_refuse(length, "/scenarios", "is no list of scenarios", failure);
     }
     *ret_scenarios = list;
     *ret_count = read;
@@ -209,8 +224,8 @@ int leak_parse(struct resources *ret_declared, const char *text, size_t length,
     if (cJSON_IsObject(declared)) {
         *ret_declared = resources_get(declared, 0);
     } else {
-        result = failure_set(failure, EPROTO,
-                             "the reply to /leak does not say what it left behind");
+        result =
+            reply_refuse(length, "/leak", "does not say what it left behind", failure);
     }
     cJSON_Delete(root);
     return result;

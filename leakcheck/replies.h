@@ -12,6 +12,8 @@
 #include "arena.h"
 #include "failure.h"
 
+#define REPLY_JSON_MAX (1024 * 1024) /* bytes; a longer one is refused unread */
+
 /* What is counted, in the order in which it is shown. */
 enum resource {
     RESOURCE_HEAP,    /* bytes in use */

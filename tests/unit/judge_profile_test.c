@@ -4,9 +4,13 @@
  */
 #include "unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../../leakcheck/amount.h"
 #include "../../leakcheck/profile.h"
+#include "../../leakcheck/replies.h"
 
 static const char exact[] =
     "heap profile:      3:      300 [     9:      900] @ heapprofile\n"
@@ -188,6 +192,165 @@ static void threads_are_read(void **state)
     profile_release(&profile);
 }
 
+static void amounts_stop_at_the_limit(void **state)
+{
+    (void)state;
+    assert_true(amount_add(2, 3) == 5);
+    assert_true(amount_add(INT64_MAX, INT64_MAX) == AMOUNT_MAX);
+    assert_true(amount_add(INT64_MIN, INT64_MIN) == -AMOUNT_MAX);
+    assert_true(amount_add(INT64_MAX, INT64_MIN) == 0);
+    assert_true(amount_subtract(2, 3) == -1);
+    assert_true(amount_subtract(INT64_MIN, INT64_MAX) == -AMOUNT_MAX);
+    assert_true(amount_multiply(-7, 6) == -42);
+    assert_true(amount_multiply(INT64_MAX, 2) == AMOUNT_MAX);
+    assert_true(amount_multiply(INT64_MIN, -1) == AMOUNT_MAX);
+    assert_true(amount_multiply(INT64_MIN, 3) == -AMOUNT_MAX);
+    assert_true(amount_multiply(AMOUNT_MAX, 3) == AMOUNT_MAX);
+}
+
+/* A profile with `count` stacks of one address each; the caller's to free. */
+static char *stacks_write(const char *header, size_t count, const char *amounts,
+                          const char *end)
+{
+    size_t room = strlen(header) + strlen(end) + count * (strlen(amounts) + 32) + 1;
+    char *text = malloc(room);
+    assert_non_null(text);
+    size_t length = (size_t)snprintf(text, room, "%s", header);
+    for (size_t i = 0; i < count; i++) {
+        length += (size_t)snprintf(text + length, room - length, "%s @ 0x%zx\n",
+                                   amounts, i * 16 + 16);
+    }
+    snprintf(text + length, room - length, "%s", end);
+    return text;
+}
+
+static void too_many_stacks_are_refused(void **state)
+{
+    (void)state;
+    static const char header[] = "heap profile: 1: 10 [1: 10] @ heapprofile\n";
+    static const char threads[] = "threads profile: total 1\n";
+    static const char end[] = "\nMAPPED_LIBRARIES:\n";
+    struct profile profile;
+    struct failure failure = {""};
+    char *text = stacks_write(header, PROFILE_RECORDS_MAX, "1: 10 [1: 10]", end);
+    assert_int_equal(heap_read(&profile, text), 0);
+    assert_int_equal(profile.count, PROFILE_RECORDS_MAX);
+    profile_release(&profile);
+    free(text);
+    text = stacks_write(header, PROFILE_RECORDS_MAX + 1, "1: 10 [1: 10]", end);
+    assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "over 100000 stacks"));
+    free(text);
+    text = stacks_write(threads, PROFILE_RECORDS_MAX + 1, "1", end);
+    assert_int_equal(profile_parse_threads(&profile, text, strlen(text), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "over 100000 stacks"));
+    free(text);
+}
+
+/* An amount at the limit grows no more, and would look like one that holds. */
+static void overflowing_sums_are_refused(void **state)
+{
+    (void)state;
+    static const char sampled[] =
+        "heap profile: 5: 5 [5: 5] @ heap_v2/1000000000000000\n";
+    static const char exact_header[] = "heap profile: 5: 5 [5: 5] @ heapprofile\n";
+    static const char threads[] = "threads profile: total 5\n";
+    static const char end[] = "\nMAPPED_LIBRARIES:\n";
+    static const char huge[] =
+        "9000000000000000: 9000000000000000 [9000000000000000: 9000000000000000]";
+    struct profile profile;
+    struct failure failure = {""};
+    char *text = stacks_write(sampled, 5, huge, end);
+    assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "too large to be true"));
+    free(text);
+    text = stacks_write(exact_header, 2000, huge, end);
+    assert_int_equal(heap_read(&profile, text), -EPROTO);
+    free(text);
+    text = stacks_write(threads, 2000, "9000000000000000", end);
+    assert_int_equal(profile_parse_threads(&profile, text, strlen(text), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "too large to be true"));
+    free(text);
+}
+
+static void odd_periods_are_refused(void **state)
+{
+    (void)state;
+    struct profile profile;
+    struct failure failure = {""};
+    static const char exponent[] =
+        "heap profile: 1: 10 [1: 10] @ heap_v2/1e15\n\nMAPPED_LIBRARIES:\n";
+    assert_int_equal(profile_parse_heap(&profile, exponent, strlen(exponent), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "first line"));
+    assert_non_null(strstr(failure.text, "heap_v2/1e15"));
+    static const char none[] =
+        "heap profile: 0: 0 [0: 0] @ heap_v2/0\n\nMAPPED_LIBRARIES:\n";
+    assert_int_equal(profile_parse_heap(&profile, none, strlen(none), &failure),
+                     -EPROTO);
+    assert_non_null(strstr(failure.text, "samples nothing"));
+    /* One byte sampled at one in 9e15: large, but a number. */
+    assert_int_equal(heap_read(&profile, "heap profile: 1: 1 [1: 1] @ "
+                                         "heap_v2/9000000000000000\n"
+                                         "1: 1 [1: 1] @ 0x1\n\nMAPPED_LIBRARIES:\n"),
+                     0);
+    assert_in_range(profile.records[0].amounts.inuse_bytes, 8999999999999000,
+                    9000000000001000);
+    profile_release(&profile);
+}
+
+static void mappings_are_read(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile,
+                               "heap profile: 0: 0 [0: 0] @ heapprofile\n"
+                               "\nMAPPED_LIBRARIES:\n"
+                               "1000-2000 r--p 00000000 08:01 1   /bin/my server\n"
+                               "2000-3000 r-xp 00001000 08:01 1   /bin/my server\n"
+                               "7000-7000 r-xp 00000000 08:01 1   /bin/empty\n"
+                               "1800-2800 r-xp 00000000 08:01 1   /bin/overlaps\n"
+                               "3000-4000 rw-p 00000000 00:00 0   [heap]\n"
+                               "8000-9000 r-xp 00005000 08:01 2   /lib/x.so\n"),
+                     0);
+    assert_int_equal(profile.mapping_count, 3);
+    assert_int_equal(profile.mappings[1].offset, 0x1000);
+    assert_string_equal(profile.mappings[1].path, "/bin/my server");
+    assert_ptr_equal(profile_mapping(&profile, 0x2fff), &profile.mappings[1]);
+    assert_null(profile_mapping(&profile, 0x3000));
+    assert_null(profile_mapping(&profile, 0xfff));
+    assert_ptr_equal(profile_mapping(&profile, 0x8000), &profile.mappings[2]);
+    assert_true(profile_in_program(&profile, 0x2000));
+    assert_false(profile_in_program(&profile, 0x8000));
+    profile_release(&profile);
+}
+
+/* A reply that is too long is refused before it is read, well-formed or not. */
+static void long_json_is_refused(void **state)
+{
+    (void)state;
+    static const char start[] = "{\"memory\":{},\"threads\":1,\"declared\":{}";
+    struct status status;
+    struct resources declared;
+    struct failure failure = {""};
+    size_t length = REPLY_JSON_MAX + 1;
+    char *text = malloc(length);
+    assert_non_null(text);
+    memset(text, ' ', length);
+    memcpy(text, start, strlen(start));
+    text[length - 2] = '}';
+    assert_int_equal(status_parse(&status, text, length - 1, NULL, &failure), 0);
+    assert_int_equal(leak_parse(&declared, text, length - 1, &failure), 0);
+    assert_int_equal(status_parse(&status, text, length, NULL, &failure), -EPROTO);
+    assert_non_null(strstr(failure.text, "/status is larger than 1 MiB"));
+    assert_int_equal(leak_parse(&declared, text, length, &failure), -EPROTO);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +362,12 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(names_are_made_printable),
         cmocka_unit_test(threads_are_read),
+        cmocka_unit_test(amounts_stop_at_the_limit),
+        cmocka_unit_test(too_many_stacks_are_refused),
+        cmocka_unit_test(overflowing_sums_are_refused),
+        cmocka_unit_test(odd_periods_are_refused),
+        cmocka_unit_test(mappings_are_read),
+        cmocka_unit_test(long_json_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
