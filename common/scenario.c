@@ -95,3 +95,8 @@ size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes)
 {
     return amount->blocks * bytes + amount->extra_bytes;
 }
+
+size_t scenario_heap_bytes_most(const struct scenario_amount *amount, size_t bytes)
+{
+    return scenario_heap_bytes(amount, bytes) + amount->library_bytes;
+}

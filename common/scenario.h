@@ -66,8 +66,11 @@ struct scenario_request {
 /* An amount of every resource the lab counts. Heap is given in blocks of the request's
  * main size, so that an amount follows from the request. */
 struct scenario_amount {
-    unsigned blocks;       /* heap, in blocks of request.bytes */
-    size_t extra_bytes;    /* heap besides the blocks, in bytes */
+    unsigned blocks;    /* heap, in blocks of request.bytes */
+    size_t extra_bytes; /* heap besides the blocks, in bytes */
+    /* Heap that libraries take for themselves, in bytes, at most. It differs from
+     * version to version, so it counts for the guard rails alone. */
+    size_t library_bytes;
     unsigned stack_blocks; /* stack, in blocks of request.bytes */
     unsigned threads;
     unsigned fds;    /* descriptors */
@@ -141,7 +144,9 @@ const char *scenario_nearest(const char *name);
 /* "permanent", "temporary" or "churn". */
 const char *scenario_kind_name(enum scenario_kind kind);
 
-/* The heap bytes of `amount` when the main size is `bytes`. */
+/* The heap bytes of `amount` that the scenario's own code takes when the main size is
+ * `bytes`; and all of them at most, libraries included. */
 size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes);
+size_t scenario_heap_bytes_most(const struct scenario_amount *amount, size_t bytes);
 
 #endif

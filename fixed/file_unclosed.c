@@ -138,7 +138,7 @@ const struct scenario file_unclosed_scenario = {
     .bytes_min = 8 * 1024,
     .bytes_max = 256 * 1024 * 1024,
     .bytes_meaning = "the read buffer of the file",
-    .leaves = {.blocks = 1, .extra_bytes = 472, .fds = 1},
+    .leaves = {.blocks = 1, .library_bytes = 1024, .fds = 1},
     .suspect = "price_look_up",
     .run = price_tell,
     .held = prices_count,

@@ -1,6 +1,5 @@
 /*
- * Who is to blame for what grew: the difference of two profiles, grouped by the
- * innermost frame of the program itself.
+ * The difference of two profiles, grouped by the innermost frame of the program itself.
  */
 #include "blame.h"
 
@@ -9,11 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
+
+/* What one stack grew, and the frame that is answerable for it. */
+struct share {
+    const struct frame *frame;
+    int64_t growth;
+    bool own;     /* the frame is of a path that the question names */
+    bool library; /* a library took the memory, asked by that frame */
+};
+
 /* What grew in one function. */
 struct group {
     const struct frame *frame; /* of the stack that grew most: its line is shown */
     int64_t frame_growth;
     int64_t growth;
+    int64_t library_growth;
+    bool own;
 };
 
 static bool starts(const char *text, const char *prefix)
@@ -74,51 +85,88 @@ static bool is_allocator(const char *function)
     return false;
 }
 
-/* Whether the frame is code of the program, and not of a library. */
-static bool is_own(const struct profile *profile, const struct frame *frame,
-                   bool any_file)
+/* Whether `path` is `own` or lies in it, or ends its directories so. Mapped libraries
+ * carry their version behind the name: "libcache.so" is libcache.so.1.2 too. */
+static bool path_is_own(const char *path, const char *own)
 {
-    if (frame->function == NULL || is_allocator(frame->function)) {
-        return false;
+    size_t length = strlen(own);
+    while (length > 0 && own[length - 1] == '/') {
+        length--;
     }
-    if (any_file) {
-        return frame->file != NULL && !starts(frame->file, "/usr/include/") &&
-               !is_go_standard(frame);
+    for (const char *at = path; length > 0 && *at != '\0'; at++) {
+        bool at_start = at == path || at[-1] == '/' || own[0] == '/';
+        if (at_start && strncmp(at, own, length) == 0 &&
+            (strchr("/.", at[length]) != NULL || at[length] == '\0')) {
+            return own[0] != '/' || at == path;
+        }
     }
-    return profile_in_program(profile, frame->address);
+    return false;
 }
 
-/* Code of the lab that only carries out what a scenario asks for: a thread that waits
- * in a channel waits for its scenario's sake. */
-static bool is_runtime(const struct frame *frame)
+/* Whether the frame is code that the question names as the program's own. */
+static bool is_own(const struct profile *profile, const struct frame *frame,
+                   struct blame_own own)
 {
-    return frame->file != NULL &&
-           (starts(frame->file, "common/") || strstr(frame->file, "/common/") != NULL);
+    const struct mapping *mapping = profile_mapping(profile, frame->address);
+    for (size_t i = 0; i < own.count; i++) {
+        if ((frame->file != NULL && path_is_own(frame->file, own.paths[i])) ||
+            (mapping != NULL && path_is_own(mapping->path, own.paths[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the frame is code of the program, and not of a library: by the mappings, or,
+ * where the profile has none (Go's), by its file. */
+static bool is_program(const struct profile *profile, const struct frame *frame)
+{
+    if (frame->file != NULL &&
+        (starts(frame->file, "/usr/include/") || is_go_standard(frame))) {
+        return false;
+    }
+    return profile->mapping_count > 0 ? profile_in_program(profile, frame->address)
+                                      : frame->file != NULL;
+}
+
+static bool is_named_work(const struct frame *frame)
+{
+    return frame->function != NULL && !is_allocator(frame->function);
 }
 
 const struct frame *blame_frame(const struct profile *profile,
-                                const struct record *record)
+                                const struct record *record, struct blame_own own)
 {
-    bool any_file = false;
-    for (size_t i = 0; i < record->frame_count; i++) {
-        any_file = any_file || record->frames[i].file != NULL;
-    }
-    const struct frame *runtime = NULL;
+    const struct frame *program = NULL;
     const struct frame *named = NULL;
     for (size_t i = 0; i < record->frame_count; i++) {
         const struct frame *frame = &record->frames[i];
-        if (is_own(profile, frame, any_file)) {
-            if (!is_runtime(frame)) {
-                return frame;
-            }
-            runtime = runtime == NULL ? frame : runtime;
+        if (!is_named_work(frame)) {
+            continue;
         }
-        if (named == NULL && frame->function != NULL &&
-            !is_allocator(frame->function)) {
-            named = frame;
+        if (is_own(profile, frame, own)) {
+            return frame;
+        }
+        if (program == NULL && is_program(profile, frame)) {
+            program = frame;
+        }
+        named = named == NULL ? frame : named;
+    }
+    return program != NULL ? program : named;
+}
+
+/* Whether a library allocated, and not the program by itself: the innermost frame
+ * behind the allocator tells. */
+static bool is_library_taking(const struct profile *profile,
+                              const struct record *record)
+{
+    for (size_t i = 0; i < record->frame_count; i++) {
+        const struct frame *frame = &record->frames[i];
+        if (frame->function == NULL || !is_allocator(frame->function)) {
+            return !is_program(profile, frame);
         }
     }
-    return runtime != NULL ? runtime : named;
+    return false;
 }
 
 /* Whether the bytes are what the C library keeps for a thread or a timer: a price of
@@ -175,24 +223,24 @@ static int64_t growth_of(const struct record *record, enum blame_what what,
            amount_of(profile_find(from, record->addresses, record->depth), what);
 }
 
-static bool same_text(const char *left, const char *right)
+/* Orders texts; NULL is the empty one. */
+static int text_compare(const char *left, const char *right)
 {
-    return strcmp(left == NULL ? "" : left, right == NULL ? "" : right) == 0;
+    return strcmp(left == NULL ? "" : left, right == NULL ? "" : right);
 }
 
-/* The group of the frame's function, made if it is new. */
-static struct group *group_find(struct group *groups, size_t *count,
-                                const struct frame *frame)
+static bool same_text(const char *left, const char *right)
 {
-    for (size_t i = 0; i < *count; i++) {
-        const struct frame *other = groups[i].frame;
-        if (same_text(other->function, frame->function) &&
-            same_text(other->file, frame->file)) {
-            return &groups[i];
-        }
-    }
-    groups[*count] = (struct group){.frame = frame, .frame_growth = INT64_MIN};
-    return &groups[(*count)++];
+    return text_compare(left, right) == 0;
+}
+
+/* By file, then by function: what belongs to one group lies together. */
+static int share_compare(const void *left, const void *right)
+{
+    const struct frame *a = ((const struct share *)left)->frame;
+    const struct frame *b = ((const struct share *)right)->frame;
+    int order = text_compare(a->file, b->file);
+    return order != 0 ? order : text_compare(a->function, b->function);
 }
 
 static bool grows_when_idle(const struct blame_question *question,
@@ -206,36 +254,65 @@ static bool grows_when_idle(const struct blame_question *question,
     return later != NULL && growth_of(later, question->what, question->idle_from) > 0;
 }
 
-/* Puts every stack that changed into its function's group. */
-static void groups_fill(struct group *groups, size_t *count, int64_t *ret_total,
-                        const struct blame_question *question)
+/* Lists every stack that changed, with the frame that is answerable for it. */
+static size_t shares_list(struct share *shares, int64_t *ret_total,
+                          const struct blame_question *question)
 {
-    for (size_t i = 0; i < question->last->count; i++) {
-        const struct record *record = &question->last->records[i];
+    const struct profile *last = question->last;
+    size_t count = 0;
+    for (size_t i = 0; i < last->count; i++) {
+        const struct record *record = &last->records[i];
         int64_t growth = growth_of(record, question->what, question->base);
         if (growth == 0 || is_profiling(record) || grows_when_idle(question, record)) {
             continue;
         }
-        *ret_total += growth > 0 ? growth : 0;
-        const struct frame *frame = blame_frame(question->last, record);
+        *ret_total = amount_add(*ret_total, growth > 0 ? growth : 0);
+        const struct frame *frame = blame_frame(last, record, question->own);
         if (frame == NULL || is_thread_cost(record, frame)) {
             continue;
         }
-        struct group *group = group_find(groups, count, frame);
-        group->growth += growth;
-        if (growth > group->frame_growth) {
-            group->frame_growth = growth;
-            group->frame = frame;
-        }
+        shares[count++] = (struct share){.frame = frame,
+                                         .growth = growth,
+                                         .own = is_own(last, frame, question->own),
+                                         .library = is_library_taking(last, record)};
+    }
+    return count;
+}
+
+/* Adds one stack to its function's group. */
+static void group_add(struct group *group, const struct share *share)
+{
+    group->own = share->own;
+    group->growth = amount_add(group->growth, share->growth);
+    if (share->library) {
+        group->library_growth = amount_add(group->library_growth, share->growth);
+    }
+    if (group->frame == NULL || share->growth > group->frame_growth) {
+        group->frame_growth = share->growth;
+        group->frame = share->frame;
     }
 }
 
-/* Whether a group is more to blame than another: code that only serves the rest is
- * blamed last, and then the one that grew less. */
+/* Joins the shares, which are in order, function by function. */
+static size_t groups_join(struct group *groups, const struct share *shares,
+                          size_t share_count)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < share_count; i++) {
+        if (i == 0 || share_compare(&shares[i - 1], &shares[i]) != 0) {
+            groups[count++] = (struct group){0};
+        }
+        group_add(&groups[count - 1], &shares[i]);
+    }
+    return count;
+}
+
+/* Whether a group is more to blame than another: the program's own code first, then
+ * what grew more. */
 static bool group_is_worse(const struct group *group, const struct group *other)
 {
-    if (is_runtime(group->frame) != is_runtime(other->frame)) {
-        return is_runtime(other->frame);
+    if (group->own != other->own) {
+        return group->own;
     }
     return group->growth > other->growth;
 }
@@ -261,8 +338,14 @@ static void groups_judge(const struct group *groups, size_t count, struct blame 
     blame->growth = most->growth;
     for (size_t i = 0; i < count; i++) {
         if (same_text(groups[i].frame->file, frame->file)) {
-            blame->file_growth += groups[i].growth;
+            blame->file_growth = amount_add(blame->file_growth, groups[i].growth);
+            blame->library_growth =
+                amount_add(blame->library_growth, groups[i].library_growth);
         }
+    }
+    if (frame->file == NULL) { /* then the file is not known to be one */
+        blame->file_growth = most->growth;
+        blame->library_growth = most->library_growth;
     }
 }
 
@@ -270,26 +353,33 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure)
 {
     struct blame blame = {0};
-    struct group *groups = calloc(question->last->count + 1, sizeof(*groups));
-    if (groups == NULL) {
-        return failure_set(failure, ENOMEM, "out of memory");
+    size_t room = question->last->count + 1;
+    struct share *shares = calloc(room, sizeof(*shares));
+    struct group *groups = calloc(room, sizeof(*groups));
+    int result = 0;
+    if (shares == NULL || groups == NULL) {
+        result = failure_set(failure, ENOMEM, "out of memory");
+    } else {
+        size_t share_count = shares_list(shares, &blame.total, question);
+        qsort(shares, share_count, sizeof(*shares), share_compare);
+        size_t count = groups_join(groups, shares, share_count);
+        groups_judge(groups, count, &blame);
+        *ret_blame = blame;
     }
-    size_t count = 0;
-    groups_fill(groups, &count, &blame.total, question);
-    groups_judge(groups, count, &blame);
+    free(shares);
     free(groups);
-    *ret_blame = blame;
-    return 0;
+    return result;
 }
 
-int64_t blame_held(const struct profile *profile, const struct blame *blame)
+int64_t blame_held(const struct profile *profile, const struct blame *blame,
+                   struct blame_own own)
 {
     int64_t held = 0;
     for (size_t i = 0; i < profile->count; i++) {
-        const struct frame *frame = blame_frame(profile, &profile->records[i]);
+        const struct frame *frame = blame_frame(profile, &profile->records[i], own);
         if (frame != NULL && same_text(frame->function, blame->function) &&
             same_text(frame->file, blame->file)) {
-            held += profile->records[i].amounts.inuse_bytes;
+            held = amount_add(held, profile->records[i].amounts.inuse_bytes);
         }
     }
     return held;

@@ -1,7 +1,8 @@
 /*
- * Blame: which line of the program is answerable for what grew between two profiles.
- * It is the innermost frame that is the program's own: libraries only do what they are
- * told, and the outer frames only ask for the work.
+ * Blame: which line of the program allocated what grew between two profiles, or waits
+ * there. It is the innermost frame that is the program's own: libraries only do what
+ * they are told, and the outer frames only ask for the work. The bug may be elsewhere,
+ * with whoever keeps what that line made.
  */
 #ifndef LEAKCHECK_BLAME_H
 #define LEAKCHECK_BLAME_H
@@ -14,9 +15,18 @@ enum blame_what {
     BLAME_THREADS,   /* threads that wait */
 };
 
+/* Paths that count as the program's own code: a source file, a directory or a mapped
+ * file, whole or the end of its directories ("src/cache.c" is /srv/app/src/cache.c
+ * too). Without any, the program's own mapping counts, and its libraries do not. */
+struct blame_own {
+    const char *const *paths;
+    size_t count;
+};
+
 /* The profiles to compare. */
 struct blame_question {
     enum blame_what what;
+    struct blame_own own;
     const struct profile *base;
     const struct profile *last; /* with names: its stacks are shown */
     /* Two profiles of an idle server, or NULL: stacks that grew between them are busy
@@ -30,9 +40,10 @@ struct blame {
     char function[200];
     char file[200];
     unsigned line;
-    int64_t growth;      /* of the blamed function, in bytes or threads */
-    int64_t file_growth; /* of all functions of the blamed file */
-    int64_t total;       /* of every stack that grew */
+    int64_t growth;         /* of the blamed function, in bytes or threads */
+    int64_t file_growth;    /* of all functions of the blamed file */
+    int64_t library_growth; /* of file_growth: what libraries took to serve it */
+    int64_t total;          /* of every stack that grew */
 };
 
 /* Finds who is to blame. Returns 0, also when nothing grew (then growth is 0), or
@@ -40,11 +51,12 @@ struct blame {
 int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure);
 
-/* How much the profile holds in the named function, in bytes in use. */
-int64_t blame_held(const struct profile *profile, const struct blame *blame);
+/* How much the profile holds in the blamed function, in bytes in use. */
+int64_t blame_held(const struct profile *profile, const struct blame *blame,
+                   struct blame_own own);
 
 /* The frame of `record` that is answerable; NULL if it has no named frame. */
 const struct frame *blame_frame(const struct profile *profile,
-                                const struct record *record);
+                                const struct record *record, struct blame_own own);
 
 #endif

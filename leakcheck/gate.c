@@ -4,7 +4,9 @@
 #include "gate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "names.h"
@@ -16,6 +18,11 @@
 #define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
 #define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
 #define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
+#define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
+
+const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
+                                     RESOURCE_TIMERS, RESOURCE_RSS};
+const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
 
 /* The profiles to compare. */
 struct gate_profiles {
@@ -64,78 +71,280 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
     return result;
 }
 
-static int rounds_run(struct gate *gate, const struct options *options, unsigned rounds,
-                      struct gate_profiles *profiles, struct failure *failure)
+/* Takes the next sample. What was ever allocated only rises: where it falls, it is
+ * another process that answers. */
+static int round_sample(struct gate *gate, struct failure *failure)
 {
-    struct server *server = &gate->server;
     struct sample sample;
-    int result = calls_make(gate, options->drive, WARM_UP_CALLS, failure);
-    for (unsigned round = 0; round <= rounds && result == 0; round++) {
-        if (round > 0) {
-            result = calls_make(gate, options->drive, gate->calls, failure);
-        }
-        if (result == 0) {
-            result = round_settle(gate, &sample, failure);
-        }
-        if (result == 0) {
-            sample.calls = (int64_t)round * gate->calls;
-            gate->samples[gate->sample_count++] = sample;
-        }
-        if (result == 0 && round == 0) {
-            result = server_heap(server, true, &profiles->heap_base, failure);
-            if (result == 0 && server->threads_path != NULL) {
-                result = server_threads(server, &profiles->threads_base, failure);
-            }
+    int result = round_settle(gate, &sample, failure);
+    if (result < 0) {
+        return result;
+    }
+    if (gate->sample_count > 0) {
+        const struct sample *before = &gate->samples[gate->sample_count - 1];
+        sample.calls = before->calls + gate->calls;
+        if (gate->counts_allocations &&
+            sample.now.amount[RESOURCE_TOTAL] < before->now.amount[RESOURCE_TOTAL]) {
+            return failure_set(failure, EPROTO,
+                               "%s was restarted while it was judged; no verdict",
+                               gate->server.http.base);
         }
     }
-    if (result == 0) {
-        result = server_heap(server, true, &profiles->heap_last, failure);
-    }
-    if (result == 0 && server->threads_path != NULL) {
-        result = server_threads(server, &profiles->threads_last, failure);
+    gate->samples[gate->sample_count++] = sample;
+    return 0;
+}
+
+static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
+                        struct failure *failure)
+{
+    int result = 0;
+    for (unsigned round = 0; round < rounds && result == 0; round++) {
+        result = calls_make(gate, path, gate->calls, failure);
+        if (result == 0) {
+            result = round_sample(gate, failure);
+        }
     }
     return result;
 }
 
-static struct fit fit_make(const struct gate *gate, enum resource resource)
+static int profiles_take(struct gate *gate, struct profile *heap,
+                         struct profile *threads, struct failure *failure)
 {
-    int64_t calls[ROUNDS_MAX + 1];
-    int64_t values[ROUNDS_MAX + 1];
+    int result = server_heap(&gate->server, true, heap, failure);
+    if (result == 0 && gate->server.threads_path != NULL) {
+        result = server_threads(&gate->server, threads, failure);
+    }
+    return result;
+}
+
+/* gperftools' sampler, among others, knows only what is in use, and writes it twice. */
+static bool allocations_are_counted(const struct profile *profile)
+{
+    return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
+}
+
+/* The first sample, once first-time costs are behind. */
+static int baseline_take(struct gate *gate, const char *path,
+                         struct gate_profiles *profiles, struct failure *failure)
+{
+    int result = calls_make(gate, path, WARM_UP_CALLS, failure);
+    if (result == 0) {
+        result = round_sample(gate, failure);
+    }
+    if (result == 0) {
+        result =
+            profiles_take(gate, &profiles->heap_base, &profiles->threads_base, failure);
+    }
+    gate->counts_allocations =
+        result == 0 && allocations_are_counted(&profiles->heap_base);
+    return result;
+}
+
+/* The growth from sample `first` on. */
+static struct fit fit_make(const struct gate *gate, enum resource resource,
+                           size_t first)
+{
+    int64_t calls[SAMPLES_MAX];
+    int64_t values[SAMPLES_MAX];
+    size_t count = gate->sample_count - first;
+    for (size_t i = 0; i < count; i++) {
+        calls[i] = gate->samples[first + i].calls;
+        values[i] = gate->samples[first + i].now.amount[resource];
+    }
+    return fit_rounds(calls, values, count);
+}
+
+static bool is_measured(const struct gate *gate, enum resource resource)
+{
     for (size_t i = 0; i < gate->sample_count; i++) {
-        calls[i] = gate->samples[i].calls;
-        values[i] = gate->samples[i].now.amount[resource];
+        if (gate->samples[i].now.amount[resource] == UNKNOWN) {
+            return false;
+        }
     }
-    return fit_rounds(calls, values, gate->sample_count);
+    return gate->sample_count > 0;
 }
 
-/* A growth counts if it is there in every round: a cache that fills up is no leak. */
-static void gate_judge(struct gate *gate, const struct options *options)
+/* Whether every unit is counted, so that any growth is real: Go's heap and resident
+ * memory move by themselves. */
+static bool is_exact(const struct gate *gate, enum resource resource)
 {
-    gate->heap = fit_make(gate, RESOURCE_HEAP);
-    gate->threads = fit_make(gate, RESOURCE_THREADS);
-    gate->counts_threads = gate->samples[0].now.amount[RESOURCE_THREADS] != UNKNOWN;
-    gate->over_growth =
-        gate->heap.grew_every_round && gate->heap.slope > (double)options->max_growth;
-    gate->over_threads =
-        gate->threads.grew_every_round && gate->threads.slope > options->max_threads;
-    bool climbs = gate->heap.grew_every_round && gate->heap.slope > NOISE_BYTES;
-    if (gate->threads.grew_every_round) {
-        gate->picture = PICTURE_THREADS;
-    } else if (climbs || gate->over_growth) {
-        gate->picture = PICTURE_LEAK;
+    return resource != RESOURCE_RSS &&
+           (resource != RESOURCE_HEAP || !gate->server.is_go);
+}
+
+/* Whether what did not grow in every round still grew in the later half of twice the
+ * rounds, and more than once: a cache that fills, or a pool, has stopped by then. */
+static bool goes_on(const struct gate *gate, enum resource resource)
+{
+    size_t first = gate->rounds_first;
+    unsigned grown = 0;
+    if (gate->sample_count <= first + 1 || !is_exact(gate, resource)) {
+        return false;
+    }
+    for (size_t i = first + 1; i < gate->sample_count; i++) {
+        grown += gate->samples[i].now.amount[resource] >
+                 gate->samples[i - 1].now.amount[resource];
+    }
+    struct fit later = fit_make(gate, resource, first);
+    return grown >= 2 && later.change > 0 &&
+           later.slope > gate->resources[resource].limit.most;
+}
+
+static void resources_judge(struct gate *gate)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        struct gate_resource *judged = &gate->resources[resource];
+        judged->measured = is_measured(gate, resource);
+        if (judged->measured) {
+            judged->fit = fit_make(gate, resource, 0);
+            judged->over = judged->fit.slope > judged->limit.most &&
+                           (judged->fit.grew_every_round || goes_on(gate, resource));
+        }
     }
 }
 
-static int gate_blame(struct gate *gate, struct gate_profiles *profiles,
-                      struct failure *failure)
+/* Whether more rounds can tell what these left open: a growth that paused, or resident
+ * memory that grows alone, as it does while a server is still warming up. */
+static bool is_unclear(const struct gate *gate)
 {
+    bool others = false;
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        const struct gate_resource *judged = &gate->resources[gate_judged[i]];
+        others = others || (judged->over && gate_judged[i] != RESOURCE_RSS);
+        if (judged->measured && !judged->over && is_exact(gate, gate_judged[i]) &&
+            judged->fit.change > 0 && judged->fit.slope > judged->limit.most) {
+            return true;
+        }
+    }
+    return gate->resources[RESOURCE_RSS].over && !others;
+}
+
+bool gate_is_over(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        if (gate->resources[gate_judged[i]].over) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *gate_missing_reason(const struct gate *gate, enum resource resource)
+{
+    const struct server *server = &gate->server;
+    if (resource == RESOURCE_THREADS && server->threads_reason[0] != '\0') {
+        return server->threads_reason;
+    }
+    return server->status_reason[0] == '\0' ? "/status does not count it"
+                                            : server->status_reason;
+}
+
+/* A limit that cannot be judged is no limit. */
+static int limits_check(const struct gate *gate, struct failure *failure)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        if (gate->resources[resource].limit.asked && !is_measured(gate, resource)) {
+            return failure_set(failure, ENOTSUP,
+                               "a limit was asked for, but %s cannot be measured: "
+                               "%.200s; --pid PID counts in /proc; no verdict",
+                               resource_name(resource),
+                               gate_missing_reason(gate, resource));
+        }
+    }
+    return 0;
+}
+
+/* The program's own file must be where it was: a restart moves it. */
+static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
+                         struct failure *failure)
+{
+    const struct profile *base = &profiles->heap_base;
+    const struct profile *last = &profiles->heap_last;
+    if (base->mapping_count == 0 || last->mapping_count == 0 ||
+        (base->mappings[0].start == last->mappings[0].start &&
+         strcmp(base->mappings[0].path, last->mappings[0].path) == 0)) {
+        return 0;
+    }
+    return failure_set(failure, EPROTO,
+                       "%s was restarted while it was judged; no verdict",
+                       gate->server.http.base);
+}
+
+/* All rounds, and as many again where the first leave it open. */
+static int rounds_run(struct gate *gate, const struct options *options,
+                      struct gate_profiles *profiles, struct failure *failure)
+{
+    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
+    int result = baseline_take(gate, options->drive, profiles, failure);
+    if (result == 0) {
+        result = limits_check(gate, failure);
+    }
+    if (result == 0) {
+        result = rounds_drive(gate, options->drive, rounds, failure);
+    }
+    if (result < 0) {
+        return result;
+    }
+    gate->rounds_first = rounds;
+    resources_judge(gate);
+    if (is_unclear(gate)) {
+        result = rounds_drive(gate, options->drive, rounds, failure);
+        resources_judge(gate);
+    }
+    if (result == 0) {
+        result = limits_check(gate, failure);
+    }
+    if (result == 0) {
+        result =
+            profiles_take(gate, &profiles->heap_last, &profiles->threads_last, failure);
+    }
+    return result == 0 ? restart_check(gate, profiles, failure) : result;
+}
+
+/* Which of the pictures it is: what is over its limit, else what climbs all the same.
+ */
+static void picture_choose(struct gate *gate)
+{
+    static const struct {
+        enum resource resource;
+        enum picture picture;
+    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
+                  {RESOURCE_TIMERS, PICTURE_TIMERS},
+                  {RESOURCE_FDS, PICTURE_FDS},
+                  {RESOURCE_HEAP, PICTURE_LEAK},
+                  {RESOURCE_RSS, PICTURE_RESIDENT}};
+    gate->picture = PICTURE_FLAT;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
+            enum resource resource = climbs[i].resource;
+            const struct gate_resource *judged = &gate->resources[resource];
+            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+            bool climbs_on = judged->measured && judged->fit.grew_every_round &&
+                             judged->fit.slope > (bytes ? NOISE_BYTES : 0);
+            if (judged->over || (pass == 1 && climbs_on)) {
+                gate->picture = climbs[i].picture;
+                return;
+            }
+        }
+    }
+}
+
+static int gate_blame(struct gate *gate, const struct options *options,
+                      struct gate_profiles *profiles, struct failure *failure)
+{
+    struct blame_own own = {options->own, options->own_count};
     struct blame_question heap = {.what = BLAME_ALLOCATED,
+                                  .own = own,
                                   .base = &profiles->heap_base,
                                   .last = &profiles->heap_last};
     struct blame_question wait = {.what = BLAME_THREADS,
+                                  .own = own,
                                   .base = &profiles->threads_base,
                                   .last = &profiles->threads_last};
-    struct blame allocated;
+    struct blame *allocated_here = &gate->resources[RESOURCE_HEAP].blame;
+    struct blame allocated = {0};
     int result = 0;
     if (!gate->server.is_go) {
         result = server_name_functions(&gate->server, &profiles->heap_last, failure);
@@ -145,18 +354,30 @@ static int gate_blame(struct gate *gate, struct gate_profiles *profiles,
     }
     if (result == 0) {
         heap.what = BLAME_IN_USE;
-        result = blame_find(&gate->heap_blame, &heap, failure);
+        result = blame_find(allocated_here, &heap, failure);
     }
     if (result == 0) {
-        result = blame_find(&gate->wait_blame, &wait, failure);
+        result = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
     }
-    if (result == 0) {
-        int64_t calls = gate->samples[gate->sample_count - 1].calls;
-        gate->total_per_call = (double)allocated.file_growth / (double)calls;
-        if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
-            gate->picture = PICTURE_CHURN;
-            gate->heap_blame = allocated;
-        }
+    if (result < 0 || !gate->counts_allocations) {
+        return result;
+    }
+    int64_t calls = gate->samples[gate->sample_count - 1].calls;
+    gate->total_per_call = (double)allocated.file_growth / (double)calls;
+    if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
+        gate->picture = PICTURE_CHURN;
+        *allocated_here = allocated;
+    }
+    return 0;
+}
+
+static int gate_open(struct gate *gate, const struct options *options,
+                     int64_t deadline_ms, struct failure *failure)
+{
+    int result = server_open(&gate->server, options->url, deadline_ms, failure);
+    gate->server.binary = options->binary;
+    if (result == 0 && options->pid != 0) {
+        result = server_watch_process(&gate->server, options->pid, failure);
     }
     return result;
 }
@@ -164,20 +385,23 @@ static int gate_blame(struct gate *gate, struct gate_profiles *profiles,
 int gate_run(struct gate *gate, const struct options *options, struct failure *failure)
 {
     int64_t start = clock_now_ms();
+    int64_t deadline_ms = start + (int64_t)options->timeout_secs * 1000;
     unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
     struct gate_profiles profiles = {0};
     *gate =
         (struct gate){.calls = options->calls == 0 ? CALLS_DEFAULT : options->calls};
-    gate->samples = calloc(rounds + 1, sizeof(*gate->samples));
-    int result = gate->samples == NULL
-                     ? failure_set(failure, ENOMEM, "out of memory")
-                     : server_open(&gate->server, options->url, failure);
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        gate->resources[i].limit = options->limits[i];
+    }
+    gate->samples = calloc(2 * rounds + 1, sizeof(*gate->samples));
+    int result = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                       : gate_open(gate, options, deadline_ms, failure);
     if (result == 0) {
-        result = rounds_run(gate, options, rounds, &profiles, failure);
+        result = rounds_run(gate, options, &profiles, failure);
     }
     if (result == 0) {
-        gate_judge(gate, options);
-        result = gate_blame(gate, &profiles, failure);
+        picture_choose(gate);
+        result = gate_blame(gate, options, &profiles, failure);
     }
     profile_release(&profiles.heap_base);
     profile_release(&profiles.heap_last);
@@ -185,6 +409,36 @@ int gate_run(struct gate *gate, const struct options *options, struct failure *f
     profile_release(&profiles.threads_last);
     gate->elapsed_ms = clock_now_ms() - start;
     return result;
+}
+
+static void name_add(struct gate_names *names, const char *name)
+{
+    size_t length = strlen(names->at);
+    snprintf(names->at + length, sizeof(names->at) - length, "%s%s",
+             length == 0 ? "" : ", ", name);
+}
+
+struct gate_names gate_names_measured(const struct gate *gate, bool over)
+{
+    struct gate_names names = {""};
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        const struct gate_resource *judged = &gate->resources[gate_judged[i]];
+        if (judged->measured && judged->over == over) {
+            name_add(&names, resource_name(gate_judged[i]));
+        }
+    }
+    return names;
+}
+
+struct gate_names gate_names_missing(const struct gate *gate)
+{
+    struct gate_names names = {""};
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        if (!gate->resources[gate_judged[i]].measured) {
+            name_add(&names, resource_name(gate_judged[i]));
+        }
+    }
+    return names;
 }
 
 void gate_release(struct gate *gate)

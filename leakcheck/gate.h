@@ -1,6 +1,7 @@
 /*
  * The gate: does one path of one server leak, and where? For a server of any make that
- * serves gperftools' or Go's heap profile.
+ * serves gperftools' or Go's heap profile. Every resource is judged, or named as one
+ * that could not be measured.
  */
 #ifndef LEAKCHECK_GATE_H
 #define LEAKCHECK_GATE_H
@@ -8,28 +9,52 @@
 #include "options.h"
 #include "verdict.h"
 
+/* One resource over all rounds. */
+struct gate_resource {
+    bool measured; /* in every sample; else nothing below but `limit` is known */
+    bool over;     /* grows by more than the limit, and goes on */
+    struct limit limit;
+    struct fit fit;
+    struct blame blame; /* growth 0: no profile tells who made it */
+};
+
+/* What is judged, in the order in which it is shown. */
+extern const enum resource gate_judged[];
+extern const size_t gate_judged_count;
+
 /* What was measured. Lives in memory that the caller owns; { 0 } is empty. */
 struct gate {
     struct server server;
     struct sample *samples; /* the baseline, then one a round */
     size_t sample_count;
-    unsigned calls;
-    struct fit heap;
-    struct fit threads;
-    bool counts_threads;   /* the server says how many there are */
-    bool late;             /* a round ended with things where they were not before */
-    double total_per_call; /* bytes that the blamed file allocates in a call */
-    struct blame heap_blame;
-    struct blame wait_blame;
+    size_t rounds_first; /* driven before it was asked whether a growth goes on */
+    unsigned calls;      /* a round */
+    struct gate_resource resources[RESOURCE_COUNT];
+    bool late;               /* a round ended with things where they were not before */
+    bool counts_allocations; /* the profile tells what was freed, too */
+    double total_per_call;   /* bytes that the blamed file allocates in a call */
     enum picture picture;
-    bool over_growth; /* over the limits of the options */
-    bool over_threads;
     int64_t elapsed_ms;
 };
 
-/* Drives and measures. Returns 0, or -errno if there can be no verdict. In both cases
- * `gate` is the caller's to release. */
+/* Drives and measures. Returns 0, or -errno if there can be no verdict: also when a
+ * limit was asked for on what cannot be measured. In both cases `gate` is the caller's
+ * to release. */
 int gate_run(struct gate *gate, const struct options *options, struct failure *failure);
+
+/* Whether anything measured is over its limit. */
+bool gate_is_over(const struct gate *gate);
+
+/* "heap, threads": the names of those that are measured and not over (`over` false) or
+ * over; or of those that are not measured. Empty if there are none. */
+struct gate_names {
+    char at[120];
+};
+struct gate_names gate_names_measured(const struct gate *gate, bool over);
+struct gate_names gate_names_missing(const struct gate *gate);
+
+/* Why a resource is not measured. */
+const char *gate_missing_reason(const struct gate *gate, enum resource resource);
 
 void gate_release(struct gate *gate);
 

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -69,6 +70,27 @@ int http_open(struct http *http, const char *url, struct failure *failure)
 void http_deadline(struct http *http, int64_t deadline_ms)
 {
     http->deadline_ms = deadline_ms;
+}
+
+unsigned http_port(const struct http *http)
+{
+    unsigned port = 0;
+    char *text = NULL;
+    CURLU *url = curl_url();
+    if (url != NULL && curl_url_set(url, CURLUPART_URL, http->base, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+        port = (unsigned)strtoul(text, NULL, 10);
+    }
+    curl_free(text);
+    curl_url_cleanup(url);
+    return port;
+}
+
+unsigned http_local_port(const struct http *http)
+{
+    long port = 0;
+    curl_easy_getinfo(http->handle, CURLINFO_LOCAL_PORT, &port);
+    return port > 0 ? (unsigned)port : 0;
 }
 
 void http_close(struct http *http)

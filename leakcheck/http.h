@@ -36,6 +36,11 @@ int http_open(struct http *http, const char *url, struct failure *failure);
  * most, and no longer than until then; past it every request fails with -ETIMEDOUT. */
 void http_deadline(struct http *http, int64_t deadline_ms);
 
+/* The TCP port that requests go to, and our own port of the newest connection; 0 if it
+ * is not known. */
+unsigned http_port(const struct http *http);
+unsigned http_local_port(const struct http *http);
+
 /* Closes the connection; a closed one may be closed again. */
 void http_close(struct http *http);
 

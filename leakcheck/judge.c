@@ -48,9 +48,12 @@ static int warm_up(struct side *side)
             profile_release(&profile);
         }
     }
-    rule.ignore_heap = sample.heap_grows_alone;
     if (result == 0) {
+        rule.ignore_heap = sample.heap_grows_alone;
         result = settle(&side->server, &rule, &sample, &side->failure);
+    }
+    if (result < 0) {
+        return result;
     }
     rule.at_most = sample.now;
     rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
@@ -145,13 +148,14 @@ static int scenarios_judge(struct part *part)
 static bool growth_stayed(const struct side *side, const struct trial *trial,
                           const bool *counts_stay)
 {
+    const struct blame_own own = trial_own(trial, side->role);
     for (int i = RESOURCE_THREADS; i <= RESOURCE_TIMERS; i++) {
         if (trial->fits[i].change > 0 && !counts_stay[i]) {
             return false;
         }
     }
     return trial->declared.amount[RESOURCE_HEAP] == 0 ||
-           blame_held(&side->heap, &trial->heap) >= trial->heap.growth;
+           blame_held(&side->heap, &trial->heap, own) >= trial->heap.growth;
 }
 
 /* Whether each count is now as high as the first baseline and all growth require. */
@@ -258,15 +262,37 @@ static int scenarios_choose(struct side *side, const struct judge_order *order,
     return 0;
 }
 
-static int side_open(struct side *side, const struct judge_order *order,
-                     struct failure *failure)
+/* Everything that the lab's servers leak must be counted, or "the fix holds" would be
+ * said of what nobody looked at. */
+static int status_check(struct side *side, struct failure *failure)
 {
-    int result = server_open(&side->server, order->urls[side->role], failure);
-    if (result == 0 && !side->server.has_status) {
-        result = failure_set(failure, EPROTO,
-                             "%s is not one of the lab's servers: it has no /status. "
-                             "For another server: leakcheck --url URL --drive PATH",
-                             side->server.http.base);
+    static const enum resource needed[] = {RESOURCE_HEAP, RESOURCE_THREADS,
+                                           RESOURCE_FDS, RESOURCE_TIMERS, RESOURCE_RSS};
+    struct status status;
+    if (!side->server.has_status) {
+        return failure_set(failure, EPROTO,
+                           "%s is not one of the lab's servers: it has no /status. "
+                           "For another server: leakcheck --url URL --drive PATH",
+                           side->server.http.base);
+    }
+    side->server.needs_status = true;
+    int result = server_status(&side->server, &status, failure);
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && result == 0; i++) {
+        if (status.now.amount[needed[i]] == UNKNOWN) {
+            result = failure_set(failure, EPROTO, "/status of %s does not count: %s",
+                                 side->server.http.base, resource_name(needed[i]));
+        }
+    }
+    return result;
+}
+
+static int side_open(struct side *side, const struct judge_order *order,
+                     int64_t deadline_ms, struct failure *failure)
+{
+    int result =
+        server_open(&side->server, order->urls[side->role], deadline_ms, failure);
+    if (result == 0) {
+        result = status_check(side, failure);
     }
     if (result == 0) {
         result = server_scenarios(&side->server, &side->arena, &side->list,
@@ -278,6 +304,25 @@ static int side_open(struct side *side, const struct judge_order *order,
     const struct scenario_info *growing = result == 0 ? growing_find(side) : NULL;
     side->server.growing = growing == NULL ? NULL : growing->name;
     return result;
+}
+
+/* The leaky server comes first, and is not judged against itself: a leaky server in
+ * the second place could be taken for a fix that leaks. */
+static int names_compare(const struct judgement *judgement, struct failure *failure)
+{
+    const char *first = judgement->sides[ROLE_LEAKY].server.name;
+    const char *second = judgement->sides[ROLE_FIXED].server.name;
+    if (strcmp(first, "fixed") == 0 && strcmp(second, "leaky") == 0) {
+        return failure_set(failure, EINVAL,
+                           "the first is the fixed server: swap them (LEAKY_URL "
+                           "FIXED_URL)");
+    }
+    if (strcmp(first, "fixed") == 0 || strcmp(second, "leaky") == 0) {
+        return failure_set(failure, EINVAL,
+                           "both are the %s server: give LEAKY_URL and FIXED_URL",
+                           strcmp(first, "fixed") == 0 ? first : second);
+    }
+    return 0;
 }
 
 /* Both servers must offer the same scenarios, in the same order: they are pairs. */
@@ -329,11 +374,15 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
               struct failure *failure)
 {
     int64_t start = clock_now_ms();
+    int64_t deadline_ms = start + (int64_t)order->timeout_secs * 1000;
     *judgement = (struct judgement){.order = *order};
     int result = 0;
     for (int i = 0; i < 2 && result == 0; i++) {
         judgement->sides[i].role = (enum role)i;
-        result = side_open(&judgement->sides[i], order, failure);
+        result = side_open(&judgement->sides[i], order, deadline_ms, failure);
+    }
+    if (result == 0) {
+        result = names_compare(judgement, failure);
     }
     if (result == 0) {
         result = sides_compare(judgement, failure);

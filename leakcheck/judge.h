@@ -16,6 +16,7 @@ struct judge_order {
     size_t scenario_count;
     unsigned rounds;
     unsigned calls;
+    unsigned timeout_secs; /* of the whole run */
 };
 
 /* One server and all its trials, in the order of /scenarios. */

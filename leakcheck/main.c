@@ -29,12 +29,14 @@ static int pairs_main(const struct options *options)
 {
     struct failure failure = {""};
     struct judgement judgement = {0};
+    const char *source = options->source == NULL ? "." : options->source;
     struct judge_order order = {
         .urls = {options->urls[0], options->urls[1]},
         .scenarios = options->scenarios,
         .scenario_count = options->scenario_count,
         .rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds,
-        .calls = options->calls == 0 ? CALLS_DEFAULT : options->calls};
+        .calls = options->calls == 0 ? CALLS_DEFAULT : options->calls,
+        .timeout_secs = options->timeout_secs};
     int status = EXIT_NO_VERDICT;
     int result = judge_run(&judgement, &order, &failure);
     if (result == 0) {
@@ -43,8 +45,7 @@ static int pairs_main(const struct options *options)
             result = report_json_judgement(options->json, &judgement, &failure);
         }
         if (result == 0 && options->report != NULL) {
-            result =
-                report_html(options->report, options->source, &judgement, &failure);
+            result = report_html(options->report, source, &judgement, &failure);
         }
     }
     if (result < 0) {
@@ -74,7 +75,7 @@ static int gate_main(const struct options *options)
     if (result < 0) {
         complain(&failure);
     } else {
-        status = gate.over_growth || gate.over_threads ? EXIT_LEAK : EXIT_GOOD;
+        status = gate_is_over(&gate) ? EXIT_LEAK : EXIT_GOOD;
     }
     gate_release(&gate);
     return status;

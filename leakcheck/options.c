@@ -11,41 +11,63 @@
 #include "trial.h"
 
 #define CALLS_MAX 10000
-#define GROWTH_DEFAULT 1024 /* bytes a call: noise, or a very slow leak */
+#define COUNT_LIMIT_MAX 1000000
+#define TIMEOUT_DEFAULT 300 /* seconds */
+#define TIMEOUT_MAX 86400
+#define PID_MAX 4194304 /* the kernel's: proc_sys_kernel(5) */
+
+/* Bytes a call: noise, or a very slow leak. Resident memory moves by whole pages, so
+ * half a page a call is the least that can be told from it. */
+#define HEAP_DEFAULT 1024
+#define RSS_DEFAULT 2048
 
 const char options_help[] =
     "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N] [--json FILE]\n"
     "                 [--report FILE.html] [--source DIR] LEAKY_URL FIXED_URL\n"
     "       leakcheck --url URL --drive '/path?x=1' [--rounds R] [--calls N]\n"
-    "                 [--max-growth BYTES] [--max-threads N] [--json FILE]\n"
+    "                 [--max-growth BYTES] [--max-threads N] [--max-fds N]\n"
+    "                 [--max-timers N] [--max-rss BYTES] [--pid PID] [--binary FILE]\n"
+    "                 [--own PATH]... [--json FILE]\n"
     "\n"
     "The first form judges the lab's two servers: is every leak shown, and does every\n"
     "fix hold? The second judges one server of any make that serves a heap profile as\n"
-    "gperftools or Go do: does this path leak, and where?\n"
+    "gperftools or Go do: does this path leak, and where is it allocated?\n"
     "\n"
     "  --scenario NAME     judge this scenario only (may be given again)\n"
     "  --rounds R          rounds of calls, 2 to 100 (4; one server: 5)\n"
-    "  --calls N           calls a round, 1 to 10000 (2; one server: 10); fewer where "
-    "a\n"
-    "                      guard rail is near\n"
+    "  --calls N           calls a round, 1 to 10000 (2; one server: 10); fewer where\n"
+    "                      a guard rail is near\n"
+    "  --timeout SECONDS   end without a verdict after that time (300)\n"
     "  --json FILE         write every sample and verdict as JSON\n"
     "  --report FILE.html  write a report that opens without a network\n"
     "  --source DIR        where the report finds leaky/ and fixed/ (.)\n"
-    "  --url URL           the one server to judge\n"
+    "\n"
+    "One server; a limit is what one call may leave behind:\n"
+    "  --url URL           the server to judge\n"
     "  --drive PATH        what to call on it, with its query\n"
-    "  --max-growth BYTES  heap growth allowed per call (1K; sizes take K, M, G)\n"
-    "  --max-threads N     threads or goroutines allowed per call (0)\n"
+    "  --max-growth BYTES  heap (1K; sizes take K, M, G)\n"
+    "  --max-threads N     threads, or goroutines (0)\n"
+    "  --max-fds N         descriptors (0)\n"
+    "  --max-timers N      POSIX timers (0)\n"
+    "  --max-rss BYTES     resident memory (2K)\n"
+    "  --pid PID           its process: count in /proc what it doesn't say itself\n"
+    "  --binary FILE       its program, for the names of functions\n"
+    "  --own PATH          a file, directory or library that is the program's own "
+    "code\n"
+    "                      (may be given again; else: the program, not its libraries)\n"
+    "\n"
     "  --help              this text\n"
     "  --version           the version\n"
     "\n"
-    "Exit: 0 as it should be; 1 a leak not shown, a fix that leaks, or growth over "
-    "the\n"
-    "limit; 2 wrong usage, or no verdict possible.\n";
+    "What can't be measured is named. Exit: 0 as it should be; 1 a leak not shown, a\n"
+    "fix that leaks, or growth over a limit; 2 wrong usage, no verdict possible, or a\n"
+    "limit asked for on what could not be measured.\n";
 
 enum {
     OPTION_SCENARIO = 256,
     OPTION_ROUNDS,
     OPTION_CALLS,
+    OPTION_TIMEOUT,
     OPTION_JSON,
     OPTION_REPORT,
     OPTION_SOURCE,
@@ -53,6 +75,12 @@ enum {
     OPTION_DRIVE,
     OPTION_MAX_GROWTH,
     OPTION_MAX_THREADS,
+    OPTION_MAX_FDS,
+    OPTION_MAX_TIMERS,
+    OPTION_MAX_RSS,
+    OPTION_PID,
+    OPTION_BINARY,
+    OPTION_OWN,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -61,6 +89,7 @@ static const struct option table[] = {
     {"scenario", required_argument, NULL, OPTION_SCENARIO},
     {"rounds", required_argument, NULL, OPTION_ROUNDS},
     {"calls", required_argument, NULL, OPTION_CALLS},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", required_argument, NULL, OPTION_JSON},
     {"report", required_argument, NULL, OPTION_REPORT},
     {"source", required_argument, NULL, OPTION_SOURCE},
@@ -68,6 +97,12 @@ static const struct option table[] = {
     {"drive", required_argument, NULL, OPTION_DRIVE},
     {"max-growth", required_argument, NULL, OPTION_MAX_GROWTH},
     {"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
+    {"max-fds", required_argument, NULL, OPTION_MAX_FDS},
+    {"max-timers", required_argument, NULL, OPTION_MAX_TIMERS},
+    {"max-rss", required_argument, NULL, OPTION_MAX_RSS},
+    {"pid", required_argument, NULL, OPTION_PID},
+    {"binary", required_argument, NULL, OPTION_BINARY},
+    {"own", required_argument, NULL, OPTION_OWN},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0}};
@@ -95,7 +130,7 @@ static int number_parse(const char *text, bool sizes, int64_t least, int64_t mos
     return 0;
 }
 
-/* Where an option's text goes; NULL if the option takes none. */
+/* Where an option's text goes; NULL if it is no single text. */
 static const char **text_place(struct options *options, int option)
 {
     switch (option) {
@@ -109,16 +144,79 @@ static const char **text_place(struct options *options, int option)
         return &options->url;
     case OPTION_DRIVE:
         return &options->drive;
+    case OPTION_BINARY:
+        return &options->binary;
     default:
         return NULL;
     }
 }
 
-static int option_take(struct options *options, int option, const char *value,
+/* Adds a text to a list that may be given again; an empty one would match anything. */
+static int list_take(const char **list, size_t *count, const char *value,
+                     struct failure *failure)
+{
+    if (*count == OPTION_LIST_MAX || value[0] == '\0') {
+        return failure_set(failure, EINVAL,
+                           value[0] == '\0' ? "an option has an empty value"
+                                            : "an option is given too often");
+    }
+    list[(*count)++] = value;
+    return 0;
+}
+
+/* The limit that an option sets; RESOURCE_COUNT if it sets none. */
+static enum resource limited_resource(int option)
+{
+    switch (option) {
+    case OPTION_MAX_GROWTH:
+        return RESOURCE_HEAP;
+    case OPTION_MAX_THREADS:
+        return RESOURCE_THREADS;
+    case OPTION_MAX_FDS:
+        return RESOURCE_FDS;
+    case OPTION_MAX_TIMERS:
+        return RESOURCE_TIMERS;
+    case OPTION_MAX_RSS:
+        return RESOURCE_RSS;
+    default:
+        return RESOURCE_COUNT;
+    }
+}
+
+/* Reads an option that takes a number. */
+static int number_take(struct options *options, int option, const char *value,
                        struct failure *failure)
 {
     int64_t number = 0;
-    int result = 0;
+    enum resource resource = limited_resource(option);
+    bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+    int result;
+    if (resource != RESOURCE_COUNT) {
+        result = number_parse(value, bytes, 0, bytes ? INT64_MAX / 4 : COUNT_LIMIT_MAX,
+                              &number);
+        options->limits[resource] = (struct limit){(double)number, true};
+    } else if (option == OPTION_ROUNDS) {
+        result = number_parse(value, false, 2, ROUNDS_MAX, &number);
+        options->rounds = (unsigned)number;
+    } else if (option == OPTION_CALLS) {
+        result = number_parse(value, false, 1, CALLS_MAX, &number);
+        options->calls = (unsigned)number;
+    } else if (option == OPTION_TIMEOUT) {
+        result = number_parse(value, false, 1, TIMEOUT_MAX, &number);
+        options->timeout_secs = (unsigned)number;
+    } else {
+        result = number_parse(value, false, 1, PID_MAX, &number);
+        options->pid = (int)number;
+    }
+    if (result < 0) {
+        return failure_set(failure, EINVAL, "'%.60s' is not a number in range", value);
+    }
+    return 0;
+}
+
+static int option_take(struct options *options, int option, const char *value,
+                       struct failure *failure)
+{
     const char **text = text_place(options, option);
     if (text != NULL) {
         *text = value;
@@ -126,26 +224,9 @@ static int option_take(struct options *options, int option, const char *value,
     }
     switch (option) {
     case OPTION_SCENARIO:
-        if (options->scenario_count == OPTION_SCENARIOS_MAX) {
-            return failure_set(failure, EINVAL, "too many --scenario");
-        }
-        options->scenarios[options->scenario_count++] = value;
-        return 0;
-    case OPTION_ROUNDS:
-        result = number_parse(value, false, 2, ROUNDS_MAX, &number);
-        options->rounds = (unsigned)number;
-        break;
-    case OPTION_CALLS:
-        result = number_parse(value, false, 1, CALLS_MAX, &number);
-        options->calls = (unsigned)number;
-        break;
-    case OPTION_MAX_GROWTH:
-        result = number_parse(value, true, 0, INT64_MAX / 4, &options->max_growth);
-        break;
-    case OPTION_MAX_THREADS:
-        result = number_parse(value, false, 0, 1000000, &number);
-        options->max_threads = (double)number;
-        break;
+        return list_take(options->scenarios, &options->scenario_count, value, failure);
+    case OPTION_OWN:
+        return list_take(options->own, &options->own_count, value, failure);
     case OPTION_HELP:
         options->help = true;
         return 0;
@@ -153,10 +234,23 @@ static int option_take(struct options *options, int option, const char *value,
         options->version = true;
         return 0;
     default:
-        return failure_set(failure, EINVAL, "unknown option, or one without its value");
+        return number_take(options, option, value, failure);
     }
-    if (result < 0) {
-        return failure_set(failure, EINVAL, "'%.60s' is not a number in range", value);
+}
+
+/* What belongs to the other form. */
+static int pairs_check(const struct options *options, struct failure *failure)
+{
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        if (options->limits[i].asked) {
+            return failure_set(failure, EINVAL,
+                               "a limit is for one server: it goes with --url");
+        }
+    }
+    if (options->pid != 0 || options->binary != NULL || options->own_count > 0) {
+        return failure_set(failure, EINVAL,
+                           "--pid, --binary and --own are for one server: they go with "
+                           "--url");
     }
     return 0;
 }
@@ -171,7 +265,7 @@ static int options_check(struct options *options, int count, char **arguments,
         }
         options->urls[0] = arguments[0];
         options->urls[1] = arguments[1];
-        return 0;
+        return pairs_check(options, failure);
     }
     if (options->url == NULL || options->drive == NULL || count != 0) {
         return failure_set(failure, EINVAL, "one server needs --url and --drive alone");
@@ -180,9 +274,11 @@ static int options_check(struct options *options, int count, char **arguments,
         return failure_set(failure, EINVAL,
                            "--drive takes a path that starts with '/'");
     }
-    if (options->scenario_count > 0 || options->report != NULL) {
+    if (options->scenario_count > 0 || options->report != NULL ||
+        options->source != NULL) {
         return failure_set(failure, EINVAL,
-                           "--scenario and --report are for the lab's two servers");
+                           "--scenario, --report and --source are for the lab's two "
+                           "servers");
     }
     return 0;
 }
@@ -190,11 +286,19 @@ static int options_check(struct options *options, int count, char **arguments,
 int options_parse(struct options *ret_options, int count, char **arguments,
                   struct failure *failure)
 {
-    struct options options = {.max_growth = GROWTH_DEFAULT, .source = "."};
+    struct options options = {.timeout_secs = TIMEOUT_DEFAULT,
+                              .limits = {[RESOURCE_HEAP] = {.most = HEAP_DEFAULT},
+                                         [RESOURCE_RSS] = {.most = RSS_DEFAULT}}};
     int option;
     opterr = 0;
-    while ((option = getopt_long(count, arguments, "", table, NULL)) != -1) {
-        int result = option_take(&options, option, optarg, failure);
+    while ((option = getopt_long(count, arguments, ":", table, NULL)) != -1) {
+        const char *word = arguments[optind - 1];
+        if (option == ':') {
+            return failure_set(failure, EINVAL, "%.60s needs a value", word);
+        }
+        int result = option == '?'
+                         ? failure_set(failure, EINVAL, "unknown option %.60s", word)
+                         : option_take(&options, option, optarg, failure);
         if (result < 0) {
             return result;
         }

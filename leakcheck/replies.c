@@ -94,6 +94,8 @@ int status_parse(struct status *ret_status, const char *text, size_t length,
                             failure);
     }
     struct status status = {.now = resources_get(root, UNKNOWN)};
+    snprintf(status.server, sizeof(status.server), "%s", text_get(root, "server"));
+    status.pid = number_get(root, "pid", UNKNOWN);
     status.now.amount[RESOURCE_HEAP] = number_get(memory, "alloc_bytes", UNKNOWN);
     status.now.amount[RESOURCE_TOTAL] =
         number_get(memory, "total_alloc_bytes", UNKNOWN);

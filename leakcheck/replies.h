@@ -32,6 +32,8 @@ struct resources {
 };
 
 struct status {
+    char server[16]; /* "leaky", "fixed"; "" where it doesn't say */
+    int64_t pid;     /* UNKNOWN where it doesn't say */
     struct resources now;
     struct resources limits; /* of heap, threads, fds and timers */
     int64_t growing_held;    /* things alive that grow by themselves: see below */
@@ -69,7 +71,8 @@ struct reply_error {
 /* The parsers take `length` bytes, which may be hostile, and return 0, -EPROTO with a
  * reason, or -ENOMEM. */
 
-/* `growing` names the scenario whose held things are counted in growing_held; NULL:
+/* Fails unless memory and threads are there; descriptors and timers may be UNKNOWN.
+ * `growing` names the scenario whose held things are counted in growing_held; NULL:
  * none. */
 int status_parse(struct status *ret_status, const char *text, size_t length,
                  const char *growing, struct failure *failure);

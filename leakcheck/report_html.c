@@ -70,10 +70,14 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
     html_text(page, judgement->order.urls[0]);
     buffer_text(page, " against ");
     html_text(page, judgement->order.urls[1]);
-    buffer_format(page,
-                  ", %s. Each scenario: %u rounds of up to %u calls; the growth is "
-                  "the slope over the rounds.</p></header>",
-                  date, judgement->order.rounds, judgement->order.calls);
+    buffer_format(
+        page,
+        ", %s. Each scenario: %u rounds of up to %u calls; the growth is "
+        "the slope over the rounds. Where something was allocated, and where "
+        "a thread waits, is what the profiles know; the bug is often "
+        "elsewhere: with whoever keeps what was allocated, or never does what "
+        "is waited for.</p></header>",
+        date, judgement->order.rounds, judgement->order.calls);
 }
 
 static void table_write(struct buffer *page, const struct judgement *judgement)
@@ -147,6 +151,12 @@ static void facts_write(struct buffer *page, const struct section *section)
                  text_bytes((double)section->leaky->declared.amount[RESOURCE_HEAP]).at);
         fact_write(page, "Heap", text);
     }
+    if (section->leaky->library_per_call >= 1) {
+        snprintf(text, sizeof(text),
+                 "%s a call; not declared, because it differs from version to version",
+                 text_bytes(section->leaky->library_per_call).at);
+        fact_write(page, "Libraries took", text);
+    }
     snprintf(text, sizeof(text), "%s a call, all stacks together",
              text_bytes(trial_heap_growth(section->leaky)).at);
     fact_write(page, "In use", text);
@@ -157,7 +167,7 @@ static void facts_write(struct buffer *page, const struct section *section)
                    "the servers need to write their profiles");
     }
     if (section->info->suspect[0] != '\0') {
-        blame_write(page, "Blamed", &section->leaky->heap);
+        blame_write(page, "Allocated in", &section->leaky->heap);
     }
     blame_write(page, "Waits in", &section->leaky->wait);
     buffer_text(page, "</dl>");
@@ -175,8 +185,7 @@ static void places_write(struct buffer *page, const struct section *section,
         if (place->growth <= 0 || (i == 0 && !seen_by_profile)) {
             continue;
         }
-        buffer_format(page, "<h3>%s ",
-                      i == 0 ? "The line to blame:" : "They wait here:");
+        buffer_format(page, "<h3>%s ", i == 0 ? "Allocated here:" : "They wait here:");
         html_text(page, place->function);
         buffer_text(page, "</h3>");
         if (strcmp(place->file, section->info->files[0]) == 0) {

@@ -101,6 +101,8 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
         cJSON_AddNumberToObject(slopes, resource_keys[i], trial->fits[i].slope);
     }
     cJSON_AddNumberToObject(item, "blamed_heap_bytes_per_call", trial->heap_per_call);
+    cJSON_AddNumberToObject(item, "library_heap_bytes_per_call",
+                            trial->library_per_call);
     if (trial->info->growth_bytes_per_second > 0) {
         cJSON_AddNumberToObject(item, "bytes_per_second_and_thread", trial->rate);
     }
@@ -175,27 +177,50 @@ int report_json_judgement(const char *path, const struct judgement *judgement,
     return json_write(path, root, failure);
 }
 
+/* What is not measured has no growth, and is not within its limit either: null. */
+static void resource_add(cJSON *list, const char *name, const struct gate *gate,
+                         enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    cJSON *item = cJSON_AddObjectToObject(list, name);
+    cJSON_AddBoolToObject(item, "measured", judged->measured);
+    if (judged->measured) {
+        cJSON_AddNumberToObject(item, "growth_per_call", judged->fit.slope);
+        cJSON_AddNumberToObject(item, "limit", judged->limit.most);
+        cJSON_AddBoolToObject(item, "over", judged->over);
+    } else {
+        cJSON_AddNullToObject(item, "growth_per_call");
+        cJSON_AddNumberToObject(item, "limit", judged->limit.most);
+        cJSON_AddNullToObject(item, "over");
+        cJSON_AddStringToObject(item, "reason", gate_missing_reason(gate, resource));
+    }
+    blame_add(item, "blamed", &judged->blame);
+}
+
 int report_json_gate(const char *path, const struct gate *gate,
                      const struct options *options, struct failure *failure)
 {
+    static const char *const names[RESOURCE_COUNT] = {"heap",   "threads", "fds",
+                                                      "timers", "rss",     "allocated"};
     cJSON *root = cJSON_CreateObject();
-    bool over = gate->over_growth || gate->over_threads;
     cJSON_AddStringToObject(root, "url", options->url);
     cJSON_AddStringToObject(root, "drive", options->drive);
-    cJSON_AddStringToObject(root, "verdict", over ? "leaks" : "holds");
+    cJSON_AddStringToObject(root, "verdict", gate_is_over(gate) ? "leaks" : "holds");
     cJSON_AddStringToObject(root, "picture", picture_word(gate->picture));
     cJSON_AddStringToObject(root, "means", picture_sentence(gate->picture));
-    cJSON_AddNumberToObject(root, "calls_per_round", gate->calls);
+    cJSON_AddNumberToObject(root, "rounds", (double)gate->sample_count - 1);
+    cJSON_AddNumberToObject(root, "calls", gate->calls);
     cJSON_AddNumberToObject(root, "elapsed_ms", (double)gate->elapsed_ms);
-    cJSON_AddNumberToObject(root, "heap_bytes_per_call", gate->heap.slope);
-    cJSON_AddNumberToObject(root, "max_growth", (double)options->max_growth);
-    if (gate->counts_threads) {
-        cJSON_AddNumberToObject(root, "threads_per_call", gate->threads.slope);
+    cJSON *resources = cJSON_AddObjectToObject(root, "resources");
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        resource_add(resources, names[gate_judged[i]], gate, gate_judged[i]);
     }
-    cJSON_AddNumberToObject(root, "max_threads", options->max_threads);
-    cJSON_AddNumberToObject(root, "allocated_bytes_per_call", gate->total_per_call);
-    blame_add(root, "heap", &gate->heap_blame);
-    blame_add(root, "waits", &gate->wait_blame);
+    if (gate->counts_allocations) {
+        cJSON_AddNumberToObject(root, "allocated_bytes_per_call", gate->total_per_call);
+    } else {
+        cJSON_AddNullToObject(root, "allocated_bytes_per_call");
+    }
+    cJSON_AddStringToObject(root, "names_reason", gate->server.names_reason);
     samples_add(root, gate->samples, gate->sample_count);
     return json_write(path, root, failure);
 }

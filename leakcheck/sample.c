@@ -1,9 +1,12 @@
 /*
- * One sample of every resource: /status where there is one, and the totals of the
- * profiles. Heap bytes come from the profile, which counts what was asked for, and not
- * from the allocator, which rounds up.
+ * One sample of every resource: /proc where the process is known, /status where there
+ * is one, and the totals of the profiles. Heap bytes come from the profile, which
+ * counts what was asked for, and not from the allocator, which rounds up.
  */
 #include "sample.h"
+
+#include <errno.h>
+#include <stdio.h>
 
 #include "clock.h"
 
@@ -17,27 +20,64 @@ static struct sample sample_start(void)
     return sample;
 }
 
+/* What /status says. A server of the lab must answer it whole; of another, a /status
+ * that fails is not asked again, and what it counted is not measured. */
+static int status_take(struct server *server, struct sample *sample,
+                       struct failure *failure)
+{
+    struct status status;
+    struct failure why = {""};
+    int result = server_status(server, &status, &why);
+    if (result == 0 && status.pid != server->pid_said) {
+        return failure_set(failure, EPROTO,
+                           "%s was restarted while it was judged; no verdict",
+                           server->http.base);
+    }
+    if (result < 0 && server->needs_status) {
+        *failure = why;
+        return result;
+    }
+    if (result < 0) {
+        server->has_status = false;
+        snprintf(server->status_reason, sizeof(server->status_reason), "%.199s",
+                 why.text);
+        return 0;
+    }
+    sample->now = status.now;
+    sample->heap_grows_alone = status.growing_held > 0;
+    return 0;
+}
+
+/* How many threads the thread profile counts; goroutines, in a Go program. */
+static void threads_take(struct server *server, struct sample *sample)
+{
+    struct profile profile = {0};
+    struct failure why = {""};
+    if (server_threads(server, &profile, &why) < 0) {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
+        return;
+    }
+    sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
+    profile_release(&profile);
+}
+
 /* What doesn't come from the heap profile. */
 static int counts_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {
-    struct profile profile = {0};
+    int result = 0;
     if (server->has_status) {
-        struct status status;
-        int result = server_status(server, &status, failure);
-        if (result == 0) {
-            sample->now = status.now;
-            sample->heap_grows_alone = status.growing_held > 0;
-        }
-        return result;
+        result = status_take(server, sample, failure);
     }
-    if (server->threads_path == NULL) {
-        return 0;
+    if (result == 0 && server->has_process) {
+        result = process_read(&server->process, &sample->now, failure);
     }
-    int result = server_threads(server, &profile, failure);
-    if (result == 0) {
-        sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
-        profile_release(&profile);
+    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
+    bool counted = sample->now.amount[RESOURCE_THREADS] != UNKNOWN && !server->is_go;
+    if (result == 0 && !counted && server->threads_path != NULL) {
+        threads_take(server, sample);
     }
     return result;
 }
@@ -73,6 +113,9 @@ int sample_take_quick(struct server *server, struct sample *ret_sample,
     }
     struct sample sample = sample_start();
     int result = counts_take(server, &sample, failure);
+    if (result == 0 && !server->has_status) { /* it has none any more */
+        return sample_take(server, ret_sample, false, NULL, failure);
+    }
     if (result == 0) {
         *ret_sample = sample;
     }

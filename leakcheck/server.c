@@ -79,74 +79,124 @@ int server_threads(struct server *server, struct profile *ret_profile,
                       : 0;
 }
 
+/* Tries one path for a heap profile; 0, or why it is none. */
+static int heap_try(struct server *server, const char *path, bool *ret_go,
+                    struct failure *failure)
+{
+    struct profile profile;
+    int result = heap_fetch(server, path, &profile, failure);
+    if (result == 0) {
+        *ret_go = profile.format == PROFILE_GO_HEAP;
+        profile_release(&profile);
+    }
+    return result;
+}
+
 /* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
 static int probe_heap(struct server *server, struct failure *failure)
 {
-    struct profile profile = {0};
-    int result = heap_fetch(server, "/debug/pprof/heap?debug=1", &profile, failure);
-    if (result == 0) {
-        server->is_go = profile.format == PROFILE_GO_HEAP;
+    struct failure why[2] = {{""}, {""}};
+    bool is_go = false;
+    int named = heap_try(server, "/debug/pprof/heap?debug=1", &is_go, &why[0]);
+    if (named == 0) {
+        server->is_go = is_go;
         /* Go counts what is unreachable too, unless it collects first. */
-        server->stacks_path = server->is_go ? "/debug/pprof/heap?gc=1&debug=1"
-                                            : "/debug/pprof/heap?debug=1";
+        server->stacks_path =
+            is_go ? "/debug/pprof/heap?gc=1&debug=1" : "/debug/pprof/heap?debug=1";
         server->heap_path = server->stacks_path;
-        profile_release(&profile);
-        if (server->is_go) {
+        if (is_go) {
             return 0;
         }
-    } else if (result != -ENOENT) {
-        return result;
     }
-    result = heap_fetch(server, "/pprof/heap", &profile, failure);
-    if (result == 0) {
-        profile_release(&profile);
+    int bare = heap_try(server, "/pprof/heap", &is_go, &why[1]);
+    if (bare == 0) {
         server->heap_path = "/pprof/heap";
         if (server->stacks_path == NULL) {
             server->stacks_path = server->heap_path;
         }
+    }
+    if (named == 0 || bare == 0) {
         return 0;
     }
-    if (result == -ENOENT && server->heap_path == NULL) {
+    if (named == -ENOENT && bare == -ENOENT) {
         return failure_set(failure, ENOENT,
                            "%s serves no heap profile: neither /debug/pprof/heap nor "
                            "/pprof/heap is there",
                            server->http.base);
     }
-    return result == -ENOENT ? 0 : result;
+    *failure = named == -ENOENT ? why[1] : why[0];
+    return named == -ENOENT ? bare : named;
 }
 
-int server_open(struct server *server, const char *url, struct failure *failure)
+/* Looks for a /status like the lab's. Another server may have anything there. */
+static void probe_status(struct server *server)
+{
+    struct status status;
+    struct failure why = {""};
+    server->pid_said = UNKNOWN;
+    server->has_status = server_status(server, &status, &why) == 0;
+    if (server->has_status) {
+        memcpy(server->name, status.server, sizeof(server->name));
+        server->pid_said = status.pid;
+    } else {
+        snprintf(server->status_reason, sizeof(server->status_reason), "%.199s",
+                 why.text);
+    }
+}
+
+static void probe_threads(struct server *server)
+{
+    struct profile profile;
+    struct failure why = {""};
+    server->threads_path = "/debug/pprof/goroutine?debug=1";
+    if (server_threads(server, &profile, &why) == 0) {
+        profile_release(&profile);
+    } else {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
+    }
+}
+
+int server_open(struct server *server, const char *url, int64_t deadline_ms,
+                struct failure *failure)
 {
     *server = (struct server){0};
-    struct status status;
     int result = http_open(&server->http, url, failure);
-    if (result == 0) {
-        result = fetch(server, "/status", failure);
-        if (result == 0) {
-            const struct buffer *body = &server->reply.body;
-            server->has_status =
-                status_parse(&status, body->data, body->length, NULL, failure) == 0;
-        } else if (server->reply.status >= 400 && server->reply.status < 500) {
-            result = 0;
-        }
+    if (result < 0) {
+        return result;
     }
-    if (result == 0) {
-        result = probe_heap(server, failure);
-    }
-    if (result == 0) {
-        struct profile profile;
-        server->threads_path = "/debug/pprof/goroutine?debug=1";
-        result = server_threads(server, &profile, failure);
-        if (result == 0) {
-            profile_release(&profile);
-        } else if (result == -ENOENT) {
-            server->threads_path = NULL;
-            result = 0;
-        }
-    }
+    http_deadline(&server->http, deadline_ms);
+    probe_status(server);
+    result = probe_heap(server, failure);
     if (result < 0) {
         server_close(server);
+        return result;
     }
+    probe_threads(server);
+    return 0;
+}
+
+int server_watch_process(struct server *server, int pid, struct failure *failure)
+{
+    bool serves = false;
+    int result = process_open(&server->process, pid, failure);
+    if (result == 0 && server->pid_said != UNKNOWN && server->pid_said != pid) {
+        return failure_set(failure, EINVAL,
+                           "--pid %d: %s says that its process is %lld", pid,
+                           server->http.base, (long long)server->pid_said);
+    }
+    if (result == 0) {
+        result = process_serves(&server->process, http_port(&server->http),
+                                http_local_port(&server->http), &serves, failure);
+    }
+    if (result == 0 && !serves) {
+        result = failure_set(failure, EINVAL,
+                             "--pid %d: that process does not serve %s (name the one "
+                             "that does, not its parent)",
+                             pid, server->http.base);
+    }
+    server->has_process = result == 0;
     return result;
 }
 

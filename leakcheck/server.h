@@ -8,15 +8,23 @@
 #include <stdbool.h>
 
 #include "http.h"
+#include "process.h"
 #include "profile.h"
 #include "replies.h"
 
 /* Lives in memory that the caller owns. Used by one thread. */
 struct server {
     struct http http;
-    struct http_reply reply;  /* the newest, kept for its memory */
-    bool has_status;          /* it is one of the lab's: /status counts everything */
-    bool is_go;               /* its heap profile is Go's */
+    struct http_reply reply; /* the newest, kept for its memory */
+    bool has_status;         /* it has a /status like the lab's */
+    bool needs_status;       /* no verdict without /status: the lab's servers */
+    bool has_process;        /* `process` is the one that serves: --pid */
+    bool is_go;              /* its heap profile is Go's */
+    struct process process;
+    char name[16];           /* who /status says it is; "" where it doesn't */
+    int64_t pid_said;        /* the process that /status named; UNKNOWN: none */
+    char status_reason[200]; /* why there is no /status, or no thread profile */
+    char threads_reason[200];
     const char *heap_path;    /* the cheapest heap profile */
     const char *stacks_path;  /* the one with names, where there are two */
     const char *threads_path; /* NULL: it serves no thread profile */
@@ -27,8 +35,13 @@ struct server {
     char names_reason[200]; /* why no function could be named; "" where one was */
 };
 
-/* Connects and finds out what the server serves. Fails if there is no heap profile. */
-int server_open(struct server *server, const char *url, struct failure *failure);
+/* Connects and finds out what the server serves. Fails if there is no heap profile;
+ * everything else is optional. The run ends at `deadline_ms` (clock_now_ms). */
+int server_open(struct server *server, const char *url, int64_t deadline_ms,
+                struct failure *failure);
+
+/* Lets the counts come from /proc/PID, if that is the process that serves. */
+int server_watch_process(struct server *server, int pid, struct failure *failure);
 
 /* Takes a server that was opened, or is { 0 }. */
 void server_close(struct server *server);

@@ -43,9 +43,11 @@ static enum resource first_change(const struct settle_rule *rule,
 {
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
         enum resource resource = watched[i];
-        int64_t change = after->now.amount[resource] - before->now.amount[resource];
+        int64_t from = before->now.amount[resource];
+        int64_t to = after->now.amount[resource];
         int64_t jitter = resource == RESOURCE_HEAP ? rule->heap_jitter : 0;
-        if (is_watched(rule, resource) && llabs(change) > jitter) {
+        if (is_watched(rule, resource) && from != UNKNOWN && to != UNKNOWN &&
+            llabs(to - from) > jitter) {
             return resource;
         }
     }
@@ -59,7 +61,7 @@ bool settle_arrived(const struct settle_rule *rule, const struct sample *sample)
         int64_t least = rule->at_least.amount[resource];
         int64_t most = rule->at_most.amount[resource];
         int64_t now = sample->now.amount[resource];
-        if (is_watched(rule, resource) &&
+        if (is_watched(rule, resource) && now != UNKNOWN &&
             ((least != UNKNOWN && now < least) || (most != UNKNOWN && now > most))) {
             return false;
         }

@@ -7,9 +7,8 @@
 
 #include "sample.h"
 
-#define SETTLE_PATIENCE_MS                                                             \
-    2300 /* the lab's mended halves end their work within 2 s                          \
-          */
+/* The lab's fixed halves end their work within 2 s. */
+#define SETTLE_PATIENCE_MS 2300
 
 /* The condition: several samples in a row are equal, and they lie where they should. If
  * they stay elsewhere, the server gets `patience_ms` to bring them there. */

@@ -56,7 +56,8 @@ static void amounts_write(char *text, size_t size, const struct trial *trial,
     snprintf(text, size, "%s", first.at);
 }
 
-/* What it is and where: "leak: payload_read leaky/slice_prefix.c:34 (100 %)". */
+/* What it is and where, as far as the profiles know: "leak: allocated in payload_read
+ * leaky/slice_prefix.c:34 (100 %)". */
 static void place_write(char *text, size_t size, const struct trial *trial,
                         enum picture picture)
 {
@@ -68,10 +69,15 @@ static void place_write(char *text, size_t size, const struct trial *trial,
                     trial->declared.amount[RESOURCE_HEAP] > 0 ||
                     trial->info->growth_bytes_per_second > 0;
     if (has_heap && heap->growth > 0) {
+        length += snprintf(text + length, size - (size_t)length,
+                           "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
+                           heap->file, heap->line,
+                           100.0 * (double)heap->growth / (double)heap->total);
+    }
+    if (has_heap && trial->library_per_call >= 1) {
         length +=
-            snprintf(text + length, size - (size_t)length, "%.100s %.100s:%u (%.0f %%)",
-                     heap->function, heap->file, heap->line,
-                     100.0 * (double)heap->growth / (double)heap->total);
+            snprintf(text + length, size - (size_t)length, "; libraries took %s more",
+                     text_bytes(trial->library_per_call).at);
     }
     if (wait->growth > 0) {
         length += snprintf(text + length, size - (size_t)length,
@@ -164,13 +170,13 @@ void table_judgement(FILE *stream, struct table_style style,
         judgement->order.calls, paint(style, PLAIN));
 }
 
-/* "  blamed: main.keep /x/main.go:12, 98 % of the growth" */
+/* "allocated in  main.keep /x/main.go:12 (98 %)" */
 static void blame_print(FILE *stream, const char *what, const struct blame *blame)
 {
     if (blame->growth <= 0) {
         return;
     }
-    fprintf(stream, "%-10s %s", what, blame->function);
+    fprintf(stream, "%-12s %s", what, blame->function);
     if (blame->file[0] != '\0') {
         fprintf(stream, " %s:%u", blame->file, blame->line);
     }
@@ -178,31 +184,77 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
             100.0 * (double)blame->growth / (double)blame->total);
 }
 
+/* "heap         2.0 KiB a call, limit 1.0 KiB: OVER" */
+static void resource_print(FILE *stream, struct table_style style,
+                           const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    bool goroutines = resource == RESOURCE_THREADS && gate->server.is_go;
+    fprintf(stream, "%-12s ", goroutines ? "goroutines" : resource_name(resource));
+    if (!judged->measured) {
+        fprintf(stream, "%snot measured%s\n", paint(style, BOLD), paint(style, PLAIN));
+        return;
+    }
+    fprintf(stream, "%s a call, limit %s%s%s%s\n",
+            text_amount(resource, judged->fit.slope).at,
+            text_amount(resource, judged->limit.most).at,
+            judged->over ? paint(style, RED) : "", judged->over ? ": OVER" : "",
+            judged->over ? paint(style, PLAIN) : "");
+}
+
+/* Where it happens, as far as the profiles know. */
+static void places_print(FILE *stream, const struct gate *gate)
+{
+    const struct gate_resource *heap = &gate->resources[RESOURCE_HEAP];
+    const struct gate_resource *threads = &gate->resources[RESOURCE_THREADS];
+    if (gate->picture == PICTURE_FLAT) {
+        return;
+    }
+    blame_print(stream, "allocated in", &heap->blame);
+    if (heap->over && heap->blame.growth <= 0) {
+        fprintf(stream, "%-12s no function is known: %s\n", "allocated in",
+                gate->server.names_reason[0] == '\0' ? "the stacks have no names"
+                                                     : gate->server.names_reason);
+    }
+    if (gate->picture == PICTURE_THREADS) {
+        blame_print(stream, "waits in", &threads->blame);
+    }
+}
+
+/* "holds for heap, threads; not measured: timers" */
+static void verdict_print(FILE *stream, struct table_style style,
+                          const struct gate *gate)
+{
+    bool over = gate_is_over(gate);
+    struct gate_names leaks = gate_names_measured(gate, true);
+    struct gate_names holds = gate_names_measured(gate, false);
+    struct gate_names missing = gate_names_missing(gate);
+    fprintf(stream, "%-12s %s", "verdict", paint(style, over ? RED : GREEN));
+    if (over) {
+        fprintf(stream, "LEAKS: %s%s", leaks.at, holds.at[0] == '\0' ? "" : "; ");
+    }
+    fprintf(stream, "%s%s%s", holds.at[0] == '\0' ? "" : "holds for ", holds.at,
+            paint(style, PLAIN));
+    if (missing.at[0] != '\0') {
+        fprintf(stream, "; not measured: %s", missing.at);
+    }
+    fputc('\n', stream);
+}
+
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
                 const struct options *options)
 {
-    bool over = gate->over_growth || gate->over_threads;
-    const char *unit = gate->server.is_go ? "goroutines" : "threads";
-    fprintf(stream, "%-10s %s%s\n", "path", gate->server.http.base, options->drive);
-    fprintf(stream, "%-10s %s a call (limit %s)\n", "heap",
-            text_bytes(gate->heap.slope).at,
-            text_bytes((double)options->max_growth).at);
-    if (gate->counts_threads) {
-        fprintf(stream, "%-10s %s a call (limit %s)\n", unit,
-                text_count(gate->threads.slope).at,
-                text_count(options->max_threads).at);
+    fprintf(stream, "%-12s %s%s\n", "path", gate->server.http.base, options->drive);
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        resource_print(stream, style, gate, gate_judged[i]);
     }
-    fprintf(stream, "%-10s %s a call\n", "allocated",
-            text_bytes(gate->total_per_call).at);
-    fprintf(stream, "%-10s %s\n", "picture", picture_sentence(gate->picture));
-    if (gate->picture != PICTURE_FLAT) {
-        blame_print(stream, "blamed", &gate->heap_blame);
+    if (gate->counts_allocations) {
+        fprintf(stream, "%-12s %s a call\n", "allocated",
+                text_bytes(gate->total_per_call).at);
     }
-    if (gate->picture == PICTURE_THREADS) {
-        blame_print(stream, "waits in", &gate->wait_blame);
-    }
-    fprintf(stream, "%-10s %s%s%s (%zu rounds of %u calls, %.1f s)\n", "verdict",
-            paint(style, over ? RED : GREEN), over ? "LEAKS" : "holds",
-            paint(style, PLAIN), gate->sample_count - 1, gate->calls,
-            (double)gate->elapsed_ms / 1000);
+    fprintf(stream, "%-12s %s\n", "picture", picture_sentence(gate->picture));
+    places_print(stream, gate);
+    verdict_print(stream, style, gate);
+    fprintf(stream, "%-12s %zu rounds of %u calls, %.1f s\n", "measured in",
+            gate->sample_count - 1, gate->calls, (double)gate->elapsed_ms / 1000);
 }

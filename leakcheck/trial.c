@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "amount.h"
 #include "clock.h"
 #include "drive.h"
 #include "names.h"
@@ -84,20 +85,23 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
         rule.patience_ms = LATE_PATIENCE_MS;
     }
     for (size_t i = 0; i < COUNTED; i++) {
-        int64_t left = leaky ? trial->declared.amount[counted[i]] * calls : 0;
+        int64_t left =
+            leaky ? amount_multiply(trial->declared.amount[counted[i]], calls) : 0;
         rule.at_least.amount[counted[i]] =
-            leaky ? base->amount[counted[i]] + left : UNKNOWN;
-        rule.at_most.amount[counted[i]] = base->amount[counted[i]] + left;
+            leaky ? amount_add(base->amount[counted[i]], left) : UNKNOWN;
+        rule.at_most.amount[counted[i]] = amount_add(base->amount[counted[i]], left);
     }
     int64_t heap = trial->declared.amount[RESOURCE_HEAP];
     if (leaky) {
+        int64_t left = amount_multiply(heap, calls) / 100 * 98;
         rule.at_least.amount[RESOURCE_HEAP] =
-            base->amount[RESOURCE_HEAP] + heap * calls / 100 * 98;
+            amount_add(base->amount[RESOURCE_HEAP], left);
     } else {
         int64_t slack = heap / 50 > 1024 ? heap / 50 : 1024;
-        slack += trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
+        int64_t threads = trial->declared.amount[RESOURCE_THREADS];
+        slack = amount_add(slack, amount_multiply(threads, THREAD_COST_BYTES));
         rule.at_most.amount[RESOURCE_HEAP] =
-            base->amount[RESOURCE_HEAP] + slack * calls;
+            amount_add(base->amount[RESOURCE_HEAP], amount_multiply(slack, calls));
     }
     return rule;
 }
@@ -199,21 +203,28 @@ static void fits_make(struct trial *trial)
     }
 }
 
+struct blame_own trial_own(const struct trial *trial, enum role role)
+{
+    const char *const *file = &trial->info->files[role];
+    return (struct blame_own){.paths = file, .count = (*file)[0] == '\0' ? 0 : 1};
+}
+
 /* How fast the heap of the threads grows that this scenario left. */
 static int rate_measure(struct trial_run *run)
 {
     struct trial *trial = run->trial;
     struct status status;
     struct profile later;
+    const struct blame_own own = trial_own(trial, run->plan->role);
     int64_t start = clock_now_ms();
-    int64_t held = blame_held(&run->heap_names, &trial->heap);
+    int64_t held = blame_held(&run->heap_names, &trial->heap, own);
     clock_sleep_ms(RATE_WINDOW_MS);
     int result = server_heap(run->server, true, &later, run->failure);
     if (result < 0) {
         return result;
     }
     double seconds = (double)(clock_now_ms() - start) / 1000;
-    int64_t growth = blame_held(&later, &trial->heap) - held;
+    int64_t growth = blame_held(&later, &trial->heap, own) - held;
     profile_release(&later);
     result = server_status(run->server, &status, run->failure);
     if (result == 0 && status.growing_held > 0) {
@@ -247,13 +258,17 @@ static int blame_all(struct trial_run *run)
     struct trial *trial = run->trial;
     bool churn = trial->info->kind == KIND_CHURN;
     bool own_growth = trial->info->growth_bytes_per_second > 0;
+    struct blame_own own = trial_own(trial, run->plan->role);
     struct blame_question heap = {.what = churn ? BLAME_ALLOCATED : BLAME_IN_USE,
+                                  .own = own,
                                   .base = &run->heap_base,
                                   .last = &run->heap_last,
                                   .idle_from = own_growth ? NULL : run->plan->idle_from,
                                   .idle_to = own_growth ? NULL : run->plan->idle_to};
-    struct blame_question wait = {
-        .what = BLAME_THREADS, .base = &run->threads_base, .last = &run->threads_last};
+    struct blame_question wait = {.what = BLAME_THREADS,
+                                  .own = own,
+                                  .base = &run->threads_base,
+                                  .last = &run->threads_last};
     int result = heap_last_take(run);
     if (result == 0) {
         result = blame_find(&trial->heap, &heap, run->failure);
@@ -265,8 +280,12 @@ static int blame_all(struct trial_run *run)
         }
     }
     int64_t calls = trial->samples[trial->sample_count - 1].calls;
-    trial->heap_per_call =
-        calls == 0 ? 0 : (double)trial->heap.file_growth / (double)calls;
+    if (calls > 0) {
+        const struct blame *blame = &trial->heap;
+        trial->heap_per_call =
+            (double)(blame->file_growth - blame->library_growth) / (double)calls;
+        trial->library_per_call = (double)blame->library_growth / (double)calls;
+    }
     return result;
 }
 

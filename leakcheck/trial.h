@@ -37,10 +37,11 @@ struct trial {
     int64_t bytes;             /* the parameter; UNKNOWN: not given */
     struct resources declared; /* one call's, by the server's own replies */
     struct fit fits[RESOURCE_COUNT];
-    struct blame heap;    /* churn: what was allocated; else what stayed */
-    struct blame wait;    /* where stuck threads wait; growth 0 where not known */
-    double heap_per_call; /* growth of the blamed file, bytes */
-    double rate;          /* bytes per second and thread, where threads allocate */
+    struct blame heap;       /* churn: what was allocated; else what stayed */
+    struct blame wait;       /* where stuck threads wait; growth 0 where not known */
+    double heap_per_call;    /* growth of the blamed file's own allocations, bytes */
+    double library_per_call; /* and of what libraries took to serve it */
+    double rate;             /* bytes per second and thread, where threads allocate */
 };
 
 /* Makes the trial. Returns 0, or -errno: no verdict is possible then. `ret_trial` is
@@ -50,6 +51,10 @@ int trial_run(struct server *server, const struct scenario_info *info,
               struct failure *failure);
 
 void trial_release(struct trial *trial);
+
+/* What counts as the scenario's own code: its own file, and not what the lab runs
+ * beside it. */
+struct blame_own trial_own(const struct trial *trial, enum role role);
 
 /* How much the heap in use grew per call, in bytes: the slope of the totals, or, where
  * other threads allocate all the time, what the stacks grew that are not theirs. */

@@ -28,6 +28,9 @@ const char *picture_sentence(enum picture picture)
         return "total climbs fast while in-use is flat: churn";
     case PICTURE_PEAK:
         return "high during the call, back after it: a temporary leak";
+    case PICTURE_RESIDENT:
+        return "the resident set climbs while the heap is flat: memory that malloc "
+               "does not see, or holes in what it gave back";
     default:
         return "nothing climbs";
     }
@@ -36,15 +39,16 @@ const char *picture_sentence(enum picture picture)
 const char *picture_name(enum picture picture)
 {
     static const char *const names[] = {
-        "flat",           "leak",  "stuck threads", "leak of descriptors",
-        "leak of timers", "churn", "temporary leak"};
+        "flat",           "leak",  "stuck threads",  "leak of descriptors",
+        "leak of timers", "churn", "temporary leak", "resident set"};
     return names[picture];
 }
 
 const char *picture_word(enum picture picture)
 {
-    static const char *const words[] = {
-        "flat", "leak", "stuck-threads", "descriptors", "timers", "churn", "temporary"};
+    static const char *const words[] = {"flat",        "leak",    "stuck-threads",
+                                        "descriptors", "timers",  "churn",
+                                        "temporary",   "resident"};
     return words[picture];
 }
 

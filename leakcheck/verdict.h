@@ -9,13 +9,14 @@
 
 /* What a graph of the server would show. */
 enum picture {
-    PICTURE_FLAT,    /* nothing climbs */
-    PICTURE_LEAK,    /* in-use climbs */
-    PICTURE_THREADS, /* the threads climb, and stay */
-    PICTURE_FDS,     /* the descriptors climb */
-    PICTURE_TIMERS,  /* the timers climb */
-    PICTURE_CHURN,   /* total climbs fast, in-use is flat */
-    PICTURE_PEAK,    /* high during the call, back after it */
+    PICTURE_FLAT,     /* nothing climbs */
+    PICTURE_LEAK,     /* in-use climbs */
+    PICTURE_THREADS,  /* the threads climb, and stay */
+    PICTURE_FDS,      /* the descriptors climb */
+    PICTURE_TIMERS,   /* the timers climb */
+    PICTURE_CHURN,    /* total climbs fast, in-use is flat */
+    PICTURE_PEAK,     /* high during the call, back after it */
+    PICTURE_RESIDENT, /* the resident set climbs, and no heap profile shows it */
 };
 
 /* What one trial says. */
@@ -42,7 +43,7 @@ enum resource verdict_resource(const struct scenario_info *info);
 double verdict_measured(const struct trial *trial, enum resource resource);
 double verdict_declared(const struct trial *trial, enum resource resource);
 
-/* The same of the mended half: what it still leaves, holds or allocates per call. */
+/* The same of the fixed half: what it still leaves, holds or allocates per call. */
 double verdict_remaining(const struct trial *trial, enum resource resource);
 
 /* A sentence for a person, two words for a table, and one for scripts. */

@@ -154,7 +154,7 @@ const struct scenario database_statement_scenario = {
     .bytes_min = 256 * 1024,
     .bytes_max = 256 * 1024 * 1024,
     .bytes_meaning = "the memory that a connection works in",
-    .leaves = {.blocks = 1, .extra_bytes = 15696, .fds = 1},
+    .leaves = {.blocks = 1, .library_bytes = 32 * 1024, .fds = 1},
     .suspect = "order_look_up",
     .run = order_tell,
     .held = orders_count,

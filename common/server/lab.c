@@ -78,7 +78,7 @@ static struct guard_need need_of(const struct plan *plan)
             held = 0; /* its main size is on the stack */
         }
         working = held > working ? held : working;
-        need.heap_bytes += plan->count * scenario_heap_bytes(leaves, bytes);
+        need.heap_bytes += plan->count * scenario_heap_bytes_most(leaves, bytes);
         need.threads += plan->count * leaves->threads + holds->threads;
         need.fds += plan->count * leaves->fds + holds->fds;
         need.timers += plan->count * leaves->timers + holds->timers;
