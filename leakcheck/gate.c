@@ -363,7 +363,8 @@ static int gate_blame(struct gate *gate, const struct options *options,
         return result;
     }
     int64_t calls = gate->samples[gate->sample_count - 1].calls;
-    gate->total_per_call = (double)allocated.file_growth / (double)calls;
+    int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
+    gate->total_per_call = (double)bytes / (double)calls;
     if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
         gate->picture = PICTURE_CHURN;
         *allocated_here = allocated;

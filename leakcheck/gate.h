@@ -32,7 +32,8 @@ struct gate {
     struct gate_resource resources[RESOURCE_COUNT];
     bool late;               /* a round ended with things where they were not before */
     bool counts_allocations; /* the profile tells what was freed, too */
-    double total_per_call;   /* bytes that the blamed file allocates in a call */
+    double total_per_call;   /* bytes that the blamed file allocates in a call; of all
+                                stacks where none is blamed */
     enum picture picture;
     int64_t elapsed_ms;
 };

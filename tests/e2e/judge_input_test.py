@@ -142,7 +142,18 @@ def bad_profiles():
     refused(good(pprof_heap="<!DOCTYPE html><title>hello</title>"), "no heap profile", "<!DOC")
     refused(good(pprof_heap=PROFILE[: PROFILE.index("MAPPED")]), "cut short")
     refused(good(pprof_heap=""), "no heap profile")
-    refused(good(debug_pprof_goroutine="<html>"), "no thread profile")
+
+
+@test("no thread profile but HTML: threads are not measured, and no limit on them kept")
+def bad_thread_profile():
+    routes = good(debug_pprof_goroutine="<html>")
+    with Stand(routes) as stand:
+        command = [JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2"]
+        done = lab.run(*command)
+        check("threads      not measured" in done.stdout, done.stdout)
+        done = lab.run(*command, "--max-threads", "0", check_exit=False)
+    equal((done.returncode, done.stdout), (2, ""), done.stderr)
+    check("no thread profile" in done.stderr, done.stderr)
 
 
 @test("a profile whose connection breaks in the middle")

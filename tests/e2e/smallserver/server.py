@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+"""A small server of no particular make, for tests of the judge: it leaks for real, in
+threads, descriptors, timers or mapped memory, and tells as much of it as its options
+say. Prints its URL, and serves one connection at a time until it is ended.
+
+Its heap profile is a text with true sums of what it says it keeps; whether that is so is
+not what is tested with it.
+"""
+
+import argparse
+import ctypes
+import http.server
+import json
+import mmap
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+HEAP_STEP = 5000  # bytes kept by one leaking call
+RSS_STEP = 64 * 1024
+MAPS = (
+    "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/server\n"
+    "2000-3000 r-xp 00000000 08:01 2 /usr/lib/libx.so\n"
+)
+
+options = None
+calls = 0
+kept = []
+never = threading.Event()
+
+
+def timer_leak():
+    """A POSIX timer that is never deleted, and never fires."""
+    event = (ctypes.c_byte * 64)()
+    struct.pack_into("Qii", event, 0, 0, 0, 1)  # SIGEV_NONE
+    timer = ctypes.c_void_p()
+    if ctypes.CDLL(None).timer_create(1, event, ctypes.byref(timer)) != 0:
+        raise OSError("timer_create")
+
+
+def leak(what):
+    if what == "thread":
+        threading.Thread(target=never.wait, daemon=True).start()
+    elif what == "fd":
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+    elif what == "timer":
+        timer_leak()
+    elif what == "rss":
+        part = mmap.mmap(-1, RSS_STEP)
+        for offset in range(0, RSS_STEP, 4096):
+            part[offset] = 1
+        kept.append(part)
+
+
+def kept_bytes():
+    """What the heap profile says: a leak, a cache that fills within 20 calls, or a
+    leak of one call in four."""
+    if options.leak == "heap":
+        return HEAP_STEP * calls
+    if options.leak == "cache":
+        return HEAP_STEP * min(calls, 20)
+    return 0
+
+
+def names():
+    return (
+        "#\t0x2010\tcopy_make+0x10\t/usr/src/libx/copy.c:7\n"
+        "#\t0x1010\tcache_fill+0x10\t/srv/app/common/cache.c:12\n"
+        "#\t0x1110\tmain+0x10\t/srv/app/main.c:30\n"
+    )
+
+
+def heap_text():
+    kept_now = kept_bytes()
+    total = kept_now + 100 * calls if options.heap != "sampled" else kept_now
+    kind = "heap_v2/524288" if options.heap == "sampled" else "heapprofile"
+    if options.heap == "hostile":
+        kind = "heap_v2/1e15"
+    if options.heap == "huge":
+        kind, kept_now, total = "heap_v2/1000000000000000", 9 * 10**14, 9 * 10**14
+    line = f"1: {kept_now} [2: {total}] @"
+    stacks = f"{line} 0x2010 0x1010 0x1110\n"
+    if options.heap == "named":
+        stacks += names()
+    if options.heap == "huge":
+        stacks = "".join(f"{line} 0x2010 0x1010 0x{n:x}\n" for n in range(5))
+    return f"heap profile: {line} {kind}\n{stacks}\n{MAPS}"
+
+
+def go_text():
+    kept_now = kept_bytes()
+    return (
+        f"heap profile: 1: {kept_now} [2: {kept_now + 100 * calls}] @ heap/2\n"
+        f"1: {kept_now} [2: {kept_now + 100 * calls}] @ 0x1010 0x1110\n"
+        "#\t0x100f\tmain.keep+0xf\t/srv/go/main.go:9\n\n# runtime.MemStats\n"
+        f"# HeapAlloc = {kept_now}\n# TotalAlloc = {kept_now + 100 * calls}\n"
+    )
+
+
+def threads_text():
+    count = len(os.listdir("/proc/self/task"))
+    return (
+        f"threads profile: total {count}\n{count} @ 0x1010 0x1110\n"
+        "#\t0x1010\twait_forever+0x10\t/srv/app/wait.c:5\n\n--- Memory map: ---\n"
+    )
+
+
+def status_reply():
+    if options.status == "302":
+        return 302, "moved"
+    if options.status == "500":
+        return 500, "oops"
+    if options.status == "html":
+        return 200, "<!DOCTYPE html><title>Status</title>"
+    if options.status == "long":
+        return 200, json.dumps({"memory": {}, "pad": "x" * 2**20})
+    if options.status != "lab":
+        return 404, "no"
+    with open("/proc/self/statm", encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * 4096
+    with open("/proc/self/timers", encoding="ascii") as file:
+        timers = sum(line.startswith("ID:") for line in file)
+    figures = {
+        "server": "small",
+        "pid": os.getpid(),
+        "memory": {"alloc_bytes": kept_bytes(), "rss_bytes": resident},
+        "threads": len(os.listdir("/proc/self/task")),
+        "fds": len(os.listdir("/proc/self/fd")) - 1,
+        "timers": timers,
+    }
+    return 200, json.dumps(figures)
+
+
+def answer(path):
+    global calls
+    if path == "/work":
+        calls += 1
+        leak(options.leak)
+        return 200, "done"
+    if path == "/status":
+        return status_reply()
+    if path == "/pprof/heap" and options.heap != "go":
+        return 200, heap_text()
+    if path == "/debug/pprof/heap" and options.heap == "go":
+        return 200, go_text()
+    if path == "/debug/pprof/goroutine" and options.threads:
+        return 200, threads_text()
+    return 404, "no"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 20
+
+    def log_message(self, *_):
+        """Nothing: nobody reads it."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def do_GET(self):
+        path = self.path.split("?", 1)[0]
+        status, text = answer(path)
+        body = text.encode()
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:1/")
+        if options.close != "unframed":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if options.drip and path == options.drip:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.5)
+        else:
+            self.wfile.write(body)
+        if options.close:
+            self.wfile.flush()
+            if options.close == "reset":
+                off = struct.pack("ii", 1, 0)
+                # What was sent must have arrived before the reset overtakes it.
+                time.sleep(0.01)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, off)
+            self.close_connection = True
+
+
+class Server(http.server.HTTPServer):
+    request_queue_size = 16
+
+    def shutdown_request(self, request):
+        """Without a shutdown first: so a reset is one."""
+        request.close()
+
+    def handle_error(self, request, client_address):
+        """The client went away: that is what some tests are about."""
+
+
+def main():
+    global options
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--status", default="none")
+    parser.add_argument("--heap", default="named")
+    parser.add_argument("--threads", action="store_true")
+    parser.add_argument("--close", default="")
+    parser.add_argument("--drip", default="")
+    parser.add_argument("--leak", default="none")
+    options = parser.parse_args()
+    server = Server(("127.0.0.1", 0), Handler)
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
