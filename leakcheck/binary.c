@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A program's file that is open. It is read as if it lay at its own addresses: those of
@@ -28,17 +27,12 @@ static const Dwfl_Callbacks callbacks = {
 
 static int file_open(const char *path, struct failure *failure)
 {
-    struct stat about;
     /* A FIFO would keep a reader waiting. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         int error = errno;
         return failure_set(failure, error, "cannot read %.80s: %s", path,
                            strerror(error));
-    }
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        close(fd);
-        return failure_set(failure, EINVAL, "%.80s is no program", path);
     }
     return fd;
 }
