@@ -123,6 +123,10 @@ $(BUILD)/tests/unit/judge_binary_test: $(call object,$(patsubst %,leakcheck/%.c,
 	failure parse_heap profile profile_text))
 $(BUILD)/tests/unit/judge_binary_test: UNIT_LIBS = -ldw -lelf -lm
 
+$(BUILD)/tests/unit/judge_http_test: $(call object,$(patsubst %,leakcheck/%.c,arena buffer clock \
+	failure http replies))
+$(BUILD)/tests/unit/judge_http_test: UNIT_LIBS = -lcurl -lcjson
+
 $(BUILD)/tests/unit/judge_report_test: $(call object,leakcheck/failure.c leakcheck/report_file.c)
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))

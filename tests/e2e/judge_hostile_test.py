@@ -353,16 +353,28 @@ def long_json(**values):
 
 @test("a /status over 1 MiB is no status, and the end of no run")
 def long_status():
-    status = long_json(memory={"alloc_bytes": 1}, threads=1)
-    with good(status=status) as stand:
+    calls = []
+
+    def work(_):
+        calls.append(1)
+        return "done"
+
+    def status(_):
+        return long_json(memory={"alloc_bytes": 1}, threads=len(calls), fds=1, timers=0)
+
+    with good(status=status, work=work) as stand:
         done = judge(stand.url)
     equal(done.returncode, 0, done.stdout + done.stderr)
 
 
 @test("an error reply over 1 MiB is told without its text")
 def long_error():
-    error = long_json(error={"code": "full", "message": "a secret", "hint": "none"})
-    refused(good(work=(500, error)), "answered 500")
+    error = {"code": "full", "message": "out of paper", "hint": "none"}
+    refused(good(work=(500, json.dumps({"error": error}))), "answered 500", "out of paper")
+    with good(work=(500, long_json(error=error))) as stand:
+        done = judge(stand.url)
+    equal((done.returncode, done.stdout), (2, ""), done.stderr)
+    check("answered 500" in done.stderr and "paper" not in done.stderr, done.stderr)
 
 
 @test("two servers whose JSON is over 1 MiB are refused by name")
