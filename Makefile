@@ -25,7 +25,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -Icommon -Og -g -f
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
 SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
-JUDGE_LIBS := -lcurl -lcjson -lm
+JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
 
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
@@ -118,6 +118,16 @@ JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
 $(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \
 	parse_heap parse_threads profile profile_text replies))
 $(JUDGE_TESTED): UNIT_LIBS = -lcjson -lm
+
+$(BUILD)/tests/unit/judge_binary_test: $(call object,$(patsubst %,leakcheck/%.c,arena binary \
+	failure parse_heap profile profile_text))
+$(BUILD)/tests/unit/judge_binary_test: UNIT_LIBS = -ldw -lelf -lm
+
+$(BUILD)/tests/unit/judge_http_test: $(call object,$(patsubst %,leakcheck/%.c,arena buffer clock \
+	failure http replies))
+$(BUILD)/tests/unit/judge_http_test: UNIT_LIBS = -lcurl -lcjson
+
+$(BUILD)/tests/unit/judge_report_test: $(call object,leakcheck/failure.c leakcheck/report_file.c)
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
 	@mkdir -p $(@D)

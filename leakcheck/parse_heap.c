@@ -8,6 +8,8 @@
 #include "amount.h"
 #include "profile_text.h"
 
+#define CUT_TEXT_LEAST (768 * 1024) /* bytes of a profile that gperftools cut */
+
 /* What the first line says besides the totals. */
 struct heap_header {
     enum profile_format format;
@@ -93,21 +95,23 @@ static void memstats_read(struct span line, struct amounts *totals,
     }
 }
 
-/* gperftools cuts its own list at 1 MiB, perhaps inside a line, and still writes the
- * mappings: a line that cannot be read is right if it is the last before them. */
-static bool mappings_follow(const struct profile_reader *reader)
+/* gperftools cuts its own list so that it and the mappings fit into 1 MiB, perhaps
+ * inside a line: one that cannot be read is right if it is the last before the mappings
+ * of a text about as long. In a shorter one it is a line that was sent like that. */
+static bool mappings_follow(const struct profile_reader *reader, const char *text)
 {
     struct span rest = reader->rest;
     while (rest.at < rest.end && *rest.at == '\n') {
         rest.at++;
     }
-    return span_starts(rest, "MAPPED_LIBRARIES:");
+    return rest.end - text >= CUT_TEXT_LEAST && span_starts(rest, "MAPPED_LIBRARIES:");
 }
 
 /* Reads records, comments and what follows them. */
 static int body_read(struct profile_reader *reader, const struct heap_header *header,
                      struct heap_end *end, struct failure *failure)
 {
+    const char *text = reader->rest.at;
     struct span line;
     bool in_memstats = false;
     while (reader_next_line(reader, &line)) {
@@ -137,7 +141,7 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
             result = -EPROTO;
         }
         if (result == -EPROTO && header->format != PROFILE_GO_HEAP &&
-            mappings_follow(reader)) {
+            mappings_follow(reader, text)) {
             result = 0;
         }
         if (result < 0) {

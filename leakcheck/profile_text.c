@@ -139,7 +139,9 @@ int reader_add_record(struct profile_reader *reader, struct span line,
         }
         depth++;
     }
-    if (profile->count == PROFILE_RECORDS_MAX) {
+    reader->address_count += depth;
+    if (profile->count == PROFILE_RECORDS_MAX ||
+        reader->address_count > PROFILE_FRAMES_MAX) {
         return -E2BIG;
     }
     void *records = profile->records;

@@ -25,6 +25,7 @@ struct profile_reader {
     size_t mapping_capacity;
     size_t frame_capacity; /* of the newest record's frames */
     size_t frame_count;    /* of all records */
+    size_t address_count;  /* of all records */
 };
 
 /* Cuts the next line off; false at the end of the text. */

@@ -6,6 +6,7 @@
 
 #include "gate.h"
 #include "judge.h"
+#include "report_file.h"
 
 /* Write `path` anew. Return 0, or -errno with a reason. */
 int report_json_judgement(const char *path, const struct judgement *judgement,
@@ -16,9 +17,5 @@ int report_json_gate(const char *path, const struct gate *gate,
 /* `source` is the directory that holds the files that /scenarios names. */
 int report_html(const char *path, const char *source, const struct judgement *judgement,
                 struct failure *failure);
-
-/* Writes a whole file, or leaves none. */
-int report_write(const char *path, const char *text, size_t length,
-                 struct failure *failure);
 
 #endif

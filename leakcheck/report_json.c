@@ -4,30 +4,10 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report.h"
-
-int report_write(const char *path, const char *text, size_t length,
-                 struct failure *failure)
-{
-    FILE *file = fopen(path, "w");
-    if (file == NULL) {
-        int error = errno;
-        return failure_set(failure, error, "cannot write %.200s: %s", path,
-                           strerror(error));
-    }
-    size_t written = fwrite(text, 1, length, file);
-    if (fclose(file) != 0 || written != length) {
-        int error = errno == 0 ? EIO : errno;
-        remove(path);
-        return failure_set(failure, error, "cannot write %.200s: %s", path,
-                           strerror(error));
-    }
-    return 0;
-}
 
 static const char *const resource_keys[RESOURCE_COUNT] = {
     "heap_bytes", "threads", "fds", "timers", "rss_bytes", "total_alloc_bytes"};

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes what the judge reads from servers (libFuzzer, AddressSanitizer and UBSan), each
+# Fuzzes what the judge reads from servers (libFuzzer, AddressSanitizer, UBSan), each
 # fuzzer for SECONDS (60). An input that breaks one is kept in out/fuzz/.
 #
 #   scripts/fuzz.sh [SECONDS]
@@ -22,8 +22,8 @@ done
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
-        -fno-sanitize-recover=undefined -o "$scratch/$name" "$source" "${judge[@]}" \
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined,integer \
+        -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${judge[@]}" \
         -lcjson -lm
     # New inputs go to a directory of this run; the seeds are only read.
     mkdir "$scratch/corpus-$name"

@@ -12,7 +12,7 @@ from lab import check, equal, test
 def fuzzers_find_nothing():
     script = os.path.join(lab.ROOT, "scripts", "fuzz.sh")
     done = lab.run(script, "5", limit=240)
-    for name in ("heap", "threads", "replies"):
+    for name in ("heap", "judge", "replies", "threads"):
         check(f"{name}: 5 s" in done.stdout, done.stdout)
 
 

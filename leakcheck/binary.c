@@ -1,0 +1,161 @@
+/*
+ * Reads the program's file.
+ */
+#include "binary.h"
+
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A program's file that is open. It is read as if it lay at its own addresses: those of
+ * the process are `bias` higher. */
+struct binary {
+    Dwfl *dwfl;
+    Dwfl_Module *module;
+    uint64_t bias;
+};
+
+/* elfutils' standard search would also ask debuginfod servers over the network; this
+ * one stays in /usr/lib/debug. */
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_build_id_find_debuginfo,
+};
+
+static int file_open(const char *path, struct failure *failure)
+{
+    /* A FIFO would keep a reader waiting. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int error = errno;
+        return failure_set(failure, error, "cannot read %.80s: %s", path,
+                           strerror(error));
+    }
+    return fd;
+}
+
+static int binary_open(struct binary *binary, const char *path, struct failure *failure)
+{
+    int fd = file_open(path, failure);
+    if (fd < 0) {
+        return fd;
+    }
+    binary->dwfl = dwfl_begin(&callbacks);
+    if (binary->dwfl == NULL) {
+        close(fd);
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    binary->module = dwfl_report_elf(binary->dwfl, "program", path, fd, 0, true);
+    if (binary->module == NULL) {
+        close(fd); /* only a success takes it over */
+        return failure_set(failure, EINVAL, "%.80s is no program", path);
+    }
+    dwfl_report_end(binary->dwfl, NULL, NULL);
+    return 0;
+}
+
+/* Whether `mapping` is what the kernel makes of one of the file's executable segments:
+ * the same pages of the file, all of them. Then *ret_bias is set. */
+static bool mapping_fits(Elf *elf, const struct mapping *mapping, uint64_t *ret_bias)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    size_t count = 0;
+    if (elf_getphdrnum(elf, &count) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        GElf_Phdr memory;
+        const GElf_Phdr *segment = gelf_getphdr(elf, (int)i, &memory);
+        if (segment == NULL || segment->p_type != PT_LOAD ||
+            (segment->p_flags & PF_X) == 0) {
+            continue;
+        }
+        uint64_t first = segment->p_offset / page * page;
+        uint64_t end = (segment->p_offset + segment->p_filesz + page - 1) / page * page;
+        if (mapping->offset == first && mapping->end - mapping->start == end - first) {
+            *ret_bias = mapping->start - (segment->p_vaddr / page * page);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds out where in the process the file lies, by the program's mappings that hold
+ * addresses of the profile. Each must fit, and all must agree. */
+static bool binary_place(struct binary *binary, const struct profile *profile,
+                         const struct frame *frames, size_t count)
+{
+    GElf_Addr ignored;
+    GElf_Ehdr header;
+    Elf *elf = dwfl_module_getelf(binary->module, &ignored);
+    const struct mapping *placed = NULL;
+    if (elf == NULL || gelf_getehdr(elf, &header) == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct mapping *mapping = profile_mapping(profile, frames[i].address);
+        uint64_t bias;
+        if (mapping == NULL || mapping == placed ||
+            !profile_in_program(profile, frames[i].address)) {
+            continue;
+        }
+        if (!mapping_fits(elf, mapping, &bias) ||
+            (placed != NULL && bias != binary->bias) ||
+            (header.e_type == ET_EXEC && bias != 0)) {
+            return false;
+        }
+        placed = mapping;
+        binary->bias = bias;
+    }
+    return placed != NULL;
+}
+
+/* Completes one frame; -ENOMEM when memory is short. */
+static int frame_name(const struct binary *binary, struct arena *arena,
+                      struct frame *frame)
+{
+    Dwarf_Addr address = frame->address - binary->bias;
+    if (frame->function == NULL) {
+        const char *name = dwfl_module_addrname(binary->module, address);
+        if (name != NULL) {
+            frame->function = arena_text(arena, name, strlen(name));
+            if (frame->function == NULL) {
+                return -ENOMEM;
+            }
+        }
+    }
+    int line = 0;
+    Dwfl_Line *row = dwfl_module_getsrc(binary->module, address);
+    const char *file =
+        row == NULL ? NULL : dwfl_lineinfo(row, NULL, &line, NULL, NULL, NULL);
+    if (frame->function != NULL && frame->file == NULL && file != NULL && line > 0) {
+        frame->file = arena_text(arena, file, strlen(file));
+        frame->line = (unsigned)line;
+        return frame->file == NULL ? -ENOMEM : 0;
+    }
+    return 0;
+}
+
+int binary_name(const char *path, struct profile *profile, struct frame *frames,
+                size_t count, struct failure *failure)
+{
+    struct binary binary = {0};
+    int result = binary_open(&binary, path, failure);
+    if (result == 0 && !binary_place(&binary, profile, frames, count)) {
+        result = failure_set(failure, EINVAL,
+                             "%.80s does not fit the addresses of the profile", path);
+    }
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (profile_in_program(profile, frames[i].address) &&
+            frame_name(&binary, &profile->arena, &frames[i]) < 0) {
+            result = failure_set(failure, ENOMEM, "out of memory");
+        }
+    }
+    if (binary.dwfl != NULL) {
+        dwfl_end(binary.dwfl);
+    }
+    return result;
+}

@@ -1,0 +1,20 @@
+/*
+ * Writes a report so that nothing is lost when that fails: the new text goes to a
+ * hidden file beside the old one, which takes its name once it is whole.
+ */
+#ifndef LEAKCHECK_REPORT_FILE_H
+#define LEAKCHECK_REPORT_FILE_H
+
+#include <stddef.h>
+
+#include "failure.h"
+
+/* Makes `path` a file of `length` bytes of text. A file that was there before survives
+ * any failure, and keeps its rights otherwise. What is no plain file (a link, a device,
+ * a FIFO) is written to as it stands, and never removed or replaced. Returns 0, or
+ * -errno with a reason. A signal that ends the process may leave ".NAME.XXXXXX" behind.
+ */
+int report_write(const char *path, const char *text, size_t length,
+                 struct failure *failure);
+
+#endif

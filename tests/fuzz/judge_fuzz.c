@@ -1,0 +1,73 @@
+/*
+ * Fuzzes what the judge makes of all it reads: the input, cut at each '\1', is two heap
+ * profiles and two thread profiles, and what grew between them has somebody to blame.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../leakcheck/amount.h"
+#include "../../leakcheck/blame.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+typedef int parse_function(struct profile *profile, const char *text, size_t length,
+                           struct failure *failure);
+
+/* Reads the part up to the next cut; a profile that cannot be read is empty. */
+static void part_read(struct profile *profile, const char **at, const char *end,
+                      parse_function *parse)
+{
+    struct failure failure = {""};
+    size_t length = (size_t)(end - *at);
+    const char *cut = length == 0 ? NULL : memchr(*at, 1, length);
+    length = cut == NULL ? length : (size_t)(cut - *at);
+    *profile = (struct profile){0};
+    if (parse(profile, *at, length, &failure) < 0 && failure.text[0] == '\0') {
+        abort();
+    }
+    *at += cut == NULL ? length : length + 1;
+}
+
+/* What the readers promise of the amounts, and the blame of what it found. */
+static void growth_try(enum blame_what what, const struct profile *base,
+                       const struct profile *last)
+{
+    struct failure failure = {""};
+    struct blame blame;
+    struct blame_question question = {
+        .what = what, .base = base, .last = last, .idle_from = last, .idle_to = base};
+    if (last->totals.inuse_bytes >= AMOUNT_MAX || last->totals.inuse_objects < 0) {
+        abort();
+    }
+    if (blame_find(&blame, &question, &failure) < 0) {
+        abort();
+    }
+    if (blame.growth > blame.total || blame.total >= AMOUNT_MAX) {
+        abort();
+    }
+    profile_grew(base, last);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *at = (const char *)data;
+    const char *end = at + size;
+    struct profile heaps[2];
+    struct profile threads[2];
+    for (int i = 0; i < 2; i++) {
+        part_read(&heaps[i], &at, end, profile_parse_heap);
+    }
+    for (int i = 0; i < 2; i++) {
+        part_read(&threads[i], &at, end, profile_parse_threads);
+    }
+    profile_borrow_names(&heaps[0], &heaps[1]);
+    growth_try(BLAME_IN_USE, &heaps[0], &heaps[1]);
+    growth_try(BLAME_ALLOCATED, &heaps[0], &heaps[1]);
+    growth_try(BLAME_THREADS, &threads[0], &threads[1]);
+    profile_release(&heaps[0]); /* before the one whose names it borrows */
+    profile_release(&heaps[1]);
+    profile_release(&threads[0]);
+    profile_release(&threads[1]);
+    return 0;
+}
