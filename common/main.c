@@ -100,6 +100,7 @@ static void signals_prepare(void)
     sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over `ulimit -f` is an error, not the end */
 }
 
 #define GUARD_PAGES_MAX_THREADS 4000
@@ -235,8 +236,6 @@ static int run(struct options *options, const char *directory)
         return fail("cannot start the upstream", "", upstream);
     }
 
-    char prefix[1000];
-    snprintf(prefix, sizeof prefix, "%s/%s", options->directory, variant.name);
     int status = 1;
     /* Without symbols a profile shows bare addresses, which is still better than none;
      * reading them before the profiler starts keeps libdw out of the profile. */
@@ -248,7 +247,7 @@ static int run(struct options *options, const char *directory)
         fail("cannot prepare the thread profile", "", error);
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
-    } else if ((error = heap_start(options->profile, prefix)) != 0) {
+    } else if ((error = heap_start(options->profile)) != 0) {
         fail("cannot start the heap profiler", "", error);
     } else {
         struct server_settings settings = {options, url, directory};

@@ -20,6 +20,7 @@
 #include "debug/turn.h"
 #include "server/reply.h"
 #include "server/server_private.h"
+#include "variant.h"
 
 #define PROTO_TYPE "application/octet-stream"
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -290,6 +291,7 @@ void profiles_cmdline(struct request *request)
     }
 }
 
+/* The reason is the client's own remark: it is checked, and kept nowhere. */
 void profiles_dump(struct request *request)
 {
     struct parameter reason = {.name = "reason", .type = PARAMETER_TEXT};
@@ -297,8 +299,12 @@ void profiles_dump(struct request *request)
         return;
     }
     char path[1100];
-    int error =
-        heap_dump(reason.present ? reason.text : "requested", path, sizeof path);
+    int error = heap_dump(request->server->settings->options->directory, variant.name,
+                          path, sizeof path);
+    if (error == -ENOMEM || error == -ENOBUFS) {
+        refuse_failed(request, error);
+        return;
+    }
     if (error != 0) {
         reply_error(request, 500, "dump_failed", "see --profile-dir",
                     "the dump could not be written: %s", strerror(-error));
