@@ -114,6 +114,8 @@ DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer dump_file heap_pr
 $(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
 $(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf
 
+$(BUILD)/tests/unit/origin_test: $(call object,common/origin.c)
+
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
 $(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \
 	parse_heap parse_threads profile profile_text replies))
