@@ -70,16 +70,35 @@ void reply_json(struct request *request, int status, cJSON *json)
     send_json(request, status, "", json);
 }
 
+#define MESSAGE_BYTES 512
+
+/* Writes `text` with every byte that is not printable ASCII as \xNN, so that a reply is
+ * plain text whatever a client put into its request. `to` has room for 4 times as much.
+ */
+static void escape(char *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text >= ' ' && *text <= '~') {
+            *to++ = *text;
+        } else {
+            to += sprintf(to, "\\x%02x", (unsigned char)*text);
+        }
+    }
+    *to = '\0';
+}
+
 static void send_error(struct request *request, int status, const char *headers,
                        const char *code, const char *hint, const char *format,
                        va_list arguments)
 {
-    char message[512];
+    char message[MESSAGE_BYTES];
+    char escaped[4 * MESSAGE_BYTES];
     vsnprintf(message, sizeof message, format, arguments);
+    escape(escaped, message);
     cJSON *json = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(json, "error");
     cJSON_AddStringToObject(error, "code", code);
-    cJSON_AddStringToObject(error, "message", message);
+    cJSON_AddStringToObject(error, "message", escaped);
     cJSON_AddStringToObject(error, "hint", hint);
     send_json(request, status, headers, json);
 }

@@ -41,7 +41,8 @@ def _():
             for name in ("leaky", "fixed"):
                 server = Server(name, "--profile", profile)
                 server.leak("slice-prefix")
-                server.get("/debug/pprof/heap").expect(200 if profile == "exact" else 501)
+                status = 200 if profile == "exact" else 501
+                server.get("/debug/pprof/heap").expect(status)
                 server.stop(sign=sign)
                 equal(names(server), [], f"files of {name} with --profile {profile}")
 
@@ -54,10 +55,9 @@ def _():
         before = {path: contents(path) for path in (server.dump(), server.dump())}
         server.leak("global-list")
         if twice:
+            held = b"GET /leak/loop-defer?hold=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
             with socket.create_connection(("127.0.0.1", server.port)) as client:
-                client.sendall(
-                    b"GET /leak/loop-defer?hold=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                )
+                client.sendall(held)
                 lab.wait_until(lambda: server.status()["fds"] > 200, what="files held")
                 server.process.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
