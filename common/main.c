@@ -216,6 +216,7 @@ static int serve(const struct server_settings *settings)
     stop_await(&stop);
     server_stop(server);
     scenarios_stop();
+    ticker_finish(); /* the leaky server's tickers still tick, up to here */
     stop_finish(&stop);
     return 0;
 }
@@ -253,6 +254,7 @@ static int run(struct options *options, const char *directory)
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
+    ticker_finish(); /* when one of these failed */
     upstream_stop(upstream);
     return status;
 }

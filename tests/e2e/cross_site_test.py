@@ -15,7 +15,8 @@ def ask(path, *headers, host="127.0.0.1", method="GET", debug=False):
     """Sends a request with these header lines; `host` gets the port that is asked."""
     port = DEBUG if debug else MAIN
     name = host if ":" in host else f"{host}:{port}"
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {name}", "Connection: close", *headers]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {name}", *headers]
+    lines.append("Connection: close")
     if method == "POST":
         lines.append("Content-Length: 0")
     reply = lab.exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
