@@ -58,16 +58,17 @@ static bool refuse_without_profile(struct request *request)
 static void refuse_failed(struct request *request, int error)
 {
     const char *code = "heap_limit";
-    const char *hint = "ask again, or start the server with a larger --max-heap";
+    const char *hint = REPLY_RESTART_OR_RAISE("--max-heap");
     if (error == -ECANCELED) {
         code = "stopping";
         hint = "the server is being stopped";
     } else if (error == -EMFILE || error == -ENFILE) {
         code = "fd_limit";
-        hint = "start the server with a larger --max-fds";
+        hint = REPLY_RESTART_OR_RAISE("--max-fds");
     } else if (error == -ENOBUFS) {
         code = "thread_limit";
-        hint = "their mappings leave no room for stacks: see --max-threads";
+        hint = REPLY_RESTART
+            "; the mappings of its threads leave no room for stacks, see --max-threads";
     }
     reply_error(request, 503, code, hint, "the profile could not be written: %s",
                 strerror(-error));

@@ -53,7 +53,7 @@ static void send_json(struct request *request, int status, const char *headers,
 {
     static const char no_memory[] =
         "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the reply\","
-        "\"hint\":\"start the server with a larger --max-heap\"}}\n";
+        "\"hint\":\"" REPLY_RESTART_OR_RAISE("--max-heap") "\"}}\n";
     char *text = json_finish(json);
     if (text == NULL) {
         reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
@@ -126,8 +126,8 @@ void reply_uncounted(struct request *request, int error)
 {
     bool memory = error == -ENOMEM;
     reply_error(request, 503, memory ? "heap_limit" : "fd_limit",
-                memory ? "start the server with a larger --max-heap"
-                       : "start the server with a larger --max-fds",
+                memory ? REPLY_RESTART_OR_RAISE("--max-heap")
+                       : REPLY_RESTART_OR_RAISE("--max-fds"),
                 "the process could not be counted: %s", strerror(-error));
 }
 

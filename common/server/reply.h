@@ -9,6 +9,11 @@
 
 #include "server/request.h"
 
+/* What to do first at a guard rail: the hint of every such error begins so. */
+#define REPLY_RESTART "what leaked stays: restart the server"
+#define REPLY_RESTART_OR_RAISE(option)                                                 \
+    REPLY_RESTART ", or start it with a larger " option
+
 /* Sends `json` and deletes it. If memory was short for any part of it (or it is NULL),
  * the reply is 503. */
 void reply_json(struct request *request, int status, cJSON *json);
