@@ -110,9 +110,11 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer heap_profile stacks symbols threads)
+DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer dump_file heap_profile stacks symbols threads)
 $(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
 $(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf
+
+$(BUILD)/tests/unit/origin_test: $(call object,common/origin.c)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
 $(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \

@@ -100,6 +100,7 @@ static void signals_prepare(void)
     sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over `ulimit -f` is an error, not the end */
 }
 
 #define GUARD_PAGES_MAX_THREADS 4000
@@ -215,6 +216,7 @@ static int serve(const struct server_settings *settings)
     stop_await(&stop);
     server_stop(server);
     scenarios_stop();
+    ticker_finish(); /* the leaky server's tickers still tick, up to here */
     stop_finish(&stop);
     return 0;
 }
@@ -235,8 +237,6 @@ static int run(struct options *options, const char *directory)
         return fail("cannot start the upstream", "", upstream);
     }
 
-    char prefix[1000];
-    snprintf(prefix, sizeof prefix, "%s/%s", options->directory, variant.name);
     int status = 1;
     /* Without symbols a profile shows bare addresses, which is still better than none;
      * reading them before the profiler starts keeps libdw out of the profile. */
@@ -248,12 +248,13 @@ static int run(struct options *options, const char *directory)
         fail("cannot prepare the thread profile", "", error);
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
-    } else if ((error = heap_start(options->profile, prefix)) != 0) {
+    } else if ((error = heap_start(options->profile)) != 0) {
         fail("cannot start the heap profiler", "", error);
     } else {
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
+    ticker_finish(); /* when one of these failed */
     upstream_stop(upstream);
     return status;
 }

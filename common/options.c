@@ -34,6 +34,9 @@ void options_usage(FILE *stream)
         "  --max-timers N     ... more timers (2000)\n"
         "  --upstream URL     where http-body fetches (a child process of this\n"
         "                     server, on loopback)\n"
+        "  --peer URL         the other server of this lab, http://HOST:PORT: pages "
+        "from\n"
+        "                     that origin, no other port of it, may drive this server\n"
         "  --help, --version\n"
         "\n"
         "Sizes take K, M, G. Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot\n"
@@ -135,6 +138,7 @@ enum option_letter {
     OPTION_MAX_FDS,
     OPTION_MAX_TIMERS,
     OPTION_UPSTREAM,
+    OPTION_PEER,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -167,6 +171,21 @@ static bool take_number(struct options *options, int letter, char *message, size
         break;
     }
     return taken;
+}
+
+/* Reads the peer's URL, which is an origin with or without a '/' at its end. */
+static bool take_peer(struct options *options, char *message, size_t size)
+{
+    size_t length = strlen(optarg);
+    if (length > 0 && optarg[length - 1] == '/') {
+        length--;
+    }
+    if (origin_parse(optarg, length, &options->peer) != 0) {
+        snprintf(message, size,
+                 "--peer takes http://HOST:PORT without a path, not '%s'", optarg);
+        return false;
+    }
+    return true;
 }
 
 /* Takes one option that has a word for its value. */
@@ -205,6 +224,8 @@ static bool take_word(struct options *options, int letter, char *message, size_t
         }
         options->max_heap = bytes;
         return true;
+    case OPTION_PEER:
+        return take_peer(options, message, size);
     default: /* OPTION_UPSTREAM */
         options->upstream = optarg;
         if (!url_is_plain(optarg)) {
@@ -227,6 +248,7 @@ static bool take(struct options *options, int letter, char *message, size_t size
     case OPTION_PROFILE_DIR:
     case OPTION_MAX_HEAP:
     case OPTION_UPSTREAM:
+    case OPTION_PEER:
         return take_word(options, letter, message, size);
     case OPTION_DEBUG_PORT:
         if (strcmp(optarg, "off") == 0) {
@@ -254,6 +276,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
         {"max-fds", required_argument, NULL, OPTION_MAX_FDS},
         {"max-timers", required_argument, NULL, OPTION_MAX_TIMERS},
         {"upstream", required_argument, NULL, OPTION_UPSTREAM},
+        {"peer", required_argument, NULL, OPTION_PEER},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {0},

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "origin.h"
+
 struct options {
     int port;              /* 0: any free port */
     int debug_port;        /* 0: any free port; -1: off */
@@ -21,6 +23,7 @@ struct options {
     unsigned max_fds;
     unsigned max_timers;
     const char *upstream; /* URL; NULL: a child process of this server */
+    struct origin peer;   /* the other server of this lab; port 0: none */
 };
 
 enum options_result {

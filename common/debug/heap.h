@@ -30,9 +30,9 @@ bool heap_can_profile(void);
  * well, or -errno. To be called before threads and files exist. */
 int heap_prepare(char **argv);
 
-/* Counts from now on; with `profile`, also records the stack of every allocation.
- * Dumps go to <prefix>.NNNN.heap. Returns 0 or -errno. */
-int heap_start(bool profile, const char *prefix);
+/* Counts from now on; with `profile`, also records the stack of every allocation, until
+ * the process ends. Returns 0 or -errno. */
+int heap_start(bool profile);
 
 /* Whether the profile is being recorded. */
 bool heap_profiled(void);
@@ -51,10 +51,12 @@ uint64_t heap_in_use_bytes(void);
  * -ENOBUFS if the process has so many mappings that no room is left for a stack. */
 int heap_snapshot(char **ret_text);
 
-/* Writes the profile to the next dump file, whose path goes to ret_path. Returns 0,
- * -ENOTSUP without a profile, or -errno from writing; a file that could not be written
- * is removed. */
-int heap_dump(const char *reason, char *ret_path, size_t path_size);
+/* Writes the profile to <directory>/<name>.NNNN.heap, numbered as dump_file_write says,
+ * and the file's path to ret_path. This is the only way to a dump: none is written
+ * unasked. Returns 0, an error of heap_snapshot, or -errno from writing, in which case
+ * nothing of the file is left. */
+int heap_dump(const char *directory, const char *name, char *ret_path,
+              size_t path_size);
 
 /* Gives free memory back to the system. */
 void heap_release_free(void);

@@ -5,7 +5,6 @@
 #include "debug/heap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gperftools/heap-profiler.h>
 #include <gperftools/malloc_extension_c.h>
 #include <gperftools/malloc_hook_c.h>
@@ -14,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "debug/dump_file.h"
 
 #define MIB (1024 * 1024)
 #define SNAPSHOT_MIB 16 /* room above the ceiling for taking a profile */
@@ -46,8 +46,6 @@ static atomic_uint_fast64_t deallocations;
 static uint64_t bytes_before; /* in use when counting began */
 
 static bool profiled;
-static char dump_prefix[1024];
-static unsigned dump_number;
 static size_t limit_mib;
 
 /* Taking a profile and moving the ceiling for it is done by one thread at a time. */
@@ -119,7 +117,7 @@ static uint64_t property(const char *name)
     return value;
 }
 
-int heap_start(bool profile, const char *prefix)
+int heap_start(bool profile)
 {
     bytes_before = property("generic.current_allocated_bytes");
     if (MallocHook_AddNewHook(count_allocation) == 0 ||
@@ -129,8 +127,12 @@ int heap_start(bool profile, const char *prefix)
     if (!profile) {
         return 0;
     }
-    snprintf(dump_prefix, sizeof dump_prefix, "%s", prefix);
-    HeapProfilerStart(dump_prefix);
+    /* The profiler would write a last dump when the process ends. Stopped before, it
+     * does not; and below this path it could write none. */
+    if (atexit(HeapProfilerStop) != 0) {
+        return -ENOMEM;
+    }
+    HeapProfilerStart("/dev/null/heap");
     if (!IsHeapProfilerRunning()) {
         return -EAGAIN;
     }
@@ -196,16 +198,10 @@ static void limit_restore(void)
     }
 }
 
-int heap_snapshot(char **ret_text)
+/* Takes the profile, while snapshot_lock is held and the ceiling is raised. */
+static int snapshot_locked(char **ret_text)
 {
-    if (!profiled) {
-        return -ENOTSUP;
-    }
-    pthread_mutex_lock(&snapshot_lock);
-    limit_raise();
     char *text = GetHeapProfile();
-    limit_restore();
-    pthread_mutex_unlock(&snapshot_lock);
     if (text == NULL) {
         return -ENOMEM;
     }
@@ -217,52 +213,35 @@ int heap_snapshot(char **ret_text)
     return 0;
 }
 
-/* HeapProfilerDump says nothing of how it went, so the file is made here first: what
- * hinders that would hinder the profiler too. Afterwards dump_file_check sees whether
- * anything was written. */
-static int dump_file_create(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return -errno;
-    }
-    close(fd);
-    return 0;
-}
-
-/* A disk that is full, or a heap that has no room for the text, leaves no bytes. */
-static int dump_file_check(const char *path)
-{
-    struct stat file;
-    if (stat(path, &file) != 0) {
-        return -errno;
-    }
-    if (file.st_size == 0) {
-        unlink(path);
-        return -ENOSPC;
-    }
-    return 0;
-}
-
-int heap_dump(const char *reason, char *ret_path, size_t path_size)
+int heap_snapshot(char **ret_text)
 {
     if (!profiled) {
         return -ENOTSUP;
     }
     pthread_mutex_lock(&snapshot_lock);
-    char path[sizeof dump_prefix + 32];
-    snprintf(path, sizeof path, "%s.%04u.heap", dump_prefix, dump_number + 1);
-    int error = dump_file_create(path);
-    if (error == 0) {
-        dump_number++;
-        limit_raise();
-        HeapProfilerDump(reason);
-        limit_restore();
-        error = dump_file_check(path);
+    limit_raise();
+    int error = snapshot_locked(ret_text);
+    limit_restore();
+    pthread_mutex_unlock(&snapshot_lock);
+    return error;
+}
+
+/* HeapProfilerDump would write over what is there, and says nothing of how it went. */
+int heap_dump(const char *directory, const char *name, char *ret_path, size_t path_size)
+{
+    if (!profiled) {
+        return -ENOTSUP;
     }
+    pthread_mutex_lock(&snapshot_lock);
+    limit_raise();
+    char *text = NULL;
+    int error = snapshot_locked(&text);
     if (error == 0) {
-        snprintf(ret_path, path_size, "%s", path);
+        error =
+            dump_file_write(directory, name, text, strlen(text), ret_path, path_size);
     }
+    free(text);
+    limit_restore();
     pthread_mutex_unlock(&snapshot_lock);
     return error;
 }

@@ -18,10 +18,9 @@ int heap_prepare(char **argv)
     return 0;
 }
 
-int heap_start(bool profile, const char *prefix)
+int heap_start(bool profile)
 {
     (void)profile;
-    (void)prefix;
     return 0;
 }
 
@@ -57,9 +56,10 @@ int heap_snapshot(char **ret_text)
     return -ENOTSUP;
 }
 
-int heap_dump(const char *reason, char *ret_path, size_t path_size)
+int heap_dump(const char *directory, const char *name, char *ret_path, size_t path_size)
 {
-    (void)reason;
+    (void)directory;
+    (void)name;
     (void)ret_path;
     (void)path_size;
     return -ENOTSUP;

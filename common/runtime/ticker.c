@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@
 #endif
 
 #define TICKER_SIGNAL (SIGRTMIN + 1)
+/* Ends the dispatcher. No real-time signal: the queue of those may be full, just when
+ * there are many tickers. */
+#define FINISH_SIGNAL SIGUSR1
 
 #define TABLE_CHAINS 256
 
@@ -31,7 +35,10 @@ static struct ticker *table[TABLE_CHAINS]; /* the running tickers, by number */
 static int last_number;
 static int ticking; /* the number of the ticker whose tick runs now; 0: none */
 static bool dispatcher_started;
+static pthread_t dispatcher_thread;
 static pid_t dispatcher; /* its thread id, 0 until it has said so */
+
+static atomic_bool finishing;
 
 static struct ticker **chain_of(int number)
 {
@@ -107,7 +114,8 @@ static void *dispatcher_run(void *unused)
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, TICKER_SIGNAL);
-    for (;;) {
+    sigaddset(&signals, FINISH_SIGNAL);
+    while (!atomic_load(&finishing)) {
         siginfo_t info;
         /* It fails with EINTR when a handler of another signal ran: then once more. */
         if (sigwaitinfo(&signals, &info) == TICKER_SIGNAL && info.si_code == SI_TIMER) {
@@ -117,25 +125,18 @@ static void *dispatcher_run(void *unused)
     return NULL;
 }
 
-/* Starts the dispatcher with the ticker's signal blocked from its first moment, because
- * the signal's default action ends the process. Returns 0 or -errno. */
+/* Starts the dispatcher with its signals blocked from its first moment, because their
+ * default action ends the process. Returns 0 or -errno. */
 static int dispatcher_create(void)
 {
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return -error;
-    }
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigset_t signals;
     sigset_t before;
     sigemptyset(&signals);
     sigaddset(&signals, TICKER_SIGNAL);
+    sigaddset(&signals, FINISH_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &signals, &before);
-    pthread_t thread;
-    error = pthread_create(&thread, &attributes, dispatcher_run, NULL);
+    int error = pthread_create(&dispatcher_thread, NULL, dispatcher_run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
     return -error;
 }
 
@@ -162,6 +163,24 @@ int ticker_prepare(void)
     int error = dispatcher_need_locked();
     pthread_mutex_unlock(&lock);
     return error;
+}
+
+void ticker_finish(void)
+{
+    pthread_mutex_lock(&lock);
+    bool started = dispatcher_started;
+    pthread_mutex_unlock(&lock);
+    if (!started) {
+        return;
+    }
+    atomic_store(&finishing, true);
+    pthread_kill(dispatcher_thread, FINISH_SIGNAL);
+    pthread_join(dispatcher_thread, NULL);
+    atomic_store(&finishing, false);
+    pthread_mutex_lock(&lock);
+    dispatcher_started = false;
+    dispatcher = 0;
+    pthread_mutex_unlock(&lock);
 }
 
 int ticker_start(struct ticker *ticker, unsigned period_ms,

@@ -22,6 +22,12 @@ struct ticker {
  * costs a timer, and no thread. Returns 0 or -errno from pthread_create. */
 int ticker_prepare(void);
 
+/* Stops the dispatcher and waits for it; a tick that runs is the last. Tickers that
+ * have not been stopped tick no more; ticker_stop may still be called for them. Does
+ * nothing if the dispatcher does not run; a ticker that is started later starts
+ * another. Must not be called from a tick, nor while another thread starts a ticker. */
+void ticker_finish(void);
+
 /* Starts a ticker: tick(argument) is called from the dispatcher thread every
  * `period_ms` milliseconds (at least 1), first after one period. Ticks that come while
  * an earlier one runs are one tick. Returns 0, or -errno from timer_create (-EAGAIN:

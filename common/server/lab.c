@@ -99,10 +99,11 @@ static void refuse_failed(struct request *request, const struct step *step, int 
         const char *code;
         const char *hint;
     } reasons[] = {
-        {ENOMEM, 503, "heap_limit", "start the server with a larger --max-heap"},
-        {ENOSPC, 503, "heap_limit", "it keeps no more; start the server anew"},
-        {EAGAIN, 503, "thread_limit", "the system starts no more threads or timers"},
-        {EMFILE, 503, "fd_limit", "start the server with a larger --max-fds"},
+        {ENOMEM, 503, "heap_limit", REPLY_RESTART_OR_RAISE("--max-heap")},
+        {ENOSPC, 503, "heap_limit", REPLY_RESTART "; it keeps no more"},
+        {EAGAIN, 503, "thread_limit",
+         REPLY_RESTART "; the system starts no more threads or timers for it"},
+        {EMFILE, 503, "fd_limit", REPLY_RESTART_OR_RAISE("--max-fds")},
         {ECANCELED, 503, "stopping", "the server is being stopped"},
         {ECONNREFUSED, 502, "upstream_failed", "see what --upstream points to"},
         {EPROTO, 502, "upstream_failed", "see what --upstream points to"},
@@ -188,8 +189,12 @@ static void execute(struct request *request, const struct plan *plan)
     struct guard_refusal refusal;
     int error = guard_enter(request->server->settings->options, &need, &refusal);
     if (error == -EAGAIN) {
-        char hint[96];
-        snprintf(hint, sizeof hint, "start the server with a larger %s",
+        /* What is too large for an empty server needs no restart. */
+        bool alone = refusal.need > refusal.limit;
+        char hint[128];
+        snprintf(hint, sizeof hint,
+                 alone ? "ask for less, or start the server with a larger %s"
+                       : REPLY_RESTART_OR_RAISE("%s"),
                  refusal.option);
         reply_error(
             request, 503, refusal.code, hint,

@@ -20,6 +20,7 @@
 #include "debug/turn.h"
 #include "server/reply.h"
 #include "server/server_private.h"
+#include "variant.h"
 
 #define PROTO_TYPE "application/octet-stream"
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -57,16 +58,17 @@ static bool refuse_without_profile(struct request *request)
 static void refuse_failed(struct request *request, int error)
 {
     const char *code = "heap_limit";
-    const char *hint = "ask again, or start the server with a larger --max-heap";
+    const char *hint = REPLY_RESTART_OR_RAISE("--max-heap");
     if (error == -ECANCELED) {
         code = "stopping";
         hint = "the server is being stopped";
     } else if (error == -EMFILE || error == -ENFILE) {
         code = "fd_limit";
-        hint = "start the server with a larger --max-fds";
+        hint = REPLY_RESTART_OR_RAISE("--max-fds");
     } else if (error == -ENOBUFS) {
         code = "thread_limit";
-        hint = "their mappings leave no room for stacks: see --max-threads";
+        hint = REPLY_RESTART
+            "; the mappings of its threads leave no room for stacks, see --max-threads";
     }
     reply_error(request, 503, code, hint, "the profile could not be written: %s",
                 strerror(-error));
@@ -290,6 +292,7 @@ void profiles_cmdline(struct request *request)
     }
 }
 
+/* The reason is the client's own remark: it is checked, and kept nowhere. */
 void profiles_dump(struct request *request)
 {
     struct parameter reason = {.name = "reason", .type = PARAMETER_TEXT};
@@ -297,8 +300,12 @@ void profiles_dump(struct request *request)
         return;
     }
     char path[1100];
-    int error =
-        heap_dump(reason.present ? reason.text : "requested", path, sizeof path);
+    int error = heap_dump(request->server->settings->options->directory, variant.name,
+                          path, sizeof path);
+    if (error == -ENOMEM || error == -ENOBUFS) {
+        refuse_failed(request, error);
+        return;
+    }
     if (error != 0) {
         reply_error(request, 500, "dump_failed", "see --profile-dir",
                     "the dump could not be written: %s", strerror(-error));

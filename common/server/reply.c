@@ -53,7 +53,7 @@ static void send_json(struct request *request, int status, const char *headers,
 {
     static const char no_memory[] =
         "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the reply\","
-        "\"hint\":\"start the server with a larger --max-heap\"}}\n";
+        "\"hint\":\"" REPLY_RESTART_OR_RAISE("--max-heap") "\"}}\n";
     char *text = json_finish(json);
     if (text == NULL) {
         reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
@@ -70,16 +70,35 @@ void reply_json(struct request *request, int status, cJSON *json)
     send_json(request, status, "", json);
 }
 
+#define MESSAGE_BYTES 512
+
+/* Writes `text` with every byte that is not printable ASCII as \xNN, so that a reply is
+ * plain text whatever a client put into its request. `to` has room for 4 times as much.
+ */
+static void escape(char *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text >= ' ' && *text <= '~') {
+            *to++ = *text;
+        } else {
+            to += sprintf(to, "\\x%02x", (unsigned char)*text);
+        }
+    }
+    *to = '\0';
+}
+
 static void send_error(struct request *request, int status, const char *headers,
                        const char *code, const char *hint, const char *format,
                        va_list arguments)
 {
-    char message[512];
+    char message[MESSAGE_BYTES];
+    char escaped[4 * MESSAGE_BYTES];
     vsnprintf(message, sizeof message, format, arguments);
+    escape(escaped, message);
     cJSON *json = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(json, "error");
     cJSON_AddStringToObject(error, "code", code);
-    cJSON_AddStringToObject(error, "message", message);
+    cJSON_AddStringToObject(error, "message", escaped);
     cJSON_AddStringToObject(error, "hint", hint);
     send_json(request, status, headers, json);
 }
@@ -107,8 +126,8 @@ void reply_uncounted(struct request *request, int error)
 {
     bool memory = error == -ENOMEM;
     reply_error(request, 503, memory ? "heap_limit" : "fd_limit",
-                memory ? "start the server with a larger --max-heap"
-                       : "start the server with a larger --max-fds",
+                memory ? REPLY_RESTART_OR_RAISE("--max-heap")
+                       : REPLY_RESTART_OR_RAISE("--max-fds"),
                 "the process could not be counted: %s", strerror(-error));
 }
 

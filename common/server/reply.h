@@ -9,6 +9,11 @@
 
 #include "server/request.h"
 
+/* What to do first at a guard rail: the hint of every such error begins so. */
+#define REPLY_RESTART "what leaked stays: restart the server"
+#define REPLY_RESTART_OR_RAISE(option)                                                 \
+    REPLY_RESTART ", or start it with a larger " option
+
 /* Sends `json` and deletes it. If memory was short for any part of it (or it is NULL),
  * the reply is 503. */
 void reply_json(struct request *request, int status, cJSON *json);
@@ -18,7 +23,8 @@ void reply_json(struct request *request, int status, cJSON *json);
 void reply_data(struct request *request, int status, const char *type,
                 const char *headers, const void *data, size_t size);
 
-/* Sends the one error shape. `hint` says what to do now. */
+/* Sends the one error shape. The message may hold what a client sent: it is cut at 511
+ * bytes, and what is not printable ASCII is escaped. `hint` says what to do now. */
 void reply_error(struct request *request, int status, const char *code,
                  const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

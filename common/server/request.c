@@ -193,22 +193,57 @@ static bool target_is_ours(const struct server *server,
     return authority_is_ours(server, name);
 }
 
-/* A browser says where a request comes from: another site may not drive this server. */
-static bool is_cross_site(const struct server *server,
-                          const struct mg_request_info *info)
+/* Whether the header Origin names a page that may drive this server: one that came from
+ * the very address that is asked now, from this server's other port, or from the peer.
+ * Anything else that listens on this machine is a stranger. */
+static bool origin_is_allowed(const struct request *request, const char *host,
+                              const char *text)
 {
-    int count;
-    const char *site = find_header(info, "Sec-Fetch-Site", &count);
-    if (count > 1 || (site != NULL && strcmp(site, "cross-site") == 0)) {
-        return true;
-    }
-    const char *origin = find_header(info, "Origin", &count);
-    if (count == 0) {
+    const struct server *server = request->server;
+    struct origin origin;
+    struct origin asked;
+    if (origin_parse(text, strlen(text), &origin) != 0) {
         return false;
     }
-    static const char scheme[] = "http://";
-    return count > 1 || strncmp(origin, scheme, sizeof scheme - 1) != 0 ||
-           !authority_is_ours(server, origin + sizeof scheme - 1);
+    if (host != NULL && origin_parse_host(host, strlen(host), &asked) == 0 &&
+        origin_equal(&origin, &asked)) {
+        return true;
+    }
+    int other_port = request->debug_port ? server->main.port : server->debug.port;
+    if ((int)origin.port == other_port &&
+        host_is_ours(server, origin.host, strlen(origin.host))) {
+        return true;
+    }
+    return origin_equal(&origin, &server->settings->options->peer);
+}
+
+static bool is_leak(const char *path)
+{
+    return strcmp(path, "/leak") == 0 || strncmp(path, "/leak/", 6) == 0;
+}
+
+/* A browser says where a request comes from: another site may not drive this server. A
+ * page on another port of this machine is "same-site"; when it asks for a picture or a
+ * script, no Origin comes with that, and /leak would have leaked. */
+static bool is_cross_site(const struct request *request,
+                          const struct mg_request_info *info)
+{
+    int sites;
+    int origins;
+    int hosts;
+    const char *site = find_header(info, "Sec-Fetch-Site", &sites);
+    const char *origin = find_header(info, "Origin", &origins);
+    const char *host = find_header(info, "Host", &hosts);
+    if (sites > 1 || origins > 1) {
+        return true;
+    }
+    if (site != NULL && strcasecmp(site, "cross-site") == 0) {
+        return true;
+    }
+    if (origin != NULL) {
+        return !origin_is_allowed(request, host, origin);
+    }
+    return site != NULL && strcasecmp(site, "same-site") == 0 && is_leak(request->path);
 }
 
 /* A client that asked "Expect: 100-continue" sends its body only after these words. */
@@ -309,9 +344,10 @@ bool request_init(struct request *request, struct mg_connection *connection,
                           target_is_ours(server, info) ? host : info->request_uri);
         return false;
     }
-    if (is_cross_site(server, info)) {
+    if (is_cross_site(request, info)) {
         reply_error_close(request, 403, "cross_site",
-                          "open this server's own pages, or use curl",
+                          "open this server's own pages, or use curl; --peer URL "
+                          "allows the pages of the lab's other server",
                           "another site's page may not drive this server");
         return false;
     }

@@ -22,7 +22,7 @@ gcc -std=c11 -D_GNU_SOURCE -Icommon -Og -g -fno-inline -fno-omit-frame-pointer \
 # Measures one case and keeps its row: objects, stacks, GetHeapProfile, first, later.
 measure() {
     local row
-    row="$1 $2 $(cd "$scratch" && ./heap_cost "$1" "$2")" # it leaves a dump
+    row="$1 $2 $("$scratch/heap_cost" "$1" "$2")"
     printf '%s\n' "$row" >>"$scratch/$3"
     awk '{ printf "heap: %7d objects, %4d stacks: GetHeapProfile %5d us, profile.proto " \
         "first %5d us, later %5d us (%.2f times)\n", $1, $2, $3, $4, $5, $5 / $3 }' \

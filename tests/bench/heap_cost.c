@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: heap_cost OBJECTS STACKS\n");
         return 2;
     }
-    if (heap_prepare(argv) != 0 || heap_start(true, "heap_cost") != 0) {
+    if (heap_prepare(argv) != 0 || heap_start(true) != 0) {
         return EXIT_FAILURE;
     }
     void **kept = malloc(objects * sizeof *kept);

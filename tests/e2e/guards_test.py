@@ -19,7 +19,8 @@ def fill(server, scenario, code, option, **parameters):
         if reply.status != 200:
             break
     error = reply.error(503, code)
-    check(option in error["hint"], f"the hint does not say how to raise it: {error}")
+    first = f"what leaked stays: restart the server, or start it with a larger {option}"
+    equal(error["hint"], first, "the hint says first what to do, then how to raise it")
     check(done > 0, f"refused at the first call: {error}")
     # A connection that was just being closed was counted too: there may be room for one
     # more call when it is gone.
@@ -53,6 +54,18 @@ def looks_around(server):
         lab.HeapProfile(server.get("/pprof/heap", debug=debug).text)
     path = server.dump()
     check(os.path.getsize(path) > 0, "the dump is empty")
+
+
+@test("a request that no empty server could serve is not told to restart it")
+def _():
+    with Server("fixed", "--max-heap", "32M", "--max-threads", "64") as server:
+        for path, code, option in (
+            ("/leak/slice-prefix?bytes=64M", "heap_limit", "--max-heap"),
+            ("/leak/thread-wait?count=100", "thread_limit", "--max-threads"),
+        ):
+            hint = server.get(path).error(503, code)["hint"]
+            expected = f"ask for less, or start the server with a larger {option}"
+            equal(hint, expected, "hint")
 
 
 @test("heap: refused at --max-heap with 503, nothing left behind, all else works")

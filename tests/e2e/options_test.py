@@ -53,7 +53,7 @@ def _():
 @test("--help lists every option, --version says the version")
 def _():
     words = """--port --debug-port --bind --expose --profile --profile-dir --max-heap
-        --max-threads --max-fds --max-timers --upstream --help --version"""
+        --max-threads --max-fds --max-timers --upstream --peer --help --version"""
     for name in ("leaky", "fixed"):
         program = os.path.join(lab.BUILD, name)
         usage = lab.run(program, "--help").stdout
@@ -87,6 +87,18 @@ def _():
         (["--max-fds", "many"], "--max-fds"),
         (["--max-timers", "1.5"], "--max-timers"),
         (["--upstream", "ftp://x"], "--upstream"),
+        (["--peer"], "--peer"),
+        (["--peer", ""], "--peer"),
+        (["--peer", "localhost:8081"], "--peer"),
+        (["--peer", "https://localhost:8081"], "--peer"),
+        (["--peer", "http://"], "--peer"),
+        (["--peer", "http:///"], "--peer"),
+        (["--peer", "http://localhost:8081/x"], "--peer"),
+        (["--peer", "http://localhost:8081//"], "--peer"),
+        (["--peer", "http://localhost:8081?x"], "--peer"),
+        (["--peer", "http://localhost:0"], "--peer"),
+        (["--peer", "http://localhost:65536"], "--peer"),
+        (["--peer", "http://user@localhost:8081"], "--peer"),
     ):
         line = refused(2, *options)
         check(word in line, f"{options}: {line!r} does not name it")

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Both servers under Valgrind, on a build without gperftools: the fixed one has no
-errors and loses nothing, and of the leaky one Valgrind finds just what is lost."""
+errors, loses nothing and has joined every thread, and of the leaky one Valgrind finds
+just what is lost."""
 
 import re
+import socket
 
 import lab
 from lab import check, equal, test
@@ -10,8 +12,12 @@ from lab import check, equal, test
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 ERROR = re.compile(r"^==\d+== ERROR SUMMARY: (\d+) errors", re.MULTILINE)
-LOST = re.compile(
-    r"^==\d+==\s+(definitely|indirectly) lost: ([\d,]+) bytes", re.MULTILINE
+LOST = re.compile(r"^==\d+==\s+(\w+) lost: ([\d,]+) bytes", re.MULTILINE)
+# Of the leaky server's threads many never end. Each has memory of the C library, which
+# nothing but the thread itself points into: Valgrind's "possibly lost".
+NO_THREADS = (
+    "--errors-for-leak-kinds=definite,indirect",
+    "--show-leak-kinds=definite,indirect",
 )
 
 build = lab.scratch()
@@ -23,13 +29,12 @@ lab.run(
 )
 
 
-def run(name):
-    """Calls every scenario on one server under Valgrind; returns Valgrind's report, and
-    the server's functions by scenario."""
+def run(name, *options):
+    """Calls every scenario on one server under Valgrind with these options; returns
+    Valgrind's report, and the server's functions by scenario."""
     wrapper = (
-        *("valgrind", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"),
-        *("--num-callers=40", "--max-threads=2000", "--error-limit=no"),
-        "--show-leak-kinds=definite,indirect",
+        *("valgrind", "--leak-check=full", "--num-callers=40", "--max-threads=2000"),
+        *("--error-limit=no", *options),
     )
     server = lab.Server(name, *LIMITS, build=build, wrapper=wrapper, limit=60)
     for scenario in server.scenarios():
@@ -44,17 +49,36 @@ def run(name):
     return "\n".join(own), lab.owners(server.program)
 
 
-@test("fixed: every scenario 20 times, 0 errors, 0 bytes definitely or indirectly lost")
+@test("fixed: every scenario 20 times, 0 errors, 0 bytes lost, not even possibly")
 def _():
     report, _ = run("fixed")
     equal(ERROR.findall(report), ["0"], f"errors: {report[:6000]}")
-    lost = {kind: size for kind, size in LOST.findall(report)}
-    check(set(lost.values()) <= {"0"}, f"lost: {lost}")
+    if "All heap blocks were freed" not in report:
+        none = {"definitely": "0", "indirectly": "0", "possibly": "0"}
+        equal(dict(LOST.findall(report)), none, "bytes lost")
+
+
+@test("fixed: 0 errors also when it cannot start, and when nothing was asked of it")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = lab.run(
+            *("valgrind", "--leak-check=full", "--error-exitcode=99"),
+            *(f"{build}/fixed", "--port", taken.getsockname()[1]),
+            *("--debug-port", "0", "--profile-dir", lab.scratch()),
+            check_exit=False,
+        )
+    equal(done.returncode, 1, f"exit: {done.stderr[-3000:]}")
+    server = lab.Server(
+        *("fixed", "--upstream", "http://127.0.0.1:9"),
+        build=build,
+        wrapper=("valgrind", "--leak-check=full", "--error-exitcode=99"),
+    )
+    server.stop(limit=60)
 
 
 @test("leaky: no errors but what is lost, as LeakSanitizer finds it")
 def _():
-    report, owners = run("leaky")
+    report, owners = run("leaky", *NO_THREADS)
     found = set()
     # One paragraph an error; Valgrind ends each with an empty line.
     for block in re.split(r"^==\d+== ?$", report, flags=re.MULTILINE):

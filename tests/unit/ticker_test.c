@@ -1,7 +1,7 @@
 /*
- * Tickers: they tick at their pace, stop for good, share one thread, and leave no
- * kernel timer behind. The program is linked with -Wl,--wrap=pthread_create, so that
- * starting the dispatcher can be made to fail.
+ * Tickers: they tick at their pace, stop for good, share one thread, which can be
+ * ended, and leave no kernel timer behind. The program is linked with
+ * -Wl,--wrap=pthread_create, so that starting the dispatcher can be made to fail.
  */
 #include <semaphore.h>
 #include <signal.h>
@@ -81,7 +81,7 @@ static int timers_count(void)
     return timers;
 }
 
-/* The first test, because the dispatcher can be started only once. */
+/* The first test, because no dispatcher may run yet. */
 static void dispatcher_is_tried_again(void **state)
 {
     (void)state;
@@ -369,6 +369,84 @@ static void threads_start_and_stop(void **state)
     assert_int_equal(atomic_load(&failures), 0);
 }
 
+/* Whether a thread still exists. */
+static bool thread_is_there(pid_t thread)
+{
+    return tgkill(getpid(), thread, 0) == 0;
+}
+
+/* Starts a ticker, waits until it ticks, and returns the dispatcher's thread id. */
+static pid_t dispatcher_find(void)
+{
+    struct counter counter;
+    counter_start(&counter, 1);
+    unit_wait_until(has_three_ticks, &counter);
+    ticker_stop(&counter.ticker);
+    return atomic_load(&counter.thread);
+}
+
+static void finish_joins_the_dispatcher(void **state)
+{
+    (void)state;
+    ticker_finish();
+    int before = created;
+    ticker_finish(); /* there is none: nothing to do */
+    for (int i = 1; i <= 20; i++) {
+        assert_int_equal(ticker_prepare(), 0);
+        assert_int_equal(created, before + i);
+        pid_t dispatcher = i % 2 == 0 ? dispatcher_find() : 0;
+        ticker_finish();
+        assert_false(dispatcher != 0 && thread_is_there(dispatcher));
+    }
+}
+
+static void running_tickers_are_silent_after_finish(void **state)
+{
+    (void)state;
+    enum { MANY = 200 };
+    struct counter *counters = calloc(MANY, sizeof *counters);
+    assert_non_null(counters);
+    for (int i = 0; i < MANY; i++) {
+        counter_start(&counters[i], 1);
+    }
+    unit_wait_until(has_three_ticks, &counters[MANY - 1]);
+    ticker_finish();
+    int ticks = atomic_load(&counters[0].ticks);
+    unit_sleep_ms(20);
+    assert_int_equal(atomic_load(&counters[0].ticks), ticks);
+    /* A later dispatcher serves later tickers, and the old ones can be stopped. */
+    assert_int_not_equal(dispatcher_find(), 0);
+    assert_int_equal(atomic_load(&counters[0].ticks), ticks);
+    for (int i = 0; i < MANY; i++) {
+        ticker_stop(&counters[i].ticker);
+    }
+    free(counters);
+}
+
+static void finish_waits_for_running_tick(void **state)
+{
+    (void)state;
+    struct slow *slow = slow_start(40);
+    sem_post(&slow->may_end);
+    ticker_finish();
+    assert_true(atomic_load(&slow->ended));
+    ticker_stop(&slow->ticker);
+    slow_free(slow);
+}
+
+/* Where the queue of real-time signals is full, none can be sent. */
+static void finish_needs_no_room_for_signals(void **state)
+{
+    (void)state;
+    assert_int_equal(ticker_prepare(), 0);
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+    ticker_finish();
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +461,10 @@ int main(void)
         cmocka_unit_test(kernels_refusal_is_passed_on),
         cmocka_unit_test(other_signals_do_not_end_dispatcher),
         cmocka_unit_test(threads_start_and_stop),
+        cmocka_unit_test(finish_joins_the_dispatcher),
+        cmocka_unit_test(running_tickers_are_silent_after_finish),
+        cmocka_unit_test(finish_waits_for_running_tick),
+        cmocka_unit_test(finish_needs_no_room_for_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,18 @@
+/*
+ * The files that heap dumps are written to: numbered, each made anew, none ever written
+ * over, whoever else writes to the same directory.
+ */
+#ifndef LAB_DEBUG_DUMP_FILE_H
+#define LAB_DEBUG_DUMP_FILE_H
+
+#include <stddef.h>
+
+/* Writes `size` bytes of `text` to <directory>/<name>.NNNN.heap, and the file's path to
+ * ret_path. NNNN is the number after the highest that the directory has for that name,
+ * so the newest dump has the highest number, also when older ones have been deleted;
+ * the first is 0001. If another process takes that number meanwhile, the next one is
+ * tried. Returns 0 or -errno; then nothing of the file is left. */
+int dump_file_write(const char *directory, const char *name, const char *text,
+                    size_t size, char *ret_path, size_t path_size);
+
+#endif
