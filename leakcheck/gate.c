@@ -26,6 +26,7 @@ const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
 
 /* The profiles to compare. */
 struct gate_profiles {
+    struct profile heap_idle; /* before heap_base, with nothing between but sampling */
     struct profile heap_base;
     struct profile heap_last;
     struct profile threads_base;
@@ -347,7 +348,11 @@ static int gate_blame(struct gate *gate, const struct options *options,
     struct blame allocated = {0};
     int result = 0;
     if (!gate->server.is_go) {
-        result = server_name_functions(&gate->server, &profiles->heap_last, failure);
+        result = server_name_functions(&gate->server, &profiles->threads_last, failure);
+        if (result == 0) {
+            result =
+                server_name_functions(&gate->server, &profiles->heap_last, failure);
+        }
     }
     if (result == 0) {
         result = blame_find(&allocated, &heap, failure);

@@ -197,6 +197,10 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
                              pid, server->http.base);
     }
     server->has_process = result == 0;
+    if (result == 0 && server->binary == NULL) {
+        snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
+        server->binary = server->executable;
+    }
     return result;
 }
 

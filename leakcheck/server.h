@@ -31,7 +31,7 @@ struct server {
     const char *growing;      /* the scenario whose threads allocate; NULL: none */
     /* Where the names of functions may come from besides the server: see names.h. */
     const char *binary;     /* the program's file, as the user named it; NULL: none */
-    int pid;                /* the process, as the user named it; 0: not known */
+    char executable[32];    /* --pid: "/proc/PID/exe", which `binary` may point to */
     char names_reason[200]; /* why no function could be named; "" where one was */
 };
 
@@ -40,7 +40,8 @@ struct server {
 int server_open(struct server *server, const char *url, int64_t deadline_ms,
                 struct failure *failure);
 
-/* Lets the counts come from /proc/PID, if that is the process that serves. */
+/* Lets the counts come from /proc/PID, if that is the process that serves; and the
+ * names of functions from its file, unless `binary` is set. */
 int server_watch_process(struct server *server, int pid, struct failure *failure);
 
 /* Takes a server that was opened, or is { 0 }. */
