@@ -254,7 +254,7 @@ static int run(struct options *options, const char *directory)
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
-    ticker_finish(); /* when one of these failed */
+    ticker_finish(); /* if one of these failed */
     upstream_stop(upstream);
     return status;
 }
