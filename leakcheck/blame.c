@@ -103,11 +103,16 @@ static bool path_is_own(const char *path, const char *own)
     return false;
 }
 
-/* Whether the frame is code that the question names as the program's own. */
+/* Whether the frame is code that the question names as the program's own: by its source
+ * file, or by its library. The program's own file is not asked: its name may be that of
+ * a directory of sources. */
 static bool is_own(const struct profile *profile, const struct frame *frame,
                    struct blame_own own)
 {
-    const struct mapping *mapping = profile_mapping(profile, frame->address);
+    const struct mapping *mapping = NULL;
+    if (own.count > 0 && !profile_in_program(profile, frame->address)) {
+        mapping = profile_mapping(profile, frame->address);
+    }
     for (size_t i = 0; i < own.count; i++) {
         if ((frame->file != NULL && path_is_own(frame->file, own.paths[i])) ||
             (mapping != NULL && path_is_own(mapping->path, own.paths[i]))) {

@@ -15,8 +15,8 @@ enum blame_what {
     BLAME_THREADS,   /* threads that wait */
 };
 
-/* Paths that count as the program's own code: a source file, a directory or a mapped
- * file, whole or the end of its directories ("src/cache.c" is /srv/app/src/cache.c
+/* Paths that count as the program's own code: a source file, a directory of them or a
+ * library, whole or the end of its directories ("src/cache.c" is /srv/app/src/cache.c
  * too). Without any, the program's own mapping counts, and its libraries do not. */
 struct blame_own {
     const char *const *paths;

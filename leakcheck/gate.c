@@ -124,13 +124,21 @@ static bool allocations_are_counted(const struct profile *profile)
     return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
 }
 
-/* The first sample, once first-time costs are behind. */
+/* The first sample, once first-time costs are behind. What the server allocates only
+ * because it is sampled is found out, so that the calls are not charged with it. */
 static int baseline_take(struct gate *gate, const char *path,
                          struct gate_profiles *profiles, struct failure *failure)
 {
+    struct sample sampling;
     int result = calls_make(gate, path, WARM_UP_CALLS, failure);
     if (result == 0) {
         result = round_sample(gate, failure);
+    }
+    if (result == 0) {
+        result = server_heap(&gate->server, true, &profiles->heap_idle, failure);
+    }
+    if (result == 0) {
+        result = sample_take(&gate->server, &sampling, false, NULL, failure);
     }
     if (result == 0) {
         result =
@@ -336,7 +344,13 @@ static int gate_blame(struct gate *gate, const struct options *options,
                       struct gate_profiles *profiles, struct failure *failure)
 {
     struct blame_own own = {options->own, options->own_count};
-    struct blame_question heap = {.what = BLAME_ALLOCATED,
+    struct blame_question churn = {.what = BLAME_ALLOCATED,
+                                   .own = own,
+                                   .base = &profiles->heap_base,
+                                   .last = &profiles->heap_last,
+                                   .idle_from = &profiles->heap_idle,
+                                   .idle_to = &profiles->heap_base};
+    struct blame_question heap = {.what = BLAME_IN_USE,
                                   .own = own,
                                   .base = &profiles->heap_base,
                                   .last = &profiles->heap_last};
@@ -355,10 +369,9 @@ static int gate_blame(struct gate *gate, const struct options *options,
         }
     }
     if (result == 0) {
-        result = blame_find(&allocated, &heap, failure);
+        result = blame_find(&allocated, &churn, failure);
     }
     if (result == 0) {
-        heap.what = BLAME_IN_USE;
         result = blame_find(allocated_here, &heap, failure);
     }
     if (result == 0) {
@@ -409,6 +422,7 @@ int gate_run(struct gate *gate, const struct options *options, struct failure *f
         picture_choose(gate);
         result = gate_blame(gate, options, &profiles, failure);
     }
+    profile_release(&profiles.heap_idle);
     profile_release(&profiles.heap_base);
     profile_release(&profiles.heap_last);
     profile_release(&profiles.threads_base);

@@ -22,7 +22,7 @@ import time
 HEAP_STEP = 5000  # bytes kept by one leaking call
 RSS_STEP = 64 * 1024
 MAPS = (
-    "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/server\n"
+    "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/common\n"
     "2000-3000 r-xp 00000000 08:01 2 /usr/lib/libx.so\n"
 )
 
