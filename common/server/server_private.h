@@ -12,6 +12,7 @@
 
 #include "runtime/context.h"
 #include "scenario.h"
+#include "server/connections.h"
 #include "server/request.h"
 #include "server/server.h"
 
@@ -20,11 +21,13 @@ struct listener {
     struct server *server;
     struct mg_context *civetweb; /* NULL: not listening */
     int port;
+    struct crew crew; /* its workers */
 };
 
 struct server {
     const struct server_settings *settings;
     struct context running; /* ends when the server is to stop */
+    struct connections connections;
     struct listener main;
     struct listener debug;
     char host_name[256];
