@@ -28,7 +28,7 @@ void options_usage(FILE *stream)
         "  --expose           yes, other machines may reach this leaking server\n"
         "  --profile MODE     exact: every allocation (default); off: none\n"
         "  --profile-dir DIR  where heap dumps go (profiles)\n"
-        "  --max-heap SIZE    refuse what would leave more heap in use (512M)\n"
+        "  --max-heap SIZE    refuse what would need more heap and stack (512M)\n"
         "  --max-threads N    ... more threads (2000)\n"
         "  --max-fds N        ... more descriptors (1000)\n"
         "  --max-timers N     ... more timers (2000)\n"

@@ -161,6 +161,7 @@ const struct scenario lock_never_released_scenario = {
     .bytes_max = 16 * 1024 * 1024,
     .bytes_meaning = "an entry's receipt",
     .leaves = {.blocks = LEDGER_ENTRIES - 1, .threads = LEDGER_ENTRIES - 1},
+    .working_threads = 1,
     .suspect = "ledger_entry_open",
     .run = ledger_keep,
     .held = ledger_entries_count,

@@ -100,6 +100,7 @@ const struct scenario array_by_value_scenario = {
     .bytes_max = LEVELS_MAX * BOARD_BYTES,
     .bytes_meaning = "all levels' boards together, 1 MiB each",
     .holds = {.stack_blocks = 1},
+    .working_threads = 1,
     .run = search_run,
     .held = searches_count,
 };

@@ -114,6 +114,7 @@ const struct scenario channel_backlog_scenario = {
     .bytes_max = 256 * 1024 * 1024,
     .bytes_meaning = "an audit record",
     .leaves = {.blocks = 1},
+    .working_threads = 1,
     .suspect = "audit_record_open",
     .run = audit_hand_in,
     .held = audit_count,

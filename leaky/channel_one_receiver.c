@@ -144,6 +144,7 @@ const struct scenario channel_one_receiver_scenario = {
     .bytes_max = 16 * 1024 * 1024,
     .bytes_meaning = "a quote",
     .leaves = {.blocks = QUOTE_MARKETS - 1, .threads = QUOTE_MARKETS - 1},
+    .working_threads = 1,
     .suspect = "quote_open",
     .run = quote_ask,
     .held = quote_count,

@@ -3,6 +3,7 @@
  * all, within the guard rails.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,30 +62,62 @@ static void add_declared(cJSON *json, const struct plan *plan)
     lab_add_amounts(cJSON_AddObjectToObject(json, "declared"), &sum, 0, plan->count);
 }
 
-/* What a plan may need at most. Besides what is left for good and held for a time, each
- * half uses a little more while it works: a few buffers, helper threads, descriptors.
- */
+/* What one call needs until it ends, beyond what it leaves: what it holds at its peak,
+ * and what either half uses while it works. That is two copies of its main size on the
+ * heap; or, if that is on the stack, nothing more, for the stack is there once. Memory
+ * is memory, so stack counts as heap does. The stacks that threads have anyway don't:
+ * each has some ten KiB resident, and the ceiling of threads bounds them. */
+static struct guard_need need_of_call(const struct step *step)
+{
+    const struct scenario *scenario = step->scenario;
+    const struct scenario_amount *holds = &scenario->holds;
+    size_t bytes = step->bytes;
+    size_t main_sizes = holds->stack_blocks > 0 ? holds->stack_blocks : 2;
+    return (struct guard_need){
+        .heap_bytes = scenario_heap_bytes(holds, bytes) + main_sizes * bytes,
+        .threads = holds->threads + scenario->working_threads,
+        .fds = holds->fds,
+        .timers = holds->timers,
+    };
+}
+
+static void keep_larger(struct guard_need *need, const struct guard_need *other)
+{
+    if (other->heap_bytes > need->heap_bytes) {
+        need->heap_bytes = other->heap_bytes;
+    }
+    if (other->threads > need->threads) {
+        need->threads = other->threads;
+    }
+    if (other->fds > need->fds) {
+        need->fds = other->fds;
+    }
+    if (other->timers > need->timers) {
+        need->timers = other->timers;
+    }
+}
+
+/* What a plan may need at most. What its calls leave adds up; what a call needs only
+ * until it ends is needed once, because the calls run one after another. Each half also
+ * uses a few buffers and, if it opens any, a few more descriptors. */
 static struct guard_need need_of(const struct plan *plan)
 {
     struct guard_need need = {.heap_bytes = MIB};
-    size_t working = 0;
+    struct guard_need working = {0};
     for (size_t i = 0; i < plan->step_count; i++) {
-        const struct scenario *scenario = plan->steps[i].scenario;
-        size_t bytes = plan->steps[i].bytes;
-        const struct scenario_amount *leaves = &scenario->leaves;
-        const struct scenario_amount *holds = &scenario->holds;
-        size_t held = scenario_heap_bytes(holds, bytes) + 2 * bytes;
-        if (scenario->holds.stack_blocks > 0) {
-            held = 0; /* its main size is on the stack */
-        }
-        working = held > working ? held : working;
-        need.heap_bytes += plan->count * scenario_heap_bytes_most(leaves, bytes);
-        need.threads += plan->count * leaves->threads + holds->threads;
-        need.fds += plan->count * leaves->fds + holds->fds;
-        need.timers += plan->count * leaves->timers + holds->timers;
+        const struct step *step = &plan->steps[i];
+        const struct scenario_amount *leaves = &step->scenario->leaves;
+        need.heap_bytes += plan->count * scenario_heap_bytes_most(leaves, step->bytes);
+        need.threads += plan->count * leaves->threads;
+        need.fds += plan->count * leaves->fds;
+        need.timers += plan->count * leaves->timers;
+        struct guard_need call = need_of_call(step);
+        keep_larger(&working, &call);
     }
-    need.heap_bytes += working;
-    need.threads += need.threads > 0 ? 8 : 0;
+    need.heap_bytes += working.heap_bytes;
+    need.threads += working.threads;
+    need.fds += working.fds;
+    need.timers += working.timers;
     need.fds += need.fds > 0 ? 8 : 0;
     return need;
 }
@@ -241,6 +274,29 @@ static bool size_steps(struct request *request, struct plan *plan,
     return true;
 }
 
+/* Sees that all calls of the plan together don't hold too long: a hold keeps a worker,
+ * even when the client has gone. Of several scenarios only the temporary ones hold. */
+static bool check_hold(struct request *request, const struct plan *plan)
+{
+    uint64_t holding = 0;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        holding += plan->steps[i].scenario->kind == SCENARIO_TEMPORARY;
+    }
+    holding = holding == 0 ? 1 : holding;
+    uint64_t all_ms = holding * plan->count * plan->hold_ms;
+    if (all_ms <= LEAK_HOLD_ALL_MAX_MS) {
+        return true;
+    }
+    char hint[96];
+    snprintf(hint, sizeof hint, "count times hold is at most %d ms",
+             LEAK_HOLD_ALL_MAX_MS);
+    reply_error(request, 400, "bad_parameter", hint,
+                "count and hold are out of range: together %" PRIu64
+                " ms, a request may hold for %d s in all",
+                all_ms, LEAK_HOLD_ALL_MAX_MS / 1000);
+    return false;
+}
+
 /* Reads the parameters into the plan, whose steps are known, and executes it. The
  * combined request takes only the first two. */
 static void plan_and_execute(struct request *request, struct plan *plan,
@@ -267,7 +323,9 @@ static void plan_and_execute(struct request *request, struct plan *plan,
     plan->id = parameters[ID].present ? parameters[ID].text : LEAK_ID_DEFAULT;
     plan->count = parameters[COUNT].present ? (unsigned)parameters[COUNT].number : 1;
     plan->hold_ms = (unsigned)parameters[HOLD].number;
-    execute(request, plan);
+    if (check_hold(request, plan)) {
+        execute(request, plan);
+    }
 }
 
 void lab_leak(struct request *request)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/connections.h"
 #include "server/json.h"
 
 #define JSON_TYPE "application/json"
@@ -31,6 +32,7 @@ void reply_data(struct request *request, int status, const char *type,
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n";
     size_t body = request->method == METHOD_HEAD ? 0 : size;
     char text[ONE_WRITE_BYTES];
+    worker_write(); /* from here on, until the client has taken it */
     int length = snprintf(text, sizeof text, header, status, status_text(status), type,
                           (unsigned long)size, headers);
     if (length > 0 && (size_t)length + body < sizeof text) {

@@ -14,8 +14,9 @@
 #include "server/reply.h"
 #include "server/server_private.h"
 
-#define MAIN_THREADS "32" /* one for each connection that is open at a time */
-#define DEBUG_THREADS "16"
+/* Workers: one for each connection that is served at a time. */
+#define MAIN_WORKERS 32
+#define DEBUG_WORKERS 16
 
 /* The first thing civetweb complained about in this thread, which says why; what
  * follows says only that it gave up. */
@@ -33,10 +34,13 @@ static int on_request(struct mg_connection *connection)
     struct server *server = listener->server;
     struct request request;
     atomic_fetch_add(&server->requests_total, 1);
+    worker_read(mg_get_request_info(connection));
     if (request_init(&request, connection, server, listener == &server->debug)) {
+        worker_work();
         route_request(&request);
         request_finish(&request);
     }
+    worker_done();
     return 200;
 }
 
@@ -44,6 +48,7 @@ static int on_request(struct mg_connection *connection)
 static int on_error(struct mg_connection *connection, int status, const char *message)
 {
     struct request request = {.connection = connection, .method = METHOD_GET};
+    worker_read(mg_get_request_info(connection));
     reply_error_close(&request, status, "bad_request", "send plain HTTP/1.1", "%s",
                       message);
     return 0;
@@ -61,17 +66,43 @@ static int on_log(const struct mg_connection *connection, const char *message)
 /* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
 static void *on_thread_start(const struct mg_context *context, int type)
 {
-    const struct listener *listener = mg_get_user_data(context);
+    struct listener *listener = mg_get_user_data(context);
     bool debug = listener == &listener->server->debug;
     const char *name = type == 0 ? (debug ? "debug-accept" : "http-accept")
                                  : (debug ? "debug-worker" : "http-worker");
     pthread_setname_np(pthread_self(), name);
+    if (type == 1) {
+        worker_begin(&listener->crew);
+    }
     return NULL;
 }
 
-static int listener_start(struct listener *listener, struct server *server, int port,
-                          const char *threads)
+/* civetweb: this worker takes a connection. */
+static int on_open(const struct mg_connection *connection, void **data)
 {
+    (void)connection;
+    (void)data;
+    worker_open();
+    return 0;
+}
+
+static void on_close(const struct mg_connection *connection)
+{
+    (void)connection;
+    worker_close();
+}
+
+static void on_closed(const struct mg_connection *connection)
+{
+    (void)connection;
+    worker_closed();
+}
+
+static int listener_start(struct listener *listener, struct server *server, int port,
+                          unsigned workers)
+{
+    char threads[16];
+    snprintf(threads, sizeof threads, "%u", workers);
     char address[64];
     snprintf(address, sizeof address, "%s:%d", server->settings->options->bind, port);
     const char *civetweb_options[] = {
@@ -103,8 +134,12 @@ static int listener_start(struct listener *listener, struct server *server, int 
         .http_error = on_error,
         .log_message = on_log,
         .init_thread = on_thread_start,
+        .init_connection = on_open,
+        .connection_close = on_close,
+        .connection_closed = on_closed,
     };
     listener->server = server;
+    crew_init(&listener->crew, &server->connections, workers);
     fault[0] = '\0';
     listener->civetweb = mg_start(&callbacks, listener, civetweb_options);
     if (listener->civetweb == NULL) {
@@ -115,6 +150,7 @@ static int listener_start(struct listener *listener, struct server *server, int 
         return -EADDRNOTAVAIL;
     }
     listener->port = bound.port;
+    crew_set_port(&listener->crew, bound.port);
     return 0;
 }
 
@@ -137,11 +173,11 @@ static int server_listen(struct server *server, char *message, size_t message_si
     const struct options *options = server->settings->options;
     struct listener *listener = &server->main;
     int port = options->port;
-    int error = listener_start(listener, server, port, MAIN_THREADS);
+    int error = listener_start(listener, server, port, MAIN_WORKERS);
     if (error == 0 && options->debug_port >= 0) {
         listener = &server->debug;
         port = options->debug_port;
-        error = listener_start(listener, server, port, DEBUG_THREADS);
+        error = listener_start(listener, server, port, DEBUG_WORKERS);
     }
     if (error != 0) {
         snprintf(message, message_size, "cannot listen on %s:%d: %s", options->bind,
@@ -168,8 +204,17 @@ int server_start(struct server **ret_server, const struct server_settings *setti
     clock_gettime(CLOCK_MONOTONIC, &server->started);
     context_init(&server->running, NULL);
     json_prepare();
+    int error = connections_init(&server->connections);
+    if (error != 0) {
+        snprintf(message, message_size, "cannot watch connections: %s",
+                 strerror(-error));
+        context_finish(&server->running);
+        free(calls);
+        free(server);
+        return error;
+    }
     mg_init_library(0);
-    int error = server_listen(server, message, message_size);
+    error = server_listen(server, message, message_size);
     if (error != 0) {
         server_stop(server);
         return error;
@@ -199,6 +244,7 @@ double server_milliseconds_since(const struct timespec *start)
 void server_stop(struct server *server)
 {
     context_cancel(&server->running);
+    connections_stop(&server->connections);
     /* Each takes up to two seconds to notice, so both are stopped at once. */
     pthread_t thread;
     bool parallel =
@@ -210,6 +256,7 @@ void server_stop(struct server *server)
         listener_stop(&server->debug);
     }
     mg_exit_library();
+    connections_finish(&server->connections);
     context_finish(&server->running);
     free(server->calls);
     free(server);

@@ -12,6 +12,7 @@
 
 #include "runtime/context.h"
 #include "scenario.h"
+#include "server/connections.h"
 #include "server/request.h"
 #include "server/server.h"
 
@@ -20,11 +21,13 @@ struct listener {
     struct server *server;
     struct mg_context *civetweb; /* NULL: not listening */
     int port;
+    struct crew crew; /* its workers */
 };
 
 struct server {
     const struct server_settings *settings;
     struct context running; /* ends when the server is to stop */
+    struct connections connections;
     struct listener main;
     struct listener debug;
     char host_name[256];
@@ -54,6 +57,7 @@ void lab_scenario(struct request *request); /* /leak/<name> */
 /* The bounds of what /leak takes. */
 #define LEAK_COUNT_MAX 10000
 #define LEAK_HOLD_MAX_MS 10000
+#define LEAK_HOLD_ALL_MAX_MS 60000 /* of all calls of a request together */
 #define LEAK_ID_DEFAULT "anonymous"
 
 /* Adds to `json` what `count` calls of main size `bytes` come to. */

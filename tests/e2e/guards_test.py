@@ -136,6 +136,74 @@ def _():
         server.get("/leak/loop-defer?id=x").error(503, "fd_limit")
 
 
+@test("stack counts as heap: 32 clients at once stay within --max-heap and what is spare")
+def _():
+    for ceiling in (32, 128, 512):
+        with Server("leaky", "--max-heap", f"{ceiling}M") as server:
+            statuses = []
+
+            def client():
+                path = "/leak/array-by-value?id=x&bytes=48M&hold=2000"
+                statuses.append(server.get(path).status)
+
+            clients = [threading.Thread(target=client) for _ in range(32)]
+            for each in clients:
+                each.start()
+            for each in clients:
+                each.join()
+            check(set(statuses) <= {200, 503}, f"{ceiling} MiB: {statuses}")
+            equal(200 in statuses, ceiling > 49, f"{ceiling} MiB: any call fits")
+            with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
+                peak = next(line for line in status if line.startswith("VmHWM"))
+            peak_mib = int(peak.split()[1]) / 1024
+            limit = ceiling * 1.25 + 64
+            check(peak_mib <= limit, f"{peak_mib} MiB resident under {ceiling} MiB")
+            print(f"# {ceiling} MiB: {statuses.count(200)} calls, {peak_mib:.0f} MiB")
+
+
+@test("a stack larger than the ceiling is refused whole; the default one fits")
+def _():
+    with Server("leaky", "--max-heap", "32M") as server:
+        before = server.settle()
+        error = server.get("/leak/array-by-value?id=x&bytes=48M").error(503)
+        equal(error["code"], "heap_limit", "code")
+        check(str(49 * lab.MIB) in error["message"], f"what it needs: {error}")
+        equal(server.settle(), before, "resources")
+        server.leak("array-by-value", bytes="24M")
+    for name in ("leaky", "fixed"):
+        with Server(name) as server:
+            server.leak("array-by-value")
+
+
+@test("a thread that a call runs for a moment counts, too")
+def _():
+    with Server("leaky", "--max-threads", "64") as server:
+        free = 64 - server.settle()["threads"]
+        server.leak("thread-wait", count=free - 1, bytes=1024)
+        server.leak("array-by-value")
+        server.leak("thread-wait", bytes=1024)
+        server.get("/leak/array-by-value?id=x").error(503, "thread_limit")
+        server.leak("slice-prefix", bytes=1024)
+
+
+@test("a request holds for a minute at most: count times hold over 60 s is 400")
+def _():
+    with Server("leaky") as server:
+        for path in (
+            "loop-defer?count=7&hold=10000",
+            "loop-defer?count=10000&hold=7",
+            "array-by-value?count=61&hold=1000",
+            "slice-prefix?bytes=1K&count=6001&hold=10",
+            "by-value?count=61&hold=1000",
+        ):
+            name, _, query = path.partition("?")
+            error = server.get(f"/leak/{name}?id=x&{query}").error(400, "bad_parameter")
+            check("60 s in all" in error["message"], error)
+        for name, counted in server.status()["scenarios"].items():
+            equal(counted["calls"], 0, f"calls of {name}")
+        server.get("/leak/slice-prefix?id=x&bytes=1K&count=60&hold=1000").expect(200)
+
+
 @test("clients at once do not pass the ceiling together")
 def _():
     with Server("leaky", "--max-timers", "950", "--max-threads", "200") as server:

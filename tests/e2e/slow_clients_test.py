@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+"""Clients that are silent, drip, or do not read their replies: both ports answer all
+the same, and nobody else's request suffers."""
+
+# alone
+
+import http.client
+import itertools
+import socket
+import threading
+import time
+
+import lab
+from lab import check, equal, test
+
+MANY = 64  # /status answers within 1 s while so many clients hold connections
+MORE = 200  # and within 5 s while so many do
+HEAD = b"Host: localhost\r\n"
+
+
+class Silent:
+    """Sends nothing at all."""
+
+    first = b""
+    drip = b""
+    reads = False
+    lasts = 60.0  # seconds after which a client comes again by itself
+
+
+class DripsHead(Silent):
+    """Sends a byte of the head now and then."""
+
+    first = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"X: "
+    drip = b"x"
+
+
+class DripsBody(Silent):
+    """Sends the head whole and a byte of the body now and then."""
+
+    first = b"POST /healthz HTTP/1.1\r\n" + HEAD + b"Content-Length: 9999\r\n\r\n"
+    drip = b"x"
+
+
+class NeverReads(Silent):
+    """Asks for more than the sockets between take, and reads nothing of it."""
+
+    first = b"GET /scenarios?answers=1 HTTP/1.1\r\n" + HEAD + b"\r\n"
+    lasts = 1.5  # It does not see that it was cut off: the reply is before that.
+
+
+class ReadsSlowly(NeverReads):
+    """Asks for the same, and reads a few bytes now and then."""
+
+    reads = True
+
+
+class Clients:
+    """So many clients of a kind on one port. One that the server gets rid of comes
+    again. A context manager."""
+
+    PAUSE = 0.03  # seconds between two rounds
+
+    def __init__(self, kind, port, count):
+        self.kind, self.port = kind, port
+        self.ended = threading.Event()
+        self.returned = 0
+        self.clients = [self._connect() for _ in range(count)]
+        self.thread = threading.Thread(target=self._go_on)
+
+    def _connect(self):
+        """Returns a client and when it came."""
+        client = socket.socket()
+        # Small segments and little room: some 30 KB fill the sockets on both sides.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", self.port))
+        self._send(client, self.kind.first)
+        return client, time.monotonic()
+
+    @staticmethod
+    def _send(client, data):
+        """Sends what fits; returns whether the connection still stands."""
+        try:
+            client.send(data)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+    def _stands(self, client, came):
+        if time.monotonic() - came > self.kind.lasts:
+            return False
+        try:
+            if client.recv(16, 0 if self.kind.reads else socket.MSG_PEEK) == b"":
+                return False
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return not self.kind.drip or self._send(client, self.kind.drip)
+
+    def _go_on(self):
+        while not self.ended.wait(self.PAUSE):
+            for i, (client, came) in enumerate(self.clients):
+                if not self._stands(client, came):
+                    client.close()
+                    self.clients[i] = self._connect()
+                    self.returned += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        for client, _ in self.clients:
+            client.close()
+
+
+def seconds_for_status(server, debug):
+    started = time.monotonic()
+    server.get("/status", debug=debug).expect(200)
+    return time.monotonic() - started
+
+
+def answers(server, kind, count, limit):
+    """Checks that both ports answer in time while clients hold either."""
+    for on_debug, asks_debug in itertools.product((False, True), repeat=2):
+        port = server.debug_port if on_debug else server.port
+        with Clients(kind, port, count):
+            for _ in range(3):
+                taken = seconds_for_status(server, asks_debug)
+                ports = f"clients on {'debug' if on_debug else 'main'}, "
+                ports += f"/status on {'debug' if asks_debug else 'main'}"
+                print(f"# {kind.__name__} {count}, {ports}: {taken:.3f} s")
+                check(taken < limit, f"{kind.__name__}, {ports}: {taken:.2f} s")
+
+
+for each_kind in (Silent, DripsHead, DripsBody, NeverReads, ReadsSlowly):
+    for each_count, each_limit in ((MANY, 1.0), (MORE, 5.0)):
+
+        @test(
+            f"{each_count} clients: {each_kind.__doc__.splitlines()[0]} /status comes "
+            f"within {each_limit:.0f} s"
+        )
+        def _(kind=each_kind, count=each_count, limit=each_limit):
+            with lab.Server("leaky") as server:
+                before = server.settle()
+                answers(server, kind, count, limit)
+                server.settle(wanted=lambda sample: sample == before)
+
+
+@test("what is under way goes on: a held call, a body, a keep-alive connection")
+def _():
+    with lab.Server("leaky") as server:
+        replies = {}
+
+        def client(name, *arguments):
+            replies[name] = lab.request(server.port, *arguments)
+
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = b"bytes=1024&id=" + b"x" * 100
+        calls = {
+            "held": ("GET", "/leak/loop-defer?id=x&hold=3000"),
+            "body": ("POST", "/leak/slice-prefix", body, form),
+        }
+        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=lab.LIMIT)
+        threads = [
+            threading.Thread(target=client, args=(name, *call))
+            for name, call in calls.items()
+        ]
+        threads[0].start()
+        lab.wait_until(lambda: server.status()["scenarios"]["loop-defer"]["held"])
+        with Clients(DripsHead, server.port, MORE) as slow:
+            lab.wait_until(lambda: slow.returned > 32, what="slow clients gave way")
+            threads[1].start()
+            for _ in range(5):  # Each in time, or on a new connection if it idled.
+                kept.request("GET", "/healthz")
+                equal(kept.getresponse().read(), b"ok\n", "kept connection")
+            for thread in threads:
+                thread.join()
+        kept.close()
+        equal({name: reply.status for name, reply in replies.items()},
+              {"held": 200, "body": 200}, "statuses")
+
+
+@test("nobody is cut off while a worker is free")
+def _():
+    with lab.Server("leaky") as server:
+        clients = [
+            socket.create_connection(("127.0.0.1", server.debug_port))
+            for _ in range(15)
+        ]
+        time.sleep(1.0)  # Ten times as long as is fair when others wait.
+        for _ in range(5):
+            seconds_for_status(server, True)
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
+            equal(lab.read_reply(client).status, 200, "status")
+            client.close()
+
+
+@test("one connection too many: only the one that waits longest gives way")
+def _():
+    with lab.Server("leaky") as server:
+        clients = []
+        for _ in range(16):
+            clients.append(socket.create_connection(("127.0.0.1", server.debug_port)))
+            clients[-1].sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
+            equal(lab.read_reply(clients[-1]).status, 200, "status")
+        seconds_for_status(server, True)
+        clients[0].settimeout(lab.LIMIT)
+        equal(clients[0].recv(1), b"", "the first that came")
+        for client in clients[1:]:
+            client.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
+            equal(lab.read_reply(client).status, 200, "status of the others")
+            client.close()
+        clients[0].close()
+
+
+lab.main()
