@@ -87,11 +87,12 @@ running= # the process that waits for the one in the namespaces
 
 # Ends everything in the namespaces. Its first process takes all others with it, and has
 # ended only after them; when the last has gone, so have the mounts.
+# shellcheck disable=SC2317 # It is reached: through the trap.
 end_running() {
-    local first
+    local first=
     if [[ -n $running ]]; then
-        first=$(cat "/proc/$running/task/$running/children" 2>/dev/null || true)
-        kill -KILL ${first:-"$running"} 2>/dev/null || true
+        read -r first _ 2>/dev/null <"/proc/$running/task/$running/children" || true
+        kill -KILL "${first:-$running}" 2>/dev/null || true
         wait "$running" 2>/dev/null || true
         running=
     fi
@@ -107,6 +108,7 @@ remove() {
     rm -rf --one-file-system "$1"
 }
 
+# shellcheck disable=SC2317 # It is reached: through the trap.
 clean_up() {
     local status=$?
     trap - EXIT
@@ -141,13 +143,13 @@ find_mirror() {
 
 # Unpacks a bare system.
 make_system() {
-    local suite=$1 root=$2 log=$scratch/debootstrap.log tar=
+    local suite=$1 root=$2 log=$scratch/debootstrap.log kept=
     if [[ -n $cache ]]; then
-        tar=$cache/$suite.tar
+        kept=$cache/$suite.tar
     fi
     mkdir "$root"
-    if [[ -n $tar && -e $tar ]]; then
-        tar -C "$root" -xf "$tar"
+    if [[ -n $kept && -e $kept ]]; then
+        tar -C "$root" -xf "$kept"
         return
     fi
     if ! in_namespaces debootstrap --force-check-gpg --variant=minbase "$suite" \
@@ -155,9 +157,9 @@ make_system() {
         tail -n 20 "$log" >&2
         fail "debootstrap of $suite failed"
     fi
-    if [[ -n $tar ]]; then
-        tar --one-file-system --numeric-owner -C "$root" -cf "$tar.part" .
-        mv "$tar.part" "$tar"
+    if [[ -n $kept ]]; then
+        tar --one-file-system --numeric-owner -C "$root" -cf "$kept.part" .
+        mv "$kept.part" "$kept"
     fi
 }
 
