@@ -9,7 +9,6 @@ BUILD ?= build
 CC = gcc
 ALLOCATOR ?= gperftools
 SANITIZE ?=
-PPROF ?= google-pprof
 VERSION := 1.0.0
 Q := $(if $(V),,@)
 
@@ -110,7 +109,8 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer dump_file heap_profile stacks symbols threads)
+DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer dump_file heap_profile heap_tidy \
+	stacks symbols threads)
 $(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
 $(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf
 

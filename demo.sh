@@ -16,6 +16,9 @@ fixed one keep nothing? Everything it writes is in out/. It takes about a minute
   --keep   leave both servers running at the end
   --help   this text
 
+PPROF, if set, is the program that reads the dumps. Otherwise that is google-pprof, or
+go tool pprof where Debian has no google-pprof any more.
+
 Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for wrong usage.
 TEXT
 }
@@ -259,11 +262,43 @@ bytes_row() {
 
 # -- the profiles ----------------------------------------------------------------------
 
-# The functions at the top of a pprof text: bytes of their own, share, name.
+# Sets `pprof` to the command that reads the dumps. Both programs take the options that
+# are used here.
+choose_pprof() {
+    local command=${PPROF:-google-pprof}
+    if [[ -z ${PPROF:-} ]] && ! command -v google-pprof >/dev/null; then
+        command='go tool pprof'
+        printf "No google-pprof here: Go's pprof reads the same dumps. Its first use may\n"
+        printf 'take half a minute, as newer versions of Go compile it then.\n'
+        # What Go compiles needs a place, and without a home directory it has none.
+        if [[ -z ${GOCACHE:-} && ! -w ${HOME:-} ]]; then
+            export GOCACHE=$PWD/build/go-cache
+        fi
+    fi
+    read -ra pprof <<<"$command"
+}
+
+# Asks pprof what grew on a server between two dumps: out/<name>.pprof.txt.
+read_profile() {
+    local name=$1 before=$2 after=$3
+    step_shown "${pprof[@]}" --text --base="$before" "build/$name" "$after" \
+        >"out/$name.pprof.txt" 2>"out/$name.pprof.log" ||
+        fail "${pprof[*]} failed: $(tail -n 1 "out/$name.pprof.log")"
+}
+
+# The functions at the top of a pprof text: MiB of their own, share, name. Go's pprof
+# writes a unit with each amount, while google-pprof's are all MiB.
 top_of() {
-    awk 'NR > 1 && NF >= 6 && $1 > 0 && shown < 12 {
-        printf "%7.2f %6s %s\n", $1, $2, substr($6, 1, 22)
-        shown++
+    awk 'BEGIN { part["B"] = 1024 * 1024; part["kB"] = 1024; part["GB"] = 1 / 1024 }
+    NF >= 6 && $1 ~ /^[0-9]/ && $2 ~ /%$/ && shown < 12 {
+        amount = unit = $1
+        sub(/[A-Za-z]+$/, "", amount)
+        sub(/^[0-9.]+/, "", unit)
+        amount /= unit in part ? part[unit] : 1
+        if (amount >= 0.01) {
+            printf "%7.2f %6s %s\n", amount, sprintf("%.1f%%", $2), substr($6, 1, 22)
+            shown++
+        }
     }
     END { if (!shown) print "        nothing grew" }' "$1"
 }
@@ -389,17 +424,13 @@ count_row 'descriptors' fds
 count_row 'timers' timers
 
 heading '4. Ask the heap profile who owns what grew' 'reading the profiles'
-printf '%sgoogle-pprof --text --base=BEFORE build/leaky AFTER%s   (MiB of its own)\n' \
-    "$dim" "$plain"
+choose_pprof
+printf '%s%s --text --base=BEFORE build/leaky AFTER%s   (MiB of its own)\n' \
+    "$dim" "${pprof[*]}" "$plain"
 stage_begin
-pprof=${PPROF:-google-pprof}
-step "$pprof" --text --base="$leaky_base" build/leaky "$leaky_dump" \
-    >out/leaky.pprof.txt 2>out/leaky.pprof.log ||
-    fail "$pprof failed: $(tail -n 1 out/leaky.pprof.log)"
-step "$pprof" --text --base="$fixed_base" build/fixed "$fixed_dump" \
-    >out/fixed.pprof.txt 2>out/fixed.pprof.log ||
-    fail "$pprof failed: $(tail -n 1 out/fixed.pprof.log)"
-stage_end 'google-pprof, twice'
+read_profile leaky "$leaky_base" "$leaky_dump"
+read_profile fixed "$fixed_base" "$fixed_dump"
+stage_end "${pprof[*]}, twice"
 columns='    MiB  share function'
 printf '\n%s%-38s  %s\n%-38s  %s%s\n' "$dim" '  leaky' '  fixed' "$columns" "$columns" \
     "$plain"
@@ -428,7 +459,7 @@ Both servers are still running. Ask them, and stop them when you are done:
   curl '$leaky_url/leak/slice-prefix?id=me&count=3'
   curl '$leaky_url/status'
   curl '$leaky_url/debug/pprof/goroutine?debug=1'
-  google-pprof --text $leaky_url/pprof/heap
+  ${pprof[*]} --text $leaky_url/pprof/heap
   kill ${servers[*]}
 TEXT
 else
@@ -437,7 +468,7 @@ else
 fi
 cat <<TEXT
 Guess the bug from the profile, then look at the mend:
-  google-pprof --list=payload_read --base=$leaky_base \\
+  ${pprof[*]} --list=payload_read --base=$leaky_base \\
     build/leaky $leaky_dump
   make lesson S=slice-prefix
 Read the report, with a chart and the diff of every pair: open out/report.html

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the lab needs; nothing else in the lab installs
-# anything. It asks dpkg first, so it costs a moment when all is there.
+# anything. It asks dpkg first, so it costs a moment when all is there. No name here
+# carries a version: the same lists serve Debian 12, 13 and unstable.
 set -euo pipefail
 
-# What building, running and walking through the lab needs. google-pprof is a Perl
-# script that calls nm and addr2line (binutils) and curl; without file(1) it takes this
-# machine for another system and shows no lines.
+# What building, running and walking through the lab needs; besides a reader of heap
+# profiles, see profile_reader. google-pprof is a Perl script that calls nm and
+# addr2line (binutils) and curl; without file(1) it takes this machine for another
+# system and shows no lines.
 readonly lab_packages=(
     binutils
     curl
     file
     gcc
-    google-perftools
     libc6-dev
     libcivetweb-dev
     libcjson-dev
@@ -32,7 +33,7 @@ readonly test_packages=(
     cppcheck
     golang-go
     graphviz
-    libclang-rt-14-dev
+    libclang-rt-dev
     libcmocka-dev
     python3
     shellcheck
@@ -42,14 +43,21 @@ readonly test_packages=(
 
 usage() {
     cat <<'TEXT'
-usage: scripts/setup.sh [--tests]
+usage: scripts/setup.sh [--tests] [--debian]
 
 Installs the Debian packages that the lab needs, as root or through sudo.
 
   --tests   also what the tests need
+  --debian  also what scripts/try-debian.sh needs
   --help    this text
 TEXT
 }
+
+# What scripts/try-debian.sh needs besides.
+readonly debian_packages=(
+    debootstrap
+    git
+)
 
 # Prints those of the named packages that are not installed. dpkg-query fails when it
 # does not know a name at all, which is no failure here.
@@ -64,10 +72,36 @@ missing_of() {
     done
 }
 
+# Does apt know of a version to install of this package?
+is_offered() {
+    local policy
+    policy=$(apt-cache policy "$1" 2>/dev/null)
+    [[ $policy == *Candidate:* && $policy != *'Candidate: (none)'* ]]
+}
+
+# Prints the package with a program that reads heap profiles: google-pprof or, where the
+# release has it no more (Debian unstable), Go's pprof, which is three times the download.
+profile_reader() {
+    # Before the first apt-get update apt knows no package at all, and then it is too
+    # early to tell; that is why the one that it knows is asked for, too.
+    if [[ -n $(missing_of google-perftools) ]] &&
+        is_offered libgoogle-perftools-dev && ! is_offered google-perftools; then
+        printf 'golang-go\n'
+    else
+        printf 'google-perftools\n'
+    fi
+}
+
+# Sets `missing` to what is wanted and not installed.
+find_missing() {
+    mapfile -t missing < <(missing_of "${wanted[@]}" "$(profile_reader)" | sort -u)
+}
+
 wanted=("${lab_packages[@]}")
 while (($# > 0)); do
     case $1 in
     --tests) wanted+=("${test_packages[@]}") ;;
+    --debian) wanted+=("${debian_packages[@]}") ;;
     --help)
         usage
         exit 0
@@ -82,16 +116,15 @@ while (($# > 0)); do
 done
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    printf 'setup.sh: this needs Debian 12 (apt-get and dpkg-query).\n' >&2
+    printf 'setup.sh: this needs Debian, 12 or later (apt-get and dpkg-query).\n' >&2
     exit 1
 fi
 
-names=$(missing_of "${wanted[@]}")
-if [[ -z $names ]]; then
+find_missing
+if ((${#missing[@]} == 0)); then
     printf 'setup.sh: all packages are installed.\n'
     exit 0
 fi
-mapfile -t missing <<<"$names"
 
 run_as_root=()
 if ((EUID != 0)); then
@@ -122,10 +155,11 @@ apt_quietly() {
     fi
 }
 
-printf 'setup.sh: installing %d packages and what they need: %s\n' "${#missing[@]}" \
-    "${missing[*]}" | fold -s -w 80 | sed 's/ *$//'
 started=$SECONDS
 # One source that is out of reach fails the update, while another may have it all.
 apt_quietly update || printf 'setup.sh: going on with the lists at hand.\n' >&2
+find_missing
+printf 'setup.sh: installing %d packages and what they need: %s\n' "${#missing[@]}" \
+    "${missing[*]}" | fold -s -w 80 | sed 's/ *$//'
 apt_quietly install --no-install-recommends "${missing[@]}"
 printf 'setup.sh: installed in %d s.\n' $((SECONDS - started))

@@ -47,9 +47,9 @@ uint64_t heap_in_use_bytes(void);
 
 /* The profile now, in gperftools' text format
  * (https://gperftools.github.io/gperftools/heapprofile.html), to be freed by the
- * caller. The text is cut at 1 MiB, and that 1 MiB is in it, by GetHeapProfile. Returns
- * 0, -ENOTSUP without a profile, -ENOMEM, or -ENOBUFS if the process has so many
- * mappings that no room is left for a stack. */
+ * caller; gperftools' own buffer for it, 1 MiB, is in it. gperftools 2.10 cuts the text
+ * at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM, or -ENOBUFS if the process
+ * has so many mappings that no room is left for a stack. */
 int heap_snapshot(char **ret_text);
 
 /* Writes the profile to <directory>/<name>.NNNN.heap, numbered as dump_file_write says,

@@ -3,11 +3,13 @@
  * malloc hooks. The only file that knows gperftools.
  */
 #include "debug/heap.h"
+#include "debug/heap_tidy.h"
 
 #include <errno.h>
 #include <gperftools/heap-profiler.h>
 #include <gperftools/malloc_extension_c.h>
 #include <gperftools/malloc_hook_c.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,6 +46,10 @@ static atomic_uint_fast64_t freed_bytes;
 static atomic_uint_fast64_t allocations;
 static atomic_uint_fast64_t deallocations;
 static uint64_t bytes_before; /* in use when counting began */
+
+/* Where gperftools' code is, or 0 if it is part of the program itself. */
+static uintptr_t code_start;
+static uintptr_t code_end;
 
 static bool profiled;
 static size_t limit_mib;
@@ -87,6 +93,26 @@ int heap_prepare(char **argv)
     path[length] = '\0';
     execv(path, argv);
     return -errno;
+}
+
+/* Called for each object in memory: notes where the code of gperftools' library is. The
+ * program itself, which has an empty name, is no library. */
+static int code_find(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    uintptr_t within = (uintptr_t)GetHeapProfile;
+    for (size_t i = 0; i < object->dlpi_phnum && object->dlpi_name[0] != '\0'; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && within >= start &&
+            within < start + part->p_memsz) {
+            code_start = start;
+            code_end = start + part->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static void count_allocation(const void *memory, size_t size)
@@ -137,6 +163,7 @@ int heap_start(bool profile)
         return -EAGAIN;
     }
     profiled = true;
+    dl_iterate_phdr(code_find, NULL);
     /* Go's parser takes a profile whose totals equal its in-use figures for one without
      * totals: one block that is gone makes the difference. */
     free(malloc(1));
@@ -208,6 +235,10 @@ static int snapshot_locked(char **ret_text)
     if (*text == '\0') {
         free(text); /* the list of mappings alone was too long for gperftools' buffer */
         return -ENOBUFS;
+    }
+    if (heap_tidy(text, code_start, code_end) != 0) {
+        free(text);
+        return -ENOMEM;
     }
     *ret_text = text;
     return 0;

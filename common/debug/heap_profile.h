@@ -5,9 +5,9 @@
  * Source of the text's format: gperftools, heapprofile.html and
  * src/heap-profile-table.cc: a header, then a line for each stack, "in-use objects:
  * bytes [allocated objects: bytes] @ addresses", the largest first. The addresses are
- * return addresses. The text is cut at 1 MiB: the smallest stacks are then missing, and
- * what they hold is what the header counts more than the lines do. It is shown as
- * "heap_stacks_cut_from_text", so that the totals are right to the byte all the same.
+ * return addresses. gperftools 2.10 cuts the text at 1 MiB: the smallest stacks are
+ * then missing, and what they hold is what the header counts more than the lines do. It
+ * is shown as "heap_stacks_cut_from_text", so that the totals are right to the byte.
  */
 #ifndef LAB_DEBUG_HEAP_PROFILE_H
 #define LAB_DEBUG_HEAP_PROFILE_H
