@@ -43,12 +43,12 @@ CALL_LINE = SOURCE.split("\n").index("    void *address = here();") + 1
 class Program:
     """A program built with `flags`, and what it says of where it was in memory."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, compiler="gcc"):
         self.path = os.path.join(lab.scratch(), "program")
         source = self.path + ".c"
         with open(source, "w", encoding="ascii") as file:
             file.write(SOURCE)
-        lab.run("gcc", "-g", "-O1", *flags, "-o", self.path, source)
+        lab.run(compiler, "-g", "-O1", *flags, "-o", self.path, source)
         self.address, self.maps = lab.run(self.path).stdout.split("\n", 1)
 
 
@@ -78,11 +78,12 @@ def judge(program, *options, symbol=(404, "no")):
 
 @test("--binary names function, file and line, of a program at any place or a fixed one")
 def binary_names():
-    for flag in ("-pie", "-no-pie"):
-        program = Program("-fPIE" if flag == "-pie" else "-fno-pie", flag)
-        told = judge(program, "--binary", program.path)
-        check("payload_keep" in told, f"{flag}: {told}")
-        check(f"program.c:{CALL_LINE}" in told, f"{flag}: {told}")
+    for compiler in ("gcc", "clang"):
+        for flags in (("-fPIE", "-pie"), ("-fno-pie", "-no-pie")):
+            program = Program(*flags, compiler=compiler)
+            told = judge(program, "--binary", program.path)
+            check("payload_keep" in told, f"{compiler} {flags}: {told}")
+            check(f"program.c:{CALL_LINE}" in told, f"{compiler} {flags}: {told}")
 
 
 @test("--binary adds file and line to what /pprof/symbol names")
