@@ -3,12 +3,22 @@
  */
 #include "binary.h"
 
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A part of the code that one source file was compiled to. */
+struct code {
+    Dwarf_Addr start;
+    Dwarf_Addr end;
+    Dwarf_Addr bias; /* what the unit calls 0 is there */
+    Dwarf_Die *unit;
+};
 
 /* A program's file that is open. It is read as if it lay at its own addresses: those of
  * the process are `bias` higher. */
@@ -16,6 +26,9 @@ struct binary {
     Dwfl *dwfl;
     Dwfl_Module *module;
     uint64_t bias;
+    struct code *codes; /* in the order of their addresses */
+    size_t code_count;
+    size_t code_capacity;
 };
 
 /* elfutils' standard search would also ask debuginfod servers over the network; this
@@ -113,6 +126,73 @@ static bool binary_place(struct binary *binary, const struct profile *profile,
     return placed != NULL;
 }
 
+static int code_compare(const void *left, const void *right)
+{
+    Dwarf_Addr a = ((const struct code *)left)->start;
+    Dwarf_Addr b = ((const struct code *)right)->start;
+    return a == b ? 0 : a < b ? -1 : 1;
+}
+
+static int code_add(struct binary *binary, struct code code)
+{
+    if (binary->code_count == binary->code_capacity) {
+        size_t capacity = binary->code_capacity == 0 ? 64 : 2 * binary->code_capacity;
+        struct code *codes =
+            reallocarray(binary->codes, capacity, sizeof(*binary->codes));
+        if (codes == NULL) {
+            return -ENOMEM;
+        }
+        binary->codes = codes;
+        binary->code_capacity = capacity;
+    }
+    binary->codes[binary->code_count++] = code;
+    return 0;
+}
+
+/* Finds out which unit of the debug information holds which addresses. libdw's own
+ * look-up relies on a section, .debug_aranges, that clang does not write. */
+static int codes_collect(struct binary *binary)
+{
+    Dwarf_Die *unit = NULL;
+    Dwarf_Addr bias;
+    while ((unit = dwfl_module_nextcu(binary->module, unit, &bias)) != NULL) {
+        Dwarf_Addr base;
+        struct code code = {.unit = unit, .bias = bias};
+        ptrdiff_t next = 0;
+        while ((next = dwarf_ranges(unit, next, &base, &code.start, &code.end)) > 0) {
+            code.start += bias;
+            code.end += bias;
+            if (code_add(binary, code) < 0) {
+                return -ENOMEM;
+            }
+        }
+    }
+    if (binary->code_count > 0) {
+        qsort(binary->codes, binary->code_count, sizeof(*binary->codes), code_compare);
+    }
+    return 0;
+}
+
+/* The row of the line table for the address; NULL if there is none. */
+static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
+{
+    size_t low = 0;
+    size_t high = binary->code_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (binary->codes[middle].start <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == 0 || address >= binary->codes[low - 1].end) {
+        return NULL;
+    }
+    const struct code *code = &binary->codes[low - 1];
+    return dwarf_getsrc_die(code->unit, address - code->bias);
+}
+
 /* Completes one frame; -ENOMEM when memory is short. */
 static int frame_name(const struct binary *binary, struct arena *arena,
                       struct frame *frame)
@@ -128,10 +208,10 @@ static int frame_name(const struct binary *binary, struct arena *arena,
         }
     }
     int line = 0;
-    Dwfl_Line *row = dwfl_module_getsrc(binary->module, address);
-    const char *file =
-        row == NULL ? NULL : dwfl_lineinfo(row, NULL, &line, NULL, NULL, NULL);
-    if (frame->function != NULL && frame->file == NULL && file != NULL && line > 0) {
+    Dwarf_Line *row = line_find(binary, address);
+    const char *file = row == NULL ? NULL : dwarf_linesrc(row, NULL, NULL);
+    if (frame->function != NULL && frame->file == NULL && file != NULL &&
+        dwarf_lineno(row, &line) == 0 && line > 0) {
         frame->file = arena_text(arena, file, strlen(file));
         frame->line = (unsigned)line;
         return frame->file == NULL ? -ENOMEM : 0;
@@ -148,12 +228,18 @@ int binary_name(const char *path, struct profile *profile, struct frame *frames,
         result = failure_set(failure, EINVAL,
                              "%.80s does not fit the addresses of the profile", path);
     }
+    if (result == 0) {
+        result = codes_collect(&binary);
+    }
     for (size_t i = 0; i < count && result == 0; i++) {
-        if (profile_in_program(profile, frames[i].address) &&
-            frame_name(&binary, &profile->arena, &frames[i]) < 0) {
-            result = failure_set(failure, ENOMEM, "out of memory");
+        if (profile_in_program(profile, frames[i].address)) {
+            result = frame_name(&binary, &profile->arena, &frames[i]);
         }
     }
+    if (result == -ENOMEM) {
+        failure_set(failure, ENOMEM, "out of memory");
+    }
+    free(binary.codes);
     if (binary.dwfl != NULL) {
         dwfl_end(binary.dwfl);
     }

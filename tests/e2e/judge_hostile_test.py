@@ -4,7 +4,6 @@ too large, too slowly, or nothing to the end. Each run ends with exit 2 and one 
 line. A server that only closes its connections without a word is judged all the same."""
 
 import concurrent.futures
-import http.server
 import json
 import os
 import socket
@@ -13,60 +12,13 @@ import threading
 
 import lab
 from lab import check, equal, test
+from stand import Stand
 
 JUDGE = os.path.join(lab.BUILD, "leakcheck")
 LIMIT = 60  # to end a test, not to measure: the judge itself gives up after 15 s
 HEADER = "heap profile: 1: 100 [1: 100] @ heapprofile\n"
 MAPS = "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
 PROFILE = HEADER + "1: 100 [1: 100] @ 0x1010\n#\t0x1010\tkeep+0x1\tx.c:3\n" + MAPS
-
-
-class Stand(http.server.ThreadingHTTPServer):
-    """Answers what `routes` say: a text, (status, text), or a function that makes one,
-    or sends something itself and returns None."""
-
-    daemon_threads = True
-
-    def __init__(self, **routes):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.routes = {"/" + key.replace("_", "/"): routes[key] for key in routes}
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request, client_address):
-        """The judge went away: that is what these tests are about."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        """Nothing: the output belongs to the tests."""
-
-    def do_POST(self):
-        self.posted = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.do_GET()
-
-    def do_GET(self):
-        reply = self.server.routes.get(self.path.split("?", 1)[0], (404, "no"))
-        if callable(reply):
-            reply = reply(self)
-        if reply is None:
-            self.close_connection = True
-            return
-        status, text = reply if isinstance(reply, tuple) else (200, reply)
-        body = text.encode("latin-1")
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 class Closer:
@@ -127,18 +79,18 @@ class Closer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
-def judge(url, rounds=2):
+def judge(url, *options, rounds=2):
     return lab.run(
-        *(JUDGE, "--url", url, "--drive", "/work", "--rounds", rounds),
+        *(JUDGE, "--url", url, "--drive", "/work", "--rounds", rounds, *options),
         check_exit=False,
         limit=LIMIT,
     )
 
 
-def refused(stand, *words):
+def refused(stand, *words, options=()):
     """Judges a stand-in, and checks that the only output is a line with `words`."""
     with stand:
-        done = judge(stand.url)
+        done = judge(stand.url, *options)
     equal((done.returncode, done.stdout), (2, ""), f"exit and output: {done.stderr}")
     equal(len(done.stderr.splitlines()), 1, f"lines of {done.stderr!r}")
     for word in words:
@@ -249,7 +201,7 @@ def too_many_stacks():
     heap = stacks(100001, "1: 1 [1: 1]")
     refused(good(pprof_heap=heap), "/pprof/heap", "over 100000 stacks")
     threads = stacks(100001, "1", header="threads profile: total 100001\n")
-    refused(good(debug_pprof_goroutine=threads), "goroutine", "over 100000 stacks")
+    refused(good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0"))
 
 
 @test("sums that overflow are refused, and no verdict is given on them")
@@ -260,7 +212,7 @@ def overflowing_sums():
     refused(good(pprof_heap=stacks(5, row, header=sampled)), "too large to be true")
     refused(good(pprof_heap=stacks(2000, row)), "too large to be true")
     threads = stacks(2000, huge, header="threads profile: total 5\n")
-    refused(good(debug_pprof_goroutine=threads), "too large to be true")
+    refused(good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0"))
     line = f"1: {2**63 - 1} [1: {2**63 - 1}] @ 0x10\n"
     refused(good(pprof_heap=HEADER + line + MAPS), "line 2", "cannot be read")
 
@@ -379,7 +331,8 @@ def long_error():
 
 @test("two servers whose JSON is over 1 MiB are refused by name")
 def long_pair():
-    status = json.dumps({"memory": {"alloc_bytes": 1}, "threads": 1, "fds": 1, "timers": 0})
+    memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
+    status = json.dumps({"memory": memory, "threads": 1, "fds": 1, "timers": 0})
     routes = {"status": status, "scenarios": long_json()}
     with good(**routes) as leaky, good(**routes) as fixed:
         done = lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=LIMIT)

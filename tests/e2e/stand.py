@@ -1,0 +1,52 @@
+"""A stand-in for a server that leakcheck judges, for the tests of what it is told."""
+
+import http.server
+import threading
+
+
+class Stand(http.server.ThreadingHTTPServer):
+    """Answers what `routes` say: a text, (status, text), or a function that makes one,
+    or sends something itself and returns None."""
+
+    daemon_threads = True
+
+    def __init__(self, **routes):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.routes = {"/" + key.replace("_", "/"): routes[key] for key in routes}
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request, client_address):
+        """The judge went away: that is what these tests are about."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Nothing: the output belongs to the tests."""
+
+    def do_POST(self):
+        self.posted = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.do_GET()
+
+    def do_GET(self):
+        reply = self.server.routes.get(self.path.split("?", 1)[0], (404, "no"))
+        if callable(reply):
+            reply = reply(self)
+        if reply is None:
+            self.close_connection = True
+            return
+        status, text = reply if isinstance(reply, tuple) else (200, reply)
+        body = text.encode("latin-1")
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
