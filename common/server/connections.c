@@ -198,7 +198,7 @@ static void client_inspect(struct client *client, const struct crew *crew, int64
  * all of which are taken. */
 static size_t find_clients(struct crew *crew, int64_t now)
 {
-    struct client found[CREW_CLIENTS_MAX];
+    struct client found[CREW_CLIENTS_MAX] = {0};
     size_t found_count = 0;
     size_t open = 0;
     struct rlimit limit;
