@@ -65,7 +65,7 @@ clean_up() {
         kill -TERM -- "-$step_pid" 2>/dev/null || true
         wait "$step_pid" 2>/dev/null || true
     fi
-    if ((status != 0)); then
+    if ((status != 0)) && [[ $step_name != finished ]]; then
         printf '\n%sStopped while %s.%s\n' "$red" "$step_name" "$plain" >&2
     fi
     if [[ $keep == no || $step_name != finished ]]; then

@@ -155,7 +155,18 @@ def _():
     nothing_left(copy)
 
 
-@test("a pair that is swapped: its row says NO, exit 1, nothing left running")
+def path_without(name):
+    """A PATH on which everything is found but the program of that name."""
+    folder = lab.scratch()
+    for directory in os.environ["PATH"].split(":"):
+        for each in os.listdir(directory) if os.path.isdir(directory) else []:
+            link = os.path.join(folder, each)
+            if each != name and not os.path.lexists(link):
+                os.symlink(os.path.join(directory, each), link)
+    return folder
+
+
+@test("a pair that is swapped, no google-pprof: its row says NO, exit 1, nothing is left")
 def _():
     copy = copy_with_build()
     halves = [
@@ -168,8 +179,13 @@ def _():
     for half, text in zip(halves, reversed(texts)):
         with open(half, "w", encoding="utf-8") as file:
             file.write(text)
-    done = demo(copy)
+    done = demo(copy, PATH=path_without("google-pprof"))
     equal(done.returncode, 1, f"exit; {done.stdout}{done.stderr}")
+    equal(done.stderr, "", "what it says on stderr")
+    check("No google-pprof here" in done.stdout, done.stdout)
+    row = r"^ +50\.00 +[\d.]+% payload_read +5\.00 +[\d.]+% article_load$"
+    check(re.search(row, done.stdout, re.MULTILINE), done.stdout)
+    check("  go tool pprof --list=payload_read" in done.stdout, done.stdout)
     check(re.search(r"^string-prefix .* NO$", done.stdout, re.MULTILINE), done.stdout)
     equal(len(re.findall(r" NO$", done.stdout, re.MULTILINE)), 1, "rows with NO")
     check("Every leak was shown" not in done.stdout, done.stdout)
