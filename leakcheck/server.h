@@ -1,6 +1,6 @@
 /*
- * A server that is judged: what it serves, and how to ask for it. Everything is known
- * through HTTP.
+ * A server that is judged: what it serves, and how to ask for it. What it is made of is
+ * known through HTTP, and, with --pid, from /proc.
  */
 #ifndef LEAKCHECK_SERVER_H
 #define LEAKCHECK_SERVER_H

@@ -13,6 +13,8 @@
 #define FAINT "\033[2m"
 #define PLAIN "\033[0m"
 
+#define TERMINAL_COLUMNS 80
+
 struct table_style table_style_of(FILE *stream)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -118,6 +120,27 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     return row;
 }
 
+/* Prints a text in lines of at most TERMINAL_COLUMNS, each indented, broken at blanks.
+ */
+static void place_print(FILE *stream, struct table_style style, const char *text)
+{
+    const size_t width = TERMINAL_COLUMNS - 4;
+    while (text[0] != '\0') {
+        size_t length = strlen(text);
+        if (length > width) {
+            length = width;
+            while (length > 0 && text[length] != ' ') {
+                length--;
+            }
+            length = length == 0 ? width : length; /* one long word */
+        }
+        fprintf(stream, "    %s%.*s%s\n", paint(style, FAINT), (int)length, text,
+                paint(style, PLAIN));
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
 static void row_print(FILE *stream, struct table_style style, const char *name,
                       const struct row *row)
 {
@@ -134,16 +157,7 @@ static void row_print(FILE *stream, struct table_style style, const char *name,
     if (!row->good) {
         fprintf(stream, "    %s%.160s%s\n", colour, row->verdict, paint(style, PLAIN));
     }
-    /* Two places that are too long for one line take two. */
-    const char *second = strstr(row->place, "; ");
-    if (strlen(row->place) > 75 && second != NULL) {
-        fprintf(stream, "    %s%.*s%s\n", paint(style, FAINT),
-                (int)(second - row->place), row->place, paint(style, PLAIN));
-        second += 2;
-    } else {
-        second = row->place;
-    }
-    fprintf(stream, "    %s%s%s\n", paint(style, FAINT), second, paint(style, PLAIN));
+    place_print(stream, style, row->place);
 }
 
 void table_judgement(FILE *stream, struct table_style style,

@@ -3,14 +3,13 @@
 stderr, nothing on stdout, exit 2. The servers are stand-ins that follow INTERFACE.md
 but for one fault."""
 
-import http.server
 import json
 import os
-import threading
 import time
 
 import lab
 from lab import check, equal, test
+from stand import Stand
 
 JUDGE = os.path.join(lab.BUILD, "leakcheck")
 PROFILE = (
@@ -20,60 +19,9 @@ PROFILE = (
 )
 
 
-class Stand(http.server.ThreadingHTTPServer):
-    """A server that answers what `routes` say: a text, or a function that makes one;
-    what starts with a number is a status of its own."""
-
-    daemon_threads = True
-
-    def __init__(self, routes):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.routes = routes
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request, client_address):
-        """The client went away: that is what some tests are about."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        """Nothing: the output belongs to the tests."""
-
-    def do_POST(self):
-        length = int(self.headers["Content-Length"])
-        self.posted = self.rfile.read(length).decode()
-        self.do_GET()
-
-    def do_GET(self):
-        path = self.path.split("?", 1)[0]
-        reply = self.server.routes.get(path)
-        if callable(reply):
-            reply = reply(self)
-        if reply is None:
-            reply = (404, "no")
-        status, text = reply if isinstance(reply, tuple) else (200, reply)
-        body = text.encode()
-        self.send_response(status)
-        if 300 <= status < 400:
-            self.send_header("Location", "http://127.0.0.1:1/")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
 def refused(routes, *words, drive="/work", limit=20):
     """Judges a stand-in, and checks that the only output is a line with `words`."""
-    with Stand(routes) as stand:
+    with Stand(**routes) as stand:
         done = lab.run(
             *(JUDGE, "--url", stand.url, "--drive", drive, "--rounds", "2"),
             check_exit=False,
@@ -86,14 +34,12 @@ def refused(routes, *words, drive="/work", limit=20):
 
 
 def good(**changes):
-    return {"/pprof/heap": PROFILE, "/work": "done"} | {
-        "/" + key.replace("_", "/"): value for key, value in changes.items()
-    }
+    return {"pprof_heap": PROFILE, "work": "done"} | changes
 
 
 @test("the stand-in without a fault gets a verdict")
 def no_fault():
-    with Stand(good()) as stand:
+    with Stand(**good()) as stand:
         done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
     check("holds" in done.stdout, done.stdout)
 
@@ -119,7 +65,7 @@ def plain_gperftools():
         calls.append(1)
         return "done"
 
-    with Stand(good(pprof_heap=heap, pprof_symbol=symbol, work=work)) as stand:
+    with Stand(**good(pprof_heap=heap, pprof_symbol=symbol, work=work)) as stand:
         done = lab.run(
             *(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "3"),
             check_exit=False,
@@ -147,7 +93,7 @@ def bad_profiles():
 @test("no thread profile but HTML: threads are not measured, and no limit on them kept")
 def bad_thread_profile():
     routes = good(debug_pprof_goroutine="<html>")
-    with Stand(routes) as stand:
+    with Stand(**routes) as stand:
         command = [JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2"]
         done = lab.run(*command)
         check("threads      not measured" in done.stdout, done.stdout)
@@ -226,7 +172,7 @@ def endless():
 @test("a message that holds commands to a terminal arrives without them")
 def terminal_commands():
     error = {"error": {"code": "x", "message": "\x1b[2Jgone\n\nmore", "hint": "h"}}
-    with Stand(good(work=(400, json.dumps(error)))) as stand:
+    with Stand(**good(work=(400, json.dumps(error)))) as stand:
         done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", check_exit=False)
     equal(len(done.stderr.splitlines()), 1, done.stderr)
     check("\x1b" not in done.stderr and "gone" in done.stderr, repr(done.stderr))
@@ -234,7 +180,7 @@ def terminal_commands():
 
 @test("two servers that are none of the lab's: no verdict")
 def not_of_the_lab():
-    with Stand(good()) as stand:
+    with Stand(**good()) as stand:
         done = lab.run(JUDGE, stand.url, stand.url, check_exit=False)
     equal((done.returncode, done.stdout), (2, ""))
     check("/status" in done.stderr, done.stderr)

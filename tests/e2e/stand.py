@@ -47,6 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, text = reply if isinstance(reply, tuple) else (200, reply)
         body = text.encode("latin-1")
         self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("Location", "http://127.0.0.1:1/")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           .idle_to = &last};
         struct blame blame;
         if (blame_find(&blame, &question, &failure) == 0 && blame.growth > 0) {
-            blame_held(&base, &blame);
+            blame_held(&base, &blame, (struct blame_own){0});
         }
     }
     profile_release(&base);
