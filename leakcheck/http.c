@@ -123,13 +123,13 @@ static CURLcode attempt(struct http *http, const char *url, struct http_reply *r
                         char *reason)
 {
     CURL *curl = http->handle;
-    long time_ms = request_time_ms(http);
+    http->time_ms = request_time_ms(http);
     reply->status = 0;
     reason[0] = '\0';
     buffer_clear(&reply->body);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     /* libcurl takes 0 for no limit. */
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_ms == 0 ? 1 : time_ms);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, http->time_ms == 0 ? 1 : http->time_ms);
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, http->fresh ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, http->fresh ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
@@ -169,7 +169,7 @@ static int attempt_explain(const struct http *http, const char *url, CURLcode co
         return failure_set(failure, EFBIG, "%s: the reply is larger than %d MiB", url,
                            HTTP_REPLY_MAX / 1024 / 1024);
     case CURLE_OPERATION_TIMEDOUT:
-        if (request_time_ms(http) == 0) {
+        if (http->time_ms < HTTP_TIMEOUT_MS) {
             return deadline_complain(url, failure);
         }
         return failure_set(failure, ETIMEDOUT, "%s: no whole reply in time: %s", url,

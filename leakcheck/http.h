@@ -22,6 +22,7 @@ struct http {
     char base[512];      /* "http://127.0.0.1:8080", no slash at the end */
     bool fresh;          /* each request on a connection of its own */
     int64_t deadline_ms; /* of the whole run, by clock_now_ms(); INT64_MAX: none */
+    long time_ms;        /* how long the newest request could take */
 };
 
 struct http_reply {

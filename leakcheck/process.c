@@ -11,7 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define SOCKETS_MAX 64
+#define LOOKS 4
+#define LOOK_PAUSE_MS 50
 #define TCP_ESTABLISHED 0x01
 #define TCP_LISTEN 0x0a
 
@@ -229,17 +233,25 @@ static int holds_any(int pid, const unsigned long *inodes, size_t count,
 int process_serves(const struct process *process, unsigned port, unsigned client_port,
                    bool *ret_serves, struct failure *failure)
 {
-    struct sockets sockets = {0};
-    sockets_read(process->pid, port, client_port, &sockets);
-    bool open = sockets.connected_count > 0;
-    int result =
-        holds_any(process->pid, open ? sockets.connected : sockets.listening,
-                  open ? sockets.connected_count : sockets.listening_count, ret_serves);
-    if (result < 0) {
-        return failure_set(failure, -result,
-                           "--pid %d: cannot look into the process (%s); run leakcheck "
-                           "as its user",
-                           process->pid, strerror(-result));
+    *ret_serves = false;
+    /* A server may close the connection between the two looks: then it is gone from the
+     * table the next time. */
+    for (int look = 0; look < LOOKS && !*ret_serves; look++) {
+        struct sockets sockets = {0};
+        sockets_read(process->pid, port, client_port, &sockets);
+        bool open = sockets.connected_count > 0;
+        int result = holds_any(
+            process->pid, open ? sockets.connected : sockets.listening,
+            open ? sockets.connected_count : sockets.listening_count, ret_serves);
+        if (result < 0) {
+            return failure_set(failure, -result,
+                               "--pid %d: cannot look into the process (%s); run "
+                               "leakcheck as its user",
+                               process->pid, strerror(-result));
+        }
+        if (!*ret_serves) {
+            clock_sleep_ms(LOOK_PAUSE_MS);
+        }
     }
     return 0;
 }
