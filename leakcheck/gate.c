@@ -98,8 +98,8 @@ static int rounds_run(struct gate *gate, const struct options *options, unsigned
 
 static struct fit fit_make(const struct gate *gate, enum resource resource)
 {
-    int64_t calls[ROUNDS_MAX + 1];
-    int64_t values[ROUNDS_MAX + 1];
+    int64_t calls[ROUNDS_MAX + 1] = {0};
+    int64_t values[ROUNDS_MAX + 1] = {0};
     for (size_t i = 0; i < gate->sample_count; i++) {
         calls[i] = gate->samples[i].calls;
         values[i] = gate->samples[i].now.amount[resource];
