@@ -168,6 +168,8 @@ HEADERS := $(wildcard common/*.h common/*/*.h leakcheck/*.h tests/*/*.h)
 SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck takes a buffer that a function in another file fills for one that it reads.
+# The tests may crash when memory runs out. Newer versions of cppcheck say when they
+# leave branches out.
 # clang-tidy sees some of the leaks in leaky/, as it should, and mistakes what uthash's
 # macros do with memory.
 lint:
@@ -177,10 +179,11 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
 		--enable=warning,performance,portability -Icommon -D_GNU_SOURCE \
 		--suppress=missingInclude --suppress=missingIncludeSystem \
-		--suppress=ctuuninitvar $(sort $(SOURCES))
+		--suppress=ctuuninitvar --suppress=normalCheckLevelMaxBranches \
+		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
 	clang-tidy --quiet $(sort $(COMMON) $(JUDGE)) -- $(TIDY_FLAGS)
-	clang-tidy --quiet --checks=-clang-analyzer-unix.Malloc $(sort $(LEAKY) $(FIXED)) \
-		-- $(TIDY_FLAGS)
+	clang-tidy --quiet --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream \
+		$(sort $(LEAKY) $(FIXED)) -- $(TIDY_FLAGS)
 
 format:
 	clang-format -i $(sort $(SOURCES) $(HEADERS))

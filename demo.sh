@@ -59,7 +59,9 @@ step_name='starting'
 clean_up() {
     local status=$? pid
     trap - EXIT
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
+    # When the terminal has gone, nothing can be printed: that must not end this half way.
+    set +e
     if [[ -n $step_pid ]]; then
         # The step runs in a session of its own, so this ends all that it started.
         kill -TERM -- "-$step_pid" 2>/dev/null || true

@@ -153,8 +153,8 @@ static int baseline_take(struct gate *gate, const char *path,
 static struct fit fit_make(const struct gate *gate, enum resource resource,
                            size_t first)
 {
-    int64_t calls[SAMPLES_MAX];
-    int64_t values[SAMPLES_MAX];
+    int64_t calls[SAMPLES_MAX] = {0};
+    int64_t values[SAMPLES_MAX] = {0};
     size_t count = gate->sample_count - first;
     for (size_t i = 0; i < count; i++) {
         calls[i] = gate->samples[first + i].calls;

@@ -34,10 +34,12 @@ static bool lines_read(struct lines *lines, const char *source, const char *file
     if (stream == NULL) {
         return false;
     }
-    while ((length = fread(part, 1, sizeof(part), stream)) > 0 &&
-           lines->text.length < FILE_BYTES_MAX) {
-        buffer_append(&lines->text, part, length);
-    }
+    do {
+        length = fread(part, 1, sizeof(part), stream);
+        if (length > 0) {
+            buffer_append(&lines->text, part, length);
+        }
+    } while (length == sizeof(part) && lines->text.length < FILE_BYTES_MAX);
     fclose(stream);
     if (lines->text.data == NULL || lines->text.failed) {
         return false;

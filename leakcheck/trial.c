@@ -192,8 +192,8 @@ static int dwell(struct trial_run *run)
 
 static void fits_make(struct trial *trial)
 {
-    int64_t calls[ROUNDS_MAX + 1];
-    int64_t values[ROUNDS_MAX + 1];
+    int64_t calls[ROUNDS_MAX + 1] = {0};
+    int64_t values[ROUNDS_MAX + 1] = {0};
     for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
         for (size_t i = 0; i < trial->sample_count; i++) {
             calls[i] = trial->samples[i].calls;

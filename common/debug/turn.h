@@ -16,10 +16,10 @@ struct turn {
     uint64_t served; /* of these, whose turn is over */
 };
 
-#define TURN_INITIALIZER                                                               \
-    {                                                                                  \
-        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0                      \
-    }
+/* Versions of clang-format differ in where they put these braces. */
+/* clang-format off */
+#define TURN_INITIALIZER {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0}
+/* clang-format on */
 
 /* Waits for one's turn, which lasts until turn_pass. */
 void turn_wait(struct turn *turn);

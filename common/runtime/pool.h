@@ -23,10 +23,11 @@ struct pool {
 
 /* A static pool that keeps at most `capacity` buffers of `bytes` (at least a
  * pointer's). */
+/* Versions of clang-format differ in where they put these braces. */
+/* clang-format off */
 #define POOL_INIT(capacity_, bytes_)                                                   \
-    {                                                                                  \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)  \
-    }
+    {.lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)}
+/* clang-format on */
 
 /* A kept buffer of exactly `bytes` bytes, now the caller's, its contents undefined;
  * NULL if the pool is empty or keeps another size: the caller then mallocs one. */

@@ -56,12 +56,11 @@ def leak(what):
 
 
 def kept_bytes():
-    """What the heap profile says: a leak, a cache that fills within 20 calls, or a
-    leak of one call in four."""
+    """What the heap profile says: a leak, or a cache that fills within 12 calls."""
     if options.leak == "heap":
         return HEAP_STEP * calls
     if options.leak == "cache":
-        return HEAP_STEP * min(calls, 20)
+        return HEAP_STEP * min(calls, 12)
     return 0
 
 
