@@ -105,8 +105,9 @@ static void signals_prepare(void)
 
 #define GUARD_PAGES_MAX_THREADS 4000
 
-/* Thousands of stuck threads shall not need gigabytes of addresses. The threads of the
- * server, which exist by now, keep the system's default: libdw needs more than this. */
+/* Makes the stacks of later threads small: thousands of stuck threads must not need
+ * gigabytes of addresses. The threads of the server, which exist by now, keep the
+ * system's default: libdw needs more than this. */
 static void stacks_prepare(const struct options *options)
 {
     pthread_attr_t attributes;
@@ -122,7 +123,7 @@ static void stacks_prepare(const struct options *options)
     pthread_attr_destroy(&attributes);
 }
 
-/* The stop of the server: who asks for it, and what happens if it takes too long. */
+/* The stop of the server: the thread that waits for signals, and what it needs. */
 struct stop {
     pthread_t thread;
     const char *directory;
@@ -222,7 +223,7 @@ static int serve(const struct server_settings *settings)
 }
 
 /* Starts the upstream, unless the user named one, then the profiler, and serves. The
- * upstream is a fork and comes first: its memory shall not be in the profile. */
+ * upstream is a fork and comes first: its memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
 {
     char url[256];

@@ -34,9 +34,8 @@ void options_usage(FILE *stream)
         "  --max-timers N     ... more timers (2000)\n"
         "  --upstream URL     where http-body fetches (a child process of this\n"
         "                     server, on loopback)\n"
-        "  --peer URL         the other server of this lab, http://HOST:PORT: pages "
-        "from\n"
-        "                     that origin, no other port of it, may drive this server\n"
+        "  --peer URL         the lab's other server, http://HOST:PORT: its pages may\n"
+        "                     drive this one, too\n"
         "  --help, --version\n"
         "\n"
         "Sizes take K, M, G. Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot\n"
@@ -261,26 +260,26 @@ static bool take(struct options *options, int letter, char *message, size_t size
     }
 }
 
-enum options_result options_parse(struct options *options, int argc, char **argv,
-                                  char *message, size_t message_size)
+static const struct option known_options[] = {
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"debug-port", required_argument, NULL, OPTION_DEBUG_PORT},
+    {"bind", required_argument, NULL, OPTION_BIND},
+    {"expose", no_argument, NULL, OPTION_EXPOSE},
+    {"profile", required_argument, NULL, OPTION_PROFILE},
+    {"profile-dir", required_argument, NULL, OPTION_PROFILE_DIR},
+    {"max-heap", required_argument, NULL, OPTION_MAX_HEAP},
+    {"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
+    {"max-fds", required_argument, NULL, OPTION_MAX_FDS},
+    {"max-timers", required_argument, NULL, OPTION_MAX_TIMERS},
+    {"upstream", required_argument, NULL, OPTION_UPSTREAM},
+    {"peer", required_argument, NULL, OPTION_PEER},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
+
+static void set_defaults(struct options *options)
 {
-    static const struct option known[] = {
-        {"port", required_argument, NULL, OPTION_PORT},
-        {"debug-port", required_argument, NULL, OPTION_DEBUG_PORT},
-        {"bind", required_argument, NULL, OPTION_BIND},
-        {"expose", no_argument, NULL, OPTION_EXPOSE},
-        {"profile", required_argument, NULL, OPTION_PROFILE},
-        {"profile-dir", required_argument, NULL, OPTION_PROFILE_DIR},
-        {"max-heap", required_argument, NULL, OPTION_MAX_HEAP},
-        {"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
-        {"max-fds", required_argument, NULL, OPTION_MAX_FDS},
-        {"max-timers", required_argument, NULL, OPTION_MAX_TIMERS},
-        {"upstream", required_argument, NULL, OPTION_UPSTREAM},
-        {"peer", required_argument, NULL, OPTION_PEER},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {0},
-    };
     *options = (struct options){
         .port = variant.port,
         .debug_port = variant.debug_port,
@@ -292,43 +291,58 @@ enum options_result options_parse(struct options *options, int argc, char **argv
         .max_fds = 1000,
         .max_timers = 2000,
     };
+}
 
+/* Says what is wrong with `word`, after getopt_long has returned `letter`. */
+static void explain_unknown(int letter, const char *word, char *message, size_t size)
+{
+    if (letter == ':') {
+        snprintf(message, size, "option '%s' needs a value", word);
+    } else if (optopt > 0 && optopt < 256) { /* one letter of several, "-xy" */
+        snprintf(message, size, "unknown option '-%c'", optopt);
+    } else {
+        snprintf(message, size, "unknown or misused option '%s'", word);
+    }
+}
+
+/* Checks what only all options together tell. */
+static bool check_together(const struct options *options, char *message, size_t size)
+{
+    if (strcmp(options->bind, "127.0.0.1") != 0 && !options->expose) {
+        snprintf(message, size,
+                 "--bind %s lets other machines reach a server made to leak: add "
+                 "--expose if that is meant",
+                 options->bind);
+        return false;
+    }
+    return true;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv,
+                                  char *message, size_t message_size)
+{
+    set_defaults(options);
     opterr = 0;
     int letter;
-    while ((letter = getopt_long(argc, argv, ":", known, NULL)) != -1) {
-        const char *word = argv[optind - 1];
-        if (letter == OPTION_HELP) {
+    while ((letter = getopt_long(argc, argv, ":", known_options, NULL)) != -1) {
+        switch (letter) {
+        case OPTION_HELP:
             return OPTIONS_HELP;
-        }
-        if (letter == OPTION_VERSION) {
+        case OPTION_VERSION:
             return OPTIONS_VERSION;
-        }
-        if (letter == '?') {
-            if (optopt > 0 && optopt < 256) { /* one letter of several, "-xy" */
-                snprintf(message, message_size, "unknown option '-%c'", optopt);
-            } else {
-                snprintf(message, message_size, "unknown or misused option '%s'", word);
+        case '?':
+        case ':':
+            explain_unknown(letter, argv[optind - 1], message, message_size);
+            return OPTIONS_WRONG;
+        default:
+            if (!take(options, letter, message, message_size)) {
+                return OPTIONS_WRONG;
             }
-            return OPTIONS_WRONG;
-        }
-        if (letter == ':') {
-            snprintf(message, message_size, "option '%s' needs a value", word);
-            return OPTIONS_WRONG;
-        }
-        if (!take(options, letter, message, message_size)) {
-            return OPTIONS_WRONG;
         }
     }
     if (optind < argc) {
         snprintf(message, message_size, "unexpected argument '%s'", argv[optind]);
         return OPTIONS_WRONG;
     }
-    if (strcmp(options->bind, "127.0.0.1") != 0 && !options->expose) {
-        snprintf(message, message_size,
-                 "--bind %s lets other machines reach a server made to leak: add "
-                 "--expose if that is meant",
-                 options->bind);
-        return OPTIONS_WRONG;
-    }
-    return OPTIONS_RUN;
+    return check_together(options, message, message_size) ? OPTIONS_RUN : OPTIONS_WRONG;
 }

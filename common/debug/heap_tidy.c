@@ -24,7 +24,7 @@ static bool line_read(const char *start, struct stack_line *ret_line)
     const char *newline = strchr(start, '\n');
     const char *at = strchr(start, '@');
     const char *colon = strchr(start, ':');
-    if (newline == NULL || at == NULL || at > newline || colon > at) {
+    if (newline == NULL || at == NULL || at > newline || colon == NULL || colon > at) {
         return false;
     }
     *ret_line = (struct stack_line){

@@ -17,9 +17,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* How long a client may keep its worker waiting, when others wait for the worker: for a
- * request's head, for its body, and for the reply to be read. A client of good will
- * sends its request whole, which takes a round trip at most. */
+/* How long a client may keep its worker when others wait for the worker: waiting for a
+ * request's head, for its body, or for the reply to be read; or with one request after
+ * another. A client of good will sends its request whole, which takes a round trip at
+ * most. */
 #define FAIR_MS 100
 
 /* How often the watcher looks while a crew is taken whole; and how soon again when a
@@ -81,11 +82,9 @@ static void enter(enum worker_phase phase)
 
 static void enter_locked(enum worker_phase phase)
 {
-    if (self != NULL) {
-        pthread_mutex_lock(&self->crew->connections->lock);
-        enter(phase);
-        pthread_mutex_unlock(&self->crew->connections->lock);
-    }
+    pthread_mutex_lock(&self->crew->connections->lock);
+    enter(phase);
+    pthread_mutex_unlock(&self->crew->connections->lock);
 }
 
 void worker_open(void)
@@ -95,6 +94,7 @@ void worker_open(void)
     pthread_mutex_lock(&connections->lock);
     self->peer = (struct peer){0};
     enter(WORKER_READS);
+    self->open_ms = self->since_ms;
     crew->busy++;
     if (crew_is_full(crew) && connections->resting) {
         pthread_cond_signal(&connections->wake);
@@ -118,9 +118,17 @@ void worker_work(void)
     enter_locked(WORKER_WORKS);
 }
 
-void worker_write(void)
+bool worker_write(void)
 {
-    enter_locked(WORKER_WRITES);
+    struct crew *crew = self->crew;
+    pthread_mutex_lock(&crew->connections->lock);
+    enter(WORKER_WRITES);
+    bool last = crew->waiting > 0 && self->since_ms - self->open_ms >= FAIR_MS;
+    if (last) {
+        crew->waiting--;
+    }
+    pthread_mutex_unlock(&crew->connections->lock);
+    return last;
 }
 
 void worker_done(void)
@@ -252,15 +260,16 @@ static void client_end(struct client *client)
     client->phase = WORKER_WORKS; /* no longer slow */
 }
 
-/* Frees a worker for each connection that waits, as far as clients are slow. Returns
- * after how many milliseconds to look again. */
+/* Frees a worker for each connection that waits, as far as clients are slow. For the
+ * rest, worker_write ends connections. Returns after how many milliseconds to look
+ * again. */
 static long crew_look(struct crew *crew)
 {
     if (crew->closing > 0) {
         return RETRY_MS;
     }
     int64_t now = clock_ms();
-    for (size_t waiting = find_clients(crew, now); waiting > 0; waiting--) {
+    for (crew->waiting = find_clients(crew, now); crew->waiting > 0; crew->waiting--) {
         struct client *slowest = find_slowest(crew, now);
         if (slowest == NULL) {
             break;
@@ -282,6 +291,7 @@ static long look(struct connections *connections)
             wait_ms = wait_ms == 0 || crew_ms < wait_ms ? crew_ms : wait_ms;
         } else {
             crew->client_count = 0;
+            crew->waiting = 0;
         }
     }
     return wait_ms;

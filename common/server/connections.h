@@ -3,7 +3,8 @@
  * serves one connection at a time, so a client that is silent, sends a byte now and
  * then, or never reads its reply holds a worker that others wait for. While all workers
  * of a port are taken and another connection waits, the one gives way that has kept
- * its worker waiting longest.
+ * its worker waiting longest. A connection that is never slow, but always has another
+ * request, ends after a reply.
  */
 #ifndef LAB_SERVER_CONNECTIONS_H
 #define LAB_SERVER_CONNECTIONS_H
@@ -40,6 +41,7 @@ struct worker {
     enum worker_phase phase;
     struct peer peer; /* known from the connection's first request on */
     int64_t since_ms; /* when the phase began */
+    int64_t open_ms;  /* when the worker took the connection */
 };
 
 /* A connection as the watcher finds it among the descriptors of the process. */
@@ -59,6 +61,7 @@ struct crew {
     unsigned begun;   /* workers whose thread has begun */
     unsigned busy;    /* workers that have a connection */
     unsigned closing; /* of these, the ones that are just closing it */
+    size_t waiting;   /* connections that still wait for a worker, at the last look */
     struct worker workers[CREW_WORKERS_MAX];
     struct client clients[CREW_CLIENTS_MAX]; /* as the watcher saw them last */
     size_t client_count;
@@ -95,13 +98,13 @@ void crew_set_port(struct crew *crew, int port);
 /* What a worker's own thread says of itself: that it begins; then, for each connection,
  * that it opens; for each request on it, that its head is there, that it is complete
  * and a handler runs, that the reply begins, and that it is done; and just before and
- * after the connection's descriptor is closed. Other threads may call worker_write,
- * which then does nothing. */
+ * after the connection's descriptor is closed. worker_write returns whether this reply
+ * must be the connection's last, because others wait for the worker. */
 void worker_begin(struct crew *crew);
 void worker_open(void);
 void worker_read(const struct mg_request_info *info);
 void worker_work(void);
-void worker_write(void);
+bool worker_write(void);
 void worker_done(void);
 void worker_close(void);
 void worker_closed(void);

@@ -63,10 +63,11 @@ static void add_declared(cJSON *json, const struct plan *plan)
 }
 
 /* What one call needs until it ends, beyond what it leaves: what it holds at its peak,
- * and what either half uses while it works. That is two copies of its main size on the
- * heap; or, if that is on the stack, nothing more, for the stack is there once. Memory
- * is memory, so stack counts as heap does. The stacks that threads have anyway don't:
- * each has some ten KiB resident, and the ceiling of threads bounds them. */
+ * and what either half uses while it works, which is at most two blocks of the main
+ * size on the heap. A scenario whose blocks are on the stack uses no more than those.
+ * Memory is memory: they count against the heap's ceiling. The small stack that every
+ * thread has, some ten KiB resident, is not counted: the ceiling of threads bounds it.
+ */
 static struct guard_need need_of_call(const struct step *step)
 {
     const struct scenario *scenario = step->scenario;
@@ -274,8 +275,9 @@ static bool size_steps(struct request *request, struct plan *plan,
     return true;
 }
 
-/* Sees that all calls of the plan together don't hold too long: a hold keeps a worker,
- * even when the client has gone. Of several scenarios only the temporary ones hold. */
+/* Refuses a plan whose calls together hold too long: each holds a worker, even when the
+ * client has gone. Only temporary scenarios hold; a plan without any is checked as if
+ * it had one, so that the same parameters are refused everywhere. */
 static bool check_hold(struct request *request, const struct plan *plan)
 {
     uint64_t holding = 0;

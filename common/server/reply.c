@@ -29,12 +29,20 @@ void reply_data(struct request *request, int status, const char *type,
 {
     static const char header[] =
         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %lu\r\n"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n";
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n";
     size_t body = request->method == METHOD_HEAD ? 0 : size;
     char text[ONE_WRITE_BYTES];
-    worker_write(); /* from here on, until the client has taken it */
+    /* From here on the worker waits for the client to take the reply. */
+    if (worker_write()) {
+        request->closes = true;
+    }
+    const char *closing = "";
+    if (request->closes) {
+        mg_disable_connection_keep_alive(request->connection);
+        closing = "Connection: close\r\n";
+    }
     int length = snprintf(text, sizeof text, header, status, status_text(status), type,
-                          (unsigned long)size, headers);
+                          (unsigned long)size, headers, closing);
     if (length > 0 && (size_t)length + body < sizeof text) {
         if (body > 0) {
             memcpy(text + length, data, body);
@@ -43,7 +51,7 @@ void reply_data(struct request *request, int status, const char *type,
         return;
     }
     mg_printf(request->connection, header, status, status_text(status), type,
-              (unsigned long)size, headers);
+              (unsigned long)size, headers, closing);
     if (body > 0) {
         mg_write(request->connection, data, body);
     }
@@ -117,10 +125,10 @@ void reply_error(struct request *request, int status, const char *code,
 void reply_error_close(struct request *request, int status, const char *code,
                        const char *hint, const char *format, ...)
 {
-    mg_disable_connection_keep_alive(request->connection);
+    request->closes = true;
     va_list arguments;
     va_start(arguments, format);
-    send_error(request, status, "Connection: close\r\n", code, hint, format, arguments);
+    send_error(request, status, "", code, hint, format, arguments);
     va_end(arguments);
 }
 

@@ -30,6 +30,7 @@ struct request {
     const char *query; /* what follows '?'; "" if nothing does */
     char *body;        /* the whole body, ended by a NUL; NULL if there is none */
     size_t body_bytes;
+    bool closes; /* its reply is the connection's last */
 };
 
 enum parameter_type {

@@ -60,7 +60,7 @@ static int on_log(const struct mg_connection *connection, const char *message)
     if (fault[0] == '\0') {
         snprintf(fault, sizeof fault, "%s", message);
     }
-    return 1; /* civetweb shall not write a log of its own */
+    return 1; /* civetweb writes no log of its own then */
 }
 
 /* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
@@ -98,13 +98,15 @@ static void on_closed(const struct mg_connection *connection)
     worker_closed();
 }
 
-static int listener_start(struct listener *listener, struct server *server, int port,
-                          unsigned workers)
+/* Starts civetweb on `port` with so many workers; NULL if it refuses. */
+static struct mg_context *civetweb_start(struct listener *listener, int port,
+                                         unsigned workers)
 {
     char threads[16];
     snprintf(threads, sizeof threads, "%u", workers);
     char address[64];
-    snprintf(address, sizeof address, "%s:%d", server->settings->options->bind, port);
+    snprintf(address, sizeof address, "%s:%d",
+             listener->server->settings->options->bind, port);
     const char *civetweb_options[] = {
         "listening_ports",
         address,
@@ -138,10 +140,16 @@ static int listener_start(struct listener *listener, struct server *server, int 
         .connection_close = on_close,
         .connection_closed = on_closed,
     };
+    fault[0] = '\0';
+    return mg_start(&callbacks, listener, civetweb_options);
+}
+
+static int listener_start(struct listener *listener, struct server *server, int port,
+                          unsigned workers)
+{
     listener->server = server;
     crew_init(&listener->crew, &server->connections, workers);
-    fault[0] = '\0';
-    listener->civetweb = mg_start(&callbacks, listener, civetweb_options);
+    listener->civetweb = civetweb_start(listener, port, workers);
     if (listener->civetweb == NULL) {
         return -EADDRINUSE;
     }

@@ -20,7 +20,7 @@
 struct listener {
     struct server *server;
     struct mg_context *civetweb; /* NULL: not listening */
-    int port;
+    atomic_int port;  /* requests come before mg_start returns and it is known */
     struct crew crew; /* its workers */
 };
 

@@ -5,6 +5,7 @@ must find those of its leaks that are lost, and no others."""
 
 import glob
 import re
+import socket
 import threading
 
 import lab
@@ -125,6 +126,46 @@ def _():
     # A lock that is never released, and two that are taken crosswise, are the lessons.
     options = "exitcode=99:report_thread_leaks=0:detect_deadlocks=0"
     clean(run("leaky", built("thread"), "TSAN_OPTIONS", options))
+
+
+@test("requests that come while a server starts, under ThreadSanitizer: no report")
+def _():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = threading.Event()
+    answered = []
+
+    def client():
+        # The Origin is compared with both ports, of which one opens after the other.
+        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a\r\n\r\n"
+        while not started.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(request)
+                    reply = lab.read_reply(connection, lab.LIMIT)
+                    answered.append(reply and reply.status)
+            except ConnectionError:
+                pass
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        server = lab.Server(
+            *("leaky", "--port", port),
+            build=built("thread"),
+            env={"TSAN_OPTIONS": "exitcode=99"},
+            limit=60,
+        )
+        lab.wait_until(lambda: answered, what="an answer")
+    finally:
+        started.set()
+        for thread in threads:
+            thread.join()
+    server.stop(limit=20)
+    equal(set(answered), {403}, "statuses")
+    clean(server.errors())
 
 
 @test("the unit tests under ASan and UBSan, and under ThreadSanitizer: no report")

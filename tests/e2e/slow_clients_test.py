@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Clients that are silent, drip, or do not read their replies: both ports answer all
-the same, and nobody else's request suffers."""
+"""Clients that are silent, drip, do not read their replies, or always have another
+request: both ports answer all the same, and nobody else's request suffers."""
 
 # alone
 
@@ -193,6 +193,71 @@ def _():
         for name, reply in replies.items():
             equal(reply.status, 200, name)
         equal(sorted(replies), sorted(calls), "replies")
+
+
+class Busy:
+    """So many clients of the debug port that have another request every few
+    milliseconds, each on one connection as long as it lasts. A context manager."""
+
+    def __init__(self, port, count):
+        self.port = port
+        self.ended = threading.Event()
+        self.answered = [0] * count
+        self.threads = [
+            threading.Thread(target=self._go_on, args=(i,)) for i in range(count)
+        ]
+
+    def _go_on(self, number):
+        # It comes again by itself after a reply with "Connection: close".
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=lab.LIMIT)
+        while not self.ended.wait(0.005):
+            try:
+                client.request("GET", "/healthz")
+                client.getresponse().read()
+                self.answered[number] += 1
+            except (http.client.HTTPException, OSError):
+                client.close()  # It idled too long, as a busy machine makes it.
+        client.close()
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        lab.wait_until(lambda: sum(n > 0 for n in self.answered) >= 16)
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@test("clients that always have another request take turns with the others")
+def _():
+    for count in (16, 32):
+        with lab.Server("leaky") as server, Busy(server.debug_port, count) as busy:
+            for _ in range(3):
+                taken = seconds_for_status(server, True)
+                print(f"# {count} busy clients, /status on debug: {taken:.3f} s")
+                check(taken < 2.0, f"{count} busy clients: {taken:.2f} s")
+            lab.wait_until(lambda: min(busy.answered) > 1, what="each has its turn")
+
+
+@test("a reply says so when it is the connection's last")
+def _():
+    request = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
+    last = None
+    with lab.Server("leaky") as server, Busy(server.debug_port, 32):
+        while last is None:
+            with socket.create_connection(("127.0.0.1", server.debug_port)) as client:
+                while last is None:
+                    client.sendall(request)
+                    reply = lab.read_reply(client, lab.LIMIT)
+                    if reply is None:
+                        break  # It idled too long, as a busy machine makes it.
+                    equal(reply.status, 200, "status")
+                    if reply.closed:
+                        last = reply
+    equal(last.headers.get("connection"), "close", "Connection of the last reply")
 
 
 @test("the server stops in time while slow clients hold all its workers")

@@ -84,6 +84,7 @@ static void other_texts_are_left_alone(void **state)
         "\n",
         HEADER,
         HEADER MAPPINGS,
+        "heap profile\n1 @ 0x1001\n", /* no colon anywhere */
         HEADER "1: 9 [1: 9] @ 0x1001\n1: 5 [1: 5] @ 0x10" MAPPINGS,
         HEADER "1: 9 [1: 9] @ 0x1001\n1: 5 [1:" MAPPINGS,
         HEADER "1: 9 [1: 9] @ 0x1001\n1: 5 [1: 5] @ 0x1002",
