@@ -14,9 +14,9 @@ import tempfile
 
 import lab
 from lab import check, equal, test
+from small import Small
 
 JUDGE = os.path.join(lab.BUILD, "leakcheck")
-SERVER = os.path.join(lab.ROOT, "tests", "e2e", "smallserver", "server.py")
 ALL = {"heap", "threads", "fds", "timers", "rss"}
 WORDS = {
     "heap": "heap",
@@ -43,25 +43,6 @@ SERVERS = {
     "resets connections": (["--close", "reset", "--threads"], {"heap", "threads"}),
     "no lengths": (["--close", "unframed"], {"heap"}),
 }
-
-
-class Small:
-    """One small server, for the time of a test."""
-
-    def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [SERVER, *options], stdout=subprocess.PIPE, text=True
-        )
-        self.url = self.process.stdout.readline().strip()
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def judge(server, *options, limit=60):

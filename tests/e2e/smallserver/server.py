@@ -153,6 +153,7 @@ def answer(path):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms behind its head
     timeout = 20
 
     def log_message(self, *_):
