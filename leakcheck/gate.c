@@ -242,7 +242,7 @@ bool gate_is_over(const struct gate *gate)
 const char *gate_missing_reason(const struct gate *gate, enum resource resource)
 {
     const struct server *server = &gate->server;
-    if (resource == RESOURCE_THREADS && server->threads_reason[0] != '\0') {
+    if (resource == RESOURCE_THREADS && server->threads_by_profile) {
         return server->threads_reason;
     }
     return server->status_reason[0] == '\0' ? "/status does not count it"

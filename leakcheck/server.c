@@ -174,6 +174,8 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
         return result;
     }
     probe_threads(server);
+    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
+    server->threads_by_profile = server->is_go || !server->has_status;
     return 0;
 }
 
@@ -197,6 +199,8 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
                              pid, server->http.base);
     }
     server->has_process = result == 0;
+    server->threads_by_profile =
+        server->threads_by_profile && (server->is_go || !server->has_process);
     if (result == 0 && server->binary == NULL) {
         snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
         server->binary = server->executable;

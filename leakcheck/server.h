@@ -20,6 +20,7 @@ struct server {
     bool needs_status;       /* no verdict without /status: the lab's servers */
     bool has_process;        /* `process` is the one that serves: --pid */
     bool is_go;              /* its heap profile is Go's */
+    bool threads_by_profile; /* nothing else counts them; in a Go program, goroutines */
     struct process process;
     char name[16];           /* who /status says it is; "" where it doesn't */
     int64_t pid_said;        /* the process that /status named; UNKNOWN: none */

@@ -109,6 +109,22 @@ def process_known():
         every_leak(options, ALL, process=True)
 
 
+@test("goroutines are not measured by the kernel's threads, nor by two sources in turn")
+def one_source():
+    go = ("--heap", "go")
+    threads = "/debug/pprof/goroutine"
+    for options, measured, process in (
+        (go, ALL - {"threads"}, True),
+        ((*go, "--threads", "--vanish", threads), ALL - {"threads"}, True),
+        (("--status", "lab", "--threads", "--vanish", "/status"), {"heap"}, False),
+    ):
+        for leak in ("none", "thread"):
+            with Small(*options, "--leak", leak) as server:
+                # A thread's stack is resident memory, too; it is not the question here.
+                words = ("--pid", str(server.pid), "--max-rss", "1M") if process else ()
+                right(judge(server, *words), measured, leak)
+
+
 @test("a limit on what cannot be measured is no verdict")
 def limit_not_measured():
     for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):

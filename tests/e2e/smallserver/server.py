@@ -26,8 +26,11 @@ MAPS = (
     "2000-3000 r-xp 00000000 08:01 2 /usr/lib/libx.so\n"
 )
 
+VANISH_AFTER = 8  # answers
+
 options = None
 calls = 0
+answers = 0  # of the path that vanishes
 kept = []
 never = threading.Event()
 
@@ -135,7 +138,11 @@ def status_reply():
 
 
 def answer(path):
-    global calls
+    global calls, answers
+    if path == options.vanish:
+        answers += 1
+        if answers > VANISH_AFTER:
+            return 404, "no more"
     if path == "/work":
         calls += 1
         leak(options.leak)
@@ -208,6 +215,7 @@ def main():
     parser.add_argument("--threads", action="store_true")
     parser.add_argument("--close", default="")
     parser.add_argument("--drip", default="")
+    parser.add_argument("--vanish", default="")
     parser.add_argument("--leak", default="none")
     options = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
