@@ -155,6 +155,51 @@ def wrong_process():
             check("--pid" in output, output)
 
 
+@test("work that goes on after the reply does not hide a leak behind it")
+def busy_after_reply():
+    with Small("--leak", "busy") as server:
+        status, output, _ = judge(server)
+        equal(status, 1, output)
+
+
+@test("a heap that moves by itself: a leak beside the noise is found, noise is none")
+def noise():
+    with Small("--heap", "go", "--leak", "noisy") as server:
+        status, output, figures = judge(server, "--rounds", "12")
+        equal(status, 1, output)
+        equal(figures["rounds"], 24)
+    with Small("--heap", "go", "--leak", "noise") as server:
+        status, output, _ = judge(server, "--rounds", "12")
+        equal(status, 0, output)
+
+
+@test("growth now and then is a leak where it goes on, and else no verdict")
+def now_and_then():
+    with Small("--leak", "third") as server:
+        equal(judge(server, "--calls", "2")[0], 1)
+    with Small("--leak", "twentieth") as server:
+        status, output, _ = judge(server, "--calls", "5", "--max-growth", "400")
+        equal(status, 2, output)
+        check("--calls" in output, output)
+        status, output, _ = judge(server, "--calls", "30", "--max-growth", "400")
+        equal(status, 1, output)
+
+
+@test("a profile of few samples proves a leak, and never that there is none")
+def coarse_samples():
+    with Small("--heap", "coarse", "--leak", "heap") as server:
+        equal(judge(server)[0], 1)
+    with Small("--heap", "coarse") as server:
+        status, output, _ = judge(server)
+        equal(status, 2, output)
+        check("one sample in 524288 bytes, which needs 5120 calls" in output, output)
+        status, output, _ = judge(server, "--pid", str(server.pid))
+        equal(status, 0, output)
+        check("not measured: heap" in output, output)
+        equal(judge(server, "--pid", str(server.pid), "--max-growth", "1K")[0], 2)
+        equal(judge(server, "--max-growth", "1M")[0], 0)
+
+
 @test("a cache that fills is no leak; growth in every call is one")
 def cache_fills():
     with Small("--leak", "cache") as server:

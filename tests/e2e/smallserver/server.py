@@ -20,6 +20,9 @@ import threading
 import time
 
 HEAP_STEP = 5000  # bytes kept by one leaking call
+WORK_STEP = 1000 * 1000  # bytes that work after a reply holds
+WORK_SECS = 0.6
+NOISE_STEP = 32 * 1000  # bytes more in every other round of six calls
 RSS_STEP = 64 * 1024
 MAPS = (
     "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/common\n"
@@ -32,6 +35,7 @@ options = None
 calls = 0
 answers = 0  # of the path that vanishes
 kept = []
+ends = []  # when the calls were answered
 never = threading.Event()
 
 
@@ -59,13 +63,32 @@ def leak(what):
 
 
 def kept_bytes():
-    """What the heap profile says: a leak, a cache that fills within 20 calls, or a
-    leak of one call in four."""
+    """What the heap profile says: a leak; one beside work that goes on after the reply;
+    one beside noise; one of one call in three or in twenty; or a cache that fills within
+    20 calls."""
     if options.leak == "heap":
         return HEAP_STEP * calls
+    if options.leak == "busy":
+        recent = sum(time.monotonic() - ended < WORK_SECS for ended in ends)
+        return HEAP_STEP * calls + WORK_STEP * recent
+    if options.leak == "noisy":
+        return HEAP_STEP * calls + NOISE_STEP * (calls // 6 % 2)
+    if options.leak == "noise":
+        return NOISE_STEP * (calls // 6 % 2)
+    if options.leak == "third":
+        return HEAP_STEP * (calls // 3)
+    if options.leak == "twentieth":
+        return HEAP_STEP * 4 * (calls // 20)
     if options.leak == "cache":
         return HEAP_STEP * min(calls, 20)
     return 0
+
+
+def allocated_bytes():
+    """What was ever allocated: it only rises."""
+    if options.leak in ("busy", "noisy", "noise"):
+        return WORK_STEP * (1 + calls)
+    return kept_bytes() + 100 * calls
 
 
 def names():
@@ -78,8 +101,9 @@ def names():
 
 def heap_text():
     kept_now = kept_bytes()
-    total = kept_now + 100 * calls if options.heap != "sampled" else kept_now
-    kind = "heap_v2/524288" if options.heap == "sampled" else "heapprofile"
+    period = {"sampled": 64, "coarse": 524288}.get(options.heap)
+    total = kept_now if period else allocated_bytes()
+    kind = f"heap_v2/{period}" if period else "heapprofile"
     if options.heap == "hostile":
         kind = "heap_v2/1e15"
     if options.heap == "huge":
@@ -95,11 +119,12 @@ def heap_text():
 
 def go_text():
     kept_now = kept_bytes()
+    total = allocated_bytes()
     return (
-        f"heap profile: 1: {kept_now} [2: {kept_now + 100 * calls}] @ heap/2\n"
-        f"1: {kept_now} [2: {kept_now + 100 * calls}] @ 0x1010 0x1110\n"
+        f"heap profile: 1: {kept_now} [2: {total}] @ heap/2\n"
+        f"1: {kept_now} [2: {total}] @ 0x1010 0x1110\n"
         "#\t0x100f\tmain.keep+0xf\t/srv/go/main.go:9\n\n# runtime.MemStats\n"
-        f"# HeapAlloc = {kept_now}\n# TotalAlloc = {kept_now + 100 * calls}\n"
+        f"# HeapAlloc = {kept_now}\n# TotalAlloc = {total}\n"
     )
 
 
@@ -145,6 +170,7 @@ def answer(path):
             return 404, "no more"
     if path == "/work":
         calls += 1
+        ends.append(time.monotonic())
         leak(options.leak)
         return 200, "done"
     if path == "/status":
