@@ -20,8 +20,8 @@
 #define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
 #define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
 #define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
-#define TREND_ERRORS 3            /* of that many standard errors a slope is no chance */
-#define SAMPLES_WANTED 10         /* of the heap, from growth at the limit */
+#define TREND_ERRORS 3    /* of that many standard errors a slope is no chance */
+#define SAMPLES_WANTED 10 /* of the heap, from growth at the limit */
 #define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
 
 const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
@@ -286,8 +286,7 @@ static bool is_unclear(const struct gate *gate)
         if (resource != RESOURCE_RSS && is_open(gate, resource)) {
             return true;
         }
-        others =
-            others || (resource != RESOURCE_RSS && gate->resources[resource].over);
+        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
     return gate->resources[RESOURCE_RSS].over && !others;
 }
@@ -344,14 +343,12 @@ static int limits_check(const struct gate *gate, struct failure *failure)
         const struct gate_resource *judged = &gate->resources[resource];
         any = any || judged->measured;
         if (judged->limit.asked && !judged->measured) {
-            return failure_set(failure, ENOTSUP,
-                               "a limit was asked for, but %s cannot be measured: "
-                               "%.200s%s; no verdict",
-                               resource_name(resource),
-                               gate_missing_reason(gate, resource),
-                               resource == RESOURCE_HEAP
-                                   ? ""
-                                   : "; --pid PID counts in /proc");
+            return failure_set(
+                failure, ENOTSUP,
+                "a limit was asked for, but %s cannot be measured: "
+                "%.200s%s; no verdict",
+                resource_name(resource), gate_missing_reason(gate, resource),
+                resource == RESOURCE_HEAP ? "" : "; --pid PID counts in /proc");
         }
     }
     if (!any) {

@@ -48,6 +48,7 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
 /* Takes a server that was opened, or is { 0 }. */
 void server_close(struct server *server);
 
+/* Fails also if the server needs_status and doesn't count all that can leak. */
 int server_status(struct server *server, struct status *ret_status,
                   struct failure *failure);
 

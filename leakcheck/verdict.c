@@ -3,13 +3,13 @@
  */
 #include "verdict.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NOISE_BYTES                                                                    \
     1024                /* heap per call that is no leak: a table grew, a log wrapped */
-#define NOISE_PART 0.02 /* of what is declared */
+#define NOISE_PART 0.02 /* of what churn is declared to allocate: its in-use is flat   \
+                         */
 #define PEAK_SHOWN 0.8  /* of what is declared: samples may miss the very top */
 #define PEAK_MENDED 0.2
 
@@ -263,14 +263,15 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
             return false;
         }
     }
-    double noise =
-        fmax((double)trial->declared.amount[RESOURCE_HEAP] * NOISE_PART, NOISE_BYTES);
-    noise += (double)trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
+    int64_t threads = trial->declared.amount[RESOURCE_THREADS];
+    double noise = NOISE_BYTES + (double)threads * THREAD_COST_BYTES;
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
     bool restless = trial->samples[0].heap_grows_alone;
     double growth = trial_heap_growth(trial);
-    if (!(restless && trial->info->kind == KIND_CHURN) && growth > noise) {
-        finding->clear = heap->grew_every_round;
+    /* Every byte is counted: what grows in each round is a leak, however small. */
+    bool creeps = !restless && threads == 0 && heap->grew_every_round;
+    if (!(restless && trial->info->kind == KIND_CHURN) && (creeps || growth > noise)) {
+        finding->clear = heap->grew_every_round && growth > noise;
         snprintf(finding->reason, sizeof(finding->reason),
                  "heap grew by %.0f bytes a call and did not come back", growth);
         return false;

@@ -9,16 +9,8 @@ import os
 import lab
 from lab import check, equal, test
 from small import Small
-from stand import Stand
+from stand import half, heap
 
-MAPS = "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
-PROFILE = (
-    "heap profile: 1: 100 [2: 300] @ heapprofile\n"
-    "1: 100 [2: 300] @ 0x1010\n#\t0x1010\tkeep+0x1\tx.c:3\n" + MAPS
-)
-THREADS = (
-    "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n\n--- Memory map: ---\n"
-)
 HUGE = 9 * 10**15  # the most that is read; 1025 of them overflow
 
 
@@ -49,22 +41,6 @@ def judge(*words, expect, limit=120):
     return output
 
 
-def half(name, leak, **changes):
-    """A stand-in for one half of a lab with one scenario; `leak` answers its calls."""
-    memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
-    status = {"server": name, "pid": 7, "memory": memory, "threads": 1, "fds": 1, "timers": 0}
-    scenario = {"name": "one", "kind": "permanent", "leaves": {"heap_bytes": 100}}
-    routes = {
-        "status": json.dumps(status),
-        "scenarios": json.dumps([scenario]),
-        "leak_one": leak,
-        "pprof_heap": PROFILE,
-        "debug_pprof_heap": PROFILE,
-        "debug_pprof_goroutine": THREADS,
-    }
-    return Stand(**routes | changes)
-
-
 def declares(amount, most=10**9):
     """A reply to /leak; after `most` calls the scenario fails."""
     calls = []
@@ -83,12 +59,12 @@ def first_sample_fails():
     for failing in ("leaky", "fixed"):
         asked = []
 
-        def heap(_, asked=asked):
+        def broken(_, asked=asked):
             asked.append(1)
-            return PROFILE if len(asked) == 1 else (500, "broken")
+            return heap(100) if len(asked) == 1 else (500, "broken")
 
         changes = {"leaky": {}, "fixed": {}}
-        changes[failing] = {"debug_pprof_heap": heap}
+        changes[failing] = {"debug_pprof_heap": broken}
         with half("leaky", declares(100), **changes["leaky"]) as leaky:
             with half("fixed", declares(100), **changes["fixed"]) as fixed:
                 output = judge(leaky.url, fixed.url, expect=2)

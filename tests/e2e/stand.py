@@ -1,7 +1,13 @@
 """A stand-in for a server that leakcheck judges, for the tests of what it is told."""
 
 import http.server
+import json
 import threading
+
+MAPS = "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
+THREADS = (
+    "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n\n--- Memory map: ---\n"
+)
 
 
 class Stand(http.server.ThreadingHTTPServer):
@@ -53,3 +59,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def heap(kept):
+    """A heap profile with so many bytes in use, by one function."""
+    row = f"1: {kept} [2: {kept + 200}] @"
+    return (
+        f"heap profile: {row} heapprofile\n{row} 0x1010\n#\t0x1010\tkeep+0x1\tx.c:3\n{MAPS}"
+    )
+
+
+def status(name, **changes):
+    """A /status as a half of the lab has it."""
+    memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
+    figures = {"server": name, "pid": 7, "memory": memory, "threads": 1, "fds": 1, "timers": 0}
+    return json.dumps(figures | changes)
+
+
+def half(name, leak, **changes):
+    """One half of a lab with one scenario; `leak` answers its calls."""
+    scenario = {"name": "one", "kind": "permanent", "leaves": {"heap_bytes": 100}}
+    routes = {
+        "status": status(name),
+        "scenarios": json.dumps([scenario]),
+        "leak_one": leak,
+        "pprof_heap": heap(100),
+        "debug_pprof_heap": heap(100),
+        "debug_pprof_goroutine": THREADS,
+    }
+    return Stand(**routes | changes)
