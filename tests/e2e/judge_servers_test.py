@@ -200,6 +200,14 @@ def coarse_samples():
         equal(judge(server, "--max-growth", "1M")[0], 0)
 
 
+@test("--pid of one of two processes that share the port is refused: any may answer")
+def shared_port():
+    with Small("--close", "plain", "--worker") as server:
+        status, output, _ = judge(server, "--pid", str(server.pid))
+        equal(status, 2, output)
+        check("listens on its port, too" in output, output)
+
+
 @test("a cache that fills is no leak; growth in every call is one")
 def cache_fills():
     with Small("--leak", "cache") as server:

@@ -13,6 +13,7 @@ import http.server
 import json
 import mmap
 import os
+import signal
 import socket
 import struct
 import sys
@@ -243,9 +244,16 @@ def main():
     parser.add_argument("--drip", default="")
     parser.add_argument("--vanish", default="")
     parser.add_argument("--leak", default="none")
+    parser.add_argument("--worker", action="store_true", help="a child serves")
     options = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    if options.worker:
+        if os.fork() > 0:
+            os.wait()
+            return
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     server.serve_forever()
 
 
