@@ -200,12 +200,12 @@ static bool is_open(const struct gate *gate, enum resource resource)
            judged->fit.slope > judged->limit.most;
 }
 
-/* In how many of the later rounds it grew. A cache that fills, or a pool, has stopped
- * by then. */
-static unsigned later_growths(const struct gate *gate, enum resource resource)
+/* In how many rounds after sample `first` it grew. */
+static size_t rounds_grown(const struct gate *gate, enum resource resource,
+                           size_t first)
 {
-    unsigned grown = 0;
-    for (size_t i = gate->rounds_first + 1; i < gate->sample_count; i++) {
+    size_t grown = 0;
+    for (size_t i = first + 1; i < gate->sample_count; i++) {
         grown += gate->samples[i].now.amount[resource] >
                  gate->samples[i - 1].now.amount[resource];
     }
@@ -218,21 +218,33 @@ static bool is_trend(const struct fit *fit, const struct limit *limit)
     return fit->slope - TREND_ERRORS * fit->slope_error > limit->most;
 }
 
-/* Whether what did not grow in every round still grew in the later half of twice the
- * rounds: more than once, or, where it moves by itself, as steadily as in all. */
-static bool goes_on(const struct gate *gate, enum resource resource)
+/* Whether what moves by itself grows all the same, by all rounds and by the later ones.
+ * Resident memory rises in steps, and falls seldom: there most rounds must show it. */
+static bool trend_goes_on(const struct gate *gate, enum resource resource,
+                          const struct fit *later)
 {
     const struct gate_resource *judged = &gate->resources[resource];
-    if (gate->sample_count <= gate->rounds_first + 1 || resource == RESOURCE_RSS) {
+    size_t rounds = gate->sample_count - 1;
+    if (resource == RESOURCE_RSS && rounds_grown(gate, resource, 0) * 4 < rounds * 3) {
         return false;
     }
-    struct fit later = fit_make(gate, resource, gate->rounds_first);
-    if (!is_exact(gate, resource)) {
-        return is_trend(&judged->fit, &judged->limit) &&
-               is_trend(&later, &judged->limit);
+    return is_trend(&judged->fit, &judged->limit) && is_trend(later, &judged->limit);
+}
+
+/* Whether what did not grow in every round still grew in the later half of twice the
+ * rounds, and more than once: a cache that fills, or a pool, has stopped by then. */
+static bool goes_on(const struct gate *gate, enum resource resource)
+{
+    size_t first = gate->rounds_first;
+    if (gate->sample_count <= first + 1) {
+        return false;
     }
-    return later_growths(gate, resource) >= 2 && later.change > 0 &&
-           later.slope > judged->limit.most;
+    struct fit later = fit_make(gate, resource, first);
+    if (!is_exact(gate, resource)) {
+        return trend_goes_on(gate, resource, &later);
+    }
+    return rounds_grown(gate, resource, first) >= 2 && later.change > 0 &&
+           later.slope > gate->resources[resource].limit.most;
 }
 
 /* How many calls it takes until growth at the limit is most probably among the samples
@@ -283,10 +295,11 @@ static bool is_unclear(const struct gate *gate)
     bool others = false;
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
-        if (resource != RESOURCE_RSS && is_open(gate, resource)) {
+        if (is_open(gate, resource)) {
             return true;
         }
-        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
+        others =
+            others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
     return gate->resources[RESOURCE_RSS].over && !others;
 }

@@ -173,6 +173,14 @@ def noise():
         equal(status, 0, output)
 
 
+@test("resident memory that leaks, and falls a little now and then, is found")
+def resident_steps():
+    with Small("--leak", "rss-steps") as server:
+        status, output, figures = judge(server, "--pid", str(server.pid))
+        equal(status, 1, output)
+        check(figures["resources"]["rss"]["over"], output)
+
+
 @test("growth now and then is a leak where it goes on, and else no verdict")
 def now_and_then():
     with Small("--leak", "third") as server:

@@ -56,11 +56,15 @@ def leak(what):
         kept.append(os.open("/dev/null", os.O_RDONLY))
     elif what == "timer":
         timer_leak()
-    elif what == "rss":
+    elif what in ("rss", "rss-steps"):
         part = mmap.mmap(-1, RSS_STEP)
         for offset in range(0, RSS_STEP, 4096):
             part[offset] = 1
         kept.append(part)
+        if what == "rss-steps" and calls % 24 == 0:
+            for part in kept[-8:]:
+                part.close()
+            del kept[-8:]
 
 
 def kept_bytes():
