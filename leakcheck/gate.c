@@ -372,15 +372,23 @@ static int limits_check(const struct gate *gate, struct failure *failure)
     return 0;
 }
 
-/* The program's own file must be where it was: a restart moves it. */
+static bool has_moved(const struct mapping *before, const struct mapping *after)
+{
+    return before->start != after->start && strcmp(before->path, after->path) == 0;
+}
+
+/* The program's own file must be what and where it was, and so must the highest mapping,
+ * most often the dynamic linker: a restart moves one of them at least. */
 static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
                          struct failure *failure)
 {
     const struct profile *base = &profiles->heap_base;
     const struct profile *last = &profiles->heap_last;
     if (base->mapping_count == 0 || last->mapping_count == 0 ||
-        (base->mappings[0].start == last->mappings[0].start &&
-         strcmp(base->mappings[0].path, last->mappings[0].path) == 0)) {
+        (strcmp(base->mappings[0].path, last->mappings[0].path) == 0 &&
+         !has_moved(&base->mappings[0], &last->mappings[0]) &&
+         !has_moved(&base->mappings[base->mapping_count - 1],
+                    &last->mappings[last->mapping_count - 1]))) {
         return 0;
     }
     return failure_set(failure, EPROTO,

@@ -262,6 +262,14 @@ def restarted():
         equal((judging.returncode, out), (2, ""), errors)
 
 
+@test("a restart that only the place of a library shows is no verdict")
+def restarted_in_place():
+    with Small("--heap", "sampled", "--leak", "heap", "--restart", "16") as server:
+        status, output, _ = judge(server)
+        equal(status, 2, output)
+        check("was restarted" in output, output)
+
+
 @test("allocated a call is printed where it was counted only")
 def allocations():
     with Small() as server:

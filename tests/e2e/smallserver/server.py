@@ -29,6 +29,7 @@ MAPS = (
     "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/common\n"
     "2000-3000 r-xp 00000000 08:01 2 /usr/lib/libx.so\n"
 )
+MAPS_MOVED = MAPS.replace("2000-3000", "5000-6000")
 
 VANISH_AFTER = 8  # answers
 
@@ -119,7 +120,7 @@ def heap_text():
         stacks += names()
     if options.heap == "huge":
         stacks = "".join(f"{line} 0x2010 0x1010 0x{n:x}\n" for n in range(5))
-    return f"heap profile: {line} {kind}\n{stacks}\n{MAPS}"
+    return f"heap profile: {line} {kind}\n{stacks}\n{MAPS_MOVED if options.restarted else MAPS}"
 
 
 def go_text():
@@ -175,6 +176,9 @@ def answer(path):
             return 404, "no more"
     if path == "/work":
         calls += 1
+        if calls == options.restart:
+            options.restart = calls = 0
+            options.restarted = True
         ends.append(time.monotonic())
         leak(options.leak)
         return 200, "done"
@@ -247,6 +251,8 @@ def main():
     parser.add_argument("--close", default="")
     parser.add_argument("--drip", default="")
     parser.add_argument("--vanish", default="")
+    parser.add_argument("--restart", type=int, help="looks new-born after so many calls")
+    parser.set_defaults(restarted=False)
     parser.add_argument("--leak", default="none")
     parser.add_argument("--worker", action="store_true", help="a child serves")
     options = parser.parse_args()
