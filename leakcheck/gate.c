@@ -298,8 +298,7 @@ static bool is_unclear(const struct gate *gate)
         if (is_open(gate, resource)) {
             return true;
         }
-        others =
-            others || (resource != RESOURCE_RSS && gate->resources[resource].over);
+        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
     return gate->resources[RESOURCE_RSS].over && !others;
 }
@@ -377,8 +376,8 @@ static bool has_moved(const struct mapping *before, const struct mapping *after)
     return before->start != after->start && strcmp(before->path, after->path) == 0;
 }
 
-/* The program's own file must be what and where it was, and so must the highest mapping,
- * most often the dynamic linker: a restart moves one of them at least. */
+/* The program's own file must be what and where it was, and so must the highest
+ * mapping, most often the dynamic linker: a restart moves one of them at least. */
 static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
                          struct failure *failure)
 {

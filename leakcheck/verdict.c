@@ -7,10 +7,11 @@
 #include <string.h>
 
 #define NOISE_BYTES                                                                    \
-    1024                /* heap per call that is no leak: a table grew, a log wrapped */
-#define NOISE_PART 0.02 /* of what churn is declared to allocate: its in-use is flat   \
-                         */
-#define PEAK_SHOWN 0.8  /* of what is declared: samples may miss the very top */
+    1024 /* heap per call that is no leak: a table grew, a log wrapped */
+#define NOISE_PART                                                                     \
+    0.02               /* of what churn is declared to allocate: its in-use is flat    \
+                        */
+#define PEAK_SHOWN 0.8 /* of what is declared: samples may miss the very top */
 #define PEAK_MENDED 0.2
 
 const char *picture_sentence(enum picture picture)
