@@ -12,7 +12,7 @@
     0.02               /* of what churn is declared to allocate: its in-use is flat    \
                         */
 #define PEAK_SHOWN 0.8 /* of what is declared: samples may miss the very top */
-#define PEAK_MENDED 0.2
+#define PEAK_LEFT 0.2  /* of what is declared: a fix may hold, or allocate, so much */
 
 const char *picture_sentence(enum picture picture)
 {
@@ -94,6 +94,13 @@ double verdict_measured(const struct trial *trial, enum resource resource)
     return trial->fits[resource].slope;
 }
 
+/* What a call of churn allocates, libraries included: a fix that lets a library do it
+ * is none. */
+static double churn_remaining(const struct trial *trial)
+{
+    return trial->heap_per_call + trial->library_per_call;
+}
+
 double verdict_remaining(const struct trial *trial, enum resource resource)
 {
     if (trial->info->kind == KIND_TEMPORARY) {
@@ -102,7 +109,7 @@ double verdict_remaining(const struct trial *trial, enum resource resource)
     if (resource == RESOURCE_HEAP) {
         return trial_heap_growth(trial);
     }
-    return resource == RESOURCE_TOTAL ? trial->heap_per_call
+    return resource == RESOURCE_TOTAL ? churn_remaining(trial)
                                       : trial->fits[resource].slope;
 }
 
@@ -288,7 +295,7 @@ struct finding verdict_fixed(const struct trial *trial)
     for (int i = RESOURCE_HEAP; i <= RESOURCE_RSS && finding.good; i++) {
         double held = (double)info->holds.amount[i];
         double peak = (double)trial_peak_most(trial, (enum resource)i);
-        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_MENDED) {
+        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_LEFT) {
             finding.good = false;
             snprintf(finding.reason, sizeof(finding.reason),
                      "a call still holds %.0f of %s at its peak", peak,
@@ -296,10 +303,10 @@ struct finding verdict_fixed(const struct trial *trial)
         }
     }
     if (finding.good && info->kind == KIND_CHURN &&
-        trial->heap_per_call > (double)info->allocates_bytes * PEAK_MENDED) {
+        churn_remaining(trial) > (double)info->allocates_bytes * PEAK_LEFT) {
         finding.good = false;
         snprintf(finding.reason, sizeof(finding.reason),
-                 "a call still allocates %.0f bytes", trial->heap_per_call);
+                 "a call still allocates %.0f bytes", churn_remaining(trial));
     }
     enum resource resource = verdict_resource(info);
     finding.ratio =

@@ -48,6 +48,30 @@ def keeps_little():
         check("1 of 1 leaks shown" in done.stdout, done.stdout)
 
 
+def churning(name, step, library):
+    """A half that allocates `step` bytes with each call, and keeps none."""
+    calls = []
+
+    def leak(_):
+        calls.append(1)
+        return json.dumps({"declared": {}})
+
+    def profile(_):
+        return heap(100, 200 + step * len(calls), library)
+
+    scenario = {"kind": "churn", "leaves": {}, "allocates_bytes": 4 * DECLARED}
+    return half(name, leak, scenario, pprof_heap=profile, debug_pprof_heap=profile)
+
+
+@test("churn that a library does for the fixed half is churn")
+def library_churns():
+    for step, expect in ((0, 0), (4 * DECLARED, 1)):
+        leaky = churning("leaky", 4 * DECLARED, False)
+        with leaky, churning("fixed", step, True) as fixed:
+            done = lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+        equal(done.returncode, expect, done.stdout + done.stderr)
+
+
 @test("a fixed half that stops counting in the middle is no verdict")
 def stops_counting():
     asked = []

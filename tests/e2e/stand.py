@@ -4,7 +4,10 @@ import http.server
 import json
 import threading
 
-MAPS = "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
+MAPS = (
+    "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
+    "2000-3000 r-xp 0 08:01 2 /usr/lib/libx.so\n"
+)
 THREADS = (
     "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n\n--- Memory map: ---\n"
 )
@@ -61,12 +64,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def heap(kept):
-    """A heap profile with so many bytes in use, by one function."""
-    row = f"1: {kept} [2: {kept + 200}] @"
-    return (
-        f"heap profile: {row} heapprofile\n{row} 0x1010\n#\t0x1010\tkeep+0x1\tx.c:3\n{MAPS}"
-    )
+def heap(kept, allocated=None, library=False):
+    """A heap profile with so many bytes in use and ever allocated, by one function, or by
+    a library that it calls."""
+    total = kept + 200 if allocated is None else allocated
+    row = f"1: {kept} [2: {total}] @"
+    stack, names = " 0x1010\n", "#\t0x1010\tkeep+0x1\tx.c:3\n"
+    if library:
+        stack, names = " 0x2010" + stack, "#\t0x2010\tlibx_copy+0x1\n" + names
+    return f"heap profile: {row} heapprofile\n{row}{stack}{names}{MAPS}"
 
 
 def status(name, **changes):
@@ -76,9 +82,10 @@ def status(name, **changes):
     return json.dumps(figures | changes)
 
 
-def half(name, leak, **changes):
+def half(name, leak, scenario=None, **changes):
     """One half of a lab with one scenario; `leak` answers its calls."""
-    scenario = {"name": "one", "kind": "permanent", "leaves": {"heap_bytes": 100}}
+    plain = {"name": "one", "kind": "permanent", "leaves": {"heap_bytes": 100}}
+    scenario = plain | (scenario or {})
     routes = {
         "status": status(name),
         "scenarios": json.dumps([scenario]),
