@@ -110,12 +110,19 @@ static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
     return result;
 }
 
+/* The thread profile only tells where threads wait: a server need not have one, and
+ * once it fails it is not asked again. */
 static int profiles_take(struct gate *gate, struct profile *heap,
                          struct profile *threads, struct failure *failure)
 {
-    int result = server_heap(&gate->server, true, heap, failure);
-    if (result == 0 && gate->server.threads_path != NULL) {
-        result = server_threads(&gate->server, threads, failure);
+    struct server *server = &gate->server;
+    struct failure why = {""};
+    int result = server_heap(server, true, heap, failure);
+    if (result == 0 && server->threads_path != NULL &&
+        server_threads(server, threads, &why) < 0) {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
     }
     return result;
 }

@@ -125,6 +125,16 @@ def one_source():
                 right(judge(server, *words), measured, leak)
 
 
+@test("a thread profile that fails is missed by no count of /proc")
+def no_thread_profile():
+    for answers in ("1", "2"):  # the baseline's fails, or the last
+        options = ("--threads", "--vanish", "/debug/pprof/goroutine", "--vanish-after", answers)
+        with Small(*options, "--leak", "thread") as server:
+            done = judge(server, "--pid", str(server.pid))
+            right(done, ALL, "thread")
+            equal(done[2]["resources"]["threads"]["blamed"], None)
+
+
 @test("a limit on what cannot be measured is no verdict")
 def limit_not_measured():
     for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):

@@ -31,8 +31,6 @@ MAPS = (
 )
 MAPS_MOVED = MAPS.replace("2000-3000", "5000-6000")
 
-VANISH_AFTER = 8  # answers
-
 options = None
 calls = 0
 answers = 0  # of the path that vanishes
@@ -172,7 +170,7 @@ def answer(path):
     global calls, answers
     if path == options.vanish:
         answers += 1
-        if answers > VANISH_AFTER:
+        if answers > options.vanish_after:
             return 404, "no more"
     if path == "/work":
         calls += 1
@@ -250,7 +248,8 @@ def main():
     parser.add_argument("--threads", action="store_true")
     parser.add_argument("--close", default="")
     parser.add_argument("--drip", default="")
-    parser.add_argument("--vanish", default="")
+    parser.add_argument("--vanish", default="", help="a path that is gone after a while")
+    parser.add_argument("--vanish-after", type=int, default=8, help="answers")
     parser.add_argument("--restart", type=int, help="looks new-born after so many calls")
     parser.set_defaults(restarted=False)
     parser.add_argument("--leak", default="none")
