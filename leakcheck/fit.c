@@ -20,17 +20,23 @@ struct fit fit_rounds(const int64_t *calls, const int64_t *values, size_t count)
     }
     double xy = 0;
     double xx = 0;
+    double yy = 0;
     fit.grew_every_round = true;
     for (size_t i = 0; i < count; i++) {
         double x = (double)(calls[i] - calls[0]) - mean_x;
         double y = (double)(values[i] - values[0]) - mean_y;
         xy += x * y;
         xx += x * x;
+        yy += y * y;
         if (i > 0 && values[i] <= values[i - 1]) {
             fit.grew_every_round = false;
         }
     }
     fit.slope = xx > 0 ? xy / xx : 0;
+    /* What the line leaves of the values is noise. */
+    double noise = fmax(yy - fit.slope * xy, 0);
+    fit.slope_error =
+        count > 2 && xx > 0 ? sqrt(noise / (double)(count - 2) / xx) : INFINITY;
     fit.change = values[count - 1] - values[0];
     return fit;
 }

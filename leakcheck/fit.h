@@ -11,6 +11,7 @@
 
 struct fit {
     double slope;          /* growth per call: least squares over the rounds */
+    double slope_error;    /* its standard error; infinite with two samples */
     int64_t change;        /* last sample less first */
     bool grew_every_round; /* a leak does; a cache that fills, or noise, does not */
 };

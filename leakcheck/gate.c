@@ -4,6 +4,8 @@
 #include "gate.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,8 @@
 #define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
 #define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
 #define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
+#define TREND_ERRORS 3    /* of that many standard errors a slope is no chance */
+#define SAMPLES_WANTED 10 /* of the heap, from growth at the limit */
 #define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
 
 const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
@@ -60,11 +64,9 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
                         struct failure *failure)
 {
     struct settle_rule rule = settle_rule_any(&gate->server);
-    if (gate->sample_count > 0) {
-        rule.at_most = gate->samples[0].now;
-        rule.at_most.amount[RESOURCE_HEAP] += rule.heap_jitter;
-        rule.patience_ms = gate->late ? LATE_PATIENCE_MS : SETTLE_PATIENCE_MS;
-    }
+    rule.at_most = gate->sample_count > 0 ? gate->samples[0].now : gate->idle;
+    rule.at_most.amount[RESOURCE_HEAP] += rule.heap_jitter;
+    rule.patience_ms = gate->late ? LATE_PATIENCE_MS : SETTLE_PATIENCE_MS;
     int result = settle(&gate->server, &rule, ret_sample, failure);
     if (result == 0 && gate->sample_count > 0) {
         gate->late = gate->late || !settle_arrived(&rule, ret_sample);
@@ -108,12 +110,19 @@ static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
     return result;
 }
 
+/* The thread profile only tells where threads wait: a server need not have one, and
+ * once it fails it is not asked again. */
 static int profiles_take(struct gate *gate, struct profile *heap,
                          struct profile *threads, struct failure *failure)
 {
-    int result = server_heap(&gate->server, true, heap, failure);
-    if (result == 0 && gate->server.threads_path != NULL) {
-        result = server_threads(&gate->server, threads, failure);
+    struct server *server = &gate->server;
+    struct failure why = {""};
+    int result = server_heap(server, true, heap, failure);
+    if (result == 0 && server->threads_path != NULL &&
+        server_threads(server, threads, &why) < 0) {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
     }
     return result;
 }
@@ -124,13 +133,19 @@ static bool allocations_are_counted(const struct profile *profile)
     return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
 }
 
-/* The first sample, once first-time costs are behind. What the server allocates only
- * because it is sampled is found out, so that the calls are not charged with it. */
+/* The first sample, once first-time costs are behind, and the work that the first calls
+ * started is over: a baseline that holds it is too high, and hides a leak. What the
+ * server allocates only because it is sampled is found out, so that the calls are not
+ * charged with it. */
 static int baseline_take(struct gate *gate, const char *path,
                          struct gate_profiles *profiles, struct failure *failure)
 {
     struct sample sampling;
-    int result = calls_make(gate, path, WARM_UP_CALLS, failure);
+    int result = sample_take(&gate->server, &sampling, false, NULL, failure);
+    if (result == 0) {
+        gate->idle = sampling.now;
+        result = calls_make(gate, path, WARM_UP_CALLS, failure);
+    }
     if (result == 0) {
         result = round_sample(gate, failure);
     }
@@ -144,8 +159,11 @@ static int baseline_take(struct gate *gate, const char *path,
         result =
             profiles_take(gate, &profiles->heap_base, &profiles->threads_base, failure);
     }
-    gate->counts_allocations =
-        result == 0 && allocations_are_counted(&profiles->heap_base);
+    if (result == 0) {
+        const struct profile *heap = &profiles->heap_base;
+        gate->counts_allocations = allocations_are_counted(heap);
+        gate->heap_period = heap->format == PROFILE_SAMPLED ? heap->period : 1;
+    }
     return result;
 }
 
@@ -163,7 +181,7 @@ static struct fit fit_make(const struct gate *gate, enum resource resource,
     return fit_rounds(calls, values, count);
 }
 
-static bool is_measured(const struct gate *gate, enum resource resource)
+static bool is_counted(const struct gate *gate, enum resource resource)
 {
     for (size_t i = 0; i < gate->sample_count; i++) {
         if (gate->samples[i].now.amount[resource] == UNKNOWN) {
@@ -173,7 +191,7 @@ static bool is_measured(const struct gate *gate, enum resource resource)
     return gate->sample_count > 0;
 }
 
-/* Whether every unit is counted, so that any growth is real: Go's heap and resident
+/* Whether each unit is counted, so that any growth is real: Go's heap and resident
  * memory move by themselves. */
 static bool is_exact(const struct gate *gate, enum resource resource)
 {
@@ -181,22 +199,84 @@ static bool is_exact(const struct gate *gate, enum resource resource)
            (resource != RESOURCE_HEAP || !gate->server.is_go);
 }
 
+/* Whether it grew by more than the limit, if not in every round. */
+static bool is_open(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    return is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
+           judged->fit.slope > judged->limit.most;
+}
+
+/* In how many rounds after sample `first` it grew. */
+static size_t rounds_grown(const struct gate *gate, enum resource resource,
+                           size_t first)
+{
+    size_t grown = 0;
+    for (size_t i = first + 1; i < gate->sample_count; i++) {
+        grown += gate->samples[i].now.amount[resource] >
+                 gate->samples[i - 1].now.amount[resource];
+    }
+    return grown;
+}
+
+/* Whether the slope is over the limit by more than chance makes it. */
+static bool is_trend(const struct fit *fit, const struct limit *limit)
+{
+    return fit->slope - TREND_ERRORS * fit->slope_error > limit->most;
+}
+
+/* Whether what moves by itself grows all the same, by all rounds and by the later ones.
+ * Resident memory rises in steps, and falls seldom: there most rounds must show it. */
+static bool trend_goes_on(const struct gate *gate, enum resource resource,
+                          const struct fit *later)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    size_t rounds = gate->sample_count - 1;
+    if (resource == RESOURCE_RSS && rounds_grown(gate, resource, 0) * 4 < rounds * 3) {
+        return false;
+    }
+    return is_trend(&judged->fit, &judged->limit) && is_trend(later, &judged->limit);
+}
+
 /* Whether what did not grow in every round still grew in the later half of twice the
  * rounds, and more than once: a cache that fills, or a pool, has stopped by then. */
 static bool goes_on(const struct gate *gate, enum resource resource)
 {
     size_t first = gate->rounds_first;
-    unsigned grown = 0;
-    if (gate->sample_count <= first + 1 || !is_exact(gate, resource)) {
+    if (gate->sample_count <= first + 1) {
         return false;
     }
-    for (size_t i = first + 1; i < gate->sample_count; i++) {
-        grown += gate->samples[i].now.amount[resource] >
-                 gate->samples[i - 1].now.amount[resource];
-    }
     struct fit later = fit_make(gate, resource, first);
-    return grown >= 2 && later.change > 0 &&
+    if (!is_exact(gate, resource)) {
+        return trend_goes_on(gate, resource, &later);
+    }
+    return rounds_grown(gate, resource, first) >= 2 && later.change > 0 &&
            later.slope > gate->resources[resource].limit.most;
+}
+
+/* How many calls it takes until growth at the limit is most probably among the samples
+ * of the heap, however small the blocks. */
+static double calls_needed(const struct gate *gate)
+{
+    double limit = fmax(gate->resources[RESOURCE_HEAP].limit.most, 1);
+    return gate->heap_period == 1 ? 0
+                                  : SAMPLES_WANTED * (double)gate->heap_period / limit;
+}
+
+/* A heap profile that takes samples may have missed what is not over the limit. */
+static void heap_judge(struct gate *gate)
+{
+    struct gate_resource *heap = &gate->resources[RESOURCE_HEAP];
+    double calls = (double)gate->samples[gate->sample_count - 1].calls;
+    double needed = calls_needed(gate);
+    gate->heap_reason[0] = '\0';
+    if (heap->measured && !heap->over && calls < needed) {
+        heap->measured = false;
+        snprintf(gate->heap_reason, sizeof(gate->heap_reason),
+                 "its profile takes one sample in %" PRId64 " bytes, which needs %.0f "
+                 "calls for that limit, and there were %.0f (--rounds, --calls)",
+                 gate->heap_period, ceil(needed), calls);
+    }
 }
 
 static void resources_judge(struct gate *gate)
@@ -204,13 +284,15 @@ static void resources_judge(struct gate *gate)
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
         struct gate_resource *judged = &gate->resources[resource];
-        judged->measured = is_measured(gate, resource);
+        judged->measured = is_counted(gate, resource);
+        judged->over = false;
         if (judged->measured) {
             judged->fit = fit_make(gate, resource, 0);
             judged->over = judged->fit.slope > judged->limit.most &&
                            (judged->fit.grew_every_round || goes_on(gate, resource));
         }
     }
+    heap_judge(gate);
 }
 
 /* Whether more rounds can tell what these left open: a growth that paused, or resident
@@ -219,14 +301,33 @@ static bool is_unclear(const struct gate *gate)
 {
     bool others = false;
     for (size_t i = 0; i < gate_judged_count; i++) {
-        const struct gate_resource *judged = &gate->resources[gate_judged[i]];
-        others = others || (judged->over && gate_judged[i] != RESOURCE_RSS);
-        if (judged->measured && !judged->over && is_exact(gate, gate_judged[i]) &&
-            judged->fit.change > 0 && judged->fit.slope > judged->limit.most) {
+        enum resource resource = gate_judged[i];
+        if (is_open(gate, resource)) {
             return true;
         }
+        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
     return gate->resources[RESOURCE_RSS].over && !others;
+}
+
+/* What grew in the first rounds, and once more in the later ones, is neither known to
+ * go on nor to have stopped: a slow leak looks like that, and so does a slow pool. */
+static int clarity_check(const struct gate *gate, struct failure *failure)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        const struct gate_resource *judged = &gate->resources[resource];
+        struct fit later = fit_make(gate, resource, gate->rounds_first);
+        if (is_open(gate, resource) && is_exact(gate, resource) && later.change > 0 &&
+            later.slope > judged->limit.most) {
+            return failure_set(failure, EPROTO,
+                               "%s of %s grew now and then, and in the later calls "
+                               "once: a slow leak, or a pool that fills; give more "
+                               "--calls; no verdict",
+                               resource_name(resource), gate->server.http.base);
+        }
+    }
+    return 0;
 }
 
 bool gate_is_over(const struct gate *gate)
@@ -242,38 +343,58 @@ bool gate_is_over(const struct gate *gate)
 const char *gate_missing_reason(const struct gate *gate, enum resource resource)
 {
     const struct server *server = &gate->server;
-    if (resource == RESOURCE_THREADS && server->threads_reason[0] != '\0') {
+    if (resource == RESOURCE_HEAP) {
+        return gate->heap_reason;
+    }
+    if (resource == RESOURCE_THREADS && server->threads_by_profile) {
         return server->threads_reason;
     }
     return server->status_reason[0] == '\0' ? "/status does not count it"
                                             : server->status_reason;
 }
 
-/* A limit that cannot be judged is no limit. */
+/* A limit that cannot be judged is no limit, and a verdict on nothing is none. */
 static int limits_check(const struct gate *gate, struct failure *failure)
 {
+    bool any = false;
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
-        if (gate->resources[resource].limit.asked && !is_measured(gate, resource)) {
-            return failure_set(failure, ENOTSUP,
-                               "a limit was asked for, but %s cannot be measured: "
-                               "%.200s; --pid PID counts in /proc; no verdict",
-                               resource_name(resource),
-                               gate_missing_reason(gate, resource));
+        const struct gate_resource *judged = &gate->resources[resource];
+        any = any || judged->measured;
+        if (judged->limit.asked && !judged->measured) {
+            return failure_set(
+                failure, ENOTSUP,
+                "a limit was asked for, but %s cannot be measured: "
+                "%.200s%s; no verdict",
+                resource_name(resource), gate_missing_reason(gate, resource),
+                resource == RESOURCE_HEAP ? "" : "; --pid PID counts in /proc");
         }
+    }
+    if (!any) {
+        return failure_set(failure, ENOTSUP,
+                           "nothing of %s could be measured: heap: %.200s; no verdict",
+                           gate->server.http.base, gate->heap_reason);
     }
     return 0;
 }
 
-/* The program's own file must be where it was: a restart moves it. */
+static bool has_moved(const struct mapping *before, const struct mapping *after)
+{
+    return before->start != after->start && strcmp(before->path, after->path) == 0;
+}
+
+/* The program's own file must be what and where it was, and so must the highest
+ * mapping, most often the dynamic linker: a restart moves one of them at least. */
 static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
                          struct failure *failure)
 {
     const struct profile *base = &profiles->heap_base;
     const struct profile *last = &profiles->heap_last;
     if (base->mapping_count == 0 || last->mapping_count == 0 ||
-        (base->mappings[0].start == last->mappings[0].start &&
-         strcmp(base->mappings[0].path, last->mappings[0].path) == 0)) {
+        (strcmp(base->mappings[0].path, last->mappings[0].path) == 0 &&
+         !has_moved(&base->mappings[0], &last->mappings[0]) &&
+         !has_moved(&base->mappings[base->mapping_count - 1],
+                    &last->mappings[last->mapping_count - 1]))) {
         return 0;
     }
     return failure_set(failure, EPROTO,
@@ -281,29 +402,47 @@ static int restart_check(const struct gate *gate, const struct gate_profiles *pr
                        gate->server.http.base);
 }
 
-/* All rounds, and as many again where the first leave it open. */
-static int rounds_run(struct gate *gate, const struct options *options,
-                      struct gate_profiles *profiles, struct failure *failure)
+/* What cannot be counted is known with the first sample. */
+static int baseline_check(struct gate *gate, struct failure *failure)
 {
-    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
-    int result = baseline_take(gate, options->drive, profiles, failure);
-    if (result == 0) {
-        result = limits_check(gate, failure);
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        gate->resources[gate_judged[i]].measured = is_counted(gate, gate_judged[i]);
     }
-    if (result == 0) {
-        result = rounds_drive(gate, options->drive, rounds, failure);
-    }
+    return limits_check(gate, failure);
+}
+
+/* All rounds, and as many again where the first leave it open. */
+static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
+                      struct failure *failure)
+{
+    int result = rounds_drive(gate, path, rounds, failure);
     if (result < 0) {
         return result;
     }
     gate->rounds_first = rounds;
     resources_judge(gate);
     if (is_unclear(gate)) {
-        result = rounds_drive(gate, options->drive, rounds, failure);
+        result = rounds_drive(gate, path, rounds, failure);
+        if (result < 0) {
+            return result;
+        }
         resources_judge(gate);
     }
+    result = limits_check(gate, failure);
+    return result == 0 && !gate_is_over(gate) ? clarity_check(gate, failure) : result;
+}
+
+/* All that is measured, with the profiles from before and after. */
+static int gate_measure(struct gate *gate, const struct options *options,
+                        struct gate_profiles *profiles, struct failure *failure)
+{
+    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
+    int result = baseline_take(gate, options->drive, profiles, failure);
     if (result == 0) {
-        result = limits_check(gate, failure);
+        result = baseline_check(gate, failure);
+    }
+    if (result == 0) {
+        result = rounds_run(gate, options->drive, rounds, failure);
     }
     if (result == 0) {
         result =
@@ -416,7 +555,7 @@ int gate_run(struct gate *gate, const struct options *options, struct failure *f
     int result = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
                                        : gate_open(gate, options, deadline_ms, failure);
     if (result == 0) {
-        result = rounds_run(gate, options, &profiles, failure);
+        result = gate_measure(gate, options, &profiles, failure);
     }
     if (result == 0) {
         picture_choose(gate);

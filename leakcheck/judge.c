@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
 #include "clock.h"
 #include "drive.h"
 #include "names.h"
@@ -172,9 +173,9 @@ static void counts_check(const struct side *side, const struct resources *now,
             }
             int64_t base = trial->samples[0].now.amount[i];
             first = base < first ? base : first;
-            growth += trial->fits[i].change;
+            growth = amount_add(growth, trial->fits[i].change);
         }
-        ret_stay[i] = first == INT64_MAX || now->amount[i] >= first + growth;
+        ret_stay[i] = first == INT64_MAX || now->amount[i] >= amount_add(first, growth);
     }
 }
 
@@ -262,12 +263,9 @@ static int scenarios_choose(struct side *side, const struct judge_order *order,
     return 0;
 }
 
-/* Everything that the lab's servers leak must be counted, or "the fix holds" would be
- * said of what nobody looked at. */
+/* A server of the lab has a /status, and from now on there is no verdict without. */
 static int status_check(struct side *side, struct failure *failure)
 {
-    static const enum resource needed[] = {RESOURCE_HEAP, RESOURCE_THREADS,
-                                           RESOURCE_FDS, RESOURCE_TIMERS, RESOURCE_RSS};
     struct status status;
     if (!side->server.has_status) {
         return failure_set(failure, EPROTO,
@@ -276,14 +274,7 @@ static int status_check(struct side *side, struct failure *failure)
                            side->server.http.base);
     }
     side->server.needs_status = true;
-    int result = server_status(&side->server, &status, failure);
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && result == 0; i++) {
-        if (status.now.amount[needed[i]] == UNKNOWN) {
-            result = failure_set(failure, EPROTO, "/status of %s does not count: %s",
-                                 side->server.http.base, resource_name(needed[i]));
-        }
-    }
-    return result;
+    return server_status(&side->server, &status, failure);
 }
 
 static int side_open(struct side *side, const struct judge_order *order,

@@ -78,6 +78,16 @@ static void counts_scale(int64_t *objects, int64_t *bytes, double period)
     *bytes = scaled(*bytes, factor);
 }
 
+/* The header of a sampled profile adds up samples of all sizes: one large block among
+ * them makes every small one look as if it stood for itself alone. */
+static void totals_sum(struct profile *profile)
+{
+    profile->totals = (struct amounts){0};
+    for (size_t i = 0; i < profile->count; i++) {
+        amounts_add(&profile->totals, &profile->records[i].amounts);
+    }
+}
+
 /* "# HeapAlloc = 123" of Go's runtime.MemStats: exact, where the stacks are samples. */
 static void memstats_read(struct span line, struct amounts *totals,
                           struct heap_end *end)
@@ -169,11 +179,11 @@ int profile_parse_heap(struct profile *ret_profile, const char *text, size_t len
                            "server with TCMALLOC_SAMPLE_PARAMETER=524288");
     }
     reader.profile.format = header.format;
-    counts_scale(&reader.profile.totals.inuse_objects,
-                 &reader.profile.totals.inuse_bytes, header.period);
-    counts_scale(&reader.profile.totals.alloc_objects,
-                 &reader.profile.totals.alloc_bytes, header.period);
+    reader.profile.period = (int64_t)header.period;
     int result = body_read(&reader, &header, &end, failure);
+    if (header.format == PROFILE_SAMPLED) {
+        totals_sum(&reader.profile);
+    }
     bool whole = header.format == PROFILE_GO_HEAP
                      ? end.has_heap_alloc && end.has_total_alloc
                      : end.seen;

@@ -14,8 +14,8 @@
 #include "clock.h"
 
 #define SOCKETS_MAX 64
-#define LOOKS 4
-#define LOOK_PAUSE_MS 50
+#define LOOKS 20 /* for the owner of a connection that comes or goes */
+#define LOOK_PAUSE_MS 10
 #define TCP_ESTABLISHED 0x01
 #define TCP_LISTEN 0x0a
 
@@ -230,28 +230,70 @@ static int holds_any(int pid, const unsigned long *inodes, size_t count,
     return 0;
 }
 
+/* Another process that holds one of the sockets, as far as this user may look; 0 if
+ * there is none. */
+static int other_holder(int pid, const unsigned long *inodes, size_t count)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    int other = 0;
+    while (directory != NULL && other == 0 && (entry = readdir(directory)) != NULL) {
+        int found = atoi(entry->d_name);
+        bool holds = false;
+        if (found > 0 && found != pid && holds_any(found, inodes, count, &holds) == 0 &&
+            holds) {
+            other = found;
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return other;
+}
+
+/* Looks once. *ret_again: the connection is there, but not with the process; it may
+ * just be about to be accepted, or closed. */
+static int serves_now(const struct process *process, unsigned port,
+                      unsigned client_port, bool *ret_serves, bool *ret_again,
+                      struct failure *failure)
+{
+    int pid = process->pid;
+    struct sockets sockets = {0};
+    sockets_read(pid, port, client_port, &sockets);
+    bool open = sockets.connected_count > 0;
+    int result =
+        holds_any(pid, open ? sockets.connected : sockets.listening,
+                  open ? sockets.connected_count : sockets.listening_count, ret_serves);
+    *ret_again = open && result == 0 && !*ret_serves;
+    if (result < 0) {
+        return failure_set(failure, -result,
+                           "--pid %d: cannot look into the process (%s); run leakcheck "
+                           "as its user",
+                           pid, strerror(-result));
+    }
+    int other = open || !*ret_serves
+                    ? 0
+                    : other_holder(pid, sockets.listening, sockets.listening_count);
+    if (other != 0) {
+        return failure_set(failure, EINVAL,
+                           "--pid %d: process %d listens on its port, too, and with a "
+                           "connection for each request any of them may answer; run "
+                           "the server as one process",
+                           pid, other);
+    }
+    return 0;
+}
+
 int process_serves(const struct process *process, unsigned port, unsigned client_port,
                    bool *ret_serves, struct failure *failure)
 {
-    *ret_serves = false;
-    /* A server may close the connection between the two looks: then it is gone from the
-     * table the next time. */
-    for (int look = 0; look < LOOKS && !*ret_serves; look++) {
-        struct sockets sockets = {0};
-        sockets_read(process->pid, port, client_port, &sockets);
-        bool open = sockets.connected_count > 0;
-        int result = holds_any(
-            process->pid, open ? sockets.connected : sockets.listening,
-            open ? sockets.connected_count : sockets.listening_count, ret_serves);
-        if (result < 0) {
-            return failure_set(failure, -result,
-                               "--pid %d: cannot look into the process (%s); run "
-                               "leakcheck as its user",
-                               process->pid, strerror(-result));
-        }
-        if (!*ret_serves) {
+    bool again = true;
+    int result = 0;
+    for (int i = 0; i < LOOKS && again && result == 0; i++) {
+        if (i > 0) {
             clock_sleep_ms(LOOK_PAUSE_MS);
         }
+        result = serves_now(process, port, client_port, ret_serves, &again, failure);
     }
-    return 0;
+    return result;
 }

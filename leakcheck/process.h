@@ -26,8 +26,8 @@ int process_read(const struct process *process, struct resources *resources,
                  struct failure *failure);
 
 /* Whether the process serves TCP port `port`: it holds the other end of a connection
- * from our port `client_port`, or, where that has been closed, it listens. Returns 0 or
- * -errno. */
+ * from our port `client_port`, or, where that has been closed, it listens. Returns 0,
+ * -EINVAL if other processes listen too, so that any may answer, or -errno. */
 int process_serves(const struct process *process, unsigned port, unsigned client_port,
                    bool *ret_serves, struct failure *failure);
 

@@ -60,7 +60,9 @@ enum profile_format {
 /* Lives in memory that the caller owns; { 0 } is empty. */
 struct profile {
     enum profile_format format;
-    struct amounts totals;  /* of the header or MemStats: all stacks, listed or not */
+    int64_t period;         /* bytes between two samples; 1: every allocation */
+    struct amounts totals;  /* of the header or MemStats: all stacks, listed or not; of
+                               samples: the sum of the stacks, each scaled by itself */
     struct record *records; /* in the order of their addresses */
     size_t count;
     struct mapping *mappings; /* in the order of their addresses */

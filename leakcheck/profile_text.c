@@ -365,7 +365,7 @@ int reader_refuse_start(const struct profile_reader *reader, struct span text,
         reader->kind, length > 40 ? 40 : (int)length, length == 0 ? "" : text.at);
 }
 
-static void amounts_add(struct amounts *sum, const struct amounts *more)
+void amounts_add(struct amounts *sum, const struct amounts *more)
 {
     sum->inuse_objects = amount_add(sum->inuse_objects, more->inuse_objects);
     sum->inuse_bytes = amount_add(sum->inuse_bytes, more->inuse_bytes);

@@ -65,6 +65,9 @@ int reader_refuse(const struct profile_reader *reader, int error,
 int reader_refuse_start(const struct profile_reader *reader, struct span text,
                         const char *start, struct failure *failure);
 
+/* Adds the amounts; a sum stops at AMOUNT_MAX. */
+void amounts_add(struct amounts *sum, const struct amounts *more);
+
 /* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,
  * joins those with equal stacks, and hands the profile over; -EPROTO if an amount is
  * too large to work with. A failure, which has been told: releases the profile. */

@@ -48,11 +48,17 @@ static int status_take(struct server *server, struct sample *sample,
     return 0;
 }
 
-/* How many threads the thread profile counts; goroutines, in a Go program. */
+/* How many threads the thread profile counts; goroutines, in a Go program. Where it
+ * fails, threads are not measured any more: another count in its place could hide that
+ * they grew. */
 static void threads_take(struct server *server, struct sample *sample)
 {
     struct profile profile = {0};
     struct failure why = {""};
+    sample->now.amount[RESOURCE_THREADS] = UNKNOWN;
+    if (server->threads_path == NULL) {
+        return;
+    }
     if (server_threads(server, &profile, &why) < 0) {
         server->threads_path = NULL;
         snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
@@ -74,9 +80,7 @@ static int counts_take(struct server *server, struct sample *sample,
     if (result == 0 && server->has_process) {
         result = process_read(&server->process, &sample->now, failure);
     }
-    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
-    bool counted = sample->now.amount[RESOURCE_THREADS] != UNKNOWN && !server->is_go;
-    if (result == 0 && !counted && server->threads_path != NULL) {
+    if (result == 0 && server->threads_by_profile) {
         threads_take(server, sample);
     }
     return result;

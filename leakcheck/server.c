@@ -27,6 +27,22 @@ static int fetch(struct server *server, const char *path, struct failure *failur
     return result;
 }
 
+/* Everything that the lab's servers leak must be counted each time, or "the fix holds"
+ * would be said of what nobody looked at. */
+static int status_check_whole(const struct server *server, const struct status *status,
+                              struct failure *failure)
+{
+    static const enum resource needed[] = {RESOURCE_HEAP, RESOURCE_THREADS,
+                                           RESOURCE_FDS, RESOURCE_TIMERS, RESOURCE_RSS};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (status->now.amount[needed[i]] == UNKNOWN) {
+            return failure_set(failure, EPROTO, "/status of %s does not count: %s",
+                               server->http.base, resource_name(needed[i]));
+        }
+    }
+    return 0;
+}
+
 int server_status(struct server *server, struct status *ret_status,
                   struct failure *failure)
 {
@@ -35,7 +51,11 @@ int server_status(struct server *server, struct status *ret_status,
         return result;
     }
     const struct buffer *body = &server->reply.body;
-    return status_parse(ret_status, body->data, body->length, server->growing, failure);
+    result =
+        status_parse(ret_status, body->data, body->length, server->growing, failure);
+    return result == 0 && server->needs_status
+               ? status_check_whole(server, ret_status, failure)
+               : result;
 }
 
 /* Puts the path before what a parser complained of. */
@@ -174,6 +194,8 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
         return result;
     }
     probe_threads(server);
+    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
+    server->threads_by_profile = server->is_go || !server->has_status;
     return 0;
 }
 
@@ -197,6 +219,8 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
                              pid, server->http.base);
     }
     server->has_process = result == 0;
+    server->threads_by_profile =
+        server->threads_by_profile && (server->is_go || !server->has_process);
     if (result == 0 && server->binary == NULL) {
         snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
         server->binary = server->executable;

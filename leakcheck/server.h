@@ -20,6 +20,7 @@ struct server {
     bool needs_status;       /* no verdict without /status: the lab's servers */
     bool has_process;        /* `process` is the one that serves: --pid */
     bool is_go;              /* its heap profile is Go's */
+    bool threads_by_profile; /* nothing else counts them; in a Go program, goroutines */
     struct process process;
     char name[16];           /* who /status says it is; "" where it doesn't */
     int64_t pid_said;        /* the process that /status named; UNKNOWN: none */
@@ -47,6 +48,7 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
 /* Takes a server that was opened, or is { 0 }. */
 void server_close(struct server *server);
 
+/* Fails also if the server needs_status and doesn't count all that can leak. */
 int server_status(struct server *server, struct status *ret_status,
                   struct failure *failure);
 

@@ -206,7 +206,10 @@ static void resource_print(FILE *stream, struct table_style style,
     bool goroutines = resource == RESOURCE_THREADS && gate->server.is_go;
     fprintf(stream, "%-12s ", goroutines ? "goroutines" : resource_name(resource));
     if (!judged->measured) {
-        fprintf(stream, "%snot measured%s\n", paint(style, BOLD), paint(style, PLAIN));
+        bool heap = resource == RESOURCE_HEAP;
+        fprintf(stream, "%snot measured%s%s%s\n", paint(style, BOLD),
+                paint(style, PLAIN), heap ? ": " : "",
+                heap ? gate_missing_reason(gate, resource) : "");
         return;
     }
     fprintf(stream, "%s a call, limit %s%s%s%s\n",

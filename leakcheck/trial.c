@@ -15,6 +15,7 @@
 #define SIZE_WANTED (1024 * 1024) /* heap per call: exact, and far from the limits */
 #define LEAKY_PATIENCE_MS 1000
 #define LATE_PATIENCE_MS 200 /* once a round has shown where things stay */
+#define HEAP_SLACK 1024      /* bytes a call: not worth waiting for */
 #define RATE_WINDOW_MS 1000
 #define RAIL_PART 8 /* one scenario may take an eighth of what a guard rail allows */
 
@@ -97,7 +98,7 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
         rule.at_least.amount[RESOURCE_HEAP] =
             amount_add(base->amount[RESOURCE_HEAP], left);
     } else {
-        int64_t slack = heap / 50 > 1024 ? heap / 50 : 1024;
+        int64_t slack = HEAP_SLACK;
         int64_t threads = trial->declared.amount[RESOURCE_THREADS];
         slack = amount_add(slack, amount_multiply(threads, THREAD_COST_BYTES));
         rule.at_most.amount[RESOURCE_HEAP] =

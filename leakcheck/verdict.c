@@ -3,15 +3,16 @@
  */
 #include "verdict.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NOISE_BYTES                                                                    \
-    1024                /* heap per call that is no leak: a table grew, a log wrapped */
-#define NOISE_PART 0.02 /* of what is declared */
-#define PEAK_SHOWN 0.8  /* of what is declared: samples may miss the very top */
-#define PEAK_MENDED 0.2
+    1024 /* heap per call that is no leak: a table grew, a log wrapped */
+#define NOISE_PART                                                                     \
+    0.02               /* of what churn is declared to allocate: its in-use is flat    \
+                        */
+#define PEAK_SHOWN 0.8 /* of what is declared: samples may miss the very top */
+#define PEAK_LEFT 0.2  /* of what is declared: a fix may hold, or allocate, so much */
 
 const char *picture_sentence(enum picture picture)
 {
@@ -93,6 +94,13 @@ double verdict_measured(const struct trial *trial, enum resource resource)
     return trial->fits[resource].slope;
 }
 
+/* What a call of churn allocates, libraries included: a fix that lets a library do it
+ * is none. */
+static double churn_remaining(const struct trial *trial)
+{
+    return trial->heap_per_call + trial->library_per_call;
+}
+
 double verdict_remaining(const struct trial *trial, enum resource resource)
 {
     if (trial->info->kind == KIND_TEMPORARY) {
@@ -101,7 +109,7 @@ double verdict_remaining(const struct trial *trial, enum resource resource)
     if (resource == RESOURCE_HEAP) {
         return trial_heap_growth(trial);
     }
-    return resource == RESOURCE_TOTAL ? trial->heap_per_call
+    return resource == RESOURCE_TOTAL ? churn_remaining(trial)
                                       : trial->fits[resource].slope;
 }
 
@@ -263,14 +271,15 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
             return false;
         }
     }
-    double noise =
-        fmax((double)trial->declared.amount[RESOURCE_HEAP] * NOISE_PART, NOISE_BYTES);
-    noise += (double)trial->declared.amount[RESOURCE_THREADS] * THREAD_COST_BYTES;
+    int64_t threads = trial->declared.amount[RESOURCE_THREADS];
+    double noise = NOISE_BYTES + (double)threads * THREAD_COST_BYTES;
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
     bool restless = trial->samples[0].heap_grows_alone;
     double growth = trial_heap_growth(trial);
-    if (!(restless && trial->info->kind == KIND_CHURN) && growth > noise) {
-        finding->clear = heap->grew_every_round;
+    /* Every byte is counted: what grows in each round is a leak, however small. */
+    bool creeps = !restless && threads == 0 && heap->grew_every_round;
+    if (!(restless && trial->info->kind == KIND_CHURN) && (creeps || growth > noise)) {
+        finding->clear = heap->grew_every_round && growth > noise;
         snprintf(finding->reason, sizeof(finding->reason),
                  "heap grew by %.0f bytes a call and did not come back", growth);
         return false;
@@ -286,7 +295,7 @@ struct finding verdict_fixed(const struct trial *trial)
     for (int i = RESOURCE_HEAP; i <= RESOURCE_RSS && finding.good; i++) {
         double held = (double)info->holds.amount[i];
         double peak = (double)trial_peak_most(trial, (enum resource)i);
-        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_MENDED) {
+        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_LEFT) {
             finding.good = false;
             snprintf(finding.reason, sizeof(finding.reason),
                      "a call still holds %.0f of %s at its peak", peak,
@@ -294,10 +303,10 @@ struct finding verdict_fixed(const struct trial *trial)
         }
     }
     if (finding.good && info->kind == KIND_CHURN &&
-        trial->heap_per_call > (double)info->allocates_bytes * PEAK_MENDED) {
+        churn_remaining(trial) > (double)info->allocates_bytes * PEAK_LEFT) {
         finding.good = false;
         snprintf(finding.reason, sizeof(finding.reason),
-                 "a call still allocates %.0f bytes", trial->heap_per_call);
+                 "a call still allocates %.0f bytes", churn_remaining(trial));
     }
     enum resource resource = verdict_resource(info);
     finding.ratio =

@@ -13,9 +13,9 @@ import tempfile
 
 import lab
 from lab import check, equal, test
+from small import Small
 
 JUDGE = os.path.join(lab.BUILD, "leakcheck")
-SERVER = os.path.join(lab.ROOT, "tests", "e2e", "smallserver", "server.py")
 ALL = {"heap", "threads", "fds", "timers", "rss"}
 WORDS = {
     "heap": "heap",
@@ -42,25 +42,6 @@ SERVERS = {
     "resets connections": (["--close", "reset", "--threads"], {"heap", "threads"}),
     "no lengths": (["--close", "unframed"], {"heap"}),
 }
-
-
-class Small:
-    """One small server, for the time of a test."""
-
-    def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [SERVER, *options], stdout=subprocess.PIPE, text=True
-        )
-        self.url = self.process.stdout.readline().strip()
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def judge(server, *options, limit=60):
@@ -138,6 +119,32 @@ for _options in ([], ["--status", "500"], ["--close", "plain"], ["--threads"]):
     )
 
 
+@test("goroutines are not measured by the kernel's threads, nor by two sources in turn")
+def one_source():
+    go = ("--heap", "go")
+    threads = "/debug/pprof/goroutine"
+    for options, measured, process in (
+        (go, ALL - {"threads"}, True),
+        ((*go, "--threads", "--vanish", threads), ALL - {"threads"}, True),
+        (("--status", "lab", "--threads", "--vanish", "/status"), {"heap"}, False),
+    ):
+        for leak in ("none", "thread"):
+            with Small(*options, "--leak", leak) as server:
+                # A thread's stack is resident memory, too; it is not the question here.
+                words = ("--pid", str(server.pid), "--max-rss", "1M") if process else ()
+                right(judge(server, *words), measured, leak)
+
+
+@test("a thread profile that fails is missed by no count of /proc")
+def no_thread_profile():
+    for answers in ("1", "2"):  # the baseline's fails, or the last
+        options = ("--threads", "--vanish", "/debug/pprof/goroutine", "--vanish-after", answers)
+        with Small(*options, "--leak", "thread") as server:
+            done = judge(server, "--pid", str(server.pid))
+            right(done, ALL, "thread")
+            equal(done[2]["resources"]["threads"]["blamed"], None)
+
+
 @test("a limit on what cannot be measured is no verdict")
 def limit_not_measured():
     for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):
@@ -166,6 +173,67 @@ def wrong_process():
             status, output, _ = judge(server, "--pid", str(pid))
             equal(status, 2, output)
             check("--pid" in output, output)
+
+
+@test("work that goes on after the reply does not hide a leak behind it")
+def busy_after_reply():
+    with Small("--leak", "busy") as server:
+        status, output, _ = judge(server)
+        equal(status, 1, output)
+
+
+@test("a heap that moves by itself: a leak beside the noise is found, noise is none")
+def noise():
+    with Small("--heap", "go", "--leak", "noisy") as server:
+        status, output, figures = judge(server, "--rounds", "12")
+        equal(status, 1, output)
+        equal(figures["rounds"], 24)
+    with Small("--heap", "go", "--leak", "noise") as server:
+        status, output, _ = judge(server, "--rounds", "12")
+        equal(status, 0, output)
+
+
+@test("resident memory that leaks, and falls a little now and then, is found")
+def resident_steps():
+    with Small("--leak", "rss-steps") as server:
+        status, output, figures = judge(server, "--pid", str(server.pid))
+        equal(status, 1, output)
+        check(figures["resources"]["rss"]["over"], output)
+
+
+@test("growth now and then is a leak where it goes on, and else no verdict")
+def now_and_then():
+    with Small("--leak", "third") as server:
+        equal(judge(server, "--calls", "2")[0], 1)
+    with Small("--leak", "twentieth") as server:
+        status, output, _ = judge(server, "--calls", "5", "--max-growth", "400")
+        equal(status, 2, output)
+        check("--calls" in output, output)
+        status, output, _ = judge(server, "--calls", "30", "--max-growth", "400")
+        equal(status, 1, output)
+
+
+@test("a profile of few samples proves a leak, and never that there is none")
+def coarse_samples():
+    with Small("--heap", "coarse", "--leak", "heap") as server:
+        equal(judge(server)[0], 1)
+    with Small("--heap", "coarse") as server:
+        status, output, _ = judge(server)
+        equal(status, 2, output)
+        check("one sample in 524288 bytes, which needs 5120 calls" in output, output)
+        status, output, _ = judge(server, "--pid", str(server.pid))
+        equal(status, 0, output)
+        check("not measured: heap" in output, output)
+        equal(judge(server, "--pid", str(server.pid), "--max-growth", "1K")[0], 2)
+        equal(judge(server, "--max-growth", "1M")[0], 0)
+
+
+@test("--pid of one of two processes that share the port is refused: any may answer")
+def shared_port():
+    with Small("--close", "plain", "--worker") as server:
+        status, output, _ = judge(server, "--pid", str(server.pid))
+        equal(status, 2, output)
+        check("listens on its port, too" in output, output)
 
 
 @test("a cache that fills is no leak; growth in every call is one")
@@ -212,6 +280,14 @@ def restarted():
             server.process.send_signal(signal.SIGKILL)
             out, errors = judging.communicate(timeout=60)
         equal((judging.returncode, out), (2, ""), errors)
+
+
+@test("a restart that only the place of a library shows is no verdict")
+def restarted_in_place():
+    with Small("--heap", "sampled", "--leak", "heap", "--restart", "16") as server:
+        status, output, _ = judge(server)
+        equal(status, 2, output)
+        check("was restarted" in output, output)
 
 
 @test("allocated a call is printed where it was counted only")

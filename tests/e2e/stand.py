@@ -1,7 +1,16 @@
 """A stand-in for a server that leakcheck judges, for the tests of what it is told."""
 
 import http.server
+import json
 import threading
+
+MAPS = (
+    "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
+    "2000-3000 r-xp 0 08:01 2 /usr/lib/libx.so\n"
+)
+THREADS = (
+    "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n\n--- Memory map: ---\n"
+)
 
 
 class Stand(http.server.ThreadingHTTPServer):
@@ -29,6 +38,7 @@ class Stand(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms behind its head
 
     def log_message(self, *_):
         """Nothing: the output belongs to the tests."""
@@ -52,3 +62,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def heap(kept, allocated=None, library=False):
+    """A heap profile with so many bytes in use and ever allocated, by one function, or by
+    a library that it calls."""
+    total = kept + 200 if allocated is None else allocated
+    row = f"1: {kept} [2: {total}] @"
+    stack, names = " 0x1010\n", "#\t0x1010\tkeep+0x1\tx.c:3\n"
+    if library:
+        stack, names = " 0x2010" + stack, "#\t0x2010\tlibx_copy+0x1\n" + names
+    return f"heap profile: {row} heapprofile\n{row}{stack}{names}{MAPS}"
+
+
+def status(name, **changes):
+    """A /status as a half of the lab has it."""
+    memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
+    figures = {"server": name, "pid": 7, "memory": memory, "threads": 1, "fds": 1, "timers": 0}
+    return json.dumps(figures | changes)
+
+
+def half(name, leak, scenario=None, **changes):
+    """One half of a lab with one scenario; `leak` answers its calls."""
+    plain = {"name": "one", "kind": "permanent", "leaves": {"heap_bytes": 100}}
+    scenario = plain | (scenario or {})
+    routes = {
+        "status": status(name),
+        "scenarios": json.dumps([scenario]),
+        "leak_one": leak,
+        "pprof_heap": heap(100),
+        "debug_pprof_heap": heap(100),
+        "debug_pprof_goroutine": THREADS,
+    }
+    return Stand(**routes | changes)

@@ -282,6 +282,24 @@ static void overflowing_sums_are_refused(void **state)
     free(text);
 }
 
+/* Five samples of small blocks stand for 2.5 MiB, also beside one of 100 MiB, which
+ * stands for itself: gperftools' header adds them up as they are. */
+static void samples_are_scaled_by_their_own_size(void **state)
+{
+    (void)state;
+    struct profile profile;
+    assert_int_equal(heap_read(&profile,
+                               "heap profile: 6: 104858100 [6: 104858100] @ "
+                               "heap_v2/524288\n"
+                               "1: 104857600 [1: 104857600] @ 0x1\n"
+                               "5: 500 [5: 500] @ 0x2\n\nMAPPED_LIBRARIES:\n"),
+                     0);
+    assert_int_equal(profile.period, 524288);
+    assert_in_range(profile.totals.inuse_bytes, 104857600 + 5 * 524288,
+                    104857600 + 5 * 524400);
+    profile_release(&profile);
+}
+
 static void odd_periods_are_refused(void **state)
 {
     (void)state;
@@ -370,6 +388,7 @@ int main(void)
         cmocka_unit_test(amounts_stop_at_the_limit),
         cmocka_unit_test(too_many_stacks_are_refused),
         cmocka_unit_test(overflowing_sums_are_refused),
+        cmocka_unit_test(samples_are_scaled_by_their_own_size),
         cmocka_unit_test(odd_periods_are_refused),
         cmocka_unit_test(mappings_are_read),
         cmocka_unit_test(long_json_is_refused),

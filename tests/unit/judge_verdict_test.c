@@ -34,6 +34,20 @@ static void growth_that_stops_is_no_leak(void **state)
     assert_false(fit_rounds(calls, filled, 1).grew_every_round);
 }
 
+static void slope_knows_its_error(void **state)
+{
+    (void)state;
+    const int64_t calls[] = {0, 1, 2, 3};
+    const int64_t line[] = {7, 9, 11, 13};
+    const int64_t noise[] = {0, 2, 0, 2};
+    assert_true(fit_rounds(calls, line, 4).slope_error < 1e-9);
+    /* The line 0.4 + 0.4 x leaves residuals whose squares add up to 3.2. */
+    struct fit fit = fit_rounds(calls, noise, 4);
+    assert_true(fabs(fit.slope - 0.4) < 1e-9);
+    assert_true(fabs(fit.slope_error - sqrt(3.2 / 2 / 5)) < 1e-9);
+    assert_true(isinf(fit_rounds(calls, line, 2).slope_error));
+}
+
 static void ratio_knows_zero(void **state)
 {
     (void)state;
@@ -231,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_growth_has_its_slope),
         cmocka_unit_test(growth_that_stops_is_no_leak),
+        cmocka_unit_test(slope_knows_its_error),
         cmocka_unit_test(ratio_knows_zero),
         cmocka_unit_test(innermost_own_function_is_blamed),
         cmocka_unit_test(cost_of_a_thread_is_not_blamed),

@@ -13,6 +13,7 @@ import http.server
 import json
 import mmap
 import os
+import signal
 import socket
 import struct
 import sys
@@ -20,15 +21,21 @@ import threading
 import time
 
 HEAP_STEP = 5000  # bytes kept by one leaking call
+WORK_STEP = 1000 * 1000  # bytes that work after a reply holds
+WORK_SECS = 0.6
+NOISE_STEP = 32 * 1000  # bytes more in every other round of six calls
 RSS_STEP = 64 * 1024
 MAPS = (
     "MAPPED_LIBRARIES:\n1000-2000 r-xp 00000000 08:01 1 /srv/app/common\n"
     "2000-3000 r-xp 00000000 08:01 2 /usr/lib/libx.so\n"
 )
+MAPS_MOVED = MAPS.replace("2000-3000", "5000-6000")
 
 options = None
 calls = 0
+answers = 0  # of the path that vanishes
 kept = []
+ends = []  # when the calls were answered
 never = threading.Event()
 
 
@@ -48,20 +55,44 @@ def leak(what):
         kept.append(os.open("/dev/null", os.O_RDONLY))
     elif what == "timer":
         timer_leak()
-    elif what == "rss":
+    elif what in ("rss", "rss-steps"):
         part = mmap.mmap(-1, RSS_STEP)
         for offset in range(0, RSS_STEP, 4096):
             part[offset] = 1
         kept.append(part)
+        if what == "rss-steps" and calls % 24 == 0:
+            for part in kept[-8:]:
+                part.close()
+            del kept[-8:]
 
 
 def kept_bytes():
-    """What the heap profile says: a leak, or a cache that fills within 12 calls."""
+    """What the heap profile says: a leak; one beside work that goes on after the reply;
+    one beside noise; one of one call in three or in twenty; or a cache that fills within
+    12 calls."""
     if options.leak == "heap":
         return HEAP_STEP * calls
+    if options.leak == "busy":
+        recent = sum(time.monotonic() - ended < WORK_SECS for ended in ends)
+        return HEAP_STEP * calls + WORK_STEP * recent
+    if options.leak == "noisy":
+        return HEAP_STEP * calls + NOISE_STEP * (calls // 6 % 2)
+    if options.leak == "noise":
+        return NOISE_STEP * (calls // 6 % 2)
+    if options.leak == "third":
+        return HEAP_STEP * (calls // 3)
+    if options.leak == "twentieth":
+        return HEAP_STEP * 4 * (calls // 20)
     if options.leak == "cache":
         return HEAP_STEP * min(calls, 12)
     return 0
+
+
+def allocated_bytes():
+    """What was ever allocated: it only rises."""
+    if options.leak in ("busy", "noisy", "noise"):
+        return WORK_STEP * (1 + calls)
+    return kept_bytes() + 100 * calls
 
 
 def names():
@@ -74,8 +105,9 @@ def names():
 
 def heap_text():
     kept_now = kept_bytes()
-    total = kept_now + 100 * calls if options.heap != "sampled" else kept_now
-    kind = "heap_v2/524288" if options.heap == "sampled" else "heapprofile"
+    period = {"sampled": 64, "coarse": 524288}.get(options.heap)
+    total = kept_now if period else allocated_bytes()
+    kind = f"heap_v2/{period}" if period else "heapprofile"
     if options.heap == "hostile":
         kind = "heap_v2/1e15"
     if options.heap == "huge":
@@ -86,16 +118,17 @@ def heap_text():
         stacks += names()
     if options.heap == "huge":
         stacks = "".join(f"{line} 0x2010 0x1010 0x{n:x}\n" for n in range(5))
-    return f"heap profile: {line} {kind}\n{stacks}\n{MAPS}"
+    return f"heap profile: {line} {kind}\n{stacks}\n{MAPS_MOVED if options.restarted else MAPS}"
 
 
 def go_text():
     kept_now = kept_bytes()
+    total = allocated_bytes()
     return (
-        f"heap profile: 1: {kept_now} [2: {kept_now + 100 * calls}] @ heap/2\n"
-        f"1: {kept_now} [2: {kept_now + 100 * calls}] @ 0x1010 0x1110\n"
+        f"heap profile: 1: {kept_now} [2: {total}] @ heap/2\n"
+        f"1: {kept_now} [2: {total}] @ 0x1010 0x1110\n"
         "#\t0x100f\tmain.keep+0xf\t/srv/go/main.go:9\n\n# runtime.MemStats\n"
-        f"# HeapAlloc = {kept_now}\n# TotalAlloc = {kept_now + 100 * calls}\n"
+        f"# HeapAlloc = {kept_now}\n# TotalAlloc = {total}\n"
     )
 
 
@@ -134,9 +167,17 @@ def status_reply():
 
 
 def answer(path):
-    global calls
+    global calls, answers
+    if path == options.vanish:
+        answers += 1
+        if answers > options.vanish_after:
+            return 404, "no more"
     if path == "/work":
         calls += 1
+        if calls == options.restart:
+            options.restart = calls = 0
+            options.restarted = True
+        ends.append(time.monotonic())
         leak(options.leak)
         return 200, "done"
     if path == "/status":
@@ -152,6 +193,7 @@ def answer(path):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms behind its head
     timeout = 20
 
     def log_message(self, *_):
@@ -206,10 +248,21 @@ def main():
     parser.add_argument("--threads", action="store_true")
     parser.add_argument("--close", default="")
     parser.add_argument("--drip", default="")
+    parser.add_argument("--vanish", default="", help="a path that is gone after a while")
+    parser.add_argument("--vanish-after", type=int, default=8, help="answers")
+    parser.add_argument("--restart", type=int, help="looks new-born after so many calls")
+    parser.set_defaults(restarted=False)
     parser.add_argument("--leak", default="none")
+    parser.add_argument("--worker", action="store_true", help="a child serves")
     options = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    if options.worker:
+        if os.fork() > 0:
+            os.wait()
+            return
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     server.serve_forever()
 
 

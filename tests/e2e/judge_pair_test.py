@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""leakcheck on stand-ins for a lab's pair, whose fixed half still leaks a little of what
+the leaky half leaks, or stops counting: no "fix holds" is said of either."""
+
+import json
+import os
+
+import lab
+from lab import check, equal, test
+from stand import half, heap, status
+
+JUDGE = os.path.join(lab.BUILD, "leakcheck")
+DECLARED = 1024 * 1024
+
+
+def keeping(name, step, **changes):
+    """A half that keeps `step` bytes with each call."""
+    calls = []
+
+    def leak(_):
+        calls.append(1)
+        return json.dumps({"declared": {"heap_bytes": DECLARED}})
+
+    def profile(_):
+        return heap(100 + step * len(calls))
+
+    routes = {"pprof_heap": profile, "debug_pprof_heap": profile}
+    return half(name, leak, **routes | changes)
+
+
+def judge(step, **changes):
+    with keeping("leaky", DECLARED) as leaky, keeping("fixed", step, **changes) as fixed:
+        return lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+
+
+@test("a fixed half that keeps nothing holds")
+def keeps_nothing():
+    done = judge(0)
+    equal(done.returncode, 0, done.stdout + done.stderr)
+
+
+@test("a fixed half that keeps 1 % of the leak, or a few bytes of it, does not hold")
+def keeps_little():
+    for step in (DECLARED // 100, 48):
+        done = judge(step)
+        equal(done.returncode, 1, f"{step}: {done.stdout}{done.stderr}")
+        check("THE FIX LEAKS: heap grew" in done.stdout, done.stdout)
+        check("1 of 1 leaks shown" in done.stdout, done.stdout)
+
+
+def churning(name, step, library):
+    """A half that allocates `step` bytes with each call, and keeps none."""
+    calls = []
+
+    def leak(_):
+        calls.append(1)
+        return json.dumps({"declared": {}})
+
+    def profile(_):
+        return heap(100, 200 + step * len(calls), library)
+
+    scenario = {"kind": "churn", "leaves": {}, "allocates_bytes": 4 * DECLARED}
+    return half(name, leak, scenario, pprof_heap=profile, debug_pprof_heap=profile)
+
+
+@test("churn that a library does for the fixed half is churn")
+def library_churns():
+    for step, expect in ((0, 0), (4 * DECLARED, 1)):
+        leaky = churning("leaky", 4 * DECLARED, False)
+        with leaky, churning("fixed", step, True) as fixed:
+            done = lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+        equal(done.returncode, expect, done.stdout + done.stderr)
+
+
+@test("a fixed half that stops counting in the middle is no verdict")
+def stops_counting():
+    asked = []
+
+    def ends(_):
+        asked.append(1)
+        return status("fixed") if len(asked) < 20 else status("fixed", fds=None)
+
+    done = judge(0, status=ends)
+    equal((done.returncode, done.stdout), (2, ""), done.stderr)
+    check("/status" in done.stderr and "does not count: descriptors" in done.stderr, done.stderr)
+
+
+lab.main()

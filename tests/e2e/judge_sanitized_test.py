@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""leakcheck under AddressSanitizer and UBSan, where a server fails in the middle or
+sends amounts that overflow. Locals start with a pattern, so that a flag that was never
+set is no valid flag, and is reported."""
+
+import json
+import os
+
+import lab
+from lab import check, equal, test
+from small import Small
+from stand import half, heap
+
+HUGE = 9 * 10**15  # the most that is read; 1025 of them overflow
+
+
+def build():
+    """Builds the judge with the sanitizers; returns its path."""
+    directory = lab.scratch()
+    program = f"{directory}/leakcheck"
+    lab.run(
+        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
+        *("SANITIZE=address,undefined", "CC=gcc -ftrivial-auto-var-init=pattern", program),
+        cwd=lab.ROOT,
+        limit=200,
+    )
+    return program
+
+
+JUDGE = build()
+
+
+def judge(*words, expect, limit=120):
+    """Runs the judge; returns its output, which holds no report of a sanitizer."""
+    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}
+    done = lab.run(JUDGE, *words, check_exit=False, env=environment, limit=limit)
+    output = done.stdout + done.stderr
+    for word in ("Sanitizer", "runtime error"):
+        check(word not in output, output[:6000])
+    equal(done.returncode, expect, f"exit: {output}")
+    return output
+
+
+def declares(amount, most=10**9):
+    """A reply to /leak; after `most` calls the scenario fails."""
+    calls = []
+
+    def leak(_):
+        calls.append(1)
+        if len(calls) > most:
+            return 500, "no more"
+        return json.dumps({"declared": {"heap_bytes": amount}})
+
+    return leak
+
+
+@test("a heap profile that fails at the first sample of the warm-up is no verdict")
+def first_sample_fails():
+    for failing in ("leaky", "fixed"):
+        asked = []
+
+        def broken(_, asked=asked):
+            asked.append(1)
+            return heap(100) if len(asked) == 1 else (500, "broken")
+
+        changes = {"leaky": {}, "fixed": {}}
+        changes[failing] = {"debug_pprof_heap": broken}
+        with half("leaky", declares(100), **changes["leaky"]) as leaky:
+            with half("fixed", declares(100), **changes["fixed"]) as fixed:
+                output = judge(leaky.url, fixed.url, expect=2)
+        check("/debug/pprof/heap" in output and "answered 500" in output, output)
+        equal(len(asked), 2, "profiles asked for")
+
+
+@test("a declaration that overflows over the calls is multiplied without harm")
+def declared_overflows():
+    with (
+        half("leaky", declares(HUGE, most=1200)) as leaky,
+        half("fixed", declares(HUGE, most=1200)) as fixed,
+    ):
+        output = judge(leaky.url, fixed.url, "--rounds", 2, "--calls", 1100, expect=2)
+    check("answered 500" in output, output)
+    with half("leaky", declares(HUGE)) as leaky, half("fixed", declares(HUGE)) as fixed:
+        output = judge(leaky.url, fixed.url, "--rounds", 2, "--calls", 2, expect=1)
+    check("LEAK NOT SHOWN" in output, output)
+
+
+@test("one server: judged as ever, a leak and none")
+def gate():
+    for leak, expect in (("none", 0), ("heap", 1), ("thread", 1)):
+        with Small("--status", "lab", "--threads", "--leak", leak) as server:
+            words = ("--url", server.url, "--drive", "/work", "--pid", server.pid)
+            judge(*words, expect=expect)
+
+
+lab.main()
