@@ -1,6 +1,6 @@
 /*
  * A scenario is one kind of leak: a pair of files with one name, leaky/<name>.c (the
- * bug) and fixed/<name>.c (the same program, mended). Each file ends with a
+ * bug) and fixed/<name>.c (the same program, fixed). Each file ends with a
  * descriptor, `const struct scenario <name>_scenario`, which is the same in both.
  *
  * To add a scenario: write the two files, and add one line to SCENARIO_LIST.
