@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """leakcheck gives no verdict on a server that doesn't play its part: one clear line on
-stderr, nothing on stdout, exit 2. The servers are stand-ins that follow INTERFACE.md
+stderr, nothing on stdout, exit 2. The servers are stand-ins that do as a real one
 but for one fault."""
 
 import json
