@@ -376,6 +376,19 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     return result;
 }
 
+bool blame_meets(const struct profile *profile, const char *path)
+{
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct record *record = &profile->records[i];
+        for (size_t j = 0; j < record->frame_count; j++) {
+            if (is_own(profile, &record->frames[j], (struct blame_own){&path, 1})) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 int64_t blame_held(const struct profile *profile, const struct blame *blame,
                    struct blame_own own)
 {

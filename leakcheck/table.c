@@ -209,9 +209,16 @@ static void resource_print(FILE *stream, struct table_style style,
         fprintf(stream, "%snot measured%s\n", paint(style, BOLD), paint(style, PLAIN));
         return;
     }
-    fprintf(stream, "%s a call, limit %s%s%s%s\n",
-            text_amount(resource, judged->fit.slope).at,
-            text_amount(resource, judged->limit.most).at,
+    struct text grown = text_amount(resource, judged->fit.slope);
+    struct text limit = text_amount(resource, judged->limit.most);
+    if (judged->over &&
+        strcmp(grown.at, limit.at) == 0) { /* rounded, they look equal */
+        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+        const char *unit = bytes ? " B" : "";
+        snprintf(grown.at, sizeof(grown.at), "%.10g%s", judged->fit.slope, unit);
+        snprintf(limit.at, sizeof(limit.at), "%.10g%s", judged->limit.most, unit);
+    }
+    fprintf(stream, "%s a call, limit %s%s%s%s\n", grown.at, limit.at,
             judged->over ? paint(style, RED) : "", judged->over ? ": OVER" : "",
             judged->over ? paint(style, PLAIN) : "");
 }
@@ -226,12 +233,16 @@ static void places_print(FILE *stream, const struct gate *gate)
     }
     blame_print(stream, "allocated in", &heap->blame);
     if (heap->over && heap->blame.growth <= 0) {
-        fprintf(stream, "%-12s no function is known: %s\n", "allocated in",
+        fprintf(stream, "%-12s an unknown function: %s\n", "allocated in",
                 gate->server.names_reason[0] == '\0' ? "the stacks have no names"
                                                      : gate->server.names_reason);
     }
     if (gate->picture == PICTURE_THREADS) {
         blame_print(stream, "waits in", &threads->blame);
+    }
+    if (gate->own_missed != NULL) {
+        fprintf(stream, "%-12s no stack that has names passes through --own %s\n",
+                "own code", gate->own_missed);
     }
 }
 

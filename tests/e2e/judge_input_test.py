@@ -87,7 +87,7 @@ def bad_profiles():
     refused(good(pprof_heap=(404, "no")), "no heap profile")
     refused(good(pprof_heap="<!DOCTYPE html><title>hello</title>"), "no heap profile", "<!DOC")
     refused(good(pprof_heap=PROFILE[: PROFILE.index("MAPPED")]), "cut short")
-    refused(good(pprof_heap=""), "no heap profile")
+    refused(good(pprof_heap=""), "no heap profile", "HEAPPROFILE")
 
 
 @test("no thread profile but HTML: threads are not measured, and no limit on them kept")
