@@ -198,6 +198,21 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
             100.0 * (double)blame->growth / (double)blame->total);
 }
 
+/* A growth and its limit; in full where they look equal when rounded. */
+static void growth_print(FILE *stream, enum resource resource, double grown,
+                         double limit)
+{
+    struct text left = text_amount(resource, grown);
+    struct text right = text_amount(resource, limit);
+    if (grown > limit && strcmp(left.at, right.at) == 0) {
+        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+        const char *unit = bytes ? " B" : "";
+        snprintf(left.at, sizeof(left.at), "%.10g%s", grown, unit);
+        snprintf(right.at, sizeof(right.at), "%.10g%s", limit, unit);
+    }
+    fprintf(stream, "%s a call, limit %s", left.at, right.at);
+}
+
 /* "heap         2.0 KiB a call, limit 1.0 KiB: OVER" */
 static void resource_print(FILE *stream, struct table_style style,
                            const struct gate *gate, enum resource resource)
@@ -209,18 +224,13 @@ static void resource_print(FILE *stream, struct table_style style,
         fprintf(stream, "%snot measured%s\n", paint(style, BOLD), paint(style, PLAIN));
         return;
     }
-    struct text grown = text_amount(resource, judged->fit.slope);
-    struct text limit = text_amount(resource, judged->limit.most);
-    if (judged->over &&
-        strcmp(grown.at, limit.at) == 0) { /* rounded, they look equal */
-        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-        const char *unit = bytes ? " B" : "";
-        snprintf(grown.at, sizeof(grown.at), "%.10g%s", judged->fit.slope, unit);
-        snprintf(limit.at, sizeof(limit.at), "%.10g%s", judged->limit.most, unit);
+    growth_print(stream, resource, judged->fit.slope, judged->limit.most);
+    if (judged->over) {
+        fprintf(stream, "%s: OVER%s", paint(style, RED), paint(style, PLAIN));
+    } else if (judged->fit.slope > judged->limit.most) {
+        fputs(", but not in every round", stream);
     }
-    fprintf(stream, "%s a call, limit %s%s%s%s\n", grown.at, limit.at,
-            judged->over ? paint(style, RED) : "", judged->over ? ": OVER" : "",
-            judged->over ? paint(style, PLAIN) : "");
+    fputc('\n', stream);
 }
 
 /* Where it happens, as far as the profiles know. */

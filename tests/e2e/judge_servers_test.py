@@ -171,8 +171,9 @@ def wrong_process():
 @test("a cache that fills is no leak; growth in every call is one")
 def cache_fills():
     with Small("--leak", "cache") as server:
-        status, output, _ = judge(server)
+        status, output, _ = judge(server, "--max-growth", "100")
         equal(status, 0, output)
+        check(" a call, limit 100 B, but not in every round\n" in output, output)
 
 
 @test("hostile numbers: a clear line and exit 2, or a verdict that is not holds")
