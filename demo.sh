@@ -52,6 +52,7 @@ fi
 
 # -- what was started, and its end -----------------------------------------------------
 
+exec 3>&2  # the last word goes there: a signal may come while a step's output does not
 servers=() # process ids, leaky first
 step_pid=
 step_name='starting'
@@ -68,7 +69,7 @@ clean_up() {
         wait "$step_pid" 2>/dev/null || true
     fi
     if ((status != 0)) && [[ $step_name != finished ]]; then
-        printf '\n%sStopped while %s.%s\n' "$red" "$step_name" "$plain" >&2
+        printf '\n%sStopped while %s.%s\n' "$red" "$step_name" "$plain" >&3
     fi
     if [[ $keep == no || $step_name != finished ]]; then
         for pid in "${servers[@]}"; do
@@ -94,7 +95,7 @@ fail() {
 # only between commands or while it waits, so that Ctrl-C ends the demo at once.
 step() {
     local status=0
-    setsid "$@" </dev/null &
+    setsid "$@" </dev/null 3>&- &
     step_pid=$!
     wait "$step_pid" || status=$?
     step_pid=
@@ -104,7 +105,7 @@ step() {
 # The same, and on a terminal the seconds are counted meanwhile.
 step_shown() {
     local status=0 started=$SECONDS
-    setsid "$@" </dev/null &
+    setsid "$@" </dev/null 3>&- &
     step_pid=$!
     while [[ $terminal == yes ]] && kill -0 "$step_pid" 2>/dev/null; do
         printf '\r  %d s ' $((SECONDS - started)) >/dev/tty
@@ -157,7 +158,7 @@ start_server() {
     # A session of its own, so that Ctrl-C reaches this script alone, which then ends
     # the server, and so that --keep leaves it running when the terminal closes.
     setsid "build/$name" --profile-dir out/profiles --max-timers 10000 "$@" \
-        >"out/$name.txt" 2>"out/$name.log" </dev/null &
+        >"out/$name.txt" 2>"out/$name.log" </dev/null 3>&- &
     pid=$!
     servers+=("$pid")
     while [[ ! -s out/$name.txt ]]; do
@@ -377,7 +378,7 @@ mkdir -p out
 rm -rf out/profiles
 demo_start=${EPOCHREALTIME/./}
 
-printf '%sThe leak lab%s: one program with 29 leaks, beside its mended twin.\n' \
+printf '%sThe leak lab%s: one program with 29 leaks, beside its fixed twin.\n' \
     "$bold" "$plain"
 
 heading '1. Build' 'installing packages'
@@ -450,8 +451,8 @@ if ((verdict > 1)); then
     fail "no verdict: $(tail -n 1 out/leakcheck.log)"
 fi
 verdict_table out/leakcheck.json
-printf '%s\n' "$dim* while the call lasts; ** allocated and freed again; a few bytes beside" \
-    "fixed threads: the C library keeps records of ended ones, for the next$plain"
+printf '%s\n' "$dim* while the call lasts; ** allocated and freed again. A few hundred bytes" \
+    "on the fixed side are the C library's records of ended threads, kept for reuse.$plain"
 tail -n 1 out/verdict.txt
 
 heading 'Now try this' finished
@@ -469,7 +470,7 @@ else
     printf '  ./demo.sh --keep\n'
 fi
 cat <<TEXT
-Guess the bug from the profile, then look at the mend:
+Guess the bug from the profile, then look at the fix:
   ${pprof[*]} --list=payload_read --base=$leaky_base \\
     build/leaky $leaky_dump
   make lesson S=slice-prefix

@@ -10,6 +10,8 @@
 
 #include "amount.h"
 
+#define PROFILE_BUFFER_BYTES (1024 * 1024) /* of gperftools' GetHeapProfile */
+
 /* What one stack grew, and the frame that is answerable for it. */
 struct share {
     const struct frame *frame;
@@ -193,7 +195,7 @@ static bool is_thread_cost(const struct record *record, const struct frame *blam
 
 /* What the server allocates to write the profiles that it is asked for is the judge's
  * own doing. */
-static bool is_profiling(const struct record *record)
+static bool is_profiling_by_name(const struct record *record)
 {
     for (size_t i = 0; i < record->frame_count; i++) {
         const char *function = record->frames[i].function;
@@ -204,6 +206,47 @@ static bool is_profiling(const struct record *record)
         }
     }
     return false;
+}
+
+/* How many of the innermost addresses lie in gperftools' library: none in most
+ * versions, which leave the frames of malloc out. */
+static size_t allocator_depth(const struct profile *profile,
+                              const struct record *record)
+{
+    size_t depth = 0;
+    while (depth < record->depth) {
+        const struct mapping *mapping =
+            profile_mapping(profile, record->addresses[depth]);
+        if (mapping == NULL || strstr(mapping->path, "/libtcmalloc") == NULL) {
+            break;
+        }
+        depth++;
+    }
+    return depth;
+}
+
+static size_t allocator_depth_least(const struct profile *profile)
+{
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < profile->count && least > 0; i++) {
+        size_t depth = allocator_depth(profile, &profile->records[i]);
+        least = depth < least ? depth : least;
+    }
+    return least;
+}
+
+/* GetHeapProfile where it has no name: blocks of 1 MiB from inside gperftools' library,
+ * deeper than malloc is there. While a server frees one, another may be in use. */
+static bool is_profiling(const struct profile *profile, const struct record *record,
+                         size_t least)
+{
+    const struct amounts *amounts = &record->amounts;
+    bool buffers =
+        amounts->alloc_objects > 0 &&
+        amounts->alloc_bytes % PROFILE_BUFFER_BYTES == 0 &&
+        amounts->alloc_bytes / PROFILE_BUFFER_BYTES == amounts->alloc_objects;
+    return is_profiling_by_name(record) ||
+           (buffers && allocator_depth(profile, record) > least);
 }
 
 static int64_t amount_of(const struct record *record, enum blame_what what)
@@ -264,11 +307,13 @@ static size_t shares_list(struct share *shares, int64_t *ret_total,
                           const struct blame_question *question)
 {
     const struct profile *last = question->last;
+    size_t least = allocator_depth_least(last);
     size_t count = 0;
     for (size_t i = 0; i < last->count; i++) {
         const struct record *record = &last->records[i];
         int64_t growth = growth_of(record, question->what, question->base);
-        if (growth == 0 || is_profiling(record) || grows_when_idle(question, record)) {
+        if (growth == 0 || is_profiling(last, record, least) ||
+            grows_when_idle(question, record)) {
             continue;
         }
         *ret_total = amount_add(*ret_total, growth > 0 ? growth : 0);
@@ -374,6 +419,19 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     free(shares);
     free(groups);
     return result;
+}
+
+bool blame_meets(const struct profile *profile, const char *path)
+{
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct record *record = &profile->records[i];
+        for (size_t j = 0; j < record->frame_count; j++) {
+            if (is_own(profile, &record->frames[j], (struct blame_own){&path, 1})) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 int64_t blame_held(const struct profile *profile, const struct blame *blame,

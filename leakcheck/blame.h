@@ -51,6 +51,9 @@ struct blame {
 int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure);
 
+/* Whether any stack that has names passes through `path`, one of struct blame_own. */
+bool blame_meets(const struct profile *profile, const char *path);
+
 /* How much the profile holds in the blamed function, in bytes in use. */
 int64_t blame_held(const struct profile *profile, const struct blame *blame,
                    struct blame_own own);

@@ -1,6 +1,6 @@
 /*
  * What went wrong, in one line for a person. Functions that can fail for reasons that
- * somebody outside must mend (a server, an option, a file) fill one of these.
+ * somebody outside must put right (a server, an option, a file) fill one of these.
  */
 #ifndef LEAKCHECK_FAILURE_H
 #define LEAKCHECK_FAILURE_H

@@ -479,6 +479,19 @@ static void picture_choose(struct gate *gate)
     }
 }
 
+/* A path that is misspelt would silently leave the blame to other code. */
+static const char *own_missed(const struct options *options,
+                              const struct gate_profiles *profiles)
+{
+    for (size_t i = 0; i < options->own_count; i++) {
+        if (!blame_meets(&profiles->heap_last, options->own[i]) &&
+            !blame_meets(&profiles->threads_last, options->own[i])) {
+            return options->own[i];
+        }
+    }
+    return NULL;
+}
+
 static int gate_blame(struct gate *gate, const struct options *options,
                       struct gate_profiles *profiles, struct failure *failure)
 {
@@ -508,6 +521,7 @@ static int gate_blame(struct gate *gate, const struct options *options,
         }
     }
     if (result == 0) {
+        gate->own_missed = own_missed(options, profiles);
         result = blame_find(&allocated, &churn, failure);
     }
     if (result == 0) {

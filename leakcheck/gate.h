@@ -39,6 +39,7 @@ struct gate {
     double total_per_call;   /* bytes that the blamed file allocates in a call; of all
                                 stacks where none is blamed */
     enum picture picture;
+    const char *own_missed; /* of --own, the first that no stack meets; NULL if none */
     int64_t elapsed_ms;
 };
 

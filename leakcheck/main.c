@@ -9,6 +9,7 @@
 #include "judge.h"
 #include "options.h"
 #include "report.h"
+#include "report_file.h"
 #include "table.h"
 
 #define EXIT_GOOD 0
@@ -81,6 +82,16 @@ static int gate_main(const struct options *options)
     return status;
 }
 
+/* What cannot be written is said before the work, which takes a while. */
+static int reports_check(const struct options *options, struct failure *failure)
+{
+    int result = options->json == NULL ? 0 : report_check(options->json, failure);
+    if (result == 0 && options->report != NULL) {
+        result = report_check(options->report, failure);
+    }
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -96,6 +107,9 @@ int main(int argc, char **argv)
     if (options.version) {
         puts("leakcheck " LAB_VERSION);
         return EXIT_GOOD;
+    }
+    if (reports_check(&options, &failure) < 0) {
+        return complain(&failure);
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int status = options.url != NULL ? gate_main(&options) : pairs_main(&options);

@@ -12,6 +12,7 @@
 
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000
+#define BYTES_LIMIT_MAX (INT64_MAX / 4)
 #define TIMEOUT_DEFAULT 300 /* seconds */
 #define TIMEOUT_MAX 86400
 #define PID_MAX 4194304 /* the kernel's: proc_sys_kernel(5) */
@@ -151,14 +152,23 @@ static const char **text_place(struct options *options, int option)
     }
 }
 
-/* Adds a text to a list that may be given again; an empty one would match anything. */
-static int list_take(const char **list, size_t *count, const char *value,
+/* As the user writes it, without the dashes. */
+static const char *option_name(int option)
+{
+    size_t i = 0;
+    while (table[i].name != NULL && table[i].val != option) {
+        i++;
+    }
+    return table[i].name;
+}
+
+/* Adds a text to a list that may be given again. */
+static int list_take(const char **list, size_t *count, int option, const char *value,
                      struct failure *failure)
 {
-    if (*count == OPTION_LIST_MAX || value[0] == '\0') {
-        return failure_set(failure, EINVAL,
-                           value[0] == '\0' ? "an option has an empty value"
-                                            : "an option is given too often");
+    if (*count == OPTION_LIST_MAX) {
+        return failure_set(failure, EINVAL, "--%s is given more than %d times",
+                           option_name(option), OPTION_LIST_MAX);
     }
     list[(*count)++] = value;
     return 0;
@@ -183,33 +193,63 @@ static enum resource limited_resource(int option)
     }
 }
 
+/* The numbers that an option takes. */
+static void number_bounds(int option, int64_t *ret_least, int64_t *ret_most)
+{
+    enum resource resource = limited_resource(option);
+    *ret_least = 1;
+    if (resource != RESOURCE_COUNT) {
+        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+        *ret_least = 0;
+        *ret_most = bytes ? BYTES_LIMIT_MAX : COUNT_LIMIT_MAX;
+    } else if (option == OPTION_ROUNDS) {
+        *ret_least = 2;
+        *ret_most = ROUNDS_MAX;
+    } else if (option == OPTION_CALLS) {
+        *ret_most = CALLS_MAX;
+    } else {
+        *ret_most = option == OPTION_TIMEOUT ? TIMEOUT_MAX : PID_MAX;
+    }
+}
+
+static int number_complain(int option, const char *value, struct failure *failure)
+{
+    int64_t least;
+    int64_t most;
+    number_bounds(option, &least, &most);
+    if (most == BYTES_LIMIT_MAX) {
+        return failure_set(failure, EINVAL,
+                           "--%s takes whole bytes, or K, M or G of them, not '%.60s'",
+                           option_name(option), value);
+    }
+    return failure_set(failure, EINVAL,
+                       "--%s takes a number from %lld to %lld, not "
+                       "'%.60s'",
+                       option_name(option), (long long)least, (long long)most, value);
+}
+
 /* Reads an option that takes a number. */
 static int number_take(struct options *options, int option, const char *value,
                        struct failure *failure)
 {
-    int64_t number = 0;
     enum resource resource = limited_resource(option);
-    bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-    int result;
+    int64_t number;
+    int64_t least;
+    int64_t most;
+    number_bounds(option, &least, &most);
+    if (number_parse(value, most == BYTES_LIMIT_MAX, least, most, &number) < 0) {
+        return number_complain(option, value, failure);
+    }
     if (resource != RESOURCE_COUNT) {
-        result = number_parse(value, bytes, 0, bytes ? INT64_MAX / 4 : COUNT_LIMIT_MAX,
-                              &number);
         options->limits[resource] = (struct limit){(double)number, true};
     } else if (option == OPTION_ROUNDS) {
-        result = number_parse(value, false, 2, ROUNDS_MAX, &number);
         options->rounds = (unsigned)number;
     } else if (option == OPTION_CALLS) {
-        result = number_parse(value, false, 1, CALLS_MAX, &number);
         options->calls = (unsigned)number;
     } else if (option == OPTION_TIMEOUT) {
-        result = number_parse(value, false, 1, TIMEOUT_MAX, &number);
         options->timeout_secs = (unsigned)number;
     } else {
-        result = number_parse(value, false, 1, PID_MAX, &number);
         options->pid = (int)number;
-    }
-    if (result < 0) {
-        return failure_set(failure, EINVAL, "'%.60s' is not a number in range", value);
     }
     return 0;
 }
@@ -218,15 +258,20 @@ static int option_take(struct options *options, int option, const char *value,
                        struct failure *failure)
 {
     const char **text = text_place(options, option);
+    if (value != NULL && value[0] == '\0') {
+        return failure_set(failure, EINVAL, "the value of --%s is empty",
+                           option_name(option));
+    }
     if (text != NULL) {
         *text = value;
         return 0;
     }
     switch (option) {
     case OPTION_SCENARIO:
-        return list_take(options->scenarios, &options->scenario_count, value, failure);
+        return list_take(options->scenarios, &options->scenario_count, option, value,
+                         failure);
     case OPTION_OWN:
-        return list_take(options->own, &options->own_count, value, failure);
+        return list_take(options->own, &options->own_count, option, value, failure);
     case OPTION_HELP:
         options->help = true;
         return 0;
@@ -238,7 +283,7 @@ static int option_take(struct options *options, int option, const char *value,
     }
 }
 
-/* What belongs to the other form. */
+/* The lab's two servers: what is missing, or belongs to the other form. */
 static int pairs_check(const struct options *options, struct failure *failure)
 {
     for (int i = 0; i < RESOURCE_COUNT; i++) {
@@ -252,27 +297,34 @@ static int pairs_check(const struct options *options, struct failure *failure)
                            "--pid, --binary and --own are for one server: they go with "
                            "--url");
     }
+    if (options->json != NULL && options->report != NULL &&
+        strcmp(options->json, options->report) == 0) {
+        return failure_set(failure, EINVAL, "--json and --report name the same file");
+    }
     return 0;
 }
 
-/* Which of the two forms it is, and whether it is whole. */
-static int options_check(struct options *options, int count, char **arguments,
-                         struct failure *failure)
+/* One server: the same. */
+static int one_check(const struct options *options, const char *extra,
+                     struct failure *failure)
 {
-    if (options->url == NULL && options->drive == NULL) {
-        if (count != 2) {
-            return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
-        }
-        options->urls[0] = arguments[0];
-        options->urls[1] = arguments[1];
-        return pairs_check(options, failure);
+    if (options->url == NULL || options->drive == NULL) {
+        return failure_set(failure, EINVAL, "%s",
+                           options->url == NULL
+                               ? "--drive needs --url, the server to judge"
+                               : "--url needs --drive, the path to call");
     }
-    if (options->url == NULL || options->drive == NULL || count != 0) {
-        return failure_set(failure, EINVAL, "one server needs --url and --drive alone");
-    }
-    if (options->drive[0] != '/' || strpbrk(options->drive, " \t\r\n#") != NULL) {
+    if (extra != NULL) {
         return failure_set(failure, EINVAL,
-                           "--drive takes a path that starts with '/'");
+                           "--url judges one server; what is '%.60s' for?", extra);
+    }
+    if (options->drive[0] != '/') {
+        return failure_set(failure, EINVAL, "--drive takes a path: it starts with '/'");
+    }
+    if (strpbrk(options->drive, " \t\r\n#") != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--drive takes a path as it is sent: %%20 for a blank, %%23 "
+                           "for '#'");
     }
     if (options->scenario_count > 0 || options->report != NULL ||
         options->source != NULL) {
@@ -281,6 +333,32 @@ static int options_check(struct options *options, int count, char **arguments,
                            "servers");
     }
     return 0;
+}
+
+/* Which of the two forms it is, and whether it is whole. */
+static int options_check(struct options *options, int count, char **arguments,
+                         struct failure *failure)
+{
+    if (options->url != NULL || options->drive != NULL) {
+        return one_check(options, count > 0 ? arguments[0] : NULL, failure);
+    }
+    if (count != 2) {
+        return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
+    }
+    options->urls[0] = arguments[0];
+    options->urls[1] = arguments[1];
+    return pairs_check(options, failure);
+}
+
+/* What getopt_long does not take: an option that is not there, or without its value. */
+static int word_complain(int found, const char *word, struct failure *failure)
+{
+    if (optopt > 0 && optopt < OPTION_SCENARIO) {
+        return failure_set(failure, EINVAL, "unknown option -%c", optopt);
+    }
+    return failure_set(failure, EINVAL,
+                       found == ':' ? "%.60s needs a value" : "unknown option %.60s",
+                       word);
 }
 
 int options_parse(struct options *ret_options, int count, char **arguments,
@@ -293,11 +371,8 @@ int options_parse(struct options *ret_options, int count, char **arguments,
     opterr = 0;
     while ((option = getopt_long(count, arguments, ":", table, NULL)) != -1) {
         const char *word = arguments[optind - 1];
-        if (option == ':') {
-            return failure_set(failure, EINVAL, "%.60s needs a value", word);
-        }
-        int result = option == '?'
-                         ? failure_set(failure, EINVAL, "unknown option %.60s", word)
+        int result = option == ':' || option == '?'
+                         ? word_complain(option, word, failure)
                          : option_take(&options, option, optarg, failure);
         if (result < 0) {
             return result;

@@ -168,7 +168,12 @@ int profile_parse_heap(struct profile *ret_profile, const char *text, size_t len
     struct heap_header header;
     struct heap_end end = {0};
     struct span line;
-    bool any = length > 0 && reader_next_line(&reader, &line);
+    if (length == 0) {
+        return failure_set(failure, EPROTO,
+                           "the reply is empty, no heap profile: a gperftools server "
+                           "must be started under HEAPPROFILE=/tmp/x");
+    }
+    bool any = reader_next_line(&reader, &line);
     if (!any || !header_read(line, &reader.profile.totals, &header)) {
         return reader_refuse_start(&reader, (struct span){text, text + length},
                                    "heap profile:", failure);

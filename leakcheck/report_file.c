@@ -106,6 +106,45 @@ static int write_somehow(const char *path, const char *text, size_t length)
     return write_beside(path, there ? &old : NULL, text, length);
 }
 
+static int complain(const char *path, int error, struct failure *failure)
+{
+    return failure_set(failure, -error, "cannot write %.200s: %s", path,
+                       strerror(-error));
+}
+
+/* Whether files can be made in the directory of `path`. */
+static int directory_check(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash == NULL ? 0 : (int)(slash - path) + 1;
+    if (length >= (int)sizeof(directory)) {
+        return -ENAMETOOLONG;
+    }
+    snprintf(directory, sizeof(directory), "%.*s", length, path);
+    return access(length == 0 ? "." : directory, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+int report_check(const char *path, struct failure *failure)
+{
+    struct stat about;
+    struct stat target;
+    int error = 0;
+    bool there = lstat(path, &about) == 0;
+    if (!there && (errno != ENOENT || path[0] == '\0')) {
+        error = -errno;
+    } else if (there && stat(path, &target) == 0) {
+        error = S_ISDIR(target.st_mode)   ? -EISDIR
+                : access(path, W_OK) != 0 ? -errno
+                                          : 0;
+    }
+    /* A plain file is replaced by one that is made beside it. */
+    if (error == 0 && (!there || S_ISREG(about.st_mode))) {
+        error = directory_check(path);
+    }
+    return error < 0 ? complain(path, error, failure) : 0;
+}
+
 int report_write(const char *path, const char *text, size_t length,
                  struct failure *failure)
 {
@@ -118,9 +157,5 @@ int report_write(const char *path, const char *text, size_t length,
     int error = write_somehow(path, text, length);
     sigaction(SIGXFSZ, &old_size, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
-    if (error < 0) {
-        return failure_set(failure, -error, "cannot write %.200s: %s", path,
-                           strerror(-error));
-    }
-    return 0;
+    return error < 0 ? complain(path, error, failure) : 0;
 }

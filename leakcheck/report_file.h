@@ -9,6 +9,10 @@
 
 #include "failure.h"
 
+/* Whether report_write could write there now; nothing is made or changed. For the time
+ * before the work whose result the report tells. Returns 0, or -errno with a reason. */
+int report_check(const char *path, struct failure *failure);
+
 /* Makes `path` a file of `length` bytes of text. A file that was there before survives
  * any failure, and keeps its rights otherwise. What is no plain file (a link, a device,
  * a FIFO) is written to as it stands, and never removed or replaced. Returns 0, or

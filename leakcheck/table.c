@@ -198,6 +198,21 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
             100.0 * (double)blame->growth / (double)blame->total);
 }
 
+/* A growth and its limit; in full where they look equal when rounded. */
+static void growth_print(FILE *stream, enum resource resource, double grown,
+                         double limit)
+{
+    struct text left = text_amount(resource, grown);
+    struct text right = text_amount(resource, limit);
+    if (grown > limit && strcmp(left.at, right.at) == 0) {
+        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+        const char *unit = bytes ? " B" : "";
+        snprintf(left.at, sizeof(left.at), "%.10g%s", grown, unit);
+        snprintf(right.at, sizeof(right.at), "%.10g%s", limit, unit);
+    }
+    fprintf(stream, "%s a call, limit %s", left.at, right.at);
+}
+
 /* "heap         2.0 KiB a call, limit 1.0 KiB: OVER" */
 static void resource_print(FILE *stream, struct table_style style,
                            const struct gate *gate, enum resource resource)
@@ -212,11 +227,13 @@ static void resource_print(FILE *stream, struct table_style style,
                 heap ? gate_missing_reason(gate, resource) : "");
         return;
     }
-    fprintf(stream, "%s a call, limit %s%s%s%s\n",
-            text_amount(resource, judged->fit.slope).at,
-            text_amount(resource, judged->limit.most).at,
-            judged->over ? paint(style, RED) : "", judged->over ? ": OVER" : "",
-            judged->over ? paint(style, PLAIN) : "");
+    growth_print(stream, resource, judged->fit.slope, judged->limit.most);
+    if (judged->over) {
+        fprintf(stream, "%s: OVER%s", paint(style, RED), paint(style, PLAIN));
+    } else if (judged->fit.slope > judged->limit.most) {
+        fputs(", but not in every round", stream);
+    }
+    fputc('\n', stream);
 }
 
 /* Where it happens, as far as the profiles know. */
@@ -229,12 +246,16 @@ static void places_print(FILE *stream, const struct gate *gate)
     }
     blame_print(stream, "allocated in", &heap->blame);
     if (heap->over && heap->blame.growth <= 0) {
-        fprintf(stream, "%-12s no function is known: %s\n", "allocated in",
+        fprintf(stream, "%-12s an unknown function: %s\n", "allocated in",
                 gate->server.names_reason[0] == '\0' ? "the stacks have no names"
                                                      : gate->server.names_reason);
     }
     if (gate->picture == PICTURE_THREADS) {
         blame_print(stream, "waits in", &threads->blame);
+    }
+    if (gate->own_missed != NULL) {
+        fprintf(stream, "%-12s no stack that has names passes through --own %s\n",
+                "own code", gate->own_missed);
     }
 }
 

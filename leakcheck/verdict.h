@@ -9,7 +9,7 @@
 
 /* What a graph of the server would show. */
 enum picture {
-    PICTURE_FLAT,     /* nothing climbs */
+    PICTURE_FLAT,     /* nothing climbs by more than noise */
     PICTURE_LEAK,     /* in-use climbs */
     PICTURE_THREADS,  /* the threads climb, and stay */
     PICTURE_FDS,      /* the descriptors climb */

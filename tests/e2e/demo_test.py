@@ -218,7 +218,7 @@ def _():
 @test("SIGTERM while it builds or judges ends it and leaves nothing")
 def _():
     copy = lab.copy_of_tree()
-    for words in ("1. Build", "5. Judge"):
+    for words, step in (("1. Build", "building"), ("5. Judge", "judging")):
         log = os.path.join(lab.scratch(), "log")
         with open(log, "w+", encoding="utf-8") as output:
             process = subprocess.Popen(
@@ -233,6 +233,9 @@ def _():
             time.sleep(0.5)
             process.send_signal(signal.SIGTERM)
             equal(process.wait(10), 143, f"exit status, ended after {words!r}")
+            with open(log, encoding="utf-8") as seen:
+                last = seen.read().rstrip().splitlines()[-1]
+            equal(last, f"Stopped while {step}.", "its last word")
         nothing_left(copy)
 
 

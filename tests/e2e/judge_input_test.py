@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """leakcheck gives no verdict on a server that doesn't play its part: one clear line on
-stderr, nothing on stdout, exit 2. The servers are stand-ins that follow INTERFACE.md
+stderr, nothing on stdout, exit 2. The servers are stand-ins that do as a real one
 but for one fault."""
 
 import json
@@ -87,7 +87,7 @@ def bad_profiles():
     refused(good(pprof_heap=(404, "no")), "no heap profile")
     refused(good(pprof_heap="<!DOCTYPE html><title>hello</title>"), "no heap profile", "<!DOC")
     refused(good(pprof_heap=PROFILE[: PROFILE.index("MAPPED")]), "cut short")
-    refused(good(pprof_heap=""), "no heap profile")
+    refused(good(pprof_heap=""), "no heap profile", "HEAPPROFILE")
 
 
 @test("no thread profile but HTML: threads are not measured, and no limit on them kept")

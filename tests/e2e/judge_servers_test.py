@@ -164,6 +164,16 @@ def limit_measured():
         equal(judge(server, "--max-fds", "0", *pid)[0], 1)
 
 
+@test("growth and a limit that look the same when rounded are told in bytes")
+def limit_close():
+    with Small("--leak", "heap") as server:
+        growth = judge(server)[2]["resources"]["heap"]["growth_per_call"]
+        equal(growth, int(growth), "growth of an exact heap")
+        status, output, _ = judge(server, "--max-growth", str(int(growth) - 1))
+    equal(status, 1, output)
+    check(f"heap         {growth} B a call, limit {growth - 1} B: OVER" in output, output)
+
+
 @test("--pid of another process is refused: none, a parent, one that serves nothing")
 def wrong_process():
     with Small() as server, Small() as other:
@@ -239,8 +249,9 @@ def shared_port():
 @test("a cache that fills is no leak; growth in every call is one")
 def cache_fills():
     with Small("--leak", "cache") as server:
-        status, output, _ = judge(server)
+        status, output, _ = judge(server, "--max-growth", "100")
         equal(status, 0, output)
+        check(" a call, limit 100 B, but not in every round\n" in output, output)
 
 
 @test("hostile numbers: a clear line and exit 2, or a verdict that is not holds")
@@ -321,6 +332,8 @@ def ownership():
             _, output, figures = judge(server, "--own", own)
             blamed = figures["resources"]["heap"]["blamed"]
             equal(blamed["function"], function, f"--own {own}: {output}")
+            told = f"\nown code     no stack that has names passes through --own {own}\n"
+            equal(told in output, own == "app/comm", f"--own {own}: {output}")
 
 
 @test("where no function can be named, it says why")

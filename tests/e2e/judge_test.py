@@ -176,28 +176,40 @@ def table_fits():
 @test("wrong usage: one line that says what is wrong, exit 2")
 def usage():
     both = [leaky.url, fixed.url]
-    for arguments in (
-        [],
-        [leaky.url],
-        ["--rounds", "1", *both],
-        ["--calls", "many", *both],
-        ["--colour", *both],
-        ["--scenario", "slices", *both],
-        ["--url", leaky.url],
-        ["--url", leaky.url, "--drive", "no-slash"],
-        ["--url", leaky.url, "--drive", "/x", "--max-growth", "1T"],
-        ["--url", leaky.url, "--drive", "/x", "--max-fds", "-1"],
-        ["--url", leaky.url, "--drive", "/x", "--pid", "0"],
-        ["--url", leaky.url, "--drive", "/x", "--own", ""],
-        ["--url", leaky.url, "--drive", "/x", "--report", "x.html"],
-        ["--url", leaky.url.removeprefix("http://"), "--drive", "/x"],
-        ["--max-threads", "0", *both],
-        ["--timeout"],
-        ["--url", "ftp://127.0.0.1/", "--drive", "/x"],
-        ["--report", "/nowhere/x.html", "--scenario", "slice-tail", *both],
+    one = ["--url", leaky.url, "--drive", "/x"]
+    started = calls_of(leaky)
+    for said, arguments in (
+        ("needs LEAKY_URL and FIXED_URL", []),
+        ("needs LEAKY_URL and FIXED_URL", [leaky.url]),
+        ("--rounds takes a number from 2 to 100, not '1'", ["--rounds", "1", *both]),
+        ("--calls takes a number from 1", ["--calls", "many", *both]),
+        ("unknown option --colour", ["--colour", *both]),
+        ("unknown option -a", ["-abc", *both]),
+        ("no scenario named 'slices'", ["--scenario", "slices", *both]),
+        ("--url needs --drive", ["--url", leaky.url]),
+        ("--drive needs --url", ["--drive", "/x"]),
+        ("'surplus'", [*one, "surplus"]),
+        ("starts with '/'", ["--url", leaky.url, "--drive", "no-slash"]),
+        ("%20 for a blank", ["--url", leaky.url, "--drive", "/x?id=a b"]),
+        ("--max-growth takes whole bytes", [*one, "--max-growth", "1T"]),
+        ("--max-fds takes a number from 0", [*one, "--max-fds", "-1"]),
+        ("--pid takes a number from 1", [*one, "--pid", "0"]),
+        ("the value of --own is empty", [*one, "--own", ""]),
+        ("the value of --json is empty", [*one, "--json", ""]),
+        ("--report and --source are for", [*one, "--report", "x.html"]),
+        ("add http://", ["--url", leaky.url[len("http://") :], "--drive", "/x"]),
+        ("goes with --url", ["--max-threads", "0", *both]),
+        ("--timeout needs a value", ["--timeout"]),
+        ("is not a server's URL", ["--url", "ftp://127.0.0.1/", "--drive", "/x"]),
+        ("the same file", ["--json", "x", "--report", "x", *both]),
+        ("cannot write /nowhere/x.html", ["--report", "/nowhere/x.html", *both]),
+        ("cannot write /: Is a dir", ["--json", "/", *one]),
     ):
         done = judge(*arguments, expect=2)
         check(done.stderr.startswith("leakcheck: "), done.stderr)
+        check(said in done.stderr, f"{said!r} is not in {done.stderr!r}")
+        equal(done.stdout, "", f"a verdict in spite of {arguments}")
+    equal(calls_of(leaky), started, "calls, though the usage was wrong")
     check("--max-growth" in judge("--help").stdout, "--help says too little")
 
 

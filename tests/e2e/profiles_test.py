@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Profiles by URL: every command that INTERFACE.md promises names the right function, and
+"""Profiles by URL: every command that reads one names the right function, and
 file and line where it prints them, from the URL alone; the totals are the profiler's own;
 and nothing that a client asks, asks for twice, or leaves unread does any harm."""
 

@@ -189,6 +189,33 @@ static void directories_are_refused(void **state)
     assert_int_equal(files_count(place, false), 0);
 }
 
+static void check_foresees_what_writing_says(void **state)
+{
+    const struct place *place = *state;
+    struct failure failure = {""};
+    char path[128];
+    assert_int_equal(report_check(place->report, &failure), 0);
+    assert_int_equal(files_count(place, false), 0);
+    assert_int_equal(report_check("/dev/full", &failure), 0);
+    assert_int_equal(report_check(place->directory, &failure), -EISDIR);
+    assert_int_equal(report_check("", &failure), -ENOENT);
+    snprintf(path, sizeof(path), "%s/nowhere/report.html", place->directory);
+    assert_int_equal(report_check(path, &failure), -ENOENT);
+    assert_non_null(strstr(failure.text, "nowhere/report.html: No such file"));
+    assert_int_equal(report(place->report, "old"), 0);
+    assert_int_equal(report_check(place->report, &failure), 0);
+    assert_holds(place->report, "old");
+    snprintf(path, sizeof(path), "%s/report.html/x", place->directory);
+    assert_int_equal(report_check(path, &failure), -ENOTDIR);
+    /* A link to what is not there yet: only writing can tell. */
+    snprintf(path, sizeof(path), "%s/link", place->directory);
+    assert_int_equal(symlink("later.html", path), 0);
+    assert_int_equal(report_check(path, &failure), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(".", path), 0);
+    assert_int_equal(report_check(path, &failure), -EISDIR);
+}
+
 #define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
 
 int main(void)
@@ -200,6 +227,7 @@ int main(void)
         IN_A_PLACE(device_is_written_in_place),
         IN_A_PLACE(fifo_is_written_in_place),
         IN_A_PLACE(directories_are_refused),
+        IN_A_PLACE(check_foresees_what_writing_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,29 @@ static void profiling_is_not_blamed(void **state)
     assert_int_equal(blame.total, 0);
 }
 
+#define GPERFTOOLS                                                                     \
+    "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/p\n"                           \
+    "7000-8000 r-xp 0 08:01 2 /usr/lib/libtcmalloc.so.4.5.10\n"
+
+/* A program's file names the caller only, which must not be taken for the owner. */
+static void profiling_without_a_name_is_not_blamed(void **state)
+{
+    (void)state;
+    struct blame blame =
+        blame_between(HEADER FOOTER, HEADER
+                      "2: 2097152 [9: 9437184] @ 0x7001 0x1001\n"
+                      "#\t0x1001\ton_profile\n"
+                      "1: 500 [1: 500] @ 0x1002\n#\t0x1002\tcart_new\n" GPERFTOOLS);
+    assert_string_equal(blame.function, "cart_new");
+    assert_int_equal(blame.total, 500);
+    /* Other versions list malloc itself: then a large block is one like others. */
+    blame = blame_between(
+        HEADER FOOTER,
+        HEADER "1: 1048576 [1: 1048576] @ 0x7001 0x1001\n#\t0x1001\tlarge_new\n"
+               "1: 500 [1: 500] @ 0x7002 0x1002\n#\t0x1002\tcart_new\n" GPERFTOOLS);
+    assert_string_equal(blame.function, "large_new");
+}
+
 /* Without sources, the program's own file is known by its mapping. */
 static void program_is_told_from_libraries_by_mapping(void **state)
 {
@@ -250,6 +273,7 @@ int main(void)
         cmocka_unit_test(innermost_own_function_is_blamed),
         cmocka_unit_test(cost_of_a_thread_is_not_blamed),
         cmocka_unit_test(profiling_is_not_blamed),
+        cmocka_unit_test(profiling_without_a_name_is_not_blamed),
         cmocka_unit_test(program_is_told_from_libraries_by_mapping),
         cmocka_unit_test(go_library_is_not_blamed),
         cmocka_unit_test(status_is_read),
