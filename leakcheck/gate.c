@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "gate_growth.h"
@@ -378,10 +379,24 @@ static int gate_blame(struct gate *gate, const struct options *options,
     return 0;
 }
 
+/* What the user names must be there: a mistyped name would be no names, silently. */
+static int binary_check(const char *path, struct failure *failure)
+{
+    if (path == NULL || access(path, R_OK) == 0) {
+        return 0;
+    }
+    int error = errno;
+    return failure_set(failure, error, "--binary %.200s: %s", path, strerror(error));
+}
+
 static int gate_open(struct gate *gate, const struct options *options,
                      int64_t deadline_ms, struct failure *failure)
 {
-    int result = server_open(&gate->server, options->url, deadline_ms, failure);
+    int result = binary_check(options->binary, failure);
+    if (result < 0) {
+        return result;
+    }
+    result = server_open(&gate->server, options->url, deadline_ms, failure);
     gate->server.binary = options->binary;
     if (result == 0 && options->pid != 0) {
         result = server_watch_process(&gate->server, options->pid, failure);

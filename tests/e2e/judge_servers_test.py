@@ -336,6 +336,14 @@ def ownership():
             equal(told in output, own == "app/comm", f"--own {own}: {output}")
 
 
+@test("a --binary that is not there is said at once, exit 2")
+def no_binary():
+    with Small() as server:
+        status, output, _ = judge(server, "--binary", "/nowhere/server")
+        equal(status, 2, output)
+        check("--binary /nowhere/server: No such file" in output, output)
+
+
 @test("where no function can be named, it says why")
 def no_names():
     with Small("--heap", "bare", "--leak", "heap") as server:
