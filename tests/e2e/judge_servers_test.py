@@ -206,20 +206,21 @@ def noise():
 @test("resident memory that leaks, and falls a little now and then, is found")
 def resident_steps():
     with Small("--leak", "rss-steps") as server:
-        status, output, figures = judge(server, "--pid", str(server.pid))
+        status, output, figures = judge(server, "--rounds", "4", "--pid", str(server.pid))
         equal(status, 1, output)
         check(figures["resources"]["rss"]["over"], output)
 
 
 @test("growth now and then is a leak where it goes on, and else no verdict")
 def now_and_then():
+    rounds = ("--rounds", "4")
     with Small("--leak", "third") as server:
-        equal(judge(server, "--calls", "2")[0], 1)
+        equal(judge(server, *rounds, "--calls", "2")[0], 1)
     with Small("--leak", "twentieth") as server:
-        status, output, _ = judge(server, "--calls", "5", "--max-growth", "400")
+        status, output, _ = judge(server, *rounds, "--calls", "5", "--max-growth", "400")
         equal(status, 2, output)
         check("--calls" in output, output)
-        status, output, _ = judge(server, "--calls", "30", "--max-growth", "400")
+        status, output, _ = judge(server, *rounds, "--calls", "30", "--max-growth", "400")
         equal(status, 1, output)
 
 
