@@ -47,9 +47,8 @@ uint64_t heap_in_use_bytes(void);
 
 /* The profile now, in gperftools' text format
  * (https://gperftools.github.io/gperftools/heapprofile.html), to be freed by the
- * caller. gperftools 2.10 cuts it at 1 MiB. Returns 0, -ENOTSUP without a profile,
- * -ENOMEM, or -ENOBUFS if the process has so many mappings that no room is left for a
- * stack. */
+ * caller. The text is cut at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM, or
+ * -ENOBUFS if the process has so many mappings that no room is left for a stack. */
 int heap_snapshot(char **ret_text);
 
 /* Writes the profile to the next dump file, whose path goes to ret_path. Returns 0,
