@@ -106,7 +106,8 @@ def parse(body):
             samples.append((numbers, tuple(int(value) for value in values.split())))
     places = {}
     for line in rest.split("\nMappings")[0].splitlines():
-        found = re.match(r"\s*(\d+): 0x([0-9a-f]+) M=\d+ (.*)", line)
+        # A place in the kernel's vdso has no name, and may have no mapping.
+        found = re.match(r"\s*(\d+): 0x([0-9a-f]+)(?: M=\d+)? ?(.*)", line)
         if found:
             places[int(found[1])] = (int(found[2], 16), found[3])
     check(samples, f"no samples:\n{text[:500]}")

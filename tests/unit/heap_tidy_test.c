@@ -51,6 +51,8 @@ static void frames_of_the_allocator_go(void **state)
                   "1: 5 [1: 5] @ 0x7001 0x7002 0x8000\n" MAPPINGS,
            HEADER "1: 9 [1: 9] @ 0x1001 0x7abc 0x1002\n"
                   "1: 5 [1: 5] @ 0x8000\n" MAPPINGS);
+    expect(HEADER "1: 9 [1: 9] @ 0x7001 0x8000 0x1001\n" MAPPINGS,
+           HEADER "1: 9 [1: 9] @ 0x8000 0x1001\n" MAPPINGS);
 }
 
 /* GetHeapProfile, which is in the allocator's code, allocates for itself: its frame
