@@ -94,6 +94,16 @@ def one_leak(leak, options, measured, process=False):
 _pool = concurrent.futures.ThreadPoolExecutor(10)
 
 
+def soon(promise):
+    """Marks a function as a test that runs beside the others."""
+
+    def mark(function):
+        test(promise)(_pool.submit(function).result)
+        return function
+
+    return mark
+
+
 def every_leak(promise, options, measured, process=False):
     """A test with one server for each leak."""
     jobs = [
@@ -119,7 +129,7 @@ for _options in ([], ["--status", "500"], ["--close", "plain"], ["--threads"]):
     )
 
 
-@test("goroutines are not measured by the kernel's threads, nor by two sources in turn")
+@soon("goroutines are not measured by the kernel's threads, nor by two sources in turn")
 def one_source():
     go = ("--heap", "go")
     threads = "/debug/pprof/goroutine"
@@ -135,7 +145,7 @@ def one_source():
                 right(judge(server, *words), measured, leak)
 
 
-@test("a thread profile that fails is missed by no count of /proc")
+@soon("a thread profile that fails is missed by no count of /proc")
 def no_thread_profile():
     for answers in ("1", "2"):  # the baseline's fails, or the last
         options = ("--threads", "--vanish", "/debug/pprof/goroutine", "--vanish-after", answers)
@@ -145,7 +155,7 @@ def no_thread_profile():
             equal(done[2]["resources"]["threads"]["blamed"], None)
 
 
-@test("a limit on what cannot be measured is no verdict")
+@soon("a limit on what cannot be measured is no verdict")
 def limit_not_measured():
     for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):
         with Small("--leak", "thread") as server:
@@ -156,7 +166,7 @@ def limit_not_measured():
             equal(status, 2, output)
 
 
-@test("a limit that is asked for is kept where --pid measures it")
+@soon("a limit that is asked for is kept where --pid measures it")
 def limit_measured():
     with Small("--leak", "fd") as server:
         pid = ("--pid", str(server.pid))
@@ -164,7 +174,7 @@ def limit_measured():
         equal(judge(server, "--max-fds", "0", *pid)[0], 1)
 
 
-@test("growth and a limit that look the same when rounded are told in bytes")
+@soon("growth and a limit that look the same when rounded are told in bytes")
 def limit_close():
     with Small("--leak", "heap") as server:
         growth = judge(server)[2]["resources"]["heap"]["growth_per_call"]
@@ -174,7 +184,7 @@ def limit_close():
     check(f"heap         {growth} B a call, limit {growth - 1} B: OVER" in output, output)
 
 
-@test("--pid of another process is refused: none, a parent, one that serves nothing")
+@soon("--pid of another process is refused: none, a parent, one that serves nothing")
 def wrong_process():
     with Small() as server, Small() as other:
         gone = subprocess.Popen(["true"])
@@ -185,14 +195,14 @@ def wrong_process():
             check("--pid" in output, output)
 
 
-@test("work that goes on after the reply does not hide a leak behind it")
+@soon("work that goes on after the reply does not hide a leak behind it")
 def busy_after_reply():
     with Small("--leak", "busy") as server:
         status, output, _ = judge(server)
         equal(status, 1, output)
 
 
-@test("a heap that moves by itself: a leak beside the noise is found, noise is none")
+@soon("a heap that moves by itself: a leak beside the noise is found, noise is none")
 def noise():
     with Small("--heap", "go", "--leak", "noisy") as server:
         status, output, figures = judge(server, "--rounds", "12")
@@ -203,7 +213,7 @@ def noise():
         equal(status, 0, output)
 
 
-@test("resident memory that leaks, and falls a little now and then, is found")
+@soon("resident memory that leaks, and falls a little now and then, is found")
 def resident_steps():
     with Small("--leak", "rss-steps") as server:
         status, output, figures = judge(server, "--rounds", "4", "--pid", str(server.pid))
@@ -211,7 +221,7 @@ def resident_steps():
         check(figures["resources"]["rss"]["over"], output)
 
 
-@test("growth now and then is a leak where it goes on, and else no verdict")
+@soon("growth now and then is a leak where it goes on, and else no verdict")
 def now_and_then():
     rounds = ("--rounds", "4")
     with Small("--leak", "third") as server:
@@ -224,7 +234,7 @@ def now_and_then():
         equal(status, 1, output)
 
 
-@test("a profile of few samples proves a leak, and never that there is none")
+@soon("a profile of few samples proves a leak, and never that there is none")
 def coarse_samples():
     with Small("--heap", "coarse", "--leak", "heap") as server:
         equal(judge(server)[0], 1)
@@ -239,7 +249,7 @@ def coarse_samples():
         equal(judge(server, "--max-growth", "1M")[0], 0)
 
 
-@test("--pid of one of two processes that share the port is refused: any may answer")
+@soon("--pid of one of two processes that share the port is refused: any may answer")
 def shared_port():
     with Small("--close", "plain", "--worker") as server:
         status, output, _ = judge(server, "--pid", str(server.pid))
@@ -247,7 +257,7 @@ def shared_port():
         check("listens on its port, too" in output, output)
 
 
-@test("a cache that fills is no leak; growth in every call is one")
+@soon("a cache that fills is no leak; growth in every call is one")
 def cache_fills():
     with Small("--leak", "cache") as server:
         status, output, _ = judge(server, "--max-growth", "100")
@@ -255,7 +265,7 @@ def cache_fills():
         check(" a call, limit 100 B, but not in every round\n" in output, output)
 
 
-@test("hostile numbers: a clear line and exit 2, or a verdict that is not holds")
+@soon("hostile numbers: a clear line and exit 2, or a verdict that is not holds")
 def hostile_numbers():
     with Small("--heap", "hostile") as server:
         status, output, _ = judge(server)
@@ -267,7 +277,7 @@ def hostile_numbers():
         check("nan" not in output and "inf" not in output, output)
 
 
-@test("a heap profile that drips ends with the run's time, exit 2")
+@soon("a heap profile that drips ends with the run's time, exit 2")
 def dripping():
     with Small("--drip", "/pprof/heap") as server:
         status, output, _ = judge(server, "--timeout", "3", limit=15)
@@ -275,7 +285,7 @@ def dripping():
         check("--timeout" in output, output)
 
 
-@test("a server that is restarted in the middle is no verdict")
+@soon("a server that is restarted in the middle is no verdict")
 def restarted():
     # The second life starts with the counts of none: what leaked is gone.
     with Small("--status", "lab", "--leak", "thread") as server:
@@ -294,7 +304,7 @@ def restarted():
         equal((judging.returncode, out), (2, ""), errors)
 
 
-@test("a restart that only the place of a library shows is no verdict")
+@soon("a restart that only the place of a library shows is no verdict")
 def restarted_in_place():
     with Small("--heap", "sampled", "--leak", "heap", "--restart", "16") as server:
         status, output, _ = judge(server)
@@ -302,7 +312,7 @@ def restarted_in_place():
         check("was restarted" in output, output)
 
 
-@test("allocated a call is printed where it was counted only")
+@soon("allocated a call is printed where it was counted only")
 def allocations():
     with Small() as server:
         _, output, figures = judge(server)
@@ -314,7 +324,7 @@ def allocations():
         equal(figures["allocated_bytes_per_call"], None)
 
 
-@test("a file in a directory named common is the program's own, and --own decides")
+@soon("a file in a directory named common is the program's own, and --own decides")
 def ownership():
     with Small("--leak", "heap") as server:
         status, output, figures = judge(server)
@@ -337,7 +347,7 @@ def ownership():
             equal(told in output, own == "app/comm", f"--own {own}: {output}")
 
 
-@test("a --binary that is not there is said at once, exit 2")
+@soon("a --binary that is not there is said at once, exit 2")
 def no_binary():
     with Small() as server:
         status, output, _ = judge(server, "--binary", "/nowhere/server")
@@ -345,7 +355,7 @@ def no_binary():
         check("--binary /nowhere/server: No such file" in output, output)
 
 
-@test("where no function can be named, it says why")
+@soon("where no function can be named, it says why")
 def no_names():
     with Small("--heap", "bare", "--leak", "heap") as server:
         status, output, figures = judge(server)

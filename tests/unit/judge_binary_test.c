@@ -11,6 +11,19 @@
 
 #include "../../leakcheck/binary.h"
 
+/* ThreadSanitizer maps files of its own below the program, whose mapping is then not
+ * the first: the place that this test stands for is another one. */
+#if defined(__SANITIZE_THREAD__)
+#define PROGRAM_IS_FIRST false
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PROGRAM_IS_FIRST false
+#endif
+#endif
+#ifndef PROGRAM_IS_FIRST
+#define PROGRAM_IS_FIRST true
+#endif
+
 static const char *own_path;
 
 /* The address of the call, in its caller. */
@@ -49,6 +62,9 @@ static void own_functions_are_named(void **state)
     struct profile profile;
     struct failure failure = {""};
     unsigned line;
+    if (!PROGRAM_IS_FIRST) {
+        skip();
+    }
     own_profile(&profile);
     struct frame frames[3] = {{.address = payload_keep(&line)},
                               {.address = payload_keep(&line), .function = "known"},
