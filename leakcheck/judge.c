@@ -21,7 +21,7 @@
 struct part {
     struct judgement *judgement;
     struct side *side;
-    int64_t last_call_ms; /* when the last trial ended */
+    int64_t last_call_ms; /* when the last call was over at the latest */
 };
 
 static const struct scenario_info *growing_find(const struct side *side)
@@ -118,7 +118,8 @@ static int scenario_judge(struct part *part, size_t index, unsigned dwell_ms)
         }
         *finding = finding_make(side, &side->trials[index]);
     }
-    part->last_call_ms = clock_now_ms();
+    const struct trial *trial = &side->trials[index];
+    part->last_call_ms = trial->samples[trial->sample_count - 1].at_ms;
     return 0;
 }
 

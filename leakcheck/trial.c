@@ -93,11 +93,11 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
         rule.at_most.amount[counted[i]] = amount_add(base->amount[counted[i]], left);
     }
     int64_t heap = trial->declared.amount[RESOURCE_HEAP];
-    if (leaky) {
+    if (leaky && heap > 0) {
         int64_t left = amount_multiply(heap, calls) / 100 * 98;
         rule.at_least.amount[RESOURCE_HEAP] =
             amount_add(base->amount[RESOURCE_HEAP], left);
-    } else {
+    } else if (!leaky) {
         int64_t slack = HEAP_SLACK;
         int64_t threads = trial->declared.amount[RESOURCE_THREADS];
         slack = amount_add(slack, amount_multiply(threads, THREAD_COST_BYTES));
