@@ -139,6 +139,7 @@ static void refuse_failed(struct request *request, const struct step *step, int 
          REPLY_RESTART "; the system starts no more threads or timers for it"},
         {EMFILE, 503, "fd_limit", REPLY_RESTART_OR_RAISE("--max-fds")},
         {ECANCELED, 503, "stopping", "the server is being stopped"},
+        {ETIME, 503, "time_limit", "ask for fewer calls at a time"},
         {ECONNREFUSED, 502, "upstream_failed", "see what --upstream points to"},
         {EPROTO, 502, "upstream_failed", "see what --upstream points to"},
         {ETIMEDOUT, 502, "upstream_failed", "see what --upstream points to"},
@@ -157,9 +158,22 @@ static void refuse_failed(struct request *request, const struct step *step, int 
                 strerror(-error));
 }
 
-/* Runs the plan. Returns 0, or -errno with the step and the complete rounds. */
+/* Whether the next call may begin: 0, or why not. A worker is not held for ever by a
+ * client that asked for ten thousand slow calls and has gone. */
+static int check_time(struct server *server, const struct timespec *start)
+{
+    int error = context_error(&server->running);
+    if (error == 0 && server_milliseconds_since(start) > LEAK_TIME_MAX_MS) {
+        error = -ETIME;
+    }
+    return error;
+}
+
+/* Runs the plan, which began at `start`. Returns 0, or -errno with the step and the
+ * complete rounds. */
 static int run_plan(struct server *server, const struct plan *plan,
-                    const struct step **ret_step, unsigned *ret_done)
+                    const struct timespec *start, const struct step **ret_step,
+                    unsigned *ret_done)
 {
     for (unsigned round = 0; round < plan->count; round++) {
         for (size_t i = 0; i < plan->step_count; i++) {
@@ -172,7 +186,7 @@ static int run_plan(struct server *server, const struct plan *plan,
                 .directory = server->settings->directory,
                 .context = &server->running,
             };
-            int error = context_error(&server->running);
+            int error = check_time(server, start);
             if (error == 0) {
                 error = step->scenario->run(&call);
             }
@@ -244,7 +258,7 @@ static void execute(struct request *request, const struct plan *plan)
     clock_gettime(CLOCK_MONOTONIC, &start);
     const struct step *failed = NULL;
     unsigned done = 0;
-    error = run_plan(request->server, plan, &failed, &done);
+    error = run_plan(request->server, plan, &start, &failed, &done);
     guard_leave(&need);
     if (error != 0) {
         refuse_failed(request, failed, error, done);

@@ -58,6 +58,7 @@ void lab_scenario(struct request *request); /* /leak/<name> */
 #define LEAK_COUNT_MAX 10000
 #define LEAK_HOLD_MAX_MS 10000
 #define LEAK_HOLD_ALL_MAX_MS 60000 /* of all calls of a request together */
+#define LEAK_TIME_MAX_MS 90000     /* then no further call of it begins */
 #define LEAK_ID_DEFAULT "anonymous"
 
 /* Adds to `json` what `count` calls of main size `bytes` come to. */

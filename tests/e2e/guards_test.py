@@ -2,9 +2,12 @@
 """The guard rails: a call that would pass a ceiling is refused whole, and at the
 ceiling everything that a person needs to look around still works."""
 
+import concurrent.futures
+import http.server
 import os
 import socket
 import threading
+import time
 
 import lab
 from lab import Server, check, equal, test
@@ -54,6 +57,37 @@ def looks_around(server):
         lab.HeapProfile(server.get("/pprof/heap", debug=debug).text)
     path = server.dump()
     check(os.path.getsize(path) > 0, "the dump is empty")
+
+
+class SlowUpstream(http.server.ThreadingHTTPServer):
+    """Serves documents, each of which takes four seconds."""
+
+    daemon_threads = True
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            """Nothing: the output belongs to the tests."""
+
+        def do_GET(self):
+            size = int(self.path.rpartition("=")[2])
+            time.sleep(4)
+            self.send_response(200)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            self.wfile.write(b"x" * size)
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), SlowUpstream.Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+# It takes a minute and a half, so it runs beside the other tests.
+_slow_upstream = SlowUpstream()
+_slow_server = Server("fixed", "--upstream", _slow_upstream.url)
+_slow_reply = concurrent.futures.ThreadPoolExecutor(1).submit(
+    _slow_server.get, "/leak/http-body?id=x&bytes=1024&count=100", limit=150
+)
 
 
 @test("a request that no empty server could serve is not told to restart it")
@@ -264,6 +298,16 @@ def _():
         for client in held:
             client.close()
         lab.wait_until(lambda: server.status()["fds"] < 300, 20, "files given back")
+
+
+@test("a request of a hundred slow calls ends after a minute and a half")
+def _():
+    error = _slow_reply.result().error(503, "time_limit")
+    equal(error["hint"], "ask for fewer calls at a time", "hint")
+    done = _slow_server.status()["scenarios"]["http-body"]["calls"]
+    check(15 <= done <= 23, f"{done} calls of four seconds in 90")
+    check(f"failed after {done} complete calls" in error["message"], error["message"])
+    _slow_upstream.shutdown()
 
 
 lab.main()
