@@ -48,6 +48,26 @@ def keeps_little():
         check("1 of 1 leaks shown" in done.stdout, done.stdout)
 
 
+@test("a fixed half that keeps memory which no heap profile sees does not hold")
+def keeps_mapping():
+    for step, expect in ((4096, 0), (64 * 1024, 1)):
+        calls = []
+
+        def leak(_):
+            calls.append(1)
+            return json.dumps({"declared": {"heap_bytes": DECLARED}})
+
+        def resident(_):
+            memory = {"alloc_bytes": 1, "total_alloc_bytes": 1}
+            memory["rss_bytes"] = 10**7 + step * len(calls)
+            return status("fixed", memory=memory)
+
+        done = judge(0, leak_one=leak, status=resident)
+        equal(done.returncode, expect, f"{step}: {done.stdout}{done.stderr}")
+        if expect:
+            check("THE FIX LEAKS: resident set grew" in done.stdout, done.stdout)
+
+
 def churning(name, step, library):
     """A half that allocates `step` bytes with each call, and keeps none."""
     calls = []
