@@ -17,8 +17,8 @@
 #define TIMEOUT_MAX 86400
 #define PID_MAX 4194304 /* the kernel's: proc_sys_kernel(5) */
 
-/* Bytes a call: noise, or a very slow leak. Resident memory moves by whole pages, so
- * half a page a call is the least that can be told from it. */
+/* Bytes a call: below that it is noise, or a very slow leak. Resident memory moves by
+ * whole pages, so its limit is half a page. */
 #define HEAP_DEFAULT 1024
 #define RSS_DEFAULT 2048
 
@@ -283,7 +283,7 @@ static int option_take(struct options *options, int option, const char *value,
     }
 }
 
-/* The lab's two servers: what is missing, or belongs to the other form. */
+/* For the lab's two servers: refuses what is missing or belongs to the other form. */
 static int pairs_check(const struct options *options, struct failure *failure)
 {
     for (int i = 0; i < RESOURCE_COUNT; i++) {
@@ -304,7 +304,7 @@ static int pairs_check(const struct options *options, struct failure *failure)
     return 0;
 }
 
-/* One server: the same. */
+/* For one server: refuses what is missing or belongs to the other form. */
 static int one_check(const struct options *options, const char *extra,
                      struct failure *failure)
 {
@@ -335,7 +335,7 @@ static int one_check(const struct options *options, const char *extra,
     return 0;
 }
 
-/* Which of the two forms it is, and whether it is whole. */
+/* Finds out which of the two forms it is, and checks that form. */
 static int options_check(struct options *options, int count, char **arguments,
                          struct failure *failure)
 {
@@ -350,7 +350,7 @@ static int options_check(struct options *options, int count, char **arguments,
     return pairs_check(options, failure);
 }
 
-/* What getopt_long does not take: an option that is not there, or without its value. */
+/* Explains what getopt_long refused: an unknown option, or one without its value. */
 static int word_complain(int found, const char *word, struct failure *failure)
 {
     if (optopt > 0 && optopt < OPTION_SCENARIO) {

@@ -115,7 +115,7 @@ int dump_file_write(const char *directory, const char *name, const char *text,
     if (error == 0) {
         error = file_fill(&file, text, size);
     }
-    /* Some file systems say only here that the disk is full. */
+    /* Some file systems report a full disk only here. */
     if (file.fd >= 0 && close(file.fd) != 0 && errno != EINTR && error == 0) {
         error = -errno;
     }

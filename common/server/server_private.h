@@ -57,7 +57,7 @@ void lab_scenario(struct request *request); /* /leak/<name> */
 /* The bounds of what /leak takes. */
 #define LEAK_COUNT_MAX 10000
 #define LEAK_HOLD_MAX_MS 10000
-#define LEAK_HOLD_ALL_MAX_MS 60000 /* count times hold, in one request */
+#define LEAK_HOLD_ALL_MAX_MS 60000 /* what its calls may hold together */
 #define LEAK_TIME_MAX_MS 90000     /* after that, a request begins no further call */
 #define LEAK_ID_DEFAULT "anonymous"
 
