@@ -23,12 +23,13 @@
 #define RSS_DEFAULT 2048
 
 const char options_help[] =
-    "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N] [--json FILE]\n"
-    "                 [--report FILE.html] [--source DIR] LEAKY_URL FIXED_URL\n"
+    "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N]\n"
+    "                 [--timeout SECONDS] [--json FILE] [--report FILE.html]\n"
+    "                 [--source DIR] LEAKY_URL FIXED_URL\n"
     "       leakcheck --url URL --drive '/path?x=1' [--rounds R] [--calls N]\n"
     "                 [--max-growth BYTES] [--max-threads N] [--max-fds N]\n"
     "                 [--max-timers N] [--max-rss BYTES] [--pid PID] [--binary FILE]\n"
-    "                 [--own PATH]... [--json FILE]\n"
+    "                 [--own PATH]... [--timeout SECONDS] [--json FILE]\n"
     "\n"
     "The first form judges the lab's two servers: is every leak shown, and does every\n"
     "fix hold? The second judges one server of any make that serves a heap profile as\n"
