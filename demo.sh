@@ -52,7 +52,7 @@ fi
 
 # -- what was started, and its end -----------------------------------------------------
 
-exec 3>&2  # the last word goes there: a signal may come while a step's output does not
+exec 3>&2  # for the last message: a signal may come while stderr goes to a file
 servers=() # process ids, leaky first
 step_pid=
 step_name='starting'
@@ -61,7 +61,7 @@ clean_up() {
     local status=$? pid
     trap - EXIT
     trap '' INT TERM HUP PIPE
-    # When the terminal has gone, nothing can be printed: that must not end this half way.
+    # When the terminal has gone, printing fails: that must not end the cleaning up.
     set +e
     if [[ -n $step_pid ]]; then
         # The step runs in a session of its own, so this ends all that it started.
@@ -273,7 +273,7 @@ choose_pprof() {
         command='go tool pprof'
         printf "No google-pprof here: Go's pprof reads the same dumps. Its first use may\n"
         printf 'take half a minute, as newer versions of Go compile it then.\n'
-        # What Go compiles needs a place, and without a home directory it has none.
+        # Go keeps what it compiles below the home directory, which may not be there.
         if [[ -z ${GOCACHE:-} && ! -w ${HOME:-} ]]; then
             export GOCACHE=$PWD/build/go-cache
         fi

@@ -100,7 +100,7 @@ static void signals_prepare(void)
     sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file over `ulimit -f` is an error, not the end */
+    signal(SIGXFSZ, SIG_IGN); /* over `ulimit -f`, only the write fails */
 }
 
 #define GUARD_PAGES_MAX_THREADS 4000

@@ -96,7 +96,7 @@ struct scenario {
 
     struct scenario_amount leaves; /* what one leaky call leaves for good */
     struct scenario_amount holds;  /* what one leaky call holds until it ends */
-    unsigned working_threads;      /* threads of a call of either half besides */
+    unsigned working_threads;      /* more threads that a call of either half uses */
     unsigned churn_blocks;         /* blocks that one leaky call allocates and frees */
     unsigned growth_blocks;        /* blocks per second that each leaked thread adds */
 

@@ -1,7 +1,7 @@
 /*
  * Arithmetic on amounts that come from outside. A result that would be too large stops
- * at AMOUNT_MAX, one too small at -AMOUNT_MAX; a quarter of the type's range, so that
- * the difference or the sum of two amounts is always exact.
+ * at AMOUNT_MAX, one too small at -AMOUNT_MAX. AMOUNT_MAX is a quarter of the type's
+ * range, so the sum or the difference of two amounts never overflows.
  */
 #ifndef LEAKCHECK_AMOUNT_H
 #define LEAKCHECK_AMOUNT_H

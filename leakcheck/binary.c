@@ -1,5 +1,6 @@
 /*
- * Reads the program's file.
+ * Opens the program's file with libdwfl, finds where in the process it lies, and looks
+ * addresses up in its symbol table and line table.
  */
 #include "binary.h"
 
@@ -16,12 +17,12 @@
 struct code {
     Dwarf_Addr start;
     Dwarf_Addr end;
-    Dwarf_Addr bias; /* what the unit calls 0 is there */
+    Dwarf_Addr bias; /* what is added to the addresses in the unit */
     Dwarf_Die *unit;
 };
 
-/* A program's file that is open. It is read as if it lay at its own addresses: those of
- * the process are `bias` higher. */
+/* A program's file that is open. It is read with the addresses in the file itself;
+ * those of the process are `bias` higher. */
 struct binary {
     Dwfl *dwfl;
     Dwfl_Module *module;
@@ -40,7 +41,7 @@ static const Dwfl_Callbacks callbacks = {
 
 static int file_open(const char *path, struct failure *failure)
 {
-    /* A FIFO would keep a reader waiting. */
+    /* O_NONBLOCK: to open a FIFO would wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         int error = errno;
@@ -63,7 +64,7 @@ static int binary_open(struct binary *binary, const char *path, struct failure *
     }
     binary->module = dwfl_report_elf(binary->dwfl, "program", path, fd, 0, true);
     if (binary->module == NULL) {
-        close(fd); /* only a success takes it over */
+        close(fd); /* libdwfl owns it only after success */
         return failure_set(failure, EINVAL, "%.80s is no program", path);
     }
     dwfl_report_end(binary->dwfl, NULL, NULL);

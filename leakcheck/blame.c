@@ -12,12 +12,12 @@
 
 #define PROFILE_BUFFER_BYTES (1024 * 1024) /* of gperftools' GetHeapProfile */
 
-/* What one stack grew, and the frame that is answerable for it. */
+/* How much one stack grew, and the frame that is blamed for it. */
 struct share {
     const struct frame *frame;
     int64_t growth;
     bool own;     /* the frame is of a path that the question names */
-    bool library; /* a library took the memory, asked by that frame */
+    bool library; /* a library took the memory, on behalf of that frame */
 };
 
 /* What grew in one function. */
@@ -87,8 +87,9 @@ static bool is_allocator(const char *function)
     return false;
 }
 
-/* Whether `path` is `own` or lies in it, or ends its directories so. Mapped libraries
- * carry their version behind the name: "libcache.so" is libcache.so.1.2 too. */
+/* Whether `path` is `own` or lies in it. `own` may also be only the end of a path's
+ * directories. Mapped libraries carry their version after the name: "libcache.so" is
+ * libcache.so.1.2 too. */
 static bool path_is_own(const char *path, const char *own)
 {
     size_t length = strlen(own);
@@ -106,8 +107,8 @@ static bool path_is_own(const char *path, const char *own)
 }
 
 /* Whether the frame is code that the question names as the program's own: by its source
- * file, or by its library. The program's own file is not asked: its name may be that of
- * a directory of sources. */
+ * file, or by its library. The name of the program's own file does not count: a
+ * directory of sources may have the same name. */
 static bool is_own(const struct profile *profile, const struct frame *frame,
                    struct blame_own own)
 {
@@ -162,8 +163,8 @@ const struct frame *blame_frame(const struct profile *profile,
     return program != NULL ? program : named;
 }
 
-/* Whether a library allocated, and not the program by itself: the innermost frame
- * behind the allocator tells. */
+/* Whether a library allocated, and not the program itself: the innermost frame after
+ * the allocator's shows it. */
 static bool is_library_taking(const struct profile *profile,
                               const struct record *record)
 {
@@ -235,8 +236,9 @@ static size_t allocator_depth_least(const struct profile *profile)
     return least;
 }
 
-/* GetHeapProfile where it has no name: blocks of 1 MiB from inside gperftools' library,
- * deeper than malloc is there. While a server frees one, another may be in use. */
+/* Whether the stack is the profiler's own. Where GetHeapProfile has no name, it shows
+ * as blocks of 1 MiB with more frames in gperftools' library than malloc has. A server
+ * may free one such block while another is in use. */
 static bool is_profiling(const struct profile *profile, const struct record *record,
                          size_t least)
 {
@@ -302,7 +304,7 @@ static bool grows_when_idle(const struct blame_question *question,
     return later != NULL && growth_of(later, question->what, question->idle_from) > 0;
 }
 
-/* Lists every stack that changed, with the frame that is answerable for it. */
+/* Lists every stack that changed, with the frame that is blamed for it. */
 static size_t shares_list(struct share *shares, int64_t *ret_total,
                           const struct blame_question *question)
 {

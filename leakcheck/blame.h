@@ -16,8 +16,9 @@ enum blame_what {
 };
 
 /* Paths that count as the program's own code: a source file, a directory of them or a
- * library, whole or the end of its directories ("src/cache.c" is /srv/app/src/cache.c
- * too). Without any, the program's own mapping counts, and its libraries do not. */
+ * library. A path may be whole or only the end of one ("src/cache.c" is
+ * /srv/app/src/cache.c too). Without any, the program's own mapping counts, and its
+ * libraries do not. */
 struct blame_own {
     const char *const *paths;
     size_t count;
@@ -51,7 +52,7 @@ struct blame {
 int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure);
 
-/* Whether any stack that has names passes through `path`, one of struct blame_own. */
+/* Whether any stack with names passes through `path`, one of those in blame_own. */
 bool blame_meets(const struct profile *profile, const char *path);
 
 /* How much the profile holds in the blamed function, in bytes in use. */

@@ -1,6 +1,6 @@
 /*
- * What went wrong, in one line for a person. Functions that can fail for reasons that
- * somebody outside must put right (a server, an option, a file) fill one of these.
+ * What went wrong, in one line for a person. Functions fill one of these when the cause
+ * lies outside of the program: in a server, an option, a file.
  */
 #ifndef LEAKCHECK_FAILURE_H
 #define LEAKCHECK_FAILURE_H

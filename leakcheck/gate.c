@@ -71,8 +71,8 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
     return result;
 }
 
-/* Takes the next sample. What was ever allocated only rises: where it falls, it is
- * another process that answers. */
+/* Takes the next sample. The bytes that were ever allocated only rise: if they fall,
+ * another process answers. */
 static int round_sample(struct gate *gate, struct failure *failure)
 {
     struct sample sample;
@@ -130,10 +130,10 @@ static bool allocations_are_counted(const struct profile *profile)
     return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
 }
 
-/* The first sample, once first-time costs are behind, and the work that the first calls
- * started is over: a baseline that holds it is too high, and hides a leak. What the
- * server allocates only because it is sampled is found out, so that the calls are not
- * charged with it. */
+/* Takes the first sample, after the first-time costs and after the work that the first
+ * calls started: a baseline with that work in it is too high, and hides a leak. Also
+ * measures what the server allocates only because it is sampled, so that the calls are
+ * not charged with it. */
 static int baseline_take(struct gate *gate, const char *path,
                          struct gate_profiles *profiles, struct failure *failure)
 {
@@ -187,7 +187,8 @@ const char *gate_missing_reason(const struct gate *gate, enum resource resource)
                                             : server->status_reason;
 }
 
-/* A limit that cannot be judged is no limit, and a verdict on nothing is none. */
+/* There is no verdict if a limit that was asked for cannot be judged, or nothing can.
+ */
 static int limits_check(const struct gate *gate, struct failure *failure)
 {
     bool any = false;
@@ -236,7 +237,7 @@ static int restart_check(const struct gate *gate, const struct gate_profiles *pr
                        gate->server.http.base);
 }
 
-/* What cannot be counted is known with the first sample. */
+/* The first sample already shows what cannot be counted. */
 static int baseline_check(struct gate *gate, struct failure *failure)
 {
     for (size_t i = 0; i < gate_judged_count; i++) {
@@ -246,7 +247,7 @@ static int baseline_check(struct gate *gate, struct failure *failure)
     return limits_check(gate, failure);
 }
 
-/* All rounds, and as many again where the first leave it open. */
+/* Drives all rounds, and as many again if the first ones leave the verdict open. */
 static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
                       struct failure *failure)
 {
@@ -287,8 +288,7 @@ static int gate_measure(struct gate *gate, const struct options *options,
     return result == 0 ? restart_check(gate, profiles, failure) : result;
 }
 
-/* Which of the pictures it is: what is over its limit, else what climbs all the same.
- */
+/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
 static void picture_choose(struct gate *gate)
 {
     static const struct {
@@ -379,7 +379,7 @@ static int gate_blame(struct gate *gate, const struct options *options,
     return 0;
 }
 
-/* What the user names must be there: a mistyped name would be no names, silently. */
+/* A mistyped file name must not silently leave the report without function names. */
 static int binary_check(const char *path, struct failure *failure)
 {
     if (path == NULL || access(path, R_OK) == 0) {

@@ -11,8 +11,8 @@
 
 /* One resource over all rounds. */
 struct gate_resource {
-    bool measured; /* in every sample, and finely enough for the limit; else nothing
-                      below but `limit` is known */
+    bool measured; /* in every sample, and finely enough for the limit; if not, only
+                      `limit` is valid */
     bool over;     /* grows by more than the limit, and goes on */
     struct limit limit;
     struct fit fit;
@@ -29,13 +29,13 @@ struct gate {
     struct sample *samples; /* the baseline, then one a round */
     size_t sample_count;
     struct resources idle; /* before any call */
-    size_t rounds_first;   /* driven before it was asked whether a growth goes on */
+    size_t rounds_first;   /* rounds before the verdict was first asked for */
     unsigned calls;        /* a round */
     int64_t heap_period;   /* bytes between two samples of the heap; 1: it counts all */
     char heap_reason[200]; /* why the heap is not measured; "" where it is */
     struct gate_resource resources[RESOURCE_COUNT];
-    bool late;               /* a round ended with things where they were not before */
-    bool counts_allocations; /* the profile tells what was freed, too */
+    bool late;               /* after a round, not all came back to the baseline */
+    bool counts_allocations; /* the profile also counts what was freed */
     double total_per_call;   /* bytes that the blamed file allocates in a call; of all
                                 stacks where none is blamed */
     enum picture picture;

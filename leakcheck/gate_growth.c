@@ -1,5 +1,6 @@
 /*
- * Whether what the gate sampled grows, goes on growing, or can't be told.
+ * Growth is a slope over the rounds. What is counted exactly must grow in every round,
+ * or still in the later ones; what moves by itself needs a slope that is not chance.
  */
 #include "gate_growth.h"
 
@@ -8,7 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#define TREND_ERRORS 3    /* of that many standard errors a slope is no chance */
+#define TREND_ERRORS 3    /* a slope above that many standard errors is not chance */
 #define SAMPLES_WANTED 10 /* of the heap, from growth at the limit */
 #define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
 
@@ -44,7 +45,7 @@ static bool is_exact(const struct gate *gate, enum resource resource)
            (resource != RESOURCE_HEAP || !gate->server.is_go);
 }
 
-/* Whether it grew by more than the limit, if not in every round. */
+/* Whether it grew by more than the limit, but not in every round. */
 static bool is_open(const struct gate *gate, enum resource resource)
 {
     const struct gate_resource *judged = &gate->resources[resource];
@@ -64,13 +65,13 @@ static size_t rounds_grown(const struct gate *gate, enum resource resource,
     return grown;
 }
 
-/* Whether the slope is over the limit by more than chance makes it. */
+/* Whether the slope is over the limit by more than chance explains. */
 static bool is_trend(const struct fit *fit, const struct limit *limit)
 {
     return fit->slope - TREND_ERRORS * fit->slope_error > limit->most;
 }
 
-/* Whether what moves by itself grows all the same, by all rounds and by the later ones.
+/* Whether what moves by itself really grows, over all rounds and over the later ones.
  * Resident memory rises in steps, and falls seldom: there most rounds must show it. */
 static bool trend_goes_on(const struct gate *gate, enum resource resource,
                           const struct fit *later)
@@ -108,7 +109,8 @@ static double calls_needed(const struct gate *gate)
                                   : SAMPLES_WANTED * (double)gate->heap_period / limit;
 }
 
-/* A heap profile that takes samples may have missed what is not over the limit. */
+/* A sampled heap profile can miss growth: below the limit it proves nothing until there
+ * were enough calls. */
 static void heap_judge(struct gate *gate)
 {
     struct gate_resource *heap = &gate->resources[RESOURCE_HEAP];
@@ -140,8 +142,8 @@ void gate_judge(struct gate *gate)
     heap_judge(gate);
 }
 
-/* Whether more rounds can tell what these left open: a growth that paused, or resident
- * memory that grows alone, as it does while a server is still warming up. */
+/* Open are a growth that paused, and resident memory that grows alone, as it does while
+ * a server is still warming up. */
 bool gate_is_unclear(const struct gate *gate)
 {
     bool others = false;

@@ -1,6 +1,6 @@
 /*
- * The gate's reasoning: which growth over the rounds is a leak, which is none, and
- * which is neither known to go on nor to have stopped.
+ * How the gate judges growth over the rounds: what is a leak, what is not, and what
+ * leaves the question open.
  */
 #ifndef LEAKCHECK_GATE_GROWTH_H
 #define LEAKCHECK_GATE_GROWTH_H
@@ -13,7 +13,7 @@ bool gate_is_counted(const struct gate *gate, enum resource resource);
 /* Judges each resource by the samples so far; may be called again with more. */
 void gate_judge(struct gate *gate);
 
-/* Whether more rounds can tell what these left open. */
+/* Whether more rounds can answer what these left open. */
 bool gate_is_unclear(const struct gate *gate);
 
 /* Once all rounds are driven: returns 0, or -EPROTO if a growth is still open. */

@@ -142,8 +142,8 @@ static CURLcode attempt(struct http *http, const char *url, struct http_reply *r
 }
 
 /* Whether a kept connection turned out dead before any byte of a reply: the server had
- * closed it without saying so. libcurl repeats such a request itself, but five times
- * only in the life of a handle (Curl_retry_request). */
+ * closed it without saying so. libcurl repeats such a request itself, but only five
+ * times in the life of a handle (Curl_retry_request). */
 static bool kept_connection_died(const struct http *http, CURLcode code)
 {
     long opened = 0;

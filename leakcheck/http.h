@@ -1,8 +1,8 @@
 /*
  * One connection to one server, kept open: the judge's own connection must not come
  * and go in the descriptor counts that it judges. Where the server closes it without
- * saying so, each request gets a connection of its own. No redirect is followed, no
- * proxy used, and a reply has limits in size and time.
+ * saying so, each request gets a connection of its own. It follows no redirect and uses
+ * no proxy, and a reply has limits in size and time.
  */
 #ifndef LEAKCHECK_HTTP_H
 #define LEAKCHECK_HTTP_H

@@ -264,7 +264,7 @@ static int scenarios_choose(struct side *side, const struct judge_order *order,
     return 0;
 }
 
-/* A server of the lab has a /status, and from now on there is no verdict without. */
+/* A server of the lab has a /status, and without it there is no verdict. */
 static int status_check(struct side *side, struct failure *failure)
 {
     struct status status;

@@ -82,7 +82,7 @@ static int gate_main(const struct options *options)
     return status;
 }
 
-/* What cannot be written is said before the work, which takes a while. */
+/* A report that cannot be written is an error before the work, which takes a while. */
 static int reports_check(const struct options *options, struct failure *failure)
 {
     int result = options->json == NULL ? 0 : report_check(options->json, failure);

@@ -1,5 +1,6 @@
 /*
- * Names for a profile that has none.
+ * Collects the addresses of all stacks without names, looks each up once, and then
+ * makes the frames of these stacks.
  */
 #include "names.h"
 
@@ -16,8 +17,8 @@
 #define QUESTIONS_MAX 200          /* some 800,000 addresses */
 
 /* The addresses of the stacks without names, in order, each once, with what is known of
- * them. An address is one less than on the stack: a return address is behind its call,
- * which may be the last instruction of its function. */
+ * them. An address is one less than on the stack: a return address comes after its
+ * call, which may be the last instruction of its function. */
 struct names {
     struct frame *frames;
     size_t count;
@@ -106,8 +107,8 @@ static int reply_read(struct names *names, struct arena *arena,
     return 0;
 }
 
-/* Asks for one body's worth of addresses, from *next on, and moves it behind them. An
- * answer that is none is said in `says`, and is -ENOENT. */
+/* Asks for as many addresses as fit into one body, from *next on, and moves *next past
+ * them. Returns -ENOENT, with the reason in `says`, if the reply is no answer. */
 static int names_ask_some(struct server *server, struct profile *profile,
                           struct names *names, size_t *next, struct failure *says)
 {

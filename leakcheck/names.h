@@ -8,9 +8,9 @@
 
 #include "server.h"
 
-/* Gives frames to the stacks of `profile` that have none. A function that nobody knows
- * stays without a name, and that is no failure; where that is so for all of them,
- * server->names_reason says why, and it is "" otherwise. Returns 0, or -errno when the
+/* Gives frames to the stacks of `profile` that have none. A function that cannot be
+ * named stays without a name, which is no failure. If none can be named,
+ * server->names_reason says why; otherwise it is "". Returns 0, or -errno when the
  * server was out of reach or memory was short. */
 int server_name_functions(struct server *server, struct profile *profile,
                           struct failure *failure);

@@ -17,18 +17,19 @@
 #define TIMEOUT_MAX 86400
 #define PID_MAX 4194304 /* the kernel's: proc_sys_kernel(5) */
 
-/* Bytes a call: noise, or a very slow leak. Resident memory moves by whole pages, so
- * half a page a call is the least that can be told from it. */
+/* Bytes a call: below that it is noise, or a very slow leak. Resident memory moves by
+ * whole pages, so its limit is half a page. */
 #define HEAP_DEFAULT 1024
 #define RSS_DEFAULT 2048
 
 const char options_help[] =
-    "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N] [--json FILE]\n"
-    "                 [--report FILE.html] [--source DIR] LEAKY_URL FIXED_URL\n"
+    "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N]\n"
+    "                 [--timeout SECONDS] [--json FILE] [--report FILE.html]\n"
+    "                 [--source DIR] LEAKY_URL FIXED_URL\n"
     "       leakcheck --url URL --drive '/path?x=1' [--rounds R] [--calls N]\n"
     "                 [--max-growth BYTES] [--max-threads N] [--max-fds N]\n"
     "                 [--max-timers N] [--max-rss BYTES] [--pid PID] [--binary FILE]\n"
-    "                 [--own PATH]... [--json FILE]\n"
+    "                 [--own PATH]... [--timeout SECONDS] [--json FILE]\n"
     "\n"
     "The first form judges the lab's two servers: is every leak shown, and does every\n"
     "fix hold? The second judges one server of any make that serves a heap profile as\n"
@@ -37,7 +38,7 @@ const char options_help[] =
     "  --scenario NAME     judge this scenario only (may be given again)\n"
     "  --rounds R          rounds of calls, 2 to 100 (4; one server: 5)\n"
     "  --calls N           calls a round, 1 to 10000 (2; one server: 10); fewer where\n"
-    "                      a guard rail is near\n"
+    "                      the lab's guard rails are near\n"
     "  --timeout SECONDS   end without a verdict after that time (300)\n"
     "  --json FILE         write every sample and verdict as JSON\n"
     "  --report FILE.html  write a report that opens without a network\n"
@@ -283,7 +284,7 @@ static int option_take(struct options *options, int option, const char *value,
     }
 }
 
-/* The lab's two servers: what is missing, or belongs to the other form. */
+/* For the lab's two servers: refuses what is missing or belongs to the other form. */
 static int pairs_check(const struct options *options, struct failure *failure)
 {
     for (int i = 0; i < RESOURCE_COUNT; i++) {
@@ -304,7 +305,7 @@ static int pairs_check(const struct options *options, struct failure *failure)
     return 0;
 }
 
-/* One server: the same. */
+/* For one server: refuses what is missing or belongs to the other form. */
 static int one_check(const struct options *options, const char *extra,
                      struct failure *failure)
 {
@@ -335,7 +336,7 @@ static int one_check(const struct options *options, const char *extra,
     return 0;
 }
 
-/* Which of the two forms it is, and whether it is whole. */
+/* Finds out which of the two forms it is, and checks that form. */
 static int options_check(struct options *options, int count, char **arguments,
                          struct failure *failure)
 {
@@ -350,7 +351,7 @@ static int options_check(struct options *options, int count, char **arguments,
     return pairs_check(options, failure);
 }
 
-/* What getopt_long does not take: an option that is not there, or without its value. */
+/* Explains what getopt_long refused: an unknown option, or one without its value. */
 static int word_complain(int found, const char *word, struct failure *failure)
 {
     if (optopt > 0 && optopt < OPTION_SCENARIO) {

@@ -78,8 +78,9 @@ static void counts_scale(int64_t *objects, int64_t *bytes, double period)
     *bytes = scaled(*bytes, factor);
 }
 
-/* The header of a sampled profile adds up samples of all sizes: one large block among
- * them makes every small one look as if it stood for itself alone. */
+/* The header of a sampled profile adds up blocks of all sizes. Scaled as one, a large
+ * block among them hides how many small ones each sample stands for, so each stack is
+ * scaled by itself and then added. */
 static void totals_sum(struct profile *profile)
 {
     profile->totals = (struct amounts){0};
@@ -105,9 +106,10 @@ static void memstats_read(struct span line, struct amounts *totals,
     }
 }
 
-/* gperftools cuts its own list so that it and the mappings fit into 1 MiB, perhaps
- * inside a line: one that cannot be read is right if it is the last before the mappings
- * of a text about as long. In a shorter one it is a line that was sent like that. */
+/* Whether a line that cannot be read is one that gperftools cut. It cuts its list of
+ * stacks, perhaps inside a line, so that the list and the mappings fit into 1 MiB. So
+ * such a line is the last before the mappings, in a text of about that length. In a
+ * shorter text the line was sent broken. */
 static bool mappings_follow(const struct profile_reader *reader, const char *text)
 {
     struct span rest = reader->rest;

@@ -1,5 +1,6 @@
 /*
- * Reads /proc/PID.
+ * Every file of /proc/PID can be gone, or belong to a later process, when it is opened.
+ * So what was read counts only if the process is still the same one afterwards.
  */
 #include "process.h"
 
@@ -27,7 +28,7 @@ static FILE *file_open(int pid, const char *name)
 }
 
 /* State and start time, from /proc/PID/stat. The name before them may hold anything, so
- * they are looked for behind its last parenthesis. Returns 0 or -ESRCH. */
+ * they are looked for after its last parenthesis. Returns 0 or -ESRCH. */
 static int stat_read(int pid, char *ret_state, uint64_t *ret_started)
 {
     char line[1024];
@@ -134,7 +135,7 @@ int process_read(const struct process *process, struct resources *resources,
     int64_t fds = entries_count(process->pid, "fd");
     int64_t timers = timers_count(process->pid);
     int64_t resident = resident_bytes(process->pid);
-    /* Asked last: what was read until now was of this very process. */
+    /* Checked last: then what was read until now belongs to this process. */
     if (!is_alive(process)) {
         return failure_set(failure, ESRCH,
                            "process %d ended while it was judged; no verdict",
@@ -251,8 +252,8 @@ static int other_holder(int pid, const unsigned long *inodes, size_t count)
     return other;
 }
 
-/* Looks once. *ret_again: the connection is there, but not with the process; it may
- * just be about to be accepted, or closed. */
+/* Looks once. Sets *ret_again if the connection exists but the process does not hold
+ * it: the process may be about to accept it, or has just closed it. */
 static int serves_now(const struct process *process, unsigned port,
                       unsigned client_port, bool *ret_serves, bool *ret_again,
                       struct failure *failure)

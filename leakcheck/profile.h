@@ -61,8 +61,8 @@ enum profile_format {
 struct profile {
     enum profile_format format;
     int64_t period;         /* bytes between two samples; 1: every allocation */
-    struct amounts totals;  /* of the header or MemStats: all stacks, listed or not; of
-                               samples: the sum of the stacks, each scaled by itself */
+    struct amounts totals;  /* from the header or MemStats: all stacks, listed or not;
+                               in a sampled profile: the sum of the scaled stacks */
     struct record *records; /* in the order of their addresses */
     size_t count;
     struct mapping *mappings; /* in the order of their addresses */

@@ -397,8 +397,8 @@ static void records_join(struct profile *profile)
     profile->count = last + 1;
 }
 
-/* Whether all amounts together stay below the limit. One that has reached it no longer
- * grows, and would be taken for one that holds. */
+/* Whether all amounts together stay below the limit. An amount at the limit cannot grow
+ * any more, and would look as if it held. */
 static bool amounts_fit(const struct profile *profile)
 {
     struct amounts sum = profile->totals;

@@ -60,12 +60,12 @@ int reader_add_mappings(struct profile_reader *reader);
 int reader_refuse(const struct profile_reader *reader, int error,
                   struct failure *failure);
 
-/* Says that the first line is not such a profile's; returns -EPROTO. `start` is how one
- * begins: a text that does so has a number that cannot be read. */
+/* Says that the first line is not such a profile's; returns -EPROTO. `start` is how
+ * such a profile begins: a text that begins so has a number that cannot be read. */
 int reader_refuse_start(const struct profile_reader *reader, struct span text,
                         const char *start, struct failure *failure);
 
-/* Adds the amounts; a sum stops at AMOUNT_MAX. */
+/* Adds `more` to `sum`; no sum exceeds AMOUNT_MAX. */
 void amounts_add(struct amounts *sum, const struct amounts *more);
 
 /* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,

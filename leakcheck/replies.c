@@ -20,8 +20,8 @@ const char *resource_name(enum resource resource)
 }
 
 /* NULL if the text is no JSON, or over REPLY_JSON_MAX: a tree takes many times the
- * room of its text. cJSON notes the place of an error in a static variable: one thread
- * at a time. */
+ * memory of its text. cJSON keeps the place of an error in a static variable, so only
+ * one thread parses at a time. */
 static cJSON *json_parse(const char *text, size_t length)
 {
     if (length > REPLY_JSON_MAX) {

@@ -8,7 +8,7 @@
 #include "judge.h"
 #include "report_file.h"
 
-/* Write `path` anew. Return 0, or -errno with a reason. */
+/* Write a new report to `path`. Return 0, or -errno with a reason. */
 int report_json_judgement(const char *path, const struct judgement *judgement,
                           struct failure *failure);
 int report_json_gate(const char *path, const struct gate *gate,

@@ -1,5 +1,6 @@
 /*
- * Report files.
+ * A plain file is written beside the old one and renamed; anything else is written in
+ * place.
  */
 #include "report_file.h"
 
@@ -31,7 +32,7 @@ static int text_write(int fd, const char *text, size_t length)
             error = -errno;
         }
     }
-    /* Some file systems only say here that the disk is full. */
+    /* Some file systems report a full disk only here. */
     if (close(fd) != 0 && error == 0) {
         error = -errno;
     }

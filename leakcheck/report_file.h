@@ -9,14 +9,15 @@
 
 #include "failure.h"
 
-/* Whether report_write could write there now; nothing is made or changed. For the time
- * before the work whose result the report tells. Returns 0, or -errno with a reason. */
+/* Whether report_write could write there now; nothing is made or changed. To be called
+ * before the work, which takes a while. Returns 0, or -errno with a reason. */
 int report_check(const char *path, struct failure *failure);
 
-/* Makes `path` a file of `length` bytes of text. A file that was there before survives
- * any failure, and keeps its rights otherwise. What is no plain file (a link, a device,
- * a FIFO) is written to as it stands, and never removed or replaced. Returns 0, or
- * -errno with a reason. A signal that ends the process may leave ".NAME.XXXXXX" behind.
+/* Writes `length` bytes of text to `path`. On a failure, a plain file that was there
+ * keeps its contents; on success, the new one gets its access rights. What is no plain
+ * file (a link, a device, a FIFO) is written in place, and never removed or replaced.
+ * Returns 0, or -errno with a reason. A signal that ends the process may leave
+ * ".NAME.XXXXXX" behind.
  */
 int report_write(const char *path, const char *text, size_t length,
                  struct failure *failure);

@@ -20,8 +20,8 @@ static struct sample sample_start(void)
     return sample;
 }
 
-/* What /status says. A server of the lab must answer it whole; of another, a /status
- * that fails is not asked again, and what it counted is not measured. */
+/* Takes what /status says. A server of the lab must answer in full. If the /status of
+ * another server fails, it is not asked again, and what it counted is not measured. */
 static int status_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {

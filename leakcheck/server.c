@@ -99,7 +99,7 @@ int server_threads(struct server *server, struct profile *ret_profile,
                       : 0;
 }
 
-/* Tries one path for a heap profile; 0, or why it is none. */
+/* Tries one path for a heap profile. Returns 0, or -errno with a reason. */
 static int heap_try(struct server *server, const char *path, bool *ret_go,
                     struct failure *failure)
 {

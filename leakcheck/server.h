@@ -41,8 +41,8 @@ struct server {
 int server_open(struct server *server, const char *url, int64_t deadline_ms,
                 struct failure *failure);
 
-/* Lets the counts come from /proc/PID, if that is the process that serves; and the
- * names of functions from its file, unless `binary` is set. */
+/* Takes the counts from /proc/PID, if that is the process that serves, and the names of
+ * functions from its program file, unless `binary` is set. */
 int server_watch_process(struct server *server, int pid, struct failure *failure);
 
 /* Takes a server that was opened, or is { 0 }. */

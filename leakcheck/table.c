@@ -198,7 +198,7 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
             100.0 * (double)blame->growth / (double)blame->total);
 }
 
-/* A growth and its limit; in full where they look equal when rounded. */
+/* A growth and its limit, not rounded where rounding makes them look equal. */
 static void growth_print(FILE *stream, enum resource resource, double grown,
                          double limit)
 {

@@ -52,8 +52,7 @@ int trial_run(struct server *server, const struct scenario_info *info,
 
 void trial_release(struct trial *trial);
 
-/* What counts as the scenario's own code: its own file, and not what the lab runs
- * beside it. */
+/* What counts as the scenario's own code: its own file, and not the lab's modules. */
 struct blame_own trial_own(const struct trial *trial, enum role role);
 
 /* How much the heap in use grew per call, in bytes: the slope of the totals, or, where

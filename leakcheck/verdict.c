@@ -257,8 +257,8 @@ struct finding verdict_leaky(const struct trial *trial)
     return finding;
 }
 
-/* Resident memory per call that is no leak: a table that was made at the start, and is
- * filled line by line, takes its pages as it goes. */
+/* Resident memory per call that is no leak: a table that was allocated at the start
+ * takes its pages only as it is filled. */
 #define RESIDENT_NOISE_BYTES 8192
 
 /* Memory that no heap profile sees, such as a mapping, shows here alone. */
@@ -268,7 +268,7 @@ static bool resident_stays(const struct trial *trial, struct finding *finding)
     if (!resident->grew_every_round || resident->slope <= RESIDENT_NOISE_BYTES) {
         return true;
     }
-    finding->clear = false; /* it moves by itself: one more attempt tells */
+    finding->clear = false; /* it moves by itself, so it is measured once more */
     snprintf(finding->reason, sizeof(finding->reason),
              "resident set grew by %.0f bytes a call in every round", resident->slope);
     return false;

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the lab needs; nothing else in the lab installs
-# anything. It asks dpkg first, so it costs a moment when all is there. No name here
-# carries a version: the same lists serve Debian 12, 13 and unstable.
+# anything. It asks dpkg first, so it takes only a moment when all is there. No package
+# name here has a version in it: the same lists serve Debian 12, 13 and unstable.
 set -euo pipefail
 
-# What building, running and walking through the lab needs; besides a reader of heap
-# profiles, see profile_reader. google-pprof is a Perl script that calls nm and
+# What building, running and walking through the lab needs, except for a reader of heap
+# profiles: see profile_reader. google-pprof is a Perl script that calls nm and
 # addr2line (binutils) and curl; without file(1) it takes this machine for another
 # system and shows no lines.
 readonly lab_packages=(
@@ -53,7 +53,7 @@ Installs the Debian packages that the lab needs, as root or through sudo.
 TEXT
 }
 
-# What scripts/try-debian.sh needs besides.
+# What scripts/try-debian.sh needs.
 readonly debian_packages=(
     debootstrap
     git
@@ -72,7 +72,7 @@ missing_of() {
     done
 }
 
-# Does apt know of a version to install of this package?
+# Succeeds if apt knows a version of this package that it can install.
 is_offered() {
     local policy
     policy=$(apt-cache policy "$1" 2>/dev/null)
@@ -80,10 +80,10 @@ is_offered() {
 }
 
 # Prints the package with a program that reads heap profiles: google-pprof or, where the
-# release has it no more (Debian unstable), Go's pprof, which is three times the download.
+# release no longer has it (Debian unstable), Go's pprof, a much larger download.
 profile_reader() {
-    # Before the first apt-get update apt knows no package at all, and then it is too
-    # early to tell; that is why the one that it knows is asked for, too.
+    # Before the first apt-get update apt knows no package at all. So Go's pprof is
+    # chosen only if apt knows a package that every release has.
     if [[ -n $(missing_of google-perftools) ]] &&
         is_offered libgoogle-perftools-dev && ! is_offered google-perftools; then
         printf 'golang-go\n'

@@ -50,7 +50,7 @@ for program in tests/e2e/*_test.* "$BUILD"/tests/unit/*_test; do
     done
 done
 
-# In the background, so that a signal to this script is acted upon at once.
+# In the background, so that this script handles a signal at once.
 tests/run.py "${programs[@]}" </dev/null &
 runner=$!
 failed=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tries the lab on other releases of Debian: unpacks a bare system of each, clones what is
-# committed here into it, and runs the demo or the tests there, as the first thing typed.
+# committed here into it, and runs the demo or the tests there before anything else.
 # All of it runs in namespaces of its own, so that its processes and mounts end with it.
 set -euo pipefail
 
@@ -85,8 +85,8 @@ source_directory=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d -p "${TMPDIR:-/var/tmp}" try-debian-XXXXXX)
 running= # the process that waits for the one in the namespaces
 
-# Ends everything in the namespaces. Its first process takes all others with it, and has
-# ended only after them; when the last has gone, so have the mounts.
+# Ends everything in the namespaces: when their first process is killed, the kernel
+# kills all others with it, and the mounts go with the last.
 # shellcheck disable=SC2317 # It is reached: through the trap.
 end_running() {
     local first=
@@ -99,7 +99,7 @@ end_running() {
 }
 
 # Removes a directory below the scratch directory. No mount is ever made outside of the
-# namespaces, and rm would not pass one; but this removes whole systems, so look twice.
+# namespaces, and rm would not cross one; but this removes whole systems, so it checks.
 remove() {
     if [[ -e $1 ]] && grep -qF " $1/" /proc/self/mountinfo; then
         printf 'try-debian.sh: something is mounted below %s: it stays.\n' "$1" >&2
@@ -123,7 +123,7 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 
 # Runs a command with processes and mounts of its own, which end with this script even if
-# it is killed. In the background, so that a signal to this script is acted upon at once.
+# it is killed. It runs in the background, so that this script handles signals at once.
 in_namespaces() {
     local status=0
     setpriv --pdeathsig KILL \
@@ -164,7 +164,7 @@ make_system() {
 }
 
 # Lets apt in the new system reach what it reaches here: the mirror, through the same
-# proxy, with the same certificates, and as lenient about an archive's dates.
+# proxy, with the same certificates and the same checks of an archive's dates.
 connect_system() {
     local suite=$1 root=$2 certificates=/etc/ssl/certs/ca-certificates.crt
     local settings=$root/etc/apt/apt.conf.d/99from-outside
@@ -179,7 +179,7 @@ connect_system() {
 }
 
 # The first process in the namespaces: mounts what a system needs, and waits for the
-# command. It stays (no exec), because somebody has to reap what loses its parent.
+# command. It stays (no exec), because it has to reap processes whose parent has ended.
 # shellcheck disable=SC2016 # It is bash in the namespaces that expands these.
 readonly inside='
 set -eu
@@ -193,7 +193,8 @@ chroot "$root" /usr/bin/env -i "$@" || status=$?
 exit "$status"
 '
 
-# Runs one command in the clone. Of the environment it gets the ways to the network.
+# Runs one command in the clone. It gets only the proxies and the terminal's settings of
+# this environment.
 run_inside() {
     local root=$1 command=$2 name environment=()
     for name in http_proxy https_proxy no_proxy TERM NO_COLOR; do

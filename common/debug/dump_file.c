@@ -1,6 +1,6 @@
 /*
- * Numbered files. A number is taken by creating its file with O_EXCL, which fails if
- * there is anything of that name, a link that points nowhere too.
+ * A number is taken by creating its file with O_EXCL. That fails if anything has the
+ * name already, even a symbolic link that points nowhere.
  */
 #include "debug/dump_file.h"
 
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many numbers that others have just taken are passed over. */
+/* How many numbers to try when other processes take them first. */
 #define TRIES_MAX 1000
 #define NUMBER_MAX 999999999UL
 
@@ -115,7 +115,7 @@ int dump_file_write(const char *directory, const char *name, const char *text,
     if (error == 0) {
         error = file_fill(&file, text, size);
     }
-    /* Some file systems say only here that the disk is full. */
+    /* Some file systems report a full disk only here. */
     if (file.fd >= 0 && close(file.fd) != 0 && errno != EINTR && error == 0) {
         error = -errno;
     }

@@ -1,6 +1,6 @@
 /*
- * The files that heap dumps are written to: numbered, each made anew, none ever written
- * over, whoever else writes to the same directory.
+ * The numbered files that heap dumps are written to. Each dump makes a new file and
+ * never overwrites one, even when other processes write to the same directory.
  */
 #ifndef LAB_DEBUG_DUMP_FILE_H
 #define LAB_DEBUG_DUMP_FILE_H
@@ -9,9 +9,9 @@
 
 /* Writes `size` bytes of `text` to <directory>/<name>.NNNN.heap, and the file's path to
  * ret_path. NNNN is the number after the highest that the directory has for that name,
- * so the newest dump has the highest number, also when older ones have been deleted;
+ * so the newest dump has the highest number, even when older ones have been deleted;
  * the first is 0001. If another process takes that number meanwhile, the next one is
- * tried. Returns 0 or -errno; then nothing of the file is left. */
+ * tried. Returns 0, or -errno with no file left behind. */
 int dump_file_write(const char *directory, const char *name, const char *text,
                     size_t size, char *ret_path, size_t path_size);
 

@@ -47,15 +47,14 @@ uint64_t heap_in_use_bytes(void);
 
 /* The profile now, in gperftools' text format
  * (https://gperftools.github.io/gperftools/heapprofile.html), to be freed by the
- * caller; gperftools' own buffer for it, 1 MiB, is in it. gperftools 2.10 cuts the text
- * at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM, or -ENOBUFS if the process
- * has so many mappings that no room is left for a stack. */
+ * caller. gperftools 2.10 lists its own buffer for the text, 1 MiB, too, and cuts the
+ * text at 1 MiB. Returns 0, -ENOTSUP without a profile, -ENOMEM, or -ENOBUFS if the
+ * process has so many mappings that no room is left for a stack. */
 int heap_snapshot(char **ret_text);
 
 /* Writes the profile to <directory>/<name>.NNNN.heap, numbered as dump_file_write says,
- * and the file's path to ret_path. This is the only way to a dump: none is written
- * unasked. Returns 0, an error of heap_snapshot, or -errno from writing, in which case
- * nothing of the file is left. */
+ * and the file's path to ret_path. No dump is written in any other way. Returns 0, an
+ * error of heap_snapshot, or -errno from writing; on an error no file is left. */
 int heap_dump(const char *directory, const char *name, char *ret_path,
               size_t path_size);
 

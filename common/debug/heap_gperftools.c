@@ -153,8 +153,8 @@ int heap_start(bool profile)
     if (!profile) {
         return 0;
     }
-    /* The profiler would write a last dump when the process ends. Stopped before, it
-     * does not; and below this path it could write none. */
+    /* The profiler would write a last dump when the process ends. It does not once it
+     * is stopped, and below this path no file can be made. */
     if (atexit(HeapProfilerStop) != 0) {
         return -ENOMEM;
     }
@@ -257,7 +257,7 @@ int heap_snapshot(char **ret_text)
     return error;
 }
 
-/* HeapProfilerDump would write over what is there, and says nothing of how it went. */
+/* Not with HeapProfilerDump, which overwrites files and does not report errors. */
 int heap_dump(const char *directory, const char *name, char *ret_path, size_t path_size)
 {
     if (!profiled) {

@@ -13,8 +13,8 @@
 
 struct stack_line {
     const char *start;
-    const char *frames; /* behind the '@' */
-    const char *end;    /* behind the newline */
+    const char *frames; /* after the '@' */
+    const char *end;    /* after the newline */
     long long in_use;   /* bytes */
 };
 
@@ -36,8 +36,8 @@ static bool line_read(const char *start, struct stack_line *ret_line)
     return true;
 }
 
-/* Behind the frame that begins at `frame` or after spaces; at the line's end, where
- * there is none, the newline. */
+/* The end of the next frame, with any spaces before it skipped. If the line has no
+ * frame left, this is its newline. */
 static const char *frame_end(const char *frame)
 {
     frame += strspn(frame, " ");
@@ -45,7 +45,7 @@ static const char *frame_end(const char *frame)
 }
 
 /* How many frames lie in the allocator's code before the first that does not. -1 if all
- * do: such a stack says nothing of the others. */
+ * do: such a stack says nothing about the others. */
 static int frames_of_allocator(const struct stack_line *line, uintptr_t code_start,
                                uintptr_t code_end)
 {
@@ -73,14 +73,14 @@ static int by_bytes_in_use(const void *left, const void *right)
     return a->start < b->start ? -1 : 1; /* equal ones stay in their order */
 }
 
-/* What has to be done with a text. */
+/* The lines of a text, and what has to be done with them. */
 struct plan {
     struct buffer lines; /* of struct stack_line */
     size_t count;
-    const char *start; /* of the first stack's line, and behind the last's */
-    const char *end;
-    int extra; /* frames to take away; -1 as long as no stack has told */
-    bool sorted;
+    const char *start; /* of the first stack's line */
+    const char *end;   /* after the last stack's line */
+    int extra;         /* frames to take away from each stack; -1: not known yet */
+    bool sorted;       /* the lines are in order already */
 };
 
 static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
@@ -130,8 +130,8 @@ int heap_tidy(char *text, uintptr_t code_start, uintptr_t code_end)
         buffer_text(&tidy, plan.end);
         error = tidy.error;
         if (error == 0) {
-            memcpy(text + (plan.start - text), tidy.data,
-                   tidy.length + 1); /* shorter */
+            /* It fits: the lines are the same ones, or shorter. */
+            memcpy(text + (plan.start - text), tidy.data, tidy.length + 1);
         }
     }
     buffer_release(&plan.lines);

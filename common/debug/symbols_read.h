@@ -1,6 +1,6 @@
 /*
  * Reads the symbol table, the line table and the build id of one module into tables of
- * our own. The only room that knows libdw; symbols.c alone uses it.
+ * our own. The only module that knows libdw; symbols.c alone uses it.
  */
 #ifndef LAB_DEBUG_SYMBOLS_READ_H
 #define LAB_DEBUG_SYMBOLS_READ_H

@@ -22,8 +22,8 @@
 #endif
 
 #define TICKER_SIGNAL (SIGRTMIN + 1)
-/* Ends the dispatcher. No real-time signal: the queue of those may be full, just when
- * there are many tickers. */
+/* Ends the dispatcher. It is not a real-time signal: those are queued, and with many
+ * tickers the queue may be full. */
 #define FINISH_SIGNAL SIGUSR1
 
 #define TABLE_CHAINS 256

@@ -22,10 +22,10 @@ struct ticker {
  * costs a timer, and no thread. Returns 0 or -errno from pthread_create. */
 int ticker_prepare(void);
 
-/* Stops the dispatcher and waits for it; a tick that runs is the last. Tickers that
- * have not been stopped tick no more; ticker_stop may still be called for them. Does
- * nothing if the dispatcher does not run; a ticker that is started later starts
- * another. Must not be called from a tick, nor while another thread starts a ticker. */
+/* Stops the dispatcher and waits for it; a tick that is running ends first. Tickers
+ * that have not been stopped do not tick any more; ticker_stop may still be called for
+ * them. Does nothing if no dispatcher runs. ticker_start later starts a new one. Must
+ * not be called from a tick, nor while another thread starts a ticker. */
 void ticker_finish(void);
 
 /* Starts a ticker: tick(argument) is called from the dispatcher thread every

@@ -94,9 +94,9 @@ struct text {
     size_t size;
 };
 
-/* The catalogue, as JSON; data is NULL when memory is short. It never changes, and to
- * make it takes some 10 ms under the profiler: so it is made once, with the answers and
- * without them, and kept. */
+/* The catalogue, as JSON; data is NULL when memory is short. It never changes, and
+ * making it takes some 10 ms under the profiler. So it is made once with the answers
+ * and once without them, and kept. */
 static struct text catalogue_text(bool answers)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

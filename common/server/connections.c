@@ -1,10 +1,10 @@
 /*
- * civetweb shows no socket, so the watcher looks for the connections of a port among
- * the descriptors of the process, by their addresses. It never closes one, which is
- * civetweb's to do; it shuts one down, and the worker that waits for it goes on at
- * once. A descriptor that was found can't be another connection's by then: only workers
- * close them, between worker_close and worker_closed, and while one is there the
- * watcher does not look.
+ * civetweb does not give out its sockets, so the watcher looks for the connections of a
+ * port among the descriptors of the process, by their addresses. It never closes a
+ * connection, which is civetweb's task. It shuts it down, and the worker that waits for
+ * it goes on at once. The descriptor still belongs to that connection: only workers
+ * close descriptors, between worker_close and worker_closed, and while a worker is
+ * there the watcher does not look.
  */
 #include "server/connections.h"
 
@@ -17,14 +17,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* How long a client may keep its worker when others wait for the worker: waiting for a
- * request's head, for its body, or for the reply to be read; or with one request after
- * another. A client of good will sends its request whole, which takes a round trip at
- * most. */
+/* How long a client may keep its worker when others wait for one: by sending a head or
+ * a body slowly, by not reading its reply, or with one request after another. A fair
+ * client sends its request whole, which takes a round trip at most. */
 #define FAIR_MS 100
 
-/* How often the watcher looks while a crew is taken whole; and how soon again when a
- * connection was just being closed. */
+/* How often the watcher looks while all workers of a crew are taken, and how soon it
+ * looks again when a connection was just being closed. */
 #define LOOK_MS 20
 #define RETRY_MS 1
 
@@ -155,7 +154,7 @@ void worker_closed(void)
 /* ---- The watcher, which holds the lock in all that follows ---- */
 
 /* Whether a descriptor is a connection that was accepted on `port`, or the socket that
- * accepts them. The peer is zero if there is none, or none any more. */
+ * accepts them. The peer is zero for that socket, and when the client has gone. */
 static bool read_addresses(int fd, int port, struct peer *ret_peer)
 {
     struct sockaddr_in address = {0};
@@ -178,10 +177,10 @@ static bool is_readable(int fd)
     return poll(&entry, 1, 0) > 0;
 }
 
-/* Finds out since when a client keeps the server waiting. Of a client whose first
- * request has not come nobody knows whether a worker has it or whether it is in
- * civetweb's queue. What is there to be read tells: a worker reads it at once. So such
- * a client's time begins when it is seen first with nothing more to be read. */
+/* Finds out since when a client keeps the server waiting. Before its first request is
+ * read, a client may have a worker, or may still be in civetweb's queue. A worker reads
+ * at once what has come, so the time of such a client begins when it is first seen with
+ * nothing left to read. */
 static void client_inspect(struct client *client, const struct crew *crew, int64_t now)
 {
     client->readable = is_readable(client->fd);
@@ -228,8 +227,8 @@ static size_t find_clients(struct crew *crew, int64_t now)
     return open > taken ? open - taken : 0;
 }
 
-/* Whether a client keeps a worker waiting. One that has sent something which is not
- * read yet does not: its request may be whole. */
+/* Whether a client keeps a worker waiting. It does not if something that it sent is not
+ * read yet: its request may be whole. */
 static bool is_slow(const struct client *client, int64_t now)
 {
     bool waited_for = client->phase == WORKER_WRITES ||
@@ -251,8 +250,8 @@ static struct client *find_slowest(struct crew *crew, int64_t now)
     return slowest;
 }
 
-/* Makes a client give way. Where a request is waited for, nothing more of it is read:
- * one that has come in the meantime still gets its reply, and the connection ends
+/* Makes a client give way. If its worker waits for a request, only the reading side is
+ * shut: a request that has just come still gets its reply, and the connection ends
  * after it. */
 static void client_end(struct client *client)
 {
@@ -260,8 +259,8 @@ static void client_end(struct client *client)
     client->phase = WORKER_WORKS; /* no longer slow */
 }
 
-/* Frees a worker for each connection that waits, as far as clients are slow. For the
- * rest, worker_write ends connections. Returns after how many milliseconds to look
+/* Frees a worker for each connection that waits, as long as there are slow clients. For
+ * the rest, worker_write ends connections. Returns after how many milliseconds to look
  * again. */
 static long crew_look(struct crew *crew)
 {
@@ -279,8 +278,8 @@ static long crew_look(struct crew *crew)
     return LOOK_MS;
 }
 
-/* Looks at every crew that is taken whole. Returns after how many milliseconds to look
- * again; 0 if no crew is. */
+/* Looks at every crew whose workers are all taken. Returns after how many milliseconds
+ * to look again; 0 if no crew is. */
 static long look(struct connections *connections)
 {
     long wait_ms = 0;

@@ -2,9 +2,9 @@
  * The workers of both ports, and a thread that watches their connections. A worker
  * serves one connection at a time, so a client that is silent, sends a byte now and
  * then, or never reads its reply holds a worker that others wait for. While all workers
- * of a port are taken and another connection waits, the one gives way that has kept
- * its worker waiting longest. A connection that is never slow, but always has another
- * request, ends after a reply.
+ * of a port are taken and another connection waits, the client that has kept its worker
+ * waiting longest must give way. A connection that is never slow, but always has
+ * another request, ends after a reply.
  */
 #ifndef LAB_SERVER_CONNECTIONS_H
 #define LAB_SERVER_CONNECTIONS_H
@@ -71,7 +71,7 @@ struct connections {
     pthread_mutex_t lock; /* of all below, and of all in the crews */
     pthread_cond_t wake;  /* of the watcher */
     pthread_t watcher;
-    bool resting; /* the watcher waits until a crew is taken whole */
+    bool resting; /* the watcher waits until all workers of a crew are taken */
     bool stopping;
     struct crew *crews[2];
     size_t crew_count;
@@ -95,11 +95,12 @@ void crew_init(struct crew *crew, struct connections *connections, unsigned size
 /* Tells the port of the crew. From then on it is watched. */
 void crew_set_port(struct crew *crew, int port);
 
-/* What a worker's own thread says of itself: that it begins; then, for each connection,
- * that it opens; for each request on it, that its head is there, that it is complete
- * and a handler runs, that the reply begins, and that it is done; and just before and
- * after the connection's descriptor is closed. worker_write returns whether this reply
- * must be the connection's last, because others wait for the worker. */
+/* What a worker's own thread reports, in this order. worker_begin: the thread has
+ * begun. For each connection, worker_open; for each request on it, worker_read (its
+ * head has come), worker_work (it is complete, and a handler runs), worker_write (the
+ * reply begins) and worker_done; then worker_close and worker_closed, just before and
+ * after its descriptor is closed. worker_write returns whether this reply must be the
+ * connection's last, because others wait for the worker. */
 void worker_begin(struct crew *crew);
 void worker_open(void);
 void worker_read(const struct mg_request_info *info);

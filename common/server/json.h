@@ -1,7 +1,7 @@
 /*
  * JSON that is whole or not there at all. cJSON takes the NULL that it returned itself
  * when memory was short, so a handler need not check each call; but then a part of the
- * text would be missing. This room remembers that an allocation failed.
+ * text would be missing. This module remembers that an allocation failed.
  */
 #ifndef LAB_SERVER_JSON_H
 #define LAB_SERVER_JSON_H

@@ -63,11 +63,10 @@ static void add_declared(cJSON *json, const struct plan *plan)
 }
 
 /* What one call needs until it ends, beyond what it leaves: what it holds at its peak,
- * and what either half uses while it works, which is at most two blocks of the main
- * size on the heap. A scenario whose blocks are on the stack uses no more than those.
- * Memory is memory: they count against the heap's ceiling. The small stack that every
- * thread has, some ten KiB resident, is not counted: the ceiling of threads bounds it.
- */
+ * and what either half uses while it works. That is at most two blocks of the main size
+ * on the heap; or, in a scenario with blocks on the stack, those blocks, which count
+ * against the heap's ceiling. The small stack that every thread has, some ten KiB
+ * resident, is not counted: the ceiling of threads bounds it. */
 static struct guard_need need_of_call(const struct step *step)
 {
     const struct scenario *scenario = step->scenario;
@@ -158,8 +157,8 @@ static void refuse_failed(struct request *request, const struct step *step, int 
                 strerror(-error));
 }
 
-/* Whether the next call may begin: 0, or why not. A worker is not held for ever by a
- * client that asked for ten thousand slow calls and has gone. */
+/* Whether the next call may begin: 0, or why not. A client that asked for ten thousand
+ * slow calls and has gone must not hold a worker for ever. */
 static int check_time(struct server *server, const struct timespec *start)
 {
     int error = context_error(&server->running);
@@ -237,7 +236,7 @@ static void execute(struct request *request, const struct plan *plan)
     struct guard_refusal refusal;
     int error = guard_enter(request->server->settings->options, &need, &refusal);
     if (error == -EAGAIN) {
-        /* What is too large for an empty server needs no restart. */
+        /* A restart cannot help where even an empty server would refuse. */
         bool alone = refusal.need > refusal.limit;
         char hint[128];
         snprintf(hint, sizeof hint,
@@ -289,7 +288,7 @@ static bool size_steps(struct request *request, struct plan *plan,
     return true;
 }
 
-/* Refuses a plan whose calls together hold too long: each holds a worker, even when the
+/* Refuses a plan whose calls together hold too long: they keep a worker, even when the
  * client has gone. Only temporary scenarios hold; a plan without any is checked as if
  * it had one, so that the same parameters are refused everywhere. */
 static bool check_hold(struct request *request, const struct plan *plan)

@@ -292,7 +292,7 @@ void profiles_cmdline(struct request *request)
     }
 }
 
-/* The reason is the client's own remark: it is checked, and kept nowhere. */
+/* The `reason` is only a remark of the client: it is checked, and not kept. */
 void profiles_dump(struct request *request)
 {
     struct parameter reason = {.name = "reason", .type = PARAMETER_TEXT};

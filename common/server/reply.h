@@ -9,7 +9,7 @@
 
 #include "server/request.h"
 
-/* What to do first at a guard rail: the hint of every such error begins so. */
+/* The hint of an error at a guard rail begins so where a restart helps. */
 #define REPLY_RESTART "what leaked stays: restart the server"
 #define REPLY_RESTART_OR_RAISE(option)                                                 \
     REPLY_RESTART ", or start it with a larger " option

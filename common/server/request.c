@@ -222,9 +222,10 @@ static bool is_leak(const char *path)
     return strcmp(path, "/leak") == 0 || strncmp(path, "/leak/", 6) == 0;
 }
 
-/* A browser says where a request comes from: another site may not drive this server. A
- * page on another port of this machine is "same-site"; when it asks for a picture or a
- * script, no Origin comes with that, and /leak would have leaked. */
+/* A browser says where a request comes from: another site may not drive this server. To
+ * a browser, a page on another port of this machine is "same-site". When such a page
+ * asks for a picture or a script, the browser sends no Origin; so /leak needs the check
+ * of its own at the end. */
 static bool is_cross_site(const struct request *request,
                           const struct mg_request_info *info)
 {

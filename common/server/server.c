@@ -60,7 +60,7 @@ static int on_log(const struct mg_connection *connection, const char *message)
     if (fault[0] == '\0') {
         snprintf(fault, sizeof fault, "%s", message);
     }
-    return 1; /* civetweb writes no log of its own then */
+    return 1; /* so civetweb writes no log of its own */
 }
 
 /* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
@@ -98,7 +98,7 @@ static void on_closed(const struct mg_connection *connection)
     worker_closed();
 }
 
-/* Starts civetweb on `port` with so many workers; NULL if it refuses. */
+/* Starts civetweb on `port`; NULL if it refuses. */
 static struct mg_context *civetweb_start(struct listener *listener, int port,
                                          unsigned workers)
 {

@@ -1,5 +1,5 @@
 /*
- * What the rooms of common/server share and nobody else sees.
+ * What the modules of common/server share and nobody else sees.
  */
 #ifndef LAB_SERVER_SERVER_PRIVATE_H
 #define LAB_SERVER_SERVER_PRIVATE_H
@@ -50,15 +50,15 @@ struct route {
 /* Sends the request to the handler of its route, or answers 404 or 405. */
 void route_request(struct request *request);
 
-/* Handlers, by room. lab.c: */
+/* Handlers, by module. lab.c: */
 void lab_leak(struct request *request);     /* /leak */
 void lab_scenario(struct request *request); /* /leak/<name> */
 
 /* The bounds of what /leak takes. */
 #define LEAK_COUNT_MAX 10000
 #define LEAK_HOLD_MAX_MS 10000
-#define LEAK_HOLD_ALL_MAX_MS 60000 /* of all calls of a request together */
-#define LEAK_TIME_MAX_MS 90000     /* then no further call of it begins */
+#define LEAK_HOLD_ALL_MAX_MS 60000 /* what its calls may hold together */
+#define LEAK_TIME_MAX_MS 90000     /* after that, a request begins no further call */
 #define LEAK_ID_DEFAULT "anonymous"
 
 /* Adds to `json` what `count` calls of main size `bytes` come to. */

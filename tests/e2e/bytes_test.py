@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Whatever bytes a client sends, wherever it puts them: none comes back that is not
-printable ASCII, and every reply is valid UTF-8 and valid JSON."""
+"""Whatever bytes a client sends, and wherever it puts them: every reply is printable
+ASCII only, and valid JSON."""
 
 import json
 import re

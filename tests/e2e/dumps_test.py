@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Heap dumps: a file for each that is asked for, and none else; nobody's file is ever
-written over."""
+"""Heap dumps: one file for each dump that is asked for, and no other; no file that is
+there is ever overwritten."""
 
 import os
 import signal

@@ -12,10 +12,10 @@ from lab import check, equal, test
 ROUNDS = 3
 CALLS = 100
 WARM_UP = 20
-CLIENTS = 4  # at once, because a mend that holds for one caller only is none
+CLIENTS = 4  # at once, because a fix that holds for only one caller is no fix
 LIMIT = 2.0  # seconds after the last call
 
-# A rail counts what a call may need at most, which the mend then does not use.
+# A guard rail counts what a call may need at most, and the fix needs less.
 server = lab.Server(
     "fixed", "--max-timers", "20000", "--max-threads", "4000", "--max-heap", "4G"
 )
@@ -48,7 +48,7 @@ def call(name, size, count):
 
 def rest(scenario):
     """Waits until nothing of a scenario changes any more; returns resources and heap.
-    What a mend keeps for a while (an answer in a cache, say) must be gone by then."""
+    What a fix keeps for a while (an answer in a cache, say) must be gone by then."""
     sample, heap = server.settle(), server.heap()
     while True:
         time.sleep(0.3)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """leakcheck against servers that send what no honest server sends: too much, too many,
 too large, too slowly, or nothing to the end. Each run ends with exit 2 and one clear
-line. A server that only closes its connections without a word is judged all the same."""
+line. A server that only closes its connections without notice is judged as usual."""
 
 import concurrent.futures
 import json

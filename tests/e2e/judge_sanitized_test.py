@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """leakcheck under AddressSanitizer and UBSan, where a server fails in the middle or
 sends amounts that overflow. Locals start with a pattern, so that a flag that was never
-set is no valid flag, and is reported."""
+set has no valid value, and is reported."""
 
 import json
 import os

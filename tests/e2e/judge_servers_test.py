@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""leakcheck on twelve small servers that each tell something else of themselves, with a
-leak of every kind in each: the verdict is right, and "holds" is said of what was
-measured only. What is not measured is named; a limit on it is no verdict."""
+"""leakcheck on small servers that each report something different about themselves, with
+a leak of every kind in each: the verdict is right, and "holds" is said only of what was
+measured. What is not measured is named; a limit on it gives no verdict."""
 
 import concurrent.futures
 import json

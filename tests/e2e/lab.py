@@ -157,8 +157,8 @@ def run(*command, limit=120, check_exit=True, **options):
 
 
 def profile_readers():
-    """The commands here that read heap profiles: google-pprof, which Debian unstable has
-    no more, and go tool pprof. Both take --text, --base and --lines."""
+    """The commands here that read heap profiles: google-pprof, which Debian unstable no
+    longer has, and go tool pprof. Both take --text, --base and --lines."""
     readers = [["google-pprof"]] if shutil.which("google-pprof") else []
     return readers + [["go", "tool", "pprof"]]
 

@@ -157,7 +157,7 @@ must_reject(
     (LEAKY, "#include <errno.h>", "#include <gperftools/malloc_extension_c.h>"),
 )
 must_reject(
-    "a room of the server",
+    "a module of the server",
     "server/reply.h",
     (FIXED, "#include <errno.h>", '#include "server/reply.h"'),
 )
@@ -219,7 +219,7 @@ def _():
     os.unlink(os.path.join(copy_to_break, "leaky/notes.txt"))
     equal(code, 1, "exit code")
     check("leaky/notes.txt" in message, message)
-    equal(pair_rule(copy_to_break)[0], 0, "exit code for the mended copy")
+    equal(pair_rule(copy_to_break)[0], 0, "exit code for the repaired copy")
 
 
 @test("each scenario's object exports its descriptor and nothing else")

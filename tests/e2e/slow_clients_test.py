@@ -13,8 +13,8 @@ import time
 import lab
 from lab import check, equal, test
 
-MANY = 64  # /status answers within 1 s while so many clients hold connections
-MORE = 200  # and within 5 s while so many do
+MANY = 64  # with so many clients that hold connections, /status answers within 1 s
+MORE = 200  # with so many, within 5 s
 HEAD = b"Host: localhost\r\n"
 
 
@@ -45,7 +45,7 @@ class NeverReads(Silent):
     """Asks for more than the sockets between take, and reads nothing of it."""
 
     first = b"GET /scenarios?answers=1 HTTP/1.1\r\n" + HEAD + b"\r\n"
-    lasts = 1.5  # It does not see that it was cut off: the reply is before that.
+    lasts = 1.5  # It never reads as far as the end, so it cannot see that it was cut off.
 
 
 class ReadsSlowly(NeverReads):
@@ -55,7 +55,7 @@ class ReadsSlowly(NeverReads):
 
 
 class Clients:
-    """So many clients of a kind on one port. One that the server gets rid of comes
+    """A number of clients of one kind on one port; one that the server disconnects comes
     again. A context manager."""
 
     PAUSE = 0.03  # seconds between two rounds
@@ -182,7 +182,7 @@ def _():
                     kept.request("GET", "/healthz")
                     body = kept.getresponse().read()
                 except (http.client.RemoteDisconnected, ConnectionError):
-                    # It idled too long, which a busy machine can make of no time.
+                    # It idled too long, as a busy machine makes it.
                     kept.close()
                     kept.request("GET", "/healthz")
                     body = kept.getresponse().read()

@@ -1,4 +1,4 @@
-"""A stand-in for a server that leakcheck judges, for the tests of what it is told."""
+"""A stand-in for a server that leakcheck judges: a test says what it answers."""
 
 import http.server
 import json

@@ -56,7 +56,7 @@ static void frames_of_the_allocator_go(void **state)
 }
 
 /* GetHeapProfile, which is in the allocator's code, allocates for itself: its frame
- * must not go with those of malloc, lest its caller be taken for the owner. */
+ * must not go with those of malloc, or its caller would be taken for the owner. */
 static void no_more_frames_go_than_all_stacks_have(void **state)
 {
     (void)state;

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 """A small server of no particular make, for tests of the judge: it leaks for real, in
-threads, descriptors, timers or mapped memory, and tells as much of it as its options
+threads, descriptors, timers or mapped memory, and reports as much of it as its options
 say. Prints its URL, and serves one connection at a time until it is ended.
 
-Its heap profile is a text with true sums of what it says it keeps; whether that is so is
-not what is tested with it.
+Its heap profile is made up: the text has correct sums, but not of real memory.
 """
 
 import argparse
@@ -67,9 +66,9 @@ def leak(what):
 
 
 def kept_bytes():
-    """What the heap profile says: a leak; one beside work that goes on after the reply;
-    one beside noise; one of one call in three or in twenty; or a cache that fills within
-    12 calls."""
+    """The bytes in use of the heap profile: a leak, alone or together with noise or with
+    work that goes on after the reply; a leak in one call of three or of twenty; or a cache
+    that fills within 12 calls."""
     if options.leak == "heap":
         return HEAP_STEP * calls
     if options.leak == "busy":
@@ -223,7 +222,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             if options.close == "reset":
                 off = struct.pack("ii", 1, 0)
-                # What was sent must have arrived before the reset overtakes it.
+                # The reply must arrive before the reset, which would discard it.
                 time.sleep(0.01)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, off)
             self.close_connection = True
@@ -233,7 +232,7 @@ class Server(http.server.HTTPServer):
     request_queue_size = 16
 
     def shutdown_request(self, request):
-        """Without a shutdown first: so a reset is one."""
+        """Without a shutdown first, so that a reset really is a reset."""
         request.close()
 
     def handle_error(self, request, client_address):
