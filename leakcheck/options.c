@@ -56,7 +56,7 @@ const char options_help[] =
     "  --binary FILE       its program, for the names of functions\n"
     "  --own PATH          a file, directory or library that is the program's own "
     "(may\n"
-    "                      be given again; else: the program, not its libraries)\n"
+    "                      (may be given again; else: the program, not its libraries)\n"
     "\n"
     "  --help              this text\n"
     "  --version           the version\n"
