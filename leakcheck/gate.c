@@ -85,9 +85,7 @@ static int round_sample(struct gate *gate, struct failure *failure)
         sample.calls = before->calls + gate->calls;
         if (gate->counts_allocations &&
             sample.now.amount[RESOURCE_TOTAL] < before->now.amount[RESOURCE_TOTAL]) {
-            return failure_set(failure, EPROTO,
-                               "%s was restarted while it was judged; no verdict",
-                               gate->server.http.base);
+            return server_restarted(&gate->server, failure);
         }
     }
     gate->samples[gate->sample_count++] = sample;
@@ -107,19 +105,13 @@ static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
     return result;
 }
 
-/* The thread profile only tells where threads wait: a server need not have one, and
- * once it fails it is not asked again. */
+/* The thread profile only tells where threads wait: it may be missing. */
 static int profiles_take(struct gate *gate, struct profile *heap,
                          struct profile *threads, struct failure *failure)
 {
-    struct server *server = &gate->server;
-    struct failure why = {""};
-    int result = server_heap(server, true, heap, failure);
-    if (result == 0 && server->threads_path != NULL &&
-        server_threads(server, threads, &why) < 0) {
-        server->threads_path = NULL;
-        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
-                 why.text);
+    int result = server_heap(&gate->server, true, heap, failure);
+    if (result == 0) {
+        server_threads_try(&gate->server, threads);
     }
     return result;
 }
@@ -232,9 +224,7 @@ static int restart_check(const struct gate *gate, const struct gate_profiles *pr
                     &last->mappings[last->mapping_count - 1]))) {
         return 0;
     }
-    return failure_set(failure, EPROTO,
-                       "%s was restarted while it was judged; no verdict",
-                       gate->server.http.base);
+    return server_restarted(&gate->server, failure);
 }
 
 /* The first sample already shows what cannot be counted. */

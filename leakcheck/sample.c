@@ -5,7 +5,6 @@
  */
 #include "sample.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "clock.h"
@@ -29,9 +28,7 @@ static int status_take(struct server *server, struct sample *sample,
     struct failure why = {""};
     int result = server_status(server, &status, &why);
     if (result == 0 && status.pid != server->pid_said) {
-        return failure_set(failure, EPROTO,
-                           "%s was restarted while it was judged; no verdict",
-                           server->http.base);
+        return server_restarted(server, failure);
     }
     if (result < 0 && server->needs_status) {
         *failure = why;
@@ -53,20 +50,12 @@ static int status_take(struct server *server, struct sample *sample,
  * they grew. */
 static void threads_take(struct server *server, struct sample *sample)
 {
-    struct profile profile = {0};
-    struct failure why = {""};
+    struct profile profile;
     sample->now.amount[RESOURCE_THREADS] = UNKNOWN;
-    if (server->threads_path == NULL) {
-        return;
+    if (server_threads_try(server, &profile)) {
+        sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
+        profile_release(&profile);
     }
-    if (server_threads(server, &profile, &why) < 0) {
-        server->threads_path = NULL;
-        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
-                 why.text);
-        return;
-    }
-    sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
-    profile_release(&profile);
 }
 
 /* What doesn't come from the heap profile. */

@@ -99,6 +99,28 @@ int server_threads(struct server *server, struct profile *ret_profile,
                       : 0;
 }
 
+bool server_threads_try(struct server *server, struct profile *ret_profile)
+{
+    struct failure why = {""};
+    if (server->threads_path == NULL) {
+        return false;
+    }
+    if (server_threads(server, ret_profile, &why) < 0) {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
+        return false;
+    }
+    return true;
+}
+
+int server_restarted(const struct server *server, struct failure *failure)
+{
+    return failure_set(failure, EPROTO,
+                       "%s was restarted while it was judged; no verdict",
+                       server->http.base);
+}
+
 /* Tries one path for a heap profile. Returns 0, or -errno with a reason. */
 static int heap_try(struct server *server, const char *path, bool *ret_go,
                     struct failure *failure)
@@ -167,14 +189,9 @@ static void probe_status(struct server *server)
 static void probe_threads(struct server *server)
 {
     struct profile profile;
-    struct failure why = {""};
     server->threads_path = "/debug/pprof/goroutine?debug=1";
-    if (server_threads(server, &profile, &why) == 0) {
+    if (server_threads_try(server, &profile)) {
         profile_release(&profile);
-    } else {
-        server->threads_path = NULL;
-        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
-                 why.text);
     }
 }
 

@@ -58,6 +58,13 @@ int server_heap(struct server *server, bool named, struct profile *ret_profile,
 int server_threads(struct server *server, struct profile *ret_profile,
                    struct failure *failure);
 
+/* As server_threads, of a server that need not have a thread profile: false if there is
+ * none. Once it fails it is not asked again, and threads_reason says why. */
+bool server_threads_try(struct server *server, struct profile *ret_profile);
+
+/* Says that another process answers than before. Returns -EPROTO. */
+int server_restarted(const struct server *server, struct failure *failure);
+
 /* The scenarios, in `arena`, with their suspects. */
 int server_scenarios(struct server *server, struct arena *arena,
                      struct scenario_info **ret_scenarios, size_t *ret_count,
