@@ -17,7 +17,7 @@ Q := $(if $(V),,@)
 # the same body; a tail call makes the caller vanish from the stack, and so does inlining,
 # which clang does even at -Og. PIE, because Go's
 # pprof finds no symbols in a C program at fixed addresses.
-CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -Icommon -Og -g -fPIE -fno-inline \
+CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -g -fPIE -fno-inline \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin-malloc \
 	-fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fno-builtin-strdup \
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -31,18 +31,20 @@ CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
+BASE := $(wildcard base/*.c)
+PROBE := $(wildcard probe/*/*.c)
 COMMON := $(wildcard common/*.c common/*/*.c)
 ifeq ($(ALLOCATOR),gperftools)
-COMMON := $(filter-out %_libc.c,$(COMMON))
+PROBE := $(filter-out %_libc.c,$(PROBE))
 SERVER_LIBS += -ltcmalloc
 else ifeq ($(ALLOCATOR),libc)
-COMMON := $(filter-out %_gperftools.c,$(COMMON))
+PROBE := $(filter-out %_gperftools.c,$(PROBE))
 else
 $(error ALLOCATOR is gperftools or libc, not '$(ALLOCATOR)')
 endif
 LEAKY := $(wildcard leaky/*.c)
 FIXED := $(wildcard fixed/*.c)
-JUDGE := $(wildcard leakcheck/*.c)
+JUDGE := $(wildcard leakcheck/*.c leakcheck/*/*.c)
 UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
@@ -63,27 +65,27 @@ help:
 
 build: $(BUILD)/leaky $(BUILD)/fixed $(BUILD)/leakcheck
 
-$(BUILD)/leaky: $(call object,$(COMMON) $(LEAKY))
+$(BUILD)/leaky: $(call object,$(COMMON) $(PROBE) $(BASE) $(LEAKY))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-$(BUILD)/fixed: $(call object,$(COMMON) $(FIXED))
+$(BUILD)/fixed: $(call object,$(COMMON) $(PROBE) $(BASE) $(FIXED))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-$(BUILD)/leakcheck: $(call object,$(JUDGE)) $(BUILD)/objects/report_page.o
+$(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(BUILD)/objects/report_page.o
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
 
 # The page around the report is built into the judge, as a C array of its bytes.
-$(BUILD)/embedded/report_page.c: leakcheck/report_page.html
+$(BUILD)/embedded/report_page.c: leakcheck/report/report_page.html
 	@mkdir -p $(@D)
-	$(Q){ echo '#include "report_page.h"'; echo 'const char report_page[] = {'; \
+	$(Q){ echo '#include "leakcheck/report/report_page.h"'; echo 'const char report_page[] = {'; \
 		od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '0};'; } > $@
 
 $(BUILD)/objects/report_page.o: $(BUILD)/embedded/report_page.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -Ileakcheck -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -99,9 +101,9 @@ $(BUILD)/flags: FORCE
 FORCE:
 
 # Unit tests: tests/unit/NAME_test.c becomes a program of its own, with all of
-# common/runtime. One that tests something else names its objects, libraries and linker
+# common/runtime and base. One that tests something else names its objects, libraries and linker
 # flags here, in lines like these:
-#   $(BUILD)/tests/unit/NAME_test: $(call object,common/debug/NAME.c)
+#   $(BUILD)/tests/unit/NAME_test: $(call object,probe/ROOM/NAME.c)
 #   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -ldw
 UNIT_LIBS :=
 UNIT_LDFLAGS :=
@@ -109,29 +111,18 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-DEBUG_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,buffer dump_file heap_profile heap_tidy \
-	stacks symbols threads)
-$(DEBUG_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c,$(wildcard common/debug/*.c)))
-$(DEBUG_TESTED): UNIT_LIBS = -ldw -lelf
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
+	origin stacks symbols threads)
+$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c probe/http/json.c,$(PROBE)))
+$(BUILD)/tests/unit/threads_test: $(call object,common/server/poll_override.c)
+$(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 
-$(BUILD)/tests/unit/origin_test: $(call object,common/origin.c)
+JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
+$(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
+$(JUDGE_TESTED): $(BUILD)/objects/report_page.o
+$(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
-JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,profile verdict)
-$(JUDGE_TESTED): $(call object,$(patsubst %,leakcheck/%.c,arena blame failure fit \
-	parse_heap parse_threads profile profile_text replies))
-$(JUDGE_TESTED): UNIT_LIBS = -lcjson -lm
-
-$(BUILD)/tests/unit/judge_binary_test: $(call object,$(patsubst %,leakcheck/%.c,arena binary \
-	failure parse_heap profile profile_text))
-$(BUILD)/tests/unit/judge_binary_test: UNIT_LIBS = -ldw -lelf -lm
-
-$(BUILD)/tests/unit/judge_http_test: $(call object,$(patsubst %,leakcheck/%.c,arena buffer clock \
-	failure http replies))
-$(BUILD)/tests/unit/judge_http_test: UNIT_LIBS = -lcurl -lcjson
-
-$(BUILD)/tests/unit/judge_report_test: $(call object,leakcheck/failure.c leakcheck/report_file.c)
-
-$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c))
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
@@ -163,8 +154,9 @@ sanitize:
 	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
-SOURCES := $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
-HEADERS := $(wildcard common/*.h common/*/*.h leakcheck/*.h tests/*/*.h)
+SOURCES := $(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
+HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
+	leakcheck/*/*.h tests/*/*.h)
 SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck takes a buffer that a function in another file fills for one that it reads.
@@ -177,11 +169,11 @@ lint:
 	shellcheck $(SCRIPTS)
 	clang-format --dry-run -Werror $(sort $(SOURCES) $(HEADERS))
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
-		--enable=warning,performance,portability -Icommon -D_GNU_SOURCE \
+		--enable=warning,performance,portability -I. -Icommon -D_GNU_SOURCE \
 		--suppress=missingInclude --suppress=missingIncludeSystem \
 		--suppress=ctuuninitvar --suppress=normalCheckLevelMaxBranches \
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
-	clang-tidy --quiet $(sort $(COMMON) $(JUDGE)) -- $(TIDY_FLAGS)
+	clang-tidy --quiet $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE)) -- $(TIDY_FLAGS)
 	clang-tidy --quiet --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream \
 		$(sort $(LEAKY) $(FIXED)) -- $(TIDY_FLAGS)
 
@@ -194,4 +186,4 @@ bench: build
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(call object,$(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT)))
+-include $(patsubst %.o,%.d,$(call object,$(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT)))

@@ -16,10 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "debug/heap.h"
-#include "debug/symbols.h"
-#include "debug/threads.h"
 #include "options.h"
+#include "probe/heap/heap.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/threads.h"
 #include "runtime/ticker.h"
 #include "scenario.h"
 #include "server/guard.h"
@@ -241,15 +241,15 @@ static int run(struct options *options, const char *directory)
     int status = 1;
     /* Without symbols a profile shows bare addresses, which is still better than none;
      * reading them before the profiler starts keeps libdw out of the profile. */
-    symbols_load();
+    probe_symbols_load();
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
-    } else if ((error = threads_start()) != 0) {
+    } else if ((error = probe_threads_start()) != 0) {
         fail("cannot prepare the thread profile", "", error);
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
-    } else if ((error = heap_start(options->profile)) != 0) {
+    } else if ((error = probe_heap_start(options->profile)) != 0) {
         fail("cannot start the heap profiler", "", error);
     } else {
         struct server_settings settings = {options, url, directory};
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    int error = heap_prepare(argv);
+    int error = probe_heap_prepare(argv);
     if (error != 0) {
         return fail("cannot restart with the profiler's settings", "", error);
     }

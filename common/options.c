@@ -179,7 +179,7 @@ static bool take_peer(struct options *options, char *message, size_t size)
     if (length > 0 && optarg[length - 1] == '/') {
         length--;
     }
-    if (origin_parse(optarg, length, &options->peer) != 0) {
+    if (probe_origin_parse(optarg, length, &options->peer) != 0) {
         snprintf(message, size,
                  "--peer takes http://HOST:PORT without a path, not '%s'", optarg);
         return false;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "origin.h"
+#include "probe/http/origin.h"
 
 struct options {
     int port;              /* 0: any free port */

@@ -5,12 +5,12 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
-#include "gate.h"
-#include "judge.h"
-#include "options.h"
-#include "report.h"
-#include "report_file.h"
-#include "table.h"
+#include "leakcheck/judge/gate.h"
+#include "leakcheck/judge/judge.h"
+#include "leakcheck/options.h"
+#include "leakcheck/report/report.h"
+#include "leakcheck/report/report_file.h"
+#include "leakcheck/report/table.h"
 
 #define EXIT_GOOD 0
 #define EXIT_LEAK 1

@@ -1,14 +1,14 @@
 /*
  * Reads the command line.
  */
-#include "options.h"
+#include "leakcheck/options.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "trial.h"
+#include "leakcheck/judge/trial.h"
 
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000

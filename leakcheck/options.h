@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "failure.h"
-#include "replies.h"
+#include "base/failure.h"
+#include "leakcheck/measure/replies.h"
 
 #define OPTION_LIST_MAX 64
 

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/json.h"
+#include "probe/http/json.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 
 static void add_parameter(cJSON *list, const char *name, const char *meaning,
                           size_t value, size_t minimum, size_t maximum)
 {
-    cJSON *parameter = json_add_object(list);
+    cJSON *parameter = probe_json_add_object(list);
     cJSON_AddStringToObject(parameter, "name", name);
     cJSON_AddStringToObject(parameter, "meaning", meaning);
     cJSON_AddNumberToObject(parameter, "default", (double)value);
@@ -24,7 +24,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
 {
     char meaning[128];
     cJSON *list = cJSON_AddArrayToObject(json, "parameters");
-    cJSON *id = json_add_object(list);
+    cJSON *id = probe_json_add_object(list);
     cJSON_AddStringToObject(id, "name", "id");
     cJSON_AddStringToObject(id, "meaning", "whose request it is");
     cJSON_AddStringToObject(id, "default", LEAK_ID_DEFAULT);
@@ -47,7 +47,7 @@ static void add_file(cJSON *list, const char *half, const char *name)
     for (char *p = path; *p != '\0'; p++) {
         *p = *p == '-' ? '_' : *p;
     }
-    json_add_string(list, path);
+    probe_json_add_string(list, path);
 }
 
 /* What one call leaves and holds, with the default size. */
@@ -106,9 +106,9 @@ static struct text catalogue_text(bool answers)
     if (text->data == NULL) {
         cJSON *list = cJSON_CreateArray();
         for (size_t i = 0; i < scenario_count; i++) {
-            describe(json_add_object(list), scenarios[i], answers);
+            describe(probe_json_add_object(list), scenarios[i], answers);
         }
-        text->data = json_finish(list);
+        text->data = probe_json_finish(list);
         if (text->data != NULL) {
             text->size = strlen(text->data) + 1;
             text->data[text->size - 1] = '\n'; /* in place of the NUL */

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "debug/heap.h"
-#include "debug/process.h"
+#include "probe/figures/process_figures.h"
+#include "probe/heap/heap.h"
 #include "scenario.h"
 
 #define MIB (1024UL * 1024)
@@ -61,10 +61,10 @@ static int check_all(const struct options *options, const struct guard_need *nee
                      struct guard_refusal *ret_refusal)
 {
     struct process_figures process;
-    int error = process_read_figures(&process);
+    int error = probe_process_read_figures(&process);
     if (error == 0) {
         error = check("heap_limit", "heap bytes", "--max-heap",
-                      heap_in_use_bytes() + reserved.heap_bytes, need->heap_bytes,
+                      probe_heap_in_use_bytes() + reserved.heap_bytes, need->heap_bytes,
                       options->max_heap, ret_refusal);
     }
     if (error == 0) {
@@ -113,7 +113,7 @@ void guard_leave(const struct guard_need *need)
 bool scenario_growth_enter(size_t bytes)
 {
     pthread_mutex_lock(&lock);
-    size_t in_use = heap_in_use_bytes() + reserved.heap_bytes;
+    size_t in_use = probe_heap_in_use_bytes() + reserved.heap_bytes;
     bool fits = in_use <= heap_ceiling && bytes <= heap_ceiling - in_use;
     if (fits) {
         reserved.heap_bytes += bytes;
@@ -179,7 +179,7 @@ int guard_set_limits(struct options *options)
     }
     if (error == 0) {
         heap_ceiling = options->max_heap;
-        heap_limit(options->max_heap + SPARE_HEAP);
+        probe_heap_limit(options->max_heap + SPARE_HEAP);
     }
     return error;
 }

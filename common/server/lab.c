@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/http/json.h"
 #include "server/guard.h"
-#include "server/json.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 #include "variant.h"
@@ -218,7 +218,7 @@ static void reply_done(struct request *request, const struct plan *plan,
         cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
         for (size_t i = 0; i < plan->step_count; i++) {
             const struct step *step = &plan->steps[i];
-            cJSON *item = json_add_object(steps);
+            cJSON *item = probe_json_add_object(steps);
             cJSON_AddStringToObject(item, "scenario", step->scenario->name);
             cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
             lab_add_amounts(cJSON_AddObjectToObject(item, "declared"),

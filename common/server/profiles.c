@@ -11,13 +11,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "debug/buffer.h"
-#include "debug/heap.h"
-#include "debug/heap_profile.h"
-#include "debug/symbol_protocol.h"
-#include "debug/thread_profile.h"
-#include "debug/threads.h"
-#include "debug/turn.h"
+#include "base/buffer.h"
+#include "probe/heap/heap.h"
+#include "probe/heap/heap_profile.h"
+#include "probe/symbols/symbol_protocol.h"
+#include "probe/threads/thread_profile.h"
+#include "probe/threads/threads.h"
+#include "probe/threads/turn.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 #include "variant.h"
@@ -44,12 +44,12 @@ static double dumped_bytes(const char *path)
 /* Answers 501 if there is no heap profile. */
 static bool refuse_without_profile(struct request *request)
 {
-    if (heap_profiled()) {
+    if (probe_heap_profiled()) {
         return false;
     }
     reply_error(request, 501, "profile_off",
-                heap_can_profile() ? "start the server with --profile exact"
-                                   : "build without ALLOCATOR=libc",
+                probe_heap_can_profile() ? "start the server with --profile exact"
+                                         : "build without ALLOCATOR=libc",
                 "this server records no heap profile");
     return true;
 }
@@ -103,7 +103,7 @@ struct snapshot {
 static int snapshot_take(struct snapshot *snapshot)
 {
     char *text = NULL;
-    int error = heap_snapshot(&text);
+    int error = probe_heap_snapshot(&text);
     if (error != 0) {
         return error;
     }
@@ -144,8 +144,8 @@ static int write_difference(struct request *request, unsigned seconds,
     }
     if (error == 0) {
         double elapsed_ns = server_milliseconds_since(&start) * 1e6;
-        error = heap_profile_difference(snapshots[0].text, snapshots[1].text,
-                                        (int64_t)elapsed_ns, view, buffer);
+        error = probe_heap_profile_difference(snapshots[0].text, snapshots[1].text,
+                                              (int64_t)elapsed_ns, view, buffer);
     }
     snapshot_release(&snapshots[0]);
     snapshot_release(&snapshots[1]);
@@ -182,7 +182,7 @@ static void reply_heap(struct request *request, enum heap_view view)
         return;
     }
     if (parameters[GC].number == 1) {
-        heap_release_free();
+        probe_heap_release_free();
     }
     if (parameters[SECONDS].present) {
         if (parameters[DEBUG].number == 1) {
@@ -195,13 +195,13 @@ static void reply_heap(struct request *request, enum heap_view view)
     }
     char *text = NULL;
     struct buffer buffer = {0};
-    int error = heap_snapshot(&text);
+    int error = probe_heap_snapshot(&text);
     const char *type = PROTO_TYPE;
     if (parameters[DEBUG].number == 1) {
         type = TEXT_TYPE;
-        error = error != 0 ? error : heap_profile_text(text, &buffer);
+        error = error != 0 ? error : probe_heap_profile_text(text, &buffer);
     } else {
-        error = error != 0 ? error : heap_profile_proto(text, view, &buffer);
+        error = error != 0 ? error : probe_heap_profile_proto(text, view, &buffer);
     }
     free(text);
     reply_profile(request, type, error, &buffer);
@@ -224,7 +224,7 @@ void profiles_heap_text(struct request *request)
     }
     char *text = NULL;
     struct buffer buffer = {0};
-    int error = heap_snapshot(&text);
+    int error = probe_heap_snapshot(&text);
     if (error == 0) {
         buffer_text(&buffer, text);
     }
@@ -244,21 +244,21 @@ static void reply_threads(struct request *request, const char *type)
     }
     struct threads threads;
     struct buffer buffer = {0};
-    turn_wait(&threads_turn);
-    int error = threads_read(debug.number == 2, &threads);
-    turn_pass(&threads_turn);
+    probe_turn_wait(&threads_turn);
+    int error = probe_threads_read(debug.number == 2, &threads);
+    probe_turn_pass(&threads_turn);
     if (error == 0) {
         switch (debug.number) {
         case 0:
-            error = thread_profile_proto(&threads, type, &buffer);
+            error = probe_thread_profile_proto(&threads, type, &buffer);
             break;
         case 1:
-            error = thread_profile_text(&threads, &buffer);
+            error = probe_thread_profile_text(&threads, &buffer);
             break;
         default:
-            error = thread_profile_blocks(&threads, &buffer);
+            error = probe_thread_profile_blocks(&threads, &buffer);
         }
-        threads_release(&threads);
+        probe_threads_release(&threads);
     }
     reply_profile(request, debug.number == 0 ? PROTO_TYPE : TEXT_TYPE, error, &buffer);
 }
@@ -279,7 +279,7 @@ void profiles_symbol(struct request *request)
     const char *addresses = posted ? request->body : request->query;
     size_t bytes = posted ? request->body_bytes : strlen(request->query);
     struct buffer buffer = {0};
-    int error = symbol_answer(addresses == NULL ? "" : addresses, bytes, &buffer);
+    int error = probe_symbol_answer(addresses == NULL ? "" : addresses, bytes, &buffer);
     reply_profile(request, TEXT_TYPE, error, &buffer);
 }
 
@@ -287,7 +287,7 @@ void profiles_cmdline(struct request *request)
 {
     struct buffer buffer = {0};
     if (request_parameters(request, NULL, 0)) {
-        int error = command_line_answer(&buffer);
+        int error = probe_command_line_answer(&buffer);
         reply_profile(request, TEXT_TYPE, error, &buffer);
     }
 }
@@ -300,8 +300,8 @@ void profiles_dump(struct request *request)
         return;
     }
     char path[1100];
-    int error = heap_dump(request->server->settings->options->directory, variant.name,
-                          path, sizeof path);
+    int error = probe_heap_dump(request->server->settings->options->directory,
+                                variant.name, path, sizeof path);
     if (error == -ENOMEM || error == -ENOBUFS) {
         refuse_failed(request, error);
         return;

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/http/json.h"
 #include "server/connections.h"
-#include "server/json.h"
 
 #define JSON_TYPE "application/json"
 
@@ -62,9 +62,10 @@ static void send_json(struct request *request, int status, const char *headers,
                       cJSON *json)
 {
     static const char no_memory[] =
-        "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the reply\","
+        "{\"error\":{\"code\":\"heap_limit\",\"message\":\"no memory for the "
+        "reply\","
         "\"hint\":\"" REPLY_RESTART_OR_RAISE("--max-heap") "\"}}\n";
-    char *text = json_finish(json);
+    char *text = probe_json_finish(json);
     if (text == NULL) {
         reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
         return;

@@ -34,7 +34,7 @@ void reply_error_close(struct request *request, int status, const char *code,
                        const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* 503 when process_read_figures failed with `error`. */
+/* 503 when probe_process_read_figures failed with `error`. */
 void reply_uncounted(struct request *request, int error);
 
 /* 405 with the Allow header for `methods`, an OR of enum request_method. */

@@ -202,11 +202,11 @@ static bool origin_is_allowed(const struct request *request, const char *host,
     const struct server *server = request->server;
     struct origin origin;
     struct origin asked;
-    if (origin_parse(text, strlen(text), &origin) != 0) {
+    if (probe_origin_parse(text, strlen(text), &origin) != 0) {
         return false;
     }
-    if (host != NULL && origin_parse_host(host, strlen(host), &asked) == 0 &&
-        origin_equal(&origin, &asked)) {
+    if (host != NULL && probe_origin_parse_host(host, strlen(host), &asked) == 0 &&
+        probe_origin_equal(&origin, &asked)) {
         return true;
     }
     int other_port = request->debug_port ? server->main.port : server->debug.port;
@@ -214,7 +214,7 @@ static bool origin_is_allowed(const struct request *request, const char *host,
         host_is_ours(server, origin.host, strlen(origin.host))) {
         return true;
     }
-    return origin_equal(&origin, &server->settings->options->peer);
+    return probe_origin_equal(&origin, &server->settings->options->peer);
 }
 
 static bool is_leak(const char *path)

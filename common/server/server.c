@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/json.h"
+#include "probe/http/json.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 
@@ -211,7 +211,7 @@ int server_start(struct server **ret_server, const struct server_settings *setti
     gethostname(server->host_name, sizeof server->host_name - 1);
     clock_gettime(CLOCK_MONOTONIC, &server->started);
     context_init(&server->running, NULL);
-    json_prepare();
+    probe_json_prepare();
     int error = connections_init(&server->connections);
     if (error != 0) {
         snprintf(message, message_size, "cannot watch connections: %s",

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "debug/heap.h"
-#include "debug/process.h"
+#include "probe/figures/process_figures.h"
+#include "probe/heap/heap.h"
 #include "server/reply.h"
 #include "server/server_private.h"
 #include "variant.h"
@@ -30,9 +30,9 @@ static int read_figures(struct figures *ret_figures)
     pthread_mutex_lock(&latest_lock);
     if (latest.taken.tv_sec == 0 ||
         server_milliseconds_since(&latest.taken) > REUSE_MS) {
-        error = process_read_figures(&latest.process);
+        error = probe_process_read_figures(&latest.process);
         if (error == 0) {
-            heap_read_figures(&latest.heap);
+            probe_heap_read_figures(&latest.heap);
             clock_gettime(CLOCK_MONOTONIC, &latest.taken);
         }
     }
@@ -106,7 +106,7 @@ void status_report(struct request *request)
     cJSON_AddNumberToObject(json, "pid", getpid());
     cJSON_AddNumberToObject(json, "uptime_seconds",
                             round(server_milliseconds_since(&server->started)) / 1000);
-    cJSON_AddStringToObject(json, "profile", heap_profiled() ? "exact" : "off");
+    cJSON_AddStringToObject(json, "profile", probe_heap_profiled() ? "exact" : "off");
     cJSON_AddNumberToObject(
         json, "age_ms", round(server_milliseconds_since(&figures.taken) * 1000) / 1000);
     add_memory(json, &figures);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "debug/heap.h"
-#include "debug/heap_profile.h"
+#include "probe/heap/heap.h"
+#include "probe/heap/heap_profile.h"
 
 #define ROUNDS 41
 #define STACK_BITS 12
@@ -61,9 +61,9 @@ static double measure_proto(void)
     double start = now_us();
     char *text = NULL;
     struct buffer buffer = {0};
-    int error = heap_snapshot(&text);
+    int error = probe_heap_snapshot(&text);
     if (error == 0) {
-        error = heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer);
+        error = probe_heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer);
     }
     double end = now_us();
     free(text);
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: heap_cost OBJECTS STACKS\n");
         return 2;
     }
-    if (heap_prepare(argv) != 0 || heap_start(true) != 0) {
+    if (probe_heap_prepare(argv) != 0 || probe_heap_start(true) != 0) {
         return EXIT_FAILURE;
     }
     void **kept = malloc(objects * sizeof *kept);

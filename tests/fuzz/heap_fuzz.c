@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../leakcheck/blame.h"
+#include "leakcheck/judge/blame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../leakcheck/amount.h"
-#include "../../leakcheck/blame.h"
+#include "base/amount.h"
+#include "leakcheck/judge/blame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

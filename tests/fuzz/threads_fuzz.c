@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../leakcheck/blame.h"
+#include "leakcheck/judge/blame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

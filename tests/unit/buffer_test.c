@@ -1,7 +1,7 @@
 /*
  * Buffers: what is written is there, however much; the first failure stays.
  */
-#include "debug/buffer.h"
+#include "base/buffer.h"
 
 #include <string.h>
 #include <sys/resource.h>

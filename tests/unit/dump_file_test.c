@@ -2,7 +2,7 @@
  * Dump files: each has a number of its own, nothing that was there is touched, and what
  * could not be written leaves nothing.
  */
-#include "debug/dump_file.h"
+#include "probe/heap/dump_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -85,7 +85,7 @@ static void assert_holds(const char *file, const char *text)
 static void assert_dumps(const char *file)
 {
     assert_int_equal(
-        dump_file_write(directory, "leaky", "text\n", 5, path, sizeof path), 0);
+        probe_dump_file_write(directory, "leaky", "text\n", 5, path, sizeof path), 0);
     assert_string_equal(path, at(file));
     assert_holds(file, "text\n");
 }
@@ -157,8 +157,8 @@ static void trying_has_an_end(void **state)
         put(name, "taken");
     }
     int before = files(false);
-    assert_int_equal(dump_file_write(directory, "leaky", "x", 1, path, sizeof path),
-                     -EEXIST);
+    assert_int_equal(
+        probe_dump_file_write(directory, "leaky", "x", 1, path, sizeof path), -EEXIST);
     assert_int_equal(files(false), before);
 }
 
@@ -186,7 +186,7 @@ static void what_cannot_be_written_leaves_nothing(void **state)
     static char text[10000];
     memset(text, 'x', sizeof text);
     int error =
-        dump_file_write(directory, "leaky", text, sizeof text, path, sizeof path);
+        probe_dump_file_write(directory, "leaky", text, sizeof text, path, sizeof path);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(error, -EFBIG);
     assert_int_equal(files(false), 1);
@@ -197,11 +197,12 @@ static void what_cannot_be_written_leaves_nothing(void **state)
 static void missing_directory_is_an_error(void **state)
 {
     (void)state;
-    assert_int_equal(dump_file_write(at("none"), "leaky", "x", 1, path, sizeof path),
-                     -ENOENT);
+    assert_int_equal(
+        probe_dump_file_write(at("none"), "leaky", "x", 1, path, sizeof path), -ENOENT);
     put("file", "");
-    assert_int_equal(dump_file_write(at("file"), "leaky", "x", 1, path, sizeof path),
-                     -ENOTDIR);
+    assert_int_equal(
+        probe_dump_file_write(at("file"), "leaky", "x", 1, path, sizeof path),
+        -ENOTDIR);
 }
 
 enum { WRITERS = 8, DUMPS = 50 };
@@ -213,7 +214,8 @@ static void *write_many(void *argument)
     (void)argument;
     for (int i = 0; i < DUMPS; i++) {
         char own[PATH_MAX];
-        if (dump_file_write(directory, "leaky", "text\n", 5, own, sizeof own) != 0) {
+        if (probe_dump_file_write(directory, "leaky", "text\n", 5, own, sizeof own) !=
+            0) {
             atomic_fetch_add(&failures, 1);
         }
     }

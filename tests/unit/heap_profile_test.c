@@ -2,13 +2,13 @@
  * Heap profiles: from gperftools' text come the same totals to the byte, the right
  * names, and no harm, whatever the text holds.
  */
-#include "debug/heap_profile.h"
+#include "probe/heap/heap_profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "debug/symbols.h"
+#include "probe/symbols/symbols.h"
 #include "proto_reader.h"
 #include "unit.h"
 
@@ -56,7 +56,7 @@ static char *text_make(const char *header)
 static struct buffer proto_make(const char *text)
 {
     struct buffer buffer = {0};
-    assert_int_equal(heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer), 0);
+    assert_int_equal(probe_heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer), 0);
     assert_int_equal(buffer.error, 0);
     return buffer;
 }
@@ -137,10 +137,10 @@ static void second_proto_is_the_same_and_reads_nothing(void **state)
 {
     (void)state;
     struct buffer first = proto_make(text_make(WHOLE));
-    size_t read = symbols_modules_read();
+    size_t read = probe_symbols_modules_read();
     struct buffer cut = proto_make(text_make(CUT));
     struct buffer second = proto_make(text_make(WHOLE));
-    assert_int_equal(symbols_modules_read(), read);
+    assert_int_equal(probe_symbols_modules_read(), read);
     assert_int_equal(second.length, first.length);
     /* All but the time is equal: nine bytes at most. */
     size_t different = 0;
@@ -166,7 +166,7 @@ static void cut_text_still_has_the_totals_of_the_header(void **state)
     assert_non_null(strstr(profile_string(profile, proto_number(profile, 13)), "cut"));
     buffer_release(&buffer);
 
-    assert_int_equal(heap_profile_text(text_make(CUT), &buffer), 0);
+    assert_int_equal(probe_heap_profile_text(text_make(CUT), &buffer), 0);
     assert_non_null(strstr(buffer.data, "# The text was cut at 1 MiB."));
     assert_non_null(strstr(buffer.data, "2: 99 [2: 113]"));
     buffer_release(&buffer);
@@ -179,7 +179,7 @@ static void whole_text_says_nothing_of_a_cut(void **state)
     assert_int_equal(proto_number(proto_of(&buffer), 13), 0);
     assert_int_equal(proto_count(proto_of(&buffer), 2), 2);
     buffer_release(&buffer);
-    assert_int_equal(heap_profile_text(text_make(WHOLE), &buffer), 0);
+    assert_int_equal(probe_heap_profile_text(text_make(WHOLE), &buffer), 0);
     assert_null(strstr(buffer.data, "# The text was cut"));
     buffer_release(&buffer);
 }
@@ -212,7 +212,7 @@ static void sums_beyond_all_measure_do_no_harm(void **state)
     }
     struct buffer buffer = proto_make(text);
     buffer_release(&buffer);
-    assert_int_equal(heap_profile_difference(text, text, 1, 0, &buffer), 0);
+    assert_int_equal(probe_heap_profile_difference(text, text, 1, 0, &buffer), 0);
     buffer_release(&buffer);
 }
 
@@ -221,7 +221,7 @@ static void text_comments_each_frame(void **state)
     (void)state;
     struct buffer buffer = {0};
     char comment[200];
-    assert_int_equal(heap_profile_text(text_make(WHOLE), &buffer), 0);
+    assert_int_equal(probe_heap_profile_text(text_make(WHOLE), &buffer), 0);
     snprintf(comment, sizeof comment,
              "\n#\t0x%llx\tpayload_read+0x1\t%s:", returns_to(payload_read), THIS_FILE);
     const char *found = strstr(buffer.data, comment);
@@ -231,11 +231,11 @@ static void text_comments_each_frame(void **state)
 
     /* It is still such a text, with the same stacks. */
     struct heap_text parsed;
-    assert_int_equal(heap_text_parse(buffer.data, &parsed), 0);
+    assert_int_equal(probe_heap_text_parse(buffer.data, &parsed), 0);
     assert_int_equal(parsed.stacks.count, 2);
     assert_int_equal(parsed.totals[HEAP_ALLOC_SPACE], 7000010);
     assert_false(parsed.is_cut);
-    heap_text_release(&parsed);
+    probe_heap_text_release(&parsed);
     buffer_release(&buffer);
 }
 
@@ -257,9 +257,9 @@ static void difference_is_by_stack_and_may_be_negative(void **state)
              "0: 0 [3: 300] @ 0x%llx 0x%llx\n",
              grows, stays, stays, grows);
     struct buffer buffer = {0};
-    assert_int_equal(
-        heap_profile_difference(before, after, 5000000000, HEAP_VIEW_INUSE, &buffer),
-        0);
+    assert_int_equal(probe_heap_profile_difference(before, after, 5000000000,
+                                                   HEAP_VIEW_INUSE, &buffer),
+                     0);
     struct proto profile = proto_of(&buffer);
     assert_int_equal(proto_count(profile, 2), 2);
     assert_int_equal(proto_number(profile, 10), 5000000000);
@@ -284,13 +284,13 @@ static void a_text_cut_anywhere_does_no_harm(void **state)
         /* In memory of its own, so that reading on behind its end is found out. */
         char *part = strndup(text, i);
         struct buffer buffer = {0};
-        int error = heap_profile_proto(part, HEAP_VIEW_INUSE, &buffer);
+        int error = probe_heap_profile_proto(part, HEAP_VIEW_INUSE, &buffer);
         assert_true(error == 0 || error == -EBADMSG);
         if (error == 0) {
             assert_totals(&buffer, 8, 7000010, 5, 5000000);
         }
         buffer_clear(&buffer);
-        error = heap_profile_text(part, &buffer);
+        error = probe_heap_profile_text(part, &buffer);
         assert_true(error == 0 || error == -EBADMSG);
         buffer_release(&buffer);
         free(part);
@@ -316,15 +316,15 @@ static void what_is_no_heap_profile_is_refused(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct buffer buffer = {0};
         struct heap_text parsed;
-        assert_int_equal(heap_text_parse(texts[i], &parsed), -EBADMSG);
-        assert_int_equal(heap_profile_proto(texts[i], HEAP_VIEW_INUSE, &buffer),
+        assert_int_equal(probe_heap_text_parse(texts[i], &parsed), -EBADMSG);
+        assert_int_equal(probe_heap_profile_proto(texts[i], HEAP_VIEW_INUSE, &buffer),
                          -EBADMSG);
-        assert_int_equal(heap_profile_text(texts[i], &buffer), -EBADMSG);
+        assert_int_equal(probe_heap_profile_text(texts[i], &buffer), -EBADMSG);
         assert_int_equal(
-            heap_profile_difference(texts[i], text_make(WHOLE), 1, 0, &buffer),
+            probe_heap_profile_difference(texts[i], text_make(WHOLE), 1, 0, &buffer),
             -EBADMSG);
         assert_int_equal(
-            heap_profile_difference(text_make(WHOLE), texts[i], 1, 0, &buffer),
+            probe_heap_profile_difference(text_make(WHOLE), texts[i], 1, 0, &buffer),
             -EBADMSG);
         assert_int_equal(buffer.length, 0);
         buffer_release(&buffer);

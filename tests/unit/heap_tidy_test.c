@@ -2,7 +2,7 @@
  * The heap profile's text, put in order: the stacks of most bytes first, without the
  * frames of the allocator; a text that is in order already is not touched.
  */
-#include "debug/heap_tidy.h"
+#include "probe/heap/heap_tidy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static void expect(const char *text, const char *expected)
 {
     char *copy = strdup(text);
     assert_non_null(copy);
-    assert_int_equal(heap_tidy(copy, 0x7000, 0x8000), 0);
+    assert_int_equal(probe_heap_tidy(copy, 0x7000, 0x8000), 0);
     assert_string_equal(copy, expected);
     free(copy);
 }
@@ -107,7 +107,7 @@ static void all_of_many_stacks_are_there(void **state)
         length += (size_t)sprintf(text + length, "1: %d [1: 1] @ 0x7001 0x%x\n", i,
                                   0x100 + i);
     }
-    assert_int_equal(heap_tidy(text, 0x7000, 0x7002), 0);
+    assert_int_equal(probe_heap_tidy(text, 0x7000, 0x7002), 0);
     const char *at = strchr(text, '\n') + 1;
     for (int i = LINES - 1; i >= 0; i--) {
         char line[LINE_BYTES];
@@ -130,7 +130,7 @@ static void without_memory_it_fails_and_changes_nothing(void **state)
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-    int error = heap_tidy(text, 0x7000, 0x8000);
+    int error = probe_heap_tidy(text, 0x7000, 0x8000);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_int_equal(error, -ENOMEM);
     assert_string_equal(text, given);

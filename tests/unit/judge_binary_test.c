@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../leakcheck/binary.h"
+#include "leakcheck/measure/binary.h"
 
 /* ThreadSanitizer maps files of its own below the program, whose mapping is then not
  * the first: the place that this test stands for is another one. */

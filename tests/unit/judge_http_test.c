@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../leakcheck/clock.h"
-#include "../../leakcheck/http.h"
+#include "base/clock.h"
+#include "leakcheck/measure/http.h"
 
 /* Answers the first requests, and keeps later ones waiting until the client leaves.
  * Serves one connection after the other. */

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../leakcheck/amount.h"
-#include "../../leakcheck/profile.h"
-#include "../../leakcheck/replies.h"
+#include "base/amount.h"
+#include "leakcheck/measure/profile.h"
+#include "leakcheck/measure/replies.h"
 
 static const char exact[] =
     "heap profile:      3:      300 [     9:      900] @ heapprofile\n"

@@ -15,7 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "../../leakcheck/report_file.h"
+#include "leakcheck/report/report_file.h"
 
 struct place {
     char directory[64];

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../leakcheck/blame.h"
-#include "../../leakcheck/fit.h"
-#include "../../leakcheck/replies.h"
+#include "leakcheck/judge/blame.h"
+#include "leakcheck/judge/fit.h"
+#include "leakcheck/measure/replies.h"
 
 static void steady_growth_has_its_slope(void **state)
 {
@@ -125,7 +125,7 @@ static void profiling_is_not_blamed(void **state)
     struct blame blame = blame_between(
         HEADER FOOTER, HEADER "1: 1048576 [1: 1048576] @ 0x1 0x2\n"
                               "#\t0x1\tGetHeapProfile+0x20\t/usr/lib/libtcmalloc.so\n"
-                              "#\t0x2\theap_snapshot\tcommon/debug/heap.c:1\n" FOOTER);
+                              "#\t0x2\theap_snapshot\tprobe/heap/heap.c:1\n" FOOTER);
     assert_int_equal(blame.growth, 0);
     assert_int_equal(blame.total, 0);
 }

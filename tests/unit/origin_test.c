@@ -1,7 +1,7 @@
 /*
  * Origins: what a browser writes is read, and nothing that only looks like it.
  */
-#include "origin.h"
+#include "probe/http/origin.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 static int parse(const char *text, struct origin *ret_origin)
 {
-    return origin_parse(text, strlen(text), ret_origin);
+    return probe_origin_parse(text, strlen(text), ret_origin);
 }
 
 static void assert_origin(const char *text, const char *host, unsigned port)
@@ -95,14 +95,14 @@ static void length_is_the_end(void **state)
 {
     (void)state;
     struct origin origin;
-    assert_int_equal(origin_parse("http://h:80801", 12, &origin), 0);
+    assert_int_equal(probe_origin_parse("http://h:80801", 12, &origin), 0);
     assert_int_equal(origin.port, 808);
-    assert_int_equal(origin_parse("http://h:8080", 6, &origin), -EINVAL);
-    assert_int_equal(origin_parse_host("localhost:8080/", 14, &origin), 0);
+    assert_int_equal(probe_origin_parse("http://h:8080", 6, &origin), -EINVAL);
+    assert_int_equal(probe_origin_parse_host("localhost:8080/", 14, &origin), 0);
     assert_int_equal(origin.port, 8080);
-    assert_int_equal(origin_parse_host("localhost:8080/", 9, &origin), 0);
+    assert_int_equal(probe_origin_parse_host("localhost:8080/", 9, &origin), 0);
     assert_int_equal(origin.port, 80);
-    assert_int_equal(origin_parse_host("", 0, &origin), -EINVAL);
+    assert_int_equal(probe_origin_parse_host("", 0, &origin), -EINVAL);
 }
 
 static bool equal(const char *a, const char *b)
@@ -111,7 +111,7 @@ static bool equal(const char *a, const char *b)
     struct origin two;
     assert_int_equal(parse(a, &one), 0);
     assert_int_equal(parse(b, &two), 0);
-    return origin_equal(&one, &two);
+    return probe_origin_equal(&one, &two);
 }
 
 static void the_same_is_the_same(void **state)
@@ -126,7 +126,7 @@ static void the_same_is_the_same(void **state)
     struct origin none = {0};
     struct origin one;
     assert_int_equal(parse("http://localhost:8080", &one), 0);
-    assert_false(origin_equal(&none, &one));
+    assert_false(probe_origin_equal(&none, &one));
 }
 
 int main(void)

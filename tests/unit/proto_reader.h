@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "debug/buffer.h"
+#include "base/buffer.h"
 #include "unit.h"
 
 struct proto {

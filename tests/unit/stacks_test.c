@@ -2,9 +2,9 @@
  * Stacks: equal ones are one, different ones are not, whatever their number; and the
  * table that finds them keeps every key when it grows.
  */
-#include "debug/stacks.h"
+#include "probe/stacks/stacks.h"
 
-#include "debug/table.h"
+#include "probe/stacks/hash_table.h"
 #include "unit.h"
 
 #define MANY 20000
@@ -19,19 +19,19 @@ static void equal_stacks_are_summed_up(void **state)
         for (uintptr_t i = 0; i < MANY; i++) {
             uintptr_t frames[] = {i, i / 7, i % 5};
             size_t number = 0;
-            assert_int_equal(stacks_add(&stacks, frames, 3, one, &number), 0);
+            assert_int_equal(probe_stacks_add(&stacks, frames, 3, one, &number), 0);
             assert_int_equal(number, i);
         }
     }
     assert_int_equal(stacks.count, MANY);
     for (size_t i = 0; i < MANY; i++) {
-        const struct stack *stack = stacks_at(&stacks, i);
+        const struct stack *stack = probe_stacks_at(&stacks, i);
         assert_int_equal(stack->depth, 3);
-        assert_int_equal(stacks_frames(&stacks, stack)[0], i);
+        assert_int_equal(probe_stacks_frames(&stacks, stack)[0], i);
         assert_int_equal(stack->values[2], 9);
         assert_int_equal(stack->values[3], -12);
     }
-    stacks_release(&stacks);
+    probe_stacks_release(&stacks);
 }
 
 static void a_part_of_a_stack_is_another_stack(void **state)
@@ -40,10 +40,10 @@ static void a_part_of_a_stack_is_another_stack(void **state)
     struct stacks stacks = {0};
     uintptr_t frames[STACK_DEPTH_MAX] = {0};
     for (size_t depth = 0; depth <= STACK_DEPTH_MAX; depth++) {
-        assert_int_equal(stacks_add(&stacks, frames, depth, one, NULL), 0);
+        assert_int_equal(probe_stacks_add(&stacks, frames, depth, one, NULL), 0);
     }
     assert_int_equal(stacks.count, STACK_DEPTH_MAX + 1);
-    stacks_release(&stacks);
+    probe_stacks_release(&stacks);
 }
 
 static void a_table_finds_every_key_again(void **state)
@@ -51,18 +51,18 @@ static void a_table_finds_every_key_again(void **state)
     (void)state;
     struct table table = {0};
     for (uint32_t i = 1; i <= MANY; i++) {
-        uint32_t *number = table_at(&table, (uint64_t)i << 32);
+        uint32_t *number = probe_table_at(&table, (uint64_t)i << 32);
         assert_non_null(number);
         assert_int_equal(*number, 0);
         *number = i;
     }
-    assert_int_equal(*table_at(&table, 0), 0);
-    *table_at(&table, 0) = MANY + 1;
+    assert_int_equal(*probe_table_at(&table, 0), 0);
+    *probe_table_at(&table, 0) = MANY + 1;
     for (uint32_t i = 1; i <= MANY; i++) {
-        assert_int_equal(*table_at(&table, (uint64_t)i << 32), i);
+        assert_int_equal(*probe_table_at(&table, (uint64_t)i << 32), i);
     }
-    assert_int_equal(*table_at(&table, 0), MANY + 1);
-    table_release(&table);
+    assert_int_equal(*probe_table_at(&table, 0), MANY + 1);
+    probe_table_release(&table);
 }
 
 int main(void)

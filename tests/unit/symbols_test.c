@@ -2,14 +2,14 @@
  * Symbols: an address gives the function, file and line that the source says, also of a
  * static function; what has no name is not given a wrong one; nothing is read twice.
  */
-#include "debug/symbols.h"
+#include "probe/symbols/symbols.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "debug/symbol_protocol.h"
+#include "probe/symbols/symbol_protocol.h"
 #include "unit.h"
 
 /* A library that neither this program nor what it is linked with needs. */
@@ -26,7 +26,7 @@ static void names_a_static_function_with_file_and_line(void **state)
     (void)state;
     struct symbol symbol;
     uintptr_t address = (uintptr_t)doubled;
-    assert_true(symbols_find(address, &symbol));
+    assert_true(probe_symbols_find(address, &symbol));
     assert_string_equal(symbol.function, "doubled");
     assert_int_equal(symbol.start, address);
     assert_string_equal(symbol.file_in_tree, "tests/unit/symbols_test.c");
@@ -42,7 +42,7 @@ static void names_a_place_inside_a_function(void **state)
     (void)state;
     struct symbol symbol;
     uintptr_t address = (uintptr_t)doubled + 3;
-    assert_true(symbols_find(address, &symbol));
+    assert_true(probe_symbols_find(address, &symbol));
     assert_string_equal(symbol.function, "doubled");
     assert_int_equal(symbol.start, (uintptr_t)doubled);
     assert_in_range(symbol.line, doubled_line, doubled_line + 3);
@@ -54,9 +54,9 @@ static void names_what_a_library_exports(void **state)
     struct symbol symbol;
     void *address = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
     assert_non_null(address);
-    assert_true(symbols_find((uintptr_t)address, &symbol));
+    assert_true(probe_symbols_find((uintptr_t)address, &symbol));
     assert_string_equal(symbol.function, "gnu_get_libc_version");
-    const struct module *module = symbols_module((uintptr_t)address);
+    const struct module *module = probe_symbols_module((uintptr_t)address);
     assert_non_null(module);
     assert_non_null(strstr(module->path, "libc.so.6"));
     assert_int_equal(strlen(module->build_id), 40);
@@ -66,12 +66,12 @@ static void does_not_name_what_is_not_code(void **state)
 {
     (void)state;
     struct symbol symbol;
-    assert_false(symbols_find(0x10, &symbol));
+    assert_false(probe_symbols_find(0x10, &symbol));
     assert_string_equal(symbol.function, "0x10");
     assert_null(symbol.file);
-    assert_null(symbols_module(0x10));
-    assert_false(symbols_find((uintptr_t)&symbol, &symbol));
-    assert_false(symbols_find(UINTPTR_MAX, &symbol));
+    assert_null(probe_symbols_module(0x10));
+    assert_false(probe_symbols_find((uintptr_t)&symbol, &symbol));
+    assert_false(probe_symbols_find(UINTPTR_MAX, &symbol));
 }
 
 /* libdw is stripped: most of its functions are static and have no name. They are called
@@ -82,7 +82,7 @@ static void calls_a_nameless_function_by_its_library(void **state)
     struct symbol symbol;
     size_t number = 0;
     const struct module *module = NULL;
-    while ((module = symbols_module_next(&number)) != NULL) {
+    while ((module = probe_symbols_module_next(&number)) != NULL) {
         if (strstr(module->path, "libdw") != NULL) {
             break;
         }
@@ -92,45 +92,45 @@ static void calls_a_nameless_function_by_its_library(void **state)
     do {
         address += 16;
         assert_true(address < module->end);
-        symbols_find(address, &symbol);
+        probe_symbols_find(address, &symbol);
     } while (symbol.function != symbol.made_up || symbol.start == address);
     assert_true(strncmp(symbol.function, "libdw", 5) == 0);
     assert_non_null(strstr(symbol.function, "+0x"));
 
     struct symbol at_start;
-    symbols_find(symbol.start, &at_start);
+    probe_symbols_find(symbol.start, &at_start);
     assert_string_equal(at_start.function, symbol.function);
 }
 
 static void reads_a_library_that_comes_later(void **state)
 {
     (void)state;
-    assert_int_equal(symbols_load(), 0);
-    size_t read = symbols_modules_read();
-    assert_int_equal(symbols_load(), 0);
-    assert_int_equal(symbols_modules_read(), read);
+    assert_int_equal(probe_symbols_load(), 0);
+    size_t read = probe_symbols_modules_read();
+    assert_int_equal(probe_symbols_load(), 0);
+    assert_int_equal(probe_symbols_modules_read(), read);
 
     void *library = dlopen(LATE_LIBRARY, RTLD_NOW);
     assert_non_null(library);
     uintptr_t address = (uintptr_t)dlsym(library, "cJSON_Parse");
     struct symbol symbol;
-    assert_false(symbols_find(address, &symbol));
-    assert_int_equal(symbols_load(), 0);
-    assert_int_equal(symbols_modules_read(), read + 1);
-    assert_true(symbols_find(address, &symbol));
+    assert_false(probe_symbols_find(address, &symbol));
+    assert_int_equal(probe_symbols_load(), 0);
+    assert_int_equal(probe_symbols_modules_read(), read + 1);
+    assert_true(probe_symbols_find(address, &symbol));
     assert_string_equal(symbol.function, "cJSON_Parse");
 
     dlclose(library);
-    assert_int_equal(symbols_load(), 0);
-    assert_null(symbols_module(address));
-    assert_int_equal(symbols_modules_read(), read + 1);
+    assert_int_equal(probe_symbols_load(), 0);
+    assert_null(probe_symbols_module(address));
+    assert_int_equal(probe_symbols_modules_read(), read + 1);
 }
 
 /* The answer to `request`, to be freed. */
 static char *answer(const char *request)
 {
     struct buffer buffer = {0};
-    assert_int_equal(symbol_answer(request, strlen(request), &buffer), 0);
+    assert_int_equal(probe_symbol_answer(request, strlen(request), &buffer), 0);
     char *text = strdup(buffer.data);
     buffer_release(&buffer);
     return text;
@@ -172,9 +172,9 @@ static void protocol_refuses_what_is_too_long(void **state)
     static char request[SYMBOL_REQUEST_BYTES_MAX + 1];
     memset(request, '+', sizeof request);
     struct buffer buffer = {0};
-    assert_int_equal(symbol_answer(request, sizeof request, &buffer), -EMSGSIZE);
+    assert_int_equal(probe_symbol_answer(request, sizeof request, &buffer), -EMSGSIZE);
     assert_int_equal(buffer.length, 0);
-    assert_int_equal(symbol_answer(request, sizeof request - 1, &buffer), 0);
+    assert_int_equal(probe_symbol_answer(request, sizeof request - 1, &buffer), 0);
     assert_string_equal(buffer.data, "num_symbols: 1\n");
     buffer_release(&buffer);
 }
@@ -183,7 +183,7 @@ static void command_line_begins_with_the_program(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
-    assert_int_equal(command_line_answer(&buffer), 0);
+    assert_int_equal(probe_command_line_answer(&buffer), 0);
     assert_non_null(strstr(buffer.data, "symbols_test"));
     assert_int_not_equal(buffer.data[buffer.length - 1], '\0');
     buffer_release(&buffer);
@@ -204,5 +204,5 @@ int main(void)
         cmocka_unit_test(command_line_begins_with_the_program),
     };
     assert_int_equal(doubled(1), 2);
-    return symbols_load() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
+    return probe_symbols_load() != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

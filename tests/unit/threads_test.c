@@ -2,7 +2,7 @@
  * Thread profiles: every thread is there with the stack it has, equal stacks are
  * counted together, and a thread that keeps silent costs little and harms nobody.
  */
-#include "debug/threads.h"
+#include "probe/threads/threads.h"
 
 #include <poll.h>
 #include <semaphore.h>
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "debug/symbols.h"
-#include "debug/thread_profile.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/thread_profile.h"
 #include "proto_reader.h"
 #include "unit.h"
 
@@ -98,7 +98,7 @@ static void gate_open(int count)
 static struct threads read_all(bool details)
 {
     struct threads threads;
-    assert_int_equal(threads_read(details, &threads), 0);
+    assert_int_equal(probe_threads_read(details, &threads), 0);
     return threads;
 }
 
@@ -108,7 +108,7 @@ static bool stack_has(const struct threads *threads, const struct stack *stack,
 {
     for (size_t i = 0; i < stack->depth; i++) {
         struct symbol symbol;
-        symbols_find(stacks_frames(&threads->stacks, stack)[i], &symbol);
+        probe_symbols_find(probe_stacks_frames(&threads->stacks, stack)[i], &symbol);
         if (strcmp(symbol.function, function) == 0) {
             return true;
         }
@@ -121,7 +121,7 @@ static int64_t threads_in(const struct threads *threads, const char *function)
 {
     int64_t count = 0;
     for (size_t i = 0; i < threads->stacks.count; i++) {
-        const struct stack *stack = stacks_at(&threads->stacks, i);
+        const struct stack *stack = probe_stacks_at(&threads->stacks, i);
         count += stack_has(threads, stack, function) ? stack->values[0] : 0;
     }
     return count;
@@ -132,9 +132,10 @@ static const struct thread_entry *thread_in(const struct threads *threads,
                                             const char *function)
 {
     for (size_t i = 0; i < threads->count; i++) {
-        const struct thread_entry *entry = threads_at(threads, i);
+        const struct thread_entry *entry = probe_threads_at(threads, i);
         if (entry->stack != THREADS_NO_STACK &&
-            stack_has(threads, stacks_at(&threads->stacks, entry->stack), function)) {
+            stack_has(threads, probe_stacks_at(&threads->stacks, entry->stack),
+                      function)) {
             return entry;
         }
     }
@@ -157,9 +158,10 @@ static void equal_stacks_are_counted_together(void **state)
     assert_int_equal(threads_in(&threads, "gate_pass"), WORKERS);
     assert_int_equal(threads_in(&threads, "main"), 1);
     const struct thread_entry *worker = thread_in(&threads, "worker_run");
-    assert_true(stacks_at(&threads.stacks, worker->stack)->values[0] > WORKERS / 2);
-    assert_int_equal(threads_at(&threads, 0)->tid, getpid());
-    threads_release(&threads);
+    assert_true(probe_stacks_at(&threads.stacks, worker->stack)->values[0] >
+                WORKERS / 2);
+    assert_int_equal(probe_threads_at(&threads, 0)->tid, getpid());
+    probe_threads_release(&threads);
     gate_open(WORKERS);
     for (int i = 0; i < WORKERS; i++) {
         unit_join(workers[i]);
@@ -181,7 +183,7 @@ static void details_are_name_state_and_times(void **state)
     assert_true(entry->waited_ns <= entry->lifetime_ns);
     assert_int_equal(thread_in(&threads, "main")->state, 'R');
     assert_int_equal(thread_in(&threads, "main")->waited_ns, 0);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     gate_open(1);
     unit_join(worker);
 }
@@ -193,15 +195,15 @@ static void being_asked_does_not_end_a_wait(void **state)
     wait_for_waiting(1);
     struct threads threads = read_all(true);
     int64_t first = thread_in(&threads, "worker_run")->waited_ns;
-    threads_release(&threads);
+    probe_threads_release(&threads);
     unit_sleep_ms(200);
     threads = read_all(false);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     unit_sleep_ms(200);
     threads = read_all(true);
     int64_t second = thread_in(&threads, "worker_run")->waited_ns;
     assert_in_range((second - first) / 1000000, 395, 20000);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     gate_open(1);
     unit_join(worker);
 }
@@ -221,7 +223,7 @@ static void a_new_wait_begins_at_zero(void **state)
     pthread_t worker = unit_thread(twice_run, NULL);
     wait_for_waiting(1);
     struct threads threads = read_all(true);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     unit_sleep_ms(1000);
     gate_open(1);
     unit_sleep_ms(50);
@@ -229,7 +231,7 @@ static void a_new_wait_begins_at_zero(void **state)
     threads = read_all(true);
     int64_t waited = thread_in(&threads, "twice_run")->waited_ns;
     assert_in_range(waited / 1000000, 0, 900);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     gate_open(1);
     unit_join(worker);
 }
@@ -261,17 +263,17 @@ static void who_has_not_run_is_not_woken(void **state)
      * sleep, and ask again. */
     for (int i = 0; i < 3; i++) {
         struct threads threads = read_all(false);
-        threads_release(&threads);
+        probe_threads_release(&threads);
         unit_sleep_ms(50);
     }
     struct threads threads = read_all(false);
     pid_t tid = thread_in(&threads, "worker_run")->tid;
-    threads_release(&threads);
+    probe_threads_release(&threads);
     long before = sleeps_of(tid);
     threads = read_all(true);
     assert_int_equal(threads_in(&threads, "worker_run"), 1);
     assert_string_equal(thread_in(&threads, "worker_run")->name, "worker (1) :");
-    threads_release(&threads);
+    probe_threads_release(&threads);
     assert_true(before > 0);
     assert_int_equal(sleeps_of(tid), before);
     gate_open(1);
@@ -307,7 +309,7 @@ static void who_has_moved_on_is_seen_there(void **state)
             struct threads threads = read_all(false);
             assert_int_equal(threads_in(&threads, "first_place"), stage == 0);
             assert_int_equal(threads_in(&threads, "second_place"), stage == 1);
-            threads_release(&threads);
+            probe_threads_release(&threads);
         }
         gate_open(1);
         unit_sleep_ms(20);
@@ -322,10 +324,10 @@ static void a_deep_stack_keeps_its_inner_frames(void **state)
     wait_for_waiting(1);
     struct threads threads = read_all(false);
     const struct thread_entry *entry = thread_in(&threads, "descend");
-    const struct stack *stack = stacks_at(&threads.stacks, entry->stack);
+    const struct stack *stack = probe_stacks_at(&threads.stacks, entry->stack);
     assert_int_equal(stack->depth, THREADS_DEPTH_MAX);
     assert_true(stack_has(&threads, stack, "gate_pass"));
-    threads_release(&threads);
+    probe_threads_release(&threads);
     gate_open(1);
     unit_join(deep);
 }
@@ -341,10 +343,11 @@ static void a_deaf_thread_is_silent_and_not_waited_for(void **state)
     assert_true(unit_now_ms() - start < THREADS_TIME_LIMIT_MS);
     assert_int_equal(threads.count, 3 + strangers);
     assert_int_equal(threads.silent, 1 + strangers);
-    assert_int_equal(threads_at(&threads, 1 + strangers)->stack, THREADS_NO_STACK);
-    assert_int_equal(threads_at(&threads, 1 + strangers)->state, 'S');
+    assert_int_equal(probe_threads_at(&threads, 1 + strangers)->stack,
+                     THREADS_NO_STACK);
+    assert_int_equal(probe_threads_at(&threads, 1 + strangers)->state, 'S');
     assert_int_equal(threads_in(&threads, "worker_run"), 1);
-    threads_release(&threads);
+    probe_threads_release(&threads);
 
     /* Its answers come now, long after the round: they must change nothing. */
     struct threads before = read_all(false);
@@ -354,12 +357,12 @@ static void a_deaf_thread_is_silent_and_not_waited_for(void **state)
     unit_sleep_ms(20);
     wait_for_waiting(1);
     assert_int_equal(threads_in(&before, "deaf_run"), 0);
-    threads_release(&before);
+    probe_threads_release(&before);
     threads = read_all(false);
     assert_int_equal(threads.silent, strangers);
     assert_int_equal(threads_in(&threads, "deaf_run"), 1);
     assert_int_equal(threads_in(&threads, "worker_run"), 0);
-    threads_release(&threads);
+    probe_threads_release(&threads);
     gate_open(1);
     unit_join(deaf);
 }
@@ -404,7 +407,7 @@ static void a_poll_goes_on_after_a_question(void **state)
         for (int i = 0; i < 5; i++) {
             struct threads threads = read_all(false);
             assert_int_equal(threads_in(&threads, "poll_run"), 1);
-            threads_release(&threads);
+            probe_threads_release(&threads);
             unit_sleep_ms(10);
         }
         if (stage >= 2) {
@@ -433,7 +436,7 @@ static void a_strangers_signal_changes_nothing(void **state)
     struct threads threads = read_all(false);
     assert_int_equal(threads.count, 1 + strangers);
     assert_int_equal(threads.silent, strangers);
-    threads_release(&threads);
+    probe_threads_release(&threads);
 }
 
 /* Starts threads that end at once, until it is told to stop. */
@@ -454,18 +457,18 @@ static void *reader_run(void *argument)
     long end = unit_now_ms() + 2000;
     for (int i = 0; i < 50 && unit_now_ms() < end; i++) {
         struct threads threads;
-        if (threads_read(i % 8 == 0, &threads) != 0) {
+        if (probe_threads_read(i % 8 == 0, &threads) != 0) {
             atomic_fetch_add((atomic_int *)argument, 1);
             continue;
         }
         int64_t stacks = 0;
         for (size_t j = 0; j < threads.stacks.count; j++) {
-            stacks += stacks_at(&threads.stacks, j)->values[0];
+            stacks += probe_stacks_at(&threads.stacks, j)->values[0];
         }
         if (stacks + (int64_t)threads.silent != (int64_t)threads.count) {
             atomic_fetch_add((atomic_int *)argument, 1);
         }
-        threads_release(&threads);
+        probe_threads_release(&threads);
     }
     return NULL;
 }
@@ -508,7 +511,7 @@ static struct threads three_wait(pthread_t started[3])
 
 static void three_go(struct threads *threads, pthread_t started[3])
 {
-    threads_release(threads);
+    probe_threads_release(threads);
     sem_post(&deaf_gate);
     gate_open(3);
     for (int i = 0; i < 3; i++) {
@@ -522,7 +525,7 @@ static void proto_counts_threads(void **state)
     pthread_t started[3];
     struct threads threads = three_wait(started);
     struct buffer buffer = {0};
-    assert_int_equal(thread_profile_proto(&threads, "goroutine", &buffer), 0);
+    assert_int_equal(probe_thread_profile_proto(&threads, "goroutine", &buffer), 0);
     struct proto profile = proto_of(&buffer);
     struct proto type;
     assert_int_equal(proto_count(profile, 1), 1);
@@ -556,7 +559,7 @@ static void text_begins_with_the_most_numerous(void **state)
     pthread_t started[3];
     struct threads threads = three_wait(started);
     struct buffer buffer = {0};
-    assert_int_equal(thread_profile_text(&threads, &buffer), 0);
+    assert_int_equal(probe_thread_profile_text(&threads, &buffer), 0);
     char first[100];
     snprintf(first, sizeof first, "threads profile: total %zu\n2 @ 0x", 4 + strangers);
     assert_true(strncmp(buffer.data, first, strlen(first)) == 0);
@@ -576,14 +579,14 @@ static void blocks_tell_of_each_thread(void **state)
     pthread_t started[3];
     struct threads threads = three_wait(started);
     struct buffer buffer = {0};
-    assert_int_equal(thread_profile_blocks(&threads, &buffer), 0);
+    assert_int_equal(probe_thread_profile_blocks(&threads, &buffer), 0);
     char heading[100];
     snprintf(heading, sizeof heading, "thread %d \"threads_test\" [running]:\n",
              (int)getpid());
     assert_true(strncmp(buffer.data, heading, strlen(heading)) == 0);
     snprintf(heading, sizeof heading,
              "\n\nthread %d \"worker (1) :\" [sleeping, at least ",
-             (int)threads_at(&threads, 1 + strangers)->tid);
+             (int)probe_threads_at(&threads, 1 + strangers)->tid);
     assert_non_null(strstr(buffer.data, heading));
     assert_non_null(strstr(buffer.data, "\nworker_run\n\t" THIS_FILE ":"));
     assert_non_null(strstr(buffer.data, "]:\nno stack: it blocks signal "));
@@ -617,14 +620,14 @@ int main(void)
     struct threads threads;
     sem_init(&gate, 0, 0);
     sem_init(&deaf_gate, 0, 0);
-    if (symbols_load() != 0 || threads_start() != 0) {
+    if (probe_symbols_load() != 0 || probe_threads_start() != 0) {
         return 1;
     }
     unit_join(unit_thread(nothing_run, NULL));
-    if (threads_read(false, &threads) != 0) {
+    if (probe_threads_read(false, &threads) != 0) {
         return 1;
     }
     strangers = threads.count - 1;
-    threads_release(&threads);
+    probe_threads_release(&threads);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,119 @@
+/*
+ * Growable memory from mmap. See buffer.h for why it is not malloc. It grows by
+ * copying, though mremap would not need to: ThreadSanitizer does not know mremap, and
+ * takes what was at the new place before for a race.
+ */
+#include "base/buffer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BUFFER_FIRST_BYTES ((size_t)16 * 1024)
+
+/* Grows to at least `capacity` bytes. Returns 0 or -ENOMEM. */
+static int buffer_grow(struct buffer *buffer, size_t capacity)
+{
+    size_t larger = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity;
+    while (larger < capacity) {
+        if (larger > SIZE_MAX / 2) {
+            return -ENOMEM;
+        }
+        larger *= 2;
+    }
+    void *data =
+        mmap(NULL, larger, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    if (buffer->data != NULL) {
+        memcpy(data, buffer->data, buffer->length);
+        munmap(buffer->data, buffer->capacity);
+    }
+    buffer->data = data;
+    buffer->capacity = larger;
+    return 0;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t bytes)
+{
+    if (buffer->error != 0) {
+        return NULL;
+    }
+    if (bytes >= SIZE_MAX - buffer->length) {
+        buffer->error = -ENOMEM;
+        return NULL;
+    }
+    /* One byte more than asked for: the '\0' behind the end. */
+    size_t needed = buffer->length + bytes + 1;
+    if (needed > buffer->capacity && buffer_grow(buffer, needed) != 0) {
+        buffer->error = -ENOMEM;
+        return NULL;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_extend(struct buffer *buffer, size_t bytes)
+{
+    buffer->length += bytes;
+    buffer->data[buffer->length] = '\0';
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t bytes)
+{
+    char *end = buffer_reserve(buffer, bytes);
+    if (end != NULL && bytes > 0) {
+        memcpy(end, data, bytes);
+        buffer_extend(buffer, bytes);
+    }
+}
+
+void buffer_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    /* Most lines fit; the second turn has the room that the first found to be short. */
+    size_t room = 256;
+    for (;;) {
+        char *end = buffer_reserve(buffer, room);
+        if (end == NULL) {
+            return;
+        }
+        va_list arguments;
+        va_start(arguments, format);
+        int length = vsnprintf(end, room, format, arguments);
+        va_end(arguments);
+        if (length < 0) {
+            buffer->error = -EINVAL;
+            return;
+        }
+        if ((size_t)length < room) {
+            buffer_extend(buffer, (size_t)length);
+            return;
+        }
+        room = (size_t)length + 1;
+    }
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->length = 0;
+    buffer->error = 0;
+    if (buffer->data != NULL) {
+        buffer->data[0] = '\0';
+    }
+}
+
+void buffer_release(struct buffer *buffer)
+{
+    if (buffer->data != NULL) {
+        munmap(buffer->data, buffer->capacity);
+    }
+    *buffer = (struct buffer){0};
+}

@@ -1,0 +1,451 @@
+/*
+ * The difference of two profiles, grouped by the innermost frame of the program itself.
+ */
+#include "leakcheck/judge/blame.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/amount.h"
+
+#define PROFILE_BUFFER_BYTES (1024 * 1024) /* of gperftools' GetHeapProfile */
+
+/* How much one stack grew, and the frame that is blamed for it. */
+struct share {
+    const struct frame *frame;
+    int64_t growth;
+    bool own;     /* the frame is of a path that the question names */
+    bool library; /* a library took the memory, on behalf of that frame */
+};
+
+/* What grew in one function. */
+struct group {
+    const struct frame *frame; /* of the stack that grew most: its line is shown */
+    int64_t frame_growth;
+    int64_t growth;
+    int64_t library_growth;
+    bool own;
+};
+
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The directory of a Go package inside GOROOT ends in src/<package>, and a package of
+ * the standard library has no dot before its first slash: "net/http", not
+ * "github.com/x/y". The program's own is "main". */
+static bool is_go_standard(const struct frame *frame)
+{
+    const char *function = frame->function == NULL ? "" : frame->function;
+    const char *slash = strrchr(function, '/');
+    const char *dot = strchr(slash == NULL ? function : slash, '.');
+    if (dot == NULL || starts(function, "main.")) {
+        return false;
+    }
+    size_t length = (size_t)(dot - function);
+    char directory[256];
+    if (length == 0 || length >= sizeof(directory) - 8) {
+        return false;
+    }
+    const char *first = memchr(function, '.', length);
+    const char *end = memchr(function, '/', length);
+    if (first != NULL && end != NULL && first < end) {
+        return false;
+    }
+    snprintf(directory, sizeof(directory), "src/%.*s/", (int)length, function);
+    /* -trimpath leaves "net/http/server.go". */
+    return strstr(frame->file, directory) != NULL || starts(frame->file, directory + 4);
+}
+
+static bool is_allocator(const char *function)
+{
+    static const char *const prefixes[] = {"malloc",
+                                           "calloc",
+                                           "realloc",
+                                           "reallocarray",
+                                           "memalign",
+                                           "strdup",
+                                           "strndup",
+                                           "__strdup",
+                                           "__strndup",
+                                           "posix_memalign",
+                                           "tc_",
+                                           "tcmalloc::",
+                                           "MallocHook",
+                                           "operator new",
+                                           "aligned_alloc",
+                                           "asprintf",
+                                           "(anonymous namespace)::do_"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (starts(function, prefixes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether `path` is `own` or lies in it. `own` may also be only the end of a path's
+ * directories. Mapped libraries carry their version after the name: "libcache.so" is
+ * libcache.so.1.2 too. */
+static bool path_is_own(const char *path, const char *own)
+{
+    size_t length = strlen(own);
+    while (length > 0 && own[length - 1] == '/') {
+        length--;
+    }
+    for (const char *at = path; length > 0 && *at != '\0'; at++) {
+        bool at_start = at == path || at[-1] == '/' || own[0] == '/';
+        if (at_start && strncmp(at, own, length) == 0 &&
+            (strchr("/.", at[length]) != NULL || at[length] == '\0')) {
+            return own[0] != '/' || at == path;
+        }
+    }
+    return false;
+}
+
+/* Whether the frame is code that the question names as the program's own: by its source
+ * file, or by its library. The name of the program's own file does not count: a
+ * directory of sources may have the same name. */
+static bool is_own(const struct profile *profile, const struct frame *frame,
+                   struct blame_own own)
+{
+    const struct mapping *mapping = NULL;
+    if (own.count > 0 && !profile_in_program(profile, frame->address)) {
+        mapping = profile_mapping(profile, frame->address);
+    }
+    for (size_t i = 0; i < own.count; i++) {
+        if ((frame->file != NULL && path_is_own(frame->file, own.paths[i])) ||
+            (mapping != NULL && path_is_own(mapping->path, own.paths[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the frame is code of the program, and not of a library: by the mappings, or,
+ * where the profile has none (Go's), by its file. */
+static bool is_program(const struct profile *profile, const struct frame *frame)
+{
+    if (frame->file != NULL &&
+        (starts(frame->file, "/usr/include/") || is_go_standard(frame))) {
+        return false;
+    }
+    return profile->mapping_count > 0 ? profile_in_program(profile, frame->address)
+                                      : frame->file != NULL;
+}
+
+static bool is_named_work(const struct frame *frame)
+{
+    return frame->function != NULL && !is_allocator(frame->function);
+}
+
+const struct frame *blame_frame(const struct profile *profile,
+                                const struct record *record, struct blame_own own)
+{
+    const struct frame *program = NULL;
+    const struct frame *named = NULL;
+    for (size_t i = 0; i < record->frame_count; i++) {
+        const struct frame *frame = &record->frames[i];
+        if (!is_named_work(frame)) {
+            continue;
+        }
+        if (is_own(profile, frame, own)) {
+            return frame;
+        }
+        if (program == NULL && is_program(profile, frame)) {
+            program = frame;
+        }
+        named = named == NULL ? frame : named;
+    }
+    return program != NULL ? program : named;
+}
+
+/* Whether a library allocated, and not the program itself: the innermost frame after
+ * the allocator's shows it. */
+static bool is_library_taking(const struct profile *profile,
+                              const struct record *record)
+{
+    for (size_t i = 0; i < record->frame_count; i++) {
+        const struct frame *frame = &record->frames[i];
+        if (frame->function == NULL || !is_allocator(frame->function)) {
+            return !is_program(profile, frame);
+        }
+    }
+    return false;
+}
+
+/* Whether the bytes are what the C library keeps for a thread or a timer: a price of
+ * each, and not what the scenario asked for. */
+static bool is_thread_cost(const struct record *record, const struct frame *blamed)
+{
+    static const char *const names[] = {"pthread_create", "__pthread_create",
+                                        "allocate_dtv", "_dl_allocate_tls",
+                                        "timer_create"};
+    for (const struct frame *frame = record->frames; frame < blamed; frame++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (frame->function != NULL && starts(frame->function, names[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What the server allocates to write the profiles that it is asked for is the judge's
+ * own doing. */
+static bool is_profiling_by_name(const struct record *record)
+{
+    for (size_t i = 0; i < record->frame_count; i++) {
+        const char *function = record->frames[i].function;
+        if (function != NULL &&
+            (starts(function, "GetHeapProfile") || starts(function, "runtime/pprof.") ||
+             starts(function, "net/http/pprof."))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many of the innermost addresses lie in gperftools' library: none in most
+ * versions, which leave the frames of malloc out. */
+static size_t allocator_depth(const struct profile *profile,
+                              const struct record *record)
+{
+    size_t depth = 0;
+    while (depth < record->depth) {
+        const struct mapping *mapping =
+            profile_mapping(profile, record->addresses[depth]);
+        if (mapping == NULL || strstr(mapping->path, "/libtcmalloc") == NULL) {
+            break;
+        }
+        depth++;
+    }
+    return depth;
+}
+
+static size_t allocator_depth_least(const struct profile *profile)
+{
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < profile->count && least > 0; i++) {
+        size_t depth = allocator_depth(profile, &profile->records[i]);
+        least = depth < least ? depth : least;
+    }
+    return least;
+}
+
+/* Whether the stack is the profiler's own. Where GetHeapProfile has no name, it shows
+ * as blocks of 1 MiB with more frames in gperftools' library than malloc has. A server
+ * may free one such block while another is in use. */
+static bool is_profiling(const struct profile *profile, const struct record *record,
+                         size_t least)
+{
+    const struct amounts *amounts = &record->amounts;
+    bool buffers =
+        amounts->alloc_objects > 0 &&
+        amounts->alloc_bytes % PROFILE_BUFFER_BYTES == 0 &&
+        amounts->alloc_bytes / PROFILE_BUFFER_BYTES == amounts->alloc_objects;
+    return is_profiling_by_name(record) ||
+           (buffers && allocator_depth(profile, record) > least);
+}
+
+static int64_t amount_of(const struct record *record, enum blame_what what)
+{
+    if (record == NULL) {
+        return 0;
+    }
+    switch (what) {
+    case BLAME_IN_USE:
+        return record->amounts.inuse_bytes;
+    case BLAME_ALLOCATED:
+        return record->amounts.alloc_bytes;
+    default:
+        return record->amounts.inuse_objects;
+    }
+}
+
+static int64_t growth_of(const struct record *record, enum blame_what what,
+                         const struct profile *from)
+{
+    return amount_of(record, what) -
+           amount_of(profile_find(from, record->addresses, record->depth), what);
+}
+
+/* Orders texts; NULL is the empty one. */
+static int text_compare(const char *left, const char *right)
+{
+    return strcmp(left == NULL ? "" : left, right == NULL ? "" : right);
+}
+
+static bool same_text(const char *left, const char *right)
+{
+    return text_compare(left, right) == 0;
+}
+
+/* By file, then by function: what belongs to one group lies together. */
+static int share_compare(const void *left, const void *right)
+{
+    const struct frame *a = ((const struct share *)left)->frame;
+    const struct frame *b = ((const struct share *)right)->frame;
+    int order = text_compare(a->file, b->file);
+    return order != 0 ? order : text_compare(a->function, b->function);
+}
+
+static bool grows_when_idle(const struct blame_question *question,
+                            const struct record *record)
+{
+    if (question->idle_from == NULL || question->idle_to == NULL) {
+        return false;
+    }
+    const struct record *later =
+        profile_find(question->idle_to, record->addresses, record->depth);
+    return later != NULL && growth_of(later, question->what, question->idle_from) > 0;
+}
+
+/* Lists every stack that changed, with the frame that is blamed for it. */
+static size_t shares_list(struct share *shares, int64_t *ret_total,
+                          const struct blame_question *question)
+{
+    const struct profile *last = question->last;
+    size_t least = allocator_depth_least(last);
+    size_t count = 0;
+    for (size_t i = 0; i < last->count; i++) {
+        const struct record *record = &last->records[i];
+        int64_t growth = growth_of(record, question->what, question->base);
+        if (growth == 0 || is_profiling(last, record, least) ||
+            grows_when_idle(question, record)) {
+            continue;
+        }
+        *ret_total = amount_add(*ret_total, growth > 0 ? growth : 0);
+        const struct frame *frame = blame_frame(last, record, question->own);
+        if (frame == NULL || is_thread_cost(record, frame)) {
+            continue;
+        }
+        shares[count++] = (struct share){.frame = frame,
+                                         .growth = growth,
+                                         .own = is_own(last, frame, question->own),
+                                         .library = is_library_taking(last, record)};
+    }
+    return count;
+}
+
+/* Adds one stack to its function's group. */
+static void group_add(struct group *group, const struct share *share)
+{
+    group->own = share->own;
+    group->growth = amount_add(group->growth, share->growth);
+    if (share->library) {
+        group->library_growth = amount_add(group->library_growth, share->growth);
+    }
+    if (group->frame == NULL || share->growth > group->frame_growth) {
+        group->frame_growth = share->growth;
+        group->frame = share->frame;
+    }
+}
+
+/* Joins the shares, which are in order, function by function. */
+static size_t groups_join(struct group *groups, const struct share *shares,
+                          size_t share_count)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < share_count; i++) {
+        if (i == 0 || share_compare(&shares[i - 1], &shares[i]) != 0) {
+            groups[count++] = (struct group){0};
+        }
+        group_add(&groups[count - 1], &shares[i]);
+    }
+    return count;
+}
+
+/* Whether a group is more to blame than another: the program's own code first, then
+ * what grew more. */
+static bool group_is_worse(const struct group *group, const struct group *other)
+{
+    if (group->own != other->own) {
+        return group->own;
+    }
+    return group->growth > other->growth;
+}
+
+/* Chooses the group that is to blame most. */
+static void groups_judge(const struct group *groups, size_t count, struct blame *blame)
+{
+    const struct group *most = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (groups[i].growth > 0 &&
+            (most == NULL || group_is_worse(&groups[i], most))) {
+            most = &groups[i];
+        }
+    }
+    if (most == NULL) {
+        return;
+    }
+    const struct frame *frame = most->frame;
+    snprintf(blame->function, sizeof(blame->function), "%s", frame->function);
+    snprintf(blame->file, sizeof(blame->file), "%s",
+             frame->file == NULL ? "" : frame->file);
+    blame->line = frame->line;
+    blame->growth = most->growth;
+    for (size_t i = 0; i < count; i++) {
+        if (same_text(groups[i].frame->file, frame->file)) {
+            blame->file_growth = amount_add(blame->file_growth, groups[i].growth);
+            blame->library_growth =
+                amount_add(blame->library_growth, groups[i].library_growth);
+        }
+    }
+    if (frame->file == NULL) { /* then the file is not known to be one */
+        blame->file_growth = most->growth;
+        blame->library_growth = most->library_growth;
+    }
+}
+
+int blame_find(struct blame *ret_blame, const struct blame_question *question,
+               struct failure *failure)
+{
+    struct blame blame = {0};
+    size_t room = question->last->count + 1;
+    struct share *shares = calloc(room, sizeof(*shares));
+    struct group *groups = calloc(room, sizeof(*groups));
+    int result = 0;
+    if (shares == NULL || groups == NULL) {
+        result = failure_set(failure, ENOMEM, "out of memory");
+    } else {
+        size_t share_count = shares_list(shares, &blame.total, question);
+        qsort(shares, share_count, sizeof(*shares), share_compare);
+        size_t count = groups_join(groups, shares, share_count);
+        groups_judge(groups, count, &blame);
+        *ret_blame = blame;
+    }
+    free(shares);
+    free(groups);
+    return result;
+}
+
+bool blame_meets(const struct profile *profile, const char *path)
+{
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct record *record = &profile->records[i];
+        for (size_t j = 0; j < record->frame_count; j++) {
+            if (is_own(profile, &record->frames[j], (struct blame_own){&path, 1})) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int64_t blame_held(const struct profile *profile, const struct blame *blame,
+                   struct blame_own own)
+{
+    int64_t held = 0;
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct frame *frame = blame_frame(profile, &profile->records[i], own);
+        if (frame != NULL && same_text(frame->function, blame->function) &&
+            same_text(frame->file, blame->file)) {
+            held = amount_add(held, profile->records[i].amounts.inuse_bytes);
+        }
+    }
+    return held;
+}

@@ -1,0 +1,462 @@
+/*
+ * Judges one path of one server.
+ */
+#include "leakcheck/judge/gate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "leakcheck/judge/gate_growth.h"
+#include "leakcheck/measure/names.h"
+#include "leakcheck/measure/settle.h"
+
+#define ROUNDS_DEFAULT 5
+#define CALLS_DEFAULT 10
+#define WARM_UP_CALLS 3
+#define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
+#define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
+#define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
+
+const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
+                                     RESOURCE_TIMERS, RESOURCE_RSS};
+const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
+
+/* The profiles to compare. */
+struct gate_profiles {
+    struct profile heap_idle; /* before heap_base, with nothing between but sampling */
+    struct profile heap_base;
+    struct profile heap_last;
+    struct profile threads_base;
+    struct profile threads_last;
+};
+
+static int calls_make(struct gate *gate, const char *path, unsigned calls,
+                      struct failure *failure)
+{
+    for (unsigned i = 0; i < calls; i++) {
+        struct http *http = &gate->server.http;
+        int result = http_get(http, path, &gate->server.reply, failure);
+        if (result < 0) {
+            return result;
+        }
+        /* Any answer of success will do; http_get_ok explains the others. */
+        if (gate->server.reply.status < 200 || gate->server.reply.status > 299) {
+            result = http_get_ok(http, path, &gate->server.reply, failure);
+            return result < 0 ? result
+                              : failure_set(failure, EPROTO,
+                                            "%s%s: fails now and then; no verdict",
+                                            http->base, path);
+        }
+    }
+    return 0;
+}
+
+/* Waits for what the calls started to end: until everything is back where it was, or
+ * stays elsewhere for longer than work takes. */
+static int round_settle(struct gate *gate, struct sample *ret_sample,
+                        struct failure *failure)
+{
+    struct settle_rule rule = settle_rule_any(&gate->server);
+    rule.at_most = gate->sample_count > 0 ? gate->samples[0].now : gate->idle;
+    rule.at_most.amount[RESOURCE_HEAP] += rule.heap_jitter;
+    rule.patience_ms = gate->late ? LATE_PATIENCE_MS : SETTLE_PATIENCE_MS;
+    int result = settle(&gate->server, &rule, ret_sample, failure);
+    if (result == 0 && gate->sample_count > 0) {
+        gate->late = gate->late || !settle_arrived(&rule, ret_sample);
+    }
+    return result;
+}
+
+/* Takes the next sample. The bytes that were ever allocated only rise: if they fall,
+ * another process answers. */
+static int round_sample(struct gate *gate, struct failure *failure)
+{
+    struct sample sample;
+    int result = round_settle(gate, &sample, failure);
+    if (result < 0) {
+        return result;
+    }
+    if (gate->sample_count > 0) {
+        const struct sample *before = &gate->samples[gate->sample_count - 1];
+        sample.calls = before->calls + gate->calls;
+        if (gate->counts_allocations &&
+            sample.now.amount[RESOURCE_TOTAL] < before->now.amount[RESOURCE_TOTAL]) {
+            return server_restarted(&gate->server, failure);
+        }
+    }
+    gate->samples[gate->sample_count++] = sample;
+    return 0;
+}
+
+static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
+                        struct failure *failure)
+{
+    int result = 0;
+    for (unsigned round = 0; round < rounds && result == 0; round++) {
+        result = calls_make(gate, path, gate->calls, failure);
+        if (result == 0) {
+            result = round_sample(gate, failure);
+        }
+    }
+    return result;
+}
+
+/* The thread profile only tells where threads wait: it may be missing. */
+static int profiles_take(struct gate *gate, struct profile *heap,
+                         struct profile *threads, struct failure *failure)
+{
+    int result = server_heap(&gate->server, true, heap, failure);
+    if (result == 0) {
+        server_threads_try(&gate->server, threads);
+    }
+    return result;
+}
+
+/* gperftools' sampler, among others, knows only what is in use, and writes it twice. */
+static bool allocations_are_counted(const struct profile *profile)
+{
+    return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
+}
+
+/* Takes the first sample, after the first-time costs and after the work that the first
+ * calls started: a baseline with that work in it is too high, and hides a leak. Also
+ * measures what the server allocates only because it is sampled, so that the calls are
+ * not charged with it. */
+static int baseline_take(struct gate *gate, const char *path,
+                         struct gate_profiles *profiles, struct failure *failure)
+{
+    struct sample sampling;
+    int result = sample_take(&gate->server, &sampling, false, NULL, failure);
+    if (result == 0) {
+        gate->idle = sampling.now;
+        result = calls_make(gate, path, WARM_UP_CALLS, failure);
+    }
+    if (result == 0) {
+        result = round_sample(gate, failure);
+    }
+    if (result == 0) {
+        result = server_heap(&gate->server, true, &profiles->heap_idle, failure);
+    }
+    if (result == 0) {
+        result = sample_take(&gate->server, &sampling, false, NULL, failure);
+    }
+    if (result == 0) {
+        result =
+            profiles_take(gate, &profiles->heap_base, &profiles->threads_base, failure);
+    }
+    if (result == 0) {
+        const struct profile *heap = &profiles->heap_base;
+        gate->counts_allocations = allocations_are_counted(heap);
+        gate->heap_period = heap->format == PROFILE_SAMPLED ? heap->period : 1;
+    }
+    return result;
+}
+
+bool gate_is_over(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        if (gate->resources[gate_judged[i]].over) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *gate_missing_reason(const struct gate *gate, enum resource resource)
+{
+    const struct server *server = &gate->server;
+    if (resource == RESOURCE_HEAP) {
+        return gate->heap_reason;
+    }
+    if (resource == RESOURCE_THREADS && server->threads_by_profile) {
+        return server->threads_reason;
+    }
+    return server->status_reason[0] == '\0' ? "/status does not count it"
+                                            : server->status_reason;
+}
+
+/* There is no verdict if a limit that was asked for cannot be judged, or nothing can.
+ */
+static int limits_check(const struct gate *gate, struct failure *failure)
+{
+    bool any = false;
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        const struct gate_resource *judged = &gate->resources[resource];
+        any = any || judged->measured;
+        if (judged->limit.asked && !judged->measured) {
+            return failure_set(
+                failure, ENOTSUP,
+                "a limit was asked for, but %s cannot be measured: "
+                "%.200s%s; no verdict",
+                resource_name(resource), gate_missing_reason(gate, resource),
+                resource == RESOURCE_HEAP ? "" : "; --pid PID counts in /proc");
+        }
+    }
+    if (!any) {
+        return failure_set(failure, ENOTSUP,
+                           "nothing of %s could be measured: heap: %.200s; no verdict",
+                           gate->server.http.base, gate->heap_reason);
+    }
+    return 0;
+}
+
+static bool has_moved(const struct mapping *before, const struct mapping *after)
+{
+    return before->start != after->start && strcmp(before->path, after->path) == 0;
+}
+
+/* The program's own file must be what and where it was, and so must the highest
+ * mapping, most often the dynamic linker: a restart moves one of them at least. */
+static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
+                         struct failure *failure)
+{
+    const struct profile *base = &profiles->heap_base;
+    const struct profile *last = &profiles->heap_last;
+    if (base->mapping_count == 0 || last->mapping_count == 0 ||
+        (strcmp(base->mappings[0].path, last->mappings[0].path) == 0 &&
+         !has_moved(&base->mappings[0], &last->mappings[0]) &&
+         !has_moved(&base->mappings[base->mapping_count - 1],
+                    &last->mappings[last->mapping_count - 1]))) {
+        return 0;
+    }
+    return server_restarted(&gate->server, failure);
+}
+
+/* The first sample already shows what cannot be counted. */
+static int baseline_check(struct gate *gate, struct failure *failure)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        gate->resources[gate_judged[i]].measured =
+            gate_is_counted(gate, gate_judged[i]);
+    }
+    return limits_check(gate, failure);
+}
+
+/* Drives all rounds, and as many again if the first ones leave the verdict open. */
+static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
+                      struct failure *failure)
+{
+    int result = rounds_drive(gate, path, rounds, failure);
+    if (result < 0) {
+        return result;
+    }
+    gate->rounds_first = rounds;
+    gate_judge(gate);
+    if (gate_is_unclear(gate)) {
+        result = rounds_drive(gate, path, rounds, failure);
+        if (result < 0) {
+            return result;
+        }
+        gate_judge(gate);
+    }
+    result = limits_check(gate, failure);
+    return result == 0 && !gate_is_over(gate) ? gate_check_clarity(gate, failure)
+                                              : result;
+}
+
+/* All that is measured, with the profiles from before and after. */
+static int gate_measure(struct gate *gate, const struct options *options,
+                        struct gate_profiles *profiles, struct failure *failure)
+{
+    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
+    int result = baseline_take(gate, options->drive, profiles, failure);
+    if (result == 0) {
+        result = baseline_check(gate, failure);
+    }
+    if (result == 0) {
+        result = rounds_run(gate, options->drive, rounds, failure);
+    }
+    if (result == 0) {
+        result =
+            profiles_take(gate, &profiles->heap_last, &profiles->threads_last, failure);
+    }
+    return result == 0 ? restart_check(gate, profiles, failure) : result;
+}
+
+/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
+static void picture_choose(struct gate *gate)
+{
+    static const struct {
+        enum resource resource;
+        enum picture picture;
+    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
+                  {RESOURCE_TIMERS, PICTURE_TIMERS},
+                  {RESOURCE_FDS, PICTURE_FDS},
+                  {RESOURCE_HEAP, PICTURE_LEAK},
+                  {RESOURCE_RSS, PICTURE_RESIDENT}};
+    gate->picture = PICTURE_FLAT;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
+            enum resource resource = climbs[i].resource;
+            const struct gate_resource *judged = &gate->resources[resource];
+            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+            bool climbs_on = judged->measured && judged->fit.grew_every_round &&
+                             judged->fit.slope > (bytes ? NOISE_BYTES : 0);
+            if (judged->over || (pass == 1 && climbs_on)) {
+                gate->picture = climbs[i].picture;
+                return;
+            }
+        }
+    }
+}
+
+/* A path that is misspelt would silently leave the blame to other code. */
+static const char *own_missed(const struct options *options,
+                              const struct gate_profiles *profiles)
+{
+    for (size_t i = 0; i < options->own_count; i++) {
+        if (!blame_meets(&profiles->heap_last, options->own[i]) &&
+            !blame_meets(&profiles->threads_last, options->own[i])) {
+            return options->own[i];
+        }
+    }
+    return NULL;
+}
+
+static int gate_blame(struct gate *gate, const struct options *options,
+                      struct gate_profiles *profiles, struct failure *failure)
+{
+    struct blame_own own = {options->own, options->own_count};
+    struct blame_question churn = {.what = BLAME_ALLOCATED,
+                                   .own = own,
+                                   .base = &profiles->heap_base,
+                                   .last = &profiles->heap_last,
+                                   .idle_from = &profiles->heap_idle,
+                                   .idle_to = &profiles->heap_base};
+    struct blame_question heap = {.what = BLAME_IN_USE,
+                                  .own = own,
+                                  .base = &profiles->heap_base,
+                                  .last = &profiles->heap_last};
+    struct blame_question wait = {.what = BLAME_THREADS,
+                                  .own = own,
+                                  .base = &profiles->threads_base,
+                                  .last = &profiles->threads_last};
+    struct blame *allocated_here = &gate->resources[RESOURCE_HEAP].blame;
+    struct blame allocated = {0};
+    int result = 0;
+    if (!gate->server.is_go) {
+        result = server_name_functions(&gate->server, &profiles->threads_last, failure);
+        if (result == 0) {
+            result =
+                server_name_functions(&gate->server, &profiles->heap_last, failure);
+        }
+    }
+    if (result == 0) {
+        gate->own_missed = own_missed(options, profiles);
+        result = blame_find(&allocated, &churn, failure);
+    }
+    if (result == 0) {
+        result = blame_find(allocated_here, &heap, failure);
+    }
+    if (result == 0) {
+        result = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
+    }
+    if (result < 0 || !gate->counts_allocations) {
+        return result;
+    }
+    int64_t calls = gate->samples[gate->sample_count - 1].calls;
+    int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
+    gate->total_per_call = (double)bytes / (double)calls;
+    if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
+        gate->picture = PICTURE_CHURN;
+        *allocated_here = allocated;
+    }
+    return 0;
+}
+
+/* A mistyped file name must not silently leave the report without function names. */
+static int binary_check(const char *path, struct failure *failure)
+{
+    if (path == NULL || access(path, R_OK) == 0) {
+        return 0;
+    }
+    int error = errno;
+    return failure_set(failure, error, "--binary %.200s: %s", path, strerror(error));
+}
+
+static int gate_open(struct gate *gate, const struct options *options,
+                     int64_t deadline_ms, struct failure *failure)
+{
+    int result = binary_check(options->binary, failure);
+    if (result < 0) {
+        return result;
+    }
+    result = server_open(&gate->server, options->url, deadline_ms, failure);
+    gate->server.binary = options->binary;
+    if (result == 0 && options->pid != 0) {
+        result = server_watch_process(&gate->server, options->pid, failure);
+    }
+    return result;
+}
+
+int gate_run(struct gate *gate, const struct options *options, struct failure *failure)
+{
+    int64_t start = clock_now_ms();
+    int64_t deadline_ms = start + (int64_t)options->timeout_secs * 1000;
+    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
+    struct gate_profiles profiles = {0};
+    *gate =
+        (struct gate){.calls = options->calls == 0 ? CALLS_DEFAULT : options->calls};
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        gate->resources[i].limit = options->limits[i];
+    }
+    gate->samples = calloc(2 * rounds + 1, sizeof(*gate->samples));
+    int result = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                       : gate_open(gate, options, deadline_ms, failure);
+    if (result == 0) {
+        result = gate_measure(gate, options, &profiles, failure);
+    }
+    if (result == 0) {
+        picture_choose(gate);
+        result = gate_blame(gate, options, &profiles, failure);
+    }
+    profile_release(&profiles.heap_idle);
+    profile_release(&profiles.heap_base);
+    profile_release(&profiles.heap_last);
+    profile_release(&profiles.threads_base);
+    profile_release(&profiles.threads_last);
+    gate->elapsed_ms = clock_now_ms() - start;
+    return result;
+}
+
+static void name_add(struct gate_names *names, const char *name)
+{
+    size_t length = strlen(names->at);
+    snprintf(names->at + length, sizeof(names->at) - length, "%s%s",
+             length == 0 ? "" : ", ", name);
+}
+
+struct gate_names gate_names_measured(const struct gate *gate, bool over)
+{
+    struct gate_names names = {""};
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        const struct gate_resource *judged = &gate->resources[gate_judged[i]];
+        if (judged->measured && judged->over == over) {
+            name_add(&names, resource_name(gate_judged[i]));
+        }
+    }
+    return names;
+}
+
+struct gate_names gate_names_missing(const struct gate *gate)
+{
+    struct gate_names names = {""};
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        if (!gate->resources[gate_judged[i]].measured) {
+            name_add(&names, resource_name(gate_judged[i]));
+        }
+    }
+    return names;
+}
+
+void gate_release(struct gate *gate)
+{
+    server_close(&gate->server);
+    free(gate->samples);
+    *gate = (struct gate){0};
+}

@@ -1,0 +1,178 @@
+/*
+ * Growth is a slope over the rounds. What is counted exactly must grow in every round,
+ * or still in the later ones; what moves by itself needs a slope that is not chance.
+ */
+#include "leakcheck/judge/gate_growth.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#define TREND_ERRORS 3    /* a slope above that many standard errors is not chance */
+#define SAMPLES_WANTED 10 /* of the heap, from growth at the limit */
+#define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
+
+/* The growth from sample `first` on. */
+static struct fit fit_make(const struct gate *gate, enum resource resource,
+                           size_t first)
+{
+    int64_t calls[SAMPLES_MAX] = {0};
+    int64_t values[SAMPLES_MAX] = {0};
+    size_t count = gate->sample_count - first;
+    for (size_t i = 0; i < count; i++) {
+        calls[i] = gate->samples[first + i].calls;
+        values[i] = gate->samples[first + i].now.amount[resource];
+    }
+    return fit_rounds(calls, values, count);
+}
+
+bool gate_is_counted(const struct gate *gate, enum resource resource)
+{
+    for (size_t i = 0; i < gate->sample_count; i++) {
+        if (gate->samples[i].now.amount[resource] == UNKNOWN) {
+            return false;
+        }
+    }
+    return gate->sample_count > 0;
+}
+
+/* Whether each unit is counted, so that any growth is real: Go's heap and resident
+ * memory move by themselves. */
+static bool is_exact(const struct gate *gate, enum resource resource)
+{
+    return resource != RESOURCE_RSS &&
+           (resource != RESOURCE_HEAP || !gate->server.is_go);
+}
+
+/* Whether it grew by more than the limit, but not in every round. */
+static bool is_open(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
+           judged->fit.slope > judged->limit.most;
+}
+
+/* In how many rounds after sample `first` it grew. */
+static size_t rounds_grown(const struct gate *gate, enum resource resource,
+                           size_t first)
+{
+    size_t grown = 0;
+    for (size_t i = first + 1; i < gate->sample_count; i++) {
+        grown += gate->samples[i].now.amount[resource] >
+                 gate->samples[i - 1].now.amount[resource];
+    }
+    return grown;
+}
+
+/* Whether the slope is over the limit by more than chance explains. */
+static bool is_trend(const struct fit *fit, const struct limit *limit)
+{
+    return fit->slope - TREND_ERRORS * fit->slope_error > limit->most;
+}
+
+/* Whether what moves by itself really grows, over all rounds and over the later ones.
+ * Resident memory rises in steps, and falls seldom: there most rounds must show it. */
+static bool trend_goes_on(const struct gate *gate, enum resource resource,
+                          const struct fit *later)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    size_t rounds = gate->sample_count - 1;
+    if (resource == RESOURCE_RSS && rounds_grown(gate, resource, 0) * 4 < rounds * 3) {
+        return false;
+    }
+    return is_trend(&judged->fit, &judged->limit) && is_trend(later, &judged->limit);
+}
+
+/* Whether what did not grow in every round still grew in the later half of twice the
+ * rounds, and more than once: a cache that fills, or a pool, has stopped by then. */
+static bool goes_on(const struct gate *gate, enum resource resource)
+{
+    size_t first = gate->rounds_first;
+    if (gate->sample_count <= first + 1) {
+        return false;
+    }
+    struct fit later = fit_make(gate, resource, first);
+    if (!is_exact(gate, resource)) {
+        return trend_goes_on(gate, resource, &later);
+    }
+    return rounds_grown(gate, resource, first) >= 2 && later.change > 0 &&
+           later.slope > gate->resources[resource].limit.most;
+}
+
+/* How many calls it takes until growth at the limit is most probably among the samples
+ * of the heap, however small the blocks. */
+static double calls_needed(const struct gate *gate)
+{
+    double limit = fmax(gate->resources[RESOURCE_HEAP].limit.most, 1);
+    return gate->heap_period == 1 ? 0
+                                  : SAMPLES_WANTED * (double)gate->heap_period / limit;
+}
+
+/* A sampled heap profile can miss growth: below the limit it proves nothing until there
+ * were enough calls. */
+static void heap_judge(struct gate *gate)
+{
+    struct gate_resource *heap = &gate->resources[RESOURCE_HEAP];
+    double calls = (double)gate->samples[gate->sample_count - 1].calls;
+    double needed = calls_needed(gate);
+    gate->heap_reason[0] = '\0';
+    if (heap->measured && !heap->over && calls < needed) {
+        heap->measured = false;
+        snprintf(gate->heap_reason, sizeof(gate->heap_reason),
+                 "its profile takes one sample in %" PRId64 " bytes, which needs %.0f "
+                 "calls for that limit, and there were %.0f (--rounds, --calls)",
+                 gate->heap_period, ceil(needed), calls);
+    }
+}
+
+void gate_judge(struct gate *gate)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        struct gate_resource *judged = &gate->resources[resource];
+        judged->measured = gate_is_counted(gate, resource);
+        judged->over = false;
+        if (judged->measured) {
+            judged->fit = fit_make(gate, resource, 0);
+            judged->over = judged->fit.slope > judged->limit.most &&
+                           (judged->fit.grew_every_round || goes_on(gate, resource));
+        }
+    }
+    heap_judge(gate);
+}
+
+/* Open are a growth that paused, and resident memory that grows alone, as it does while
+ * a server is still warming up. */
+bool gate_is_unclear(const struct gate *gate)
+{
+    bool others = false;
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        if (is_open(gate, resource)) {
+            return true;
+        }
+        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
+    }
+    return gate->resources[RESOURCE_RSS].over && !others;
+}
+
+/* What grew in the first rounds, and once more in the later ones, is neither known to
+ * go on nor to have stopped: a slow leak looks like that, and so does a slow pool. */
+int gate_check_clarity(const struct gate *gate, struct failure *failure)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        const struct gate_resource *judged = &gate->resources[resource];
+        struct fit later = fit_make(gate, resource, gate->rounds_first);
+        if (is_open(gate, resource) && is_exact(gate, resource) && later.change > 0 &&
+            later.slope > judged->limit.most) {
+            return failure_set(failure, EPROTO,
+                               "%s of %s grew now and then, and in the later calls "
+                               "once: a slow leak, or a pool that fills; give more "
+                               "--calls; no verdict",
+                               resource_name(resource), gate->server.http.base);
+        }
+    }
+    return 0;
+}

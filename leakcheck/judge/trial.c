@@ -1,0 +1,397 @@
+/*
+ * One scenario on one server.
+ */
+#include "leakcheck/judge/trial.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/amount.h"
+#include "base/clock.h"
+#include "leakcheck/measure/drive.h"
+#include "leakcheck/measure/names.h"
+#include "leakcheck/measure/settle.h"
+
+#define SIZE_WANTED (1024 * 1024) /* heap per call: exact, and far from the limits */
+#define LEAKY_PATIENCE_MS 1000
+#define LATE_PATIENCE_MS 200 /* once a round has shown where things stay */
+#define HEAP_SLACK 1024      /* bytes a call: not worth waiting for */
+#define RATE_WINDOW_MS 1000
+#define RAIL_PART 8 /* one scenario may take an eighth of what a guard rail allows */
+
+/* What a trial needs while it runs. */
+struct trial_run {
+    struct server *server;
+    const struct trial_plan *plan;
+    struct trial *trial;
+    struct failure *failure;
+    struct http own; /* temporary scenarios: the connection of the held calls */
+    struct profile heap_base;
+    struct profile heap_last;
+    struct profile heap_names; /* lends its names to heap_last */
+    struct profile threads_base;
+    struct profile threads_last;
+    bool late; /* a round ended with things where they should not be */
+};
+
+static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS,
+                                        RESOURCE_TIMERS};
+#define COUNTED (sizeof(counted) / sizeof(counted[0]))
+
+/* Smaller sizes show the same leak: a call that leaves megabytes leaves about one. */
+static int64_t bytes_choose(const struct scenario_info *info)
+{
+    int64_t heap = info->leaves.amount[RESOURCE_HEAP];
+    if (info->kind != KIND_PERMANENT || info->bytes_default == UNKNOWN ||
+        heap <= SIZE_WANTED) {
+        return UNKNOWN;
+    }
+    double part = (double)SIZE_WANTED / (double)heap;
+    int64_t bytes = (int64_t)((double)info->bytes_default * part) / 1024 * 1024;
+    return bytes < info->bytes_min ? info->bytes_min : bytes;
+}
+
+static unsigned calls_choose(const struct scenario_info *info,
+                             const struct trial_plan *plan)
+{
+    int64_t calls = info->kind == KIND_TEMPORARY ? 1 : plan->calls;
+    for (size_t i = 0; i < COUNTED; i++) {
+        int64_t each = info->leaves.amount[counted[i]];
+        int64_t limit = plan->limits.amount[counted[i]];
+        if (each > 0 && limit != UNKNOWN) {
+            int64_t allowed = limit / RAIL_PART / each / plan->rounds;
+            calls = allowed < calls ? allowed : calls;
+        }
+    }
+    return calls < 1 ? 1 : (unsigned)calls;
+}
+
+/* Whether this scenario's own heap is busy all the time, or somebody else's is. */
+static bool heap_is_restless(const struct trial *trial)
+{
+    return trial->info->growth_bytes_per_second > 0 ||
+           trial->samples[0].heap_grows_alone;
+}
+
+/* The condition to wait for after `calls` calls. */
+static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
+{
+    const struct trial *trial = run->trial;
+    const struct resources *base = &trial->samples[0].now;
+    bool leaky = run->plan->role == ROLE_LEAKY;
+    struct settle_rule rule = settle_rule_any(run->server);
+    rule.ignore_heap = heap_is_restless(trial);
+    rule.patience_ms = leaky ? LEAKY_PATIENCE_MS : SETTLE_PATIENCE_MS;
+    if (run->late) {
+        rule.patience_ms = LATE_PATIENCE_MS;
+    }
+    for (size_t i = 0; i < COUNTED; i++) {
+        int64_t left =
+            leaky ? amount_multiply(trial->declared.amount[counted[i]], calls) : 0;
+        rule.at_least.amount[counted[i]] =
+            leaky ? amount_add(base->amount[counted[i]], left) : UNKNOWN;
+        rule.at_most.amount[counted[i]] = amount_add(base->amount[counted[i]], left);
+    }
+    int64_t heap = trial->declared.amount[RESOURCE_HEAP];
+    if (leaky && heap > 0) {
+        int64_t left = amount_multiply(heap, calls) / 100 * 98;
+        rule.at_least.amount[RESOURCE_HEAP] =
+            amount_add(base->amount[RESOURCE_HEAP], left);
+    } else if (!leaky) {
+        int64_t slack = HEAP_SLACK;
+        int64_t threads = trial->declared.amount[RESOURCE_THREADS];
+        slack = amount_add(slack, amount_multiply(threads, THREAD_COST_BYTES));
+        rule.at_most.amount[RESOURCE_HEAP] =
+            amount_add(base->amount[RESOURCE_HEAP], amount_multiply(slack, calls));
+    }
+    return rule;
+}
+
+/* The first sample of a trial, once the server rests, with the profiles to compare
+ * with. */
+static int baseline_take(struct trial_run *run)
+{
+    struct trial *trial = run->trial;
+    struct sample sample;
+    struct settle_rule rule = settle_rule_any(run->server);
+    int result = 0;
+    if (run->server->threads_path != NULL &&
+        trial->info->leaves.amount[RESOURCE_THREADS] > 0) {
+        result = server_threads(run->server, &run->threads_base, run->failure);
+    }
+    if (result == 0) {
+        result = sample_take(run->server, &sample, false, NULL, run->failure);
+    }
+    if (result == 0) {
+        rule.ignore_heap =
+            sample.heap_grows_alone || trial->info->growth_bytes_per_second > 0;
+        result = settle(run->server, &rule, &trial->samples[0], run->failure);
+    }
+    if (result == 0) {
+        result = server_heap(run->server, false, &run->heap_base, run->failure);
+        trial->sample_count = 1;
+    }
+    return result;
+}
+
+/* The calls of one round. */
+static int round_drive(struct trial_run *run, struct resources *ret_peak)
+{
+    struct trial *trial = run->trial;
+    int result = 0;
+    if (trial->info->kind == KIND_TEMPORARY) {
+        return drive_held(run->server, &run->own, trial->info, ret_peak, run->failure);
+    }
+    for (unsigned i = 0; i < trial->calls && result == 0; i++) {
+        result = drive_scenario(run->server, trial->info, trial->bytes,
+                                &trial->declared, run->failure);
+    }
+    return result;
+}
+
+static int round_run(struct trial_run *run)
+{
+    struct trial *trial = run->trial;
+    struct sample *sample = &trial->samples[trial->sample_count];
+    struct resources peak;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        peak.amount[i] = UNKNOWN;
+    }
+    int result = round_drive(run, &peak);
+    if (result < 0) {
+        return result;
+    }
+    int64_t calls = (int64_t)trial->sample_count * trial->calls;
+    struct settle_rule rule = rule_make(run, calls);
+    result = settle(run->server, &rule, sample, run->failure);
+    if (result < 0) {
+        return result;
+    }
+    sample->calls = calls;
+    sample->peak = peak;
+    run->late = run->late || !settle_arrived(&rule, sample);
+    trial->sample_count++;
+    return 0;
+}
+
+/* Whether the growth is still there after the dwell: the last sample is taken anew. */
+static int dwell(struct trial_run *run)
+{
+    struct trial *trial = run->trial;
+    if (run->plan->dwell_ms == 0) {
+        return 0;
+    }
+    struct sample *last = &trial->samples[trial->sample_count - 1];
+    struct sample sample;
+    clock_sleep_ms(run->plan->dwell_ms);
+    int result = sample_take(run->server, &sample, false, NULL, run->failure);
+    if (result == 0) {
+        last->now = sample.now;
+    }
+    return result;
+}
+
+static void fits_make(struct trial *trial)
+{
+    int64_t calls[ROUNDS_MAX + 1] = {0};
+    int64_t values[ROUNDS_MAX + 1] = {0};
+    for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+        for (size_t i = 0; i < trial->sample_count; i++) {
+            calls[i] = trial->samples[i].calls;
+            values[i] = trial->samples[i].now.amount[resource];
+        }
+        trial->fits[resource] = fit_rounds(calls, values, trial->sample_count);
+    }
+}
+
+struct blame_own trial_own(const struct trial *trial, enum role role)
+{
+    const char *const *file = &trial->info->files[role];
+    return (struct blame_own){.paths = file, .count = (*file)[0] == '\0' ? 0 : 1};
+}
+
+/* How fast the heap of the threads grows that this scenario left. */
+static int rate_measure(struct trial_run *run)
+{
+    struct trial *trial = run->trial;
+    struct status status;
+    struct profile later;
+    const struct blame_own own = trial_own(trial, run->plan->role);
+    int64_t start = clock_now_ms();
+    int64_t held = blame_held(&run->heap_names, &trial->heap, own);
+    clock_sleep_ms(RATE_WINDOW_MS);
+    int result = server_heap(run->server, true, &later, run->failure);
+    if (result < 0) {
+        return result;
+    }
+    double seconds = (double)(clock_now_ms() - start) / 1000;
+    int64_t growth = blame_held(&later, &trial->heap, own) - held;
+    profile_release(&later);
+    result = server_status(run->server, &status, run->failure);
+    if (result == 0 && status.growing_held > 0) {
+        trial->rate = (double)growth / seconds / (double)status.growing_held;
+    }
+    return result;
+}
+
+/* The last heap profile, with names if any stack grew. A profile with names is large,
+ * so both that are compared come without; that also keeps the bytes that a server needs
+ * to write one on the same stacks. */
+static int heap_last_take(struct trial_run *run)
+{
+    int result = server_heap(run->server, false, &run->heap_last, run->failure);
+    bool churn = run->trial->info->kind == KIND_CHURN;
+    if (result < 0 || (!churn && !profile_grew(&run->heap_base, &run->heap_last))) {
+        return result;
+    }
+    result = server_heap(run->server, true, &run->heap_names, run->failure);
+    if (result == 0) {
+        result = server_name_functions(run->server, &run->heap_names, run->failure);
+    }
+    if (result == 0) {
+        profile_borrow_names(&run->heap_last, &run->heap_names);
+    }
+    return result;
+}
+
+static int blame_all(struct trial_run *run)
+{
+    struct trial *trial = run->trial;
+    bool churn = trial->info->kind == KIND_CHURN;
+    bool own_growth = trial->info->growth_bytes_per_second > 0;
+    struct blame_own own = trial_own(trial, run->plan->role);
+    struct blame_question heap = {.what = churn ? BLAME_ALLOCATED : BLAME_IN_USE,
+                                  .own = own,
+                                  .base = &run->heap_base,
+                                  .last = &run->heap_last,
+                                  .idle_from = own_growth ? NULL : run->plan->idle_from,
+                                  .idle_to = own_growth ? NULL : run->plan->idle_to};
+    struct blame_question wait = {.what = BLAME_THREADS,
+                                  .own = own,
+                                  .base = &run->threads_base,
+                                  .last = &run->threads_last};
+    int result = heap_last_take(run);
+    if (result == 0) {
+        result = blame_find(&trial->heap, &heap, run->failure);
+    }
+    if (result == 0 && run->threads_base.count > 0) {
+        result = server_threads(run->server, &run->threads_last, run->failure);
+        if (result == 0) {
+            result = blame_find(&trial->wait, &wait, run->failure);
+        }
+    }
+    int64_t calls = trial->samples[trial->sample_count - 1].calls;
+    if (calls > 0) {
+        const struct blame *blame = &trial->heap;
+        trial->heap_per_call =
+            (double)(blame->file_growth - blame->library_growth) / (double)calls;
+        trial->library_per_call = (double)blame->library_growth / (double)calls;
+    }
+    return result;
+}
+
+/* Everything between the baseline and the blame. */
+static int rounds_run(struct trial_run *run)
+{
+    for (unsigned i = 0; i < run->plan->rounds; i++) {
+        int result = round_run(run);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return dwell(run);
+}
+
+/* A connection of its own for the calls that are held, opened before the baseline, so
+ * that it is not counted. */
+static int own_connection_open(struct trial_run *run)
+{
+    if (run->trial->info->kind != KIND_TEMPORARY) {
+        return 0;
+    }
+    int result = http_open(&run->own, run->server->http.base, run->failure);
+    if (result == 0) {
+        result = http_get_ok(&run->own, "/status", &run->server->reply, run->failure);
+    }
+    return result;
+}
+
+static int trial_steps(struct trial_run *run)
+{
+    int result = own_connection_open(run);
+    if (result == 0) {
+        result = baseline_take(run);
+    }
+    if (result == 0) {
+        result = rounds_run(run);
+    }
+    if (result == 0) {
+        fits_make(run->trial);
+        result = blame_all(run);
+    }
+    if (result == 0 && run->trial->info->growth_bytes_per_second > 0) {
+        result = rate_measure(run);
+    }
+    return result;
+}
+
+int trial_run(struct server *server, const struct scenario_info *info,
+              const struct trial_plan *plan, struct trial *ret_trial,
+              struct failure *failure)
+{
+    struct trial trial = {
+        .info = info, .bytes = bytes_choose(info), .calls = calls_choose(info, plan)};
+    struct trial_run run = {
+        .server = server, .plan = plan, .trial = &trial, .failure = failure};
+    trial.samples = calloc(plan->rounds + 1, sizeof(*trial.samples));
+    int result = trial.samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                       : trial_steps(&run);
+    http_close(&run.own);
+    profile_release(&run.heap_base);
+    profile_release(&run.heap_last);
+    profile_release(&run.heap_names);
+    profile_release(&run.threads_base);
+    profile_release(&run.threads_last);
+    if (result < 0) {
+        trial_release(&trial);
+        return result;
+    }
+    *ret_trial = trial;
+    return 0;
+}
+
+void trial_release(struct trial *trial)
+{
+    free(trial->samples);
+    *trial = (struct trial){0};
+}
+
+int64_t trial_peak_most(const struct trial *trial, enum resource resource)
+{
+    int64_t most = UNKNOWN;
+    for (size_t i = 1; i < trial->sample_count; i++) {
+        int64_t peak = trial->samples[i].peak.amount[resource];
+        most = peak > most ? peak : most;
+    }
+    return most;
+}
+
+int64_t trial_peak_least(const struct trial *trial, enum resource resource)
+{
+    int64_t least = trial_peak_most(trial, resource);
+    for (size_t i = 1; i < trial->sample_count; i++) {
+        int64_t peak = trial->samples[i].peak.amount[resource];
+        least = peak < least ? peak : least;
+    }
+    return least;
+}
+
+double trial_heap_growth(const struct trial *trial)
+{
+    int64_t calls = trial->samples[trial->sample_count - 1].calls;
+    if (!trial->samples[0].heap_grows_alone || trial->info->kind == KIND_CHURN ||
+        calls == 0) {
+        return trial->fits[RESOURCE_HEAP].slope;
+    }
+    return (double)trial->heap.total / (double)calls;
+}

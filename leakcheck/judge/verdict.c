@@ -1,0 +1,332 @@
+/*
+ * Judges what the trials measured.
+ */
+#include "leakcheck/judge/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NOISE_BYTES                                                                    \
+    1024 /* heap per call that is no leak: a table grew, a log wrapped */
+#define NOISE_PART                                                                     \
+    0.02               /* of what churn is declared to allocate: its in-use is flat    \
+                        */
+#define PEAK_SHOWN 0.8 /* of what is declared: samples may miss the very top */
+#define PEAK_LEFT 0.2  /* of what is declared: a fix may hold, or allocate, so much */
+
+const char *picture_sentence(enum picture picture)
+{
+    switch (picture) {
+    case PICTURE_LEAK:
+        return "in-use climbs with every round: a leak";
+    case PICTURE_THREADS:
+        return "threads climb with every round: stuck threads";
+    case PICTURE_FDS:
+        return "descriptors climb with every round: a leak of descriptors";
+    case PICTURE_TIMERS:
+        return "timers climb with every round: a leak of timers";
+    case PICTURE_CHURN:
+        return "total climbs fast while in-use is flat: churn";
+    case PICTURE_PEAK:
+        return "high during the call, back after it: a temporary leak";
+    case PICTURE_RESIDENT:
+        return "the resident set climbs while the heap is flat: memory that malloc "
+               "does not see, or holes in what it gave back";
+    default:
+        return "nothing measured climbs steadily; under 1 KiB a call is noise";
+    }
+}
+
+const char *picture_name(enum picture picture)
+{
+    static const char *const names[] = {
+        "flat",           "leak",  "stuck threads",  "leak of descriptors",
+        "leak of timers", "churn", "temporary leak", "resident set"};
+    return names[picture];
+}
+
+const char *picture_word(enum picture picture)
+{
+    static const char *const words[] = {"flat",        "leak",    "stuck-threads",
+                                        "descriptors", "timers",  "churn",
+                                        "temporary",   "resident"};
+    return words[picture];
+}
+
+enum resource verdict_resource(const struct scenario_info *info)
+{
+    static const enum resource order[] = {RESOURCE_THREADS, RESOURCE_TIMERS,
+                                          RESOURCE_FDS, RESOURCE_RSS};
+    const struct resources *amounts =
+        info->kind == KIND_TEMPORARY ? &info->holds : &info->leaves;
+    if (info->kind == KIND_CHURN) {
+        return RESOURCE_TOTAL;
+    }
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (amounts->amount[order[i]] > 0) {
+            return order[i];
+        }
+    }
+    return RESOURCE_HEAP;
+}
+
+double verdict_declared(const struct trial *trial, enum resource resource)
+{
+    const struct scenario_info *info = trial->info;
+    if (info->kind == KIND_CHURN) {
+        return resource == RESOURCE_TOTAL ? (double)info->allocates_bytes : 0;
+    }
+    if (info->kind == KIND_TEMPORARY) {
+        return (double)info->holds.amount[resource];
+    }
+    return (double)trial->declared.amount[resource];
+}
+
+double verdict_measured(const struct trial *trial, enum resource resource)
+{
+    if (trial->info->kind == KIND_TEMPORARY) {
+        return (double)trial_peak_least(trial, resource);
+    }
+    if (resource == RESOURCE_TOTAL ||
+        (resource == RESOURCE_HEAP && trial->declared.amount[RESOURCE_HEAP] > 0)) {
+        return trial->heap_per_call;
+    }
+    return trial->fits[resource].slope;
+}
+
+/* What a call of churn allocates, libraries included: a fix that lets a library do it
+ * is none. */
+static double churn_remaining(const struct trial *trial)
+{
+    return trial->heap_per_call + trial->library_per_call;
+}
+
+double verdict_remaining(const struct trial *trial, enum resource resource)
+{
+    if (trial->info->kind == KIND_TEMPORARY) {
+        return (double)trial_peak_most(trial, resource);
+    }
+    if (resource == RESOURCE_HEAP) {
+        return trial_heap_growth(trial);
+    }
+    return resource == RESOURCE_TOTAL ? churn_remaining(trial)
+                                      : trial->fits[resource].slope;
+}
+
+static enum picture picture_of(const struct trial *trial)
+{
+    static const struct {
+        enum resource resource;
+        enum picture picture;
+    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
+                  {RESOURCE_TIMERS, PICTURE_TIMERS},
+                  {RESOURCE_FDS, PICTURE_FDS}};
+    for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
+        if (trial->fits[climbs[i].resource].grew_every_round) {
+            return climbs[i].picture;
+        }
+    }
+    const struct fit *heap = &trial->fits[RESOURCE_HEAP];
+    /* Of churn only the allocations are told apart by stack: beside threads that
+     * allocate all the time, its in-use is not known to be its own. */
+    bool unknown =
+        trial->info->kind == KIND_CHURN && trial->samples[0].heap_grows_alone;
+    if (!unknown && heap->grew_every_round && trial_heap_growth(trial) > NOISE_BYTES) {
+        return PICTURE_LEAK;
+    }
+    /* Fast: a request that leaves nothing has asked for more than a megabyte. */
+    return trial->info->kind == KIND_CHURN && trial->heap_per_call > 1024 * 1024.0
+               ? PICTURE_CHURN
+               : PICTURE_FLAT;
+}
+
+static bool is_near(double ratio)
+{
+    return ratio >= RATIO_MIN && ratio <= RATIO_MAX;
+}
+
+/* One resource that the leaky half is to leave behind. */
+static bool growth_is_shown(const struct trial *trial, enum resource resource,
+                            struct finding *finding)
+{
+    double declared = verdict_declared(trial, resource);
+    double measured = verdict_measured(trial, resource);
+    double ratio = ratio_of(measured, declared);
+    bool steady = trial->fits[resource].grew_every_round;
+    /* Where threads allocate by themselves, the total says nothing of one scenario. */
+    bool restless = resource == RESOURCE_HEAP && trial->samples[0].heap_grows_alone;
+    if (!steady && !restless) {
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "%s did not grow in every round", resource_name(resource));
+        return false;
+    }
+    if (!is_near(ratio)) {
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "%s grew by %.2f a call, declared are %.0f", resource_name(resource),
+                 measured, declared);
+        return false;
+    }
+    return true;
+}
+
+/* The function that the scenario's author says the profile must name. */
+static bool blame_is_right(const struct trial *trial, struct finding *finding)
+{
+    const char *suspect = trial->info->suspect;
+    if (suspect[0] == '\0' || strcmp(suspect, trial->heap.function) == 0) {
+        return true;
+    }
+    snprintf(finding->reason, sizeof(finding->reason),
+             "the heap profile blames %.50s, not %.50s",
+             trial->heap.function[0] == '\0' ? "nobody" : trial->heap.function,
+             suspect);
+    return false;
+}
+
+static bool permanent_is_shown(const struct trial *trial, struct finding *finding)
+{
+    for (int resource = RESOURCE_HEAP; resource <= RESOURCE_TIMERS; resource++) {
+        if (trial->declared.amount[resource] > 0 &&
+            !growth_is_shown(trial, (enum resource)resource, finding)) {
+            return false;
+        }
+    }
+    double expected = (double)trial->info->growth_bytes_per_second;
+    if (expected > 0 && (trial->rate < expected / 2 || trial->rate > expected * 2)) {
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "each thread adds %.0f bytes a second, declared are %.0f", trial->rate,
+                 expected);
+        return false;
+    }
+    return blame_is_right(trial, finding);
+}
+
+static bool peak_is_shown(const struct trial *trial, struct finding *finding)
+{
+    for (int resource = RESOURCE_HEAP; resource <= RESOURCE_RSS; resource++) {
+        double declared = (double)trial->info->holds.amount[resource];
+        double peak = (double)trial_peak_least(trial, (enum resource)resource);
+        if (declared > 0 && peak < declared * PEAK_SHOWN) {
+            snprintf(finding->reason, sizeof(finding->reason),
+                     "a call held %.0f of %s at its peak, declared are %.0f", peak,
+                     resource_name((enum resource)resource), declared);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Not by stack totals of one file: every byte that a call asked for is in the blamed
+ * function, or the ratio says so. */
+static bool churn_is_shown(const struct trial *trial, struct finding *finding)
+{
+    double declared = (double)trial->info->allocates_bytes;
+    double ratio = ratio_of(trial->heap_per_call, declared);
+    if (!is_near(ratio)) {
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "a call allocates %.0f bytes, declared are %.0f", trial->heap_per_call,
+                 declared);
+        return false;
+    }
+    if (trial->fits[RESOURCE_HEAP].slope > declared * NOISE_PART &&
+        !trial->samples[0].heap_grows_alone) {
+        snprintf(finding->reason, sizeof(finding->reason), "in-use is not flat");
+        return false;
+    }
+    return blame_is_right(trial, finding);
+}
+
+struct finding verdict_leaky(const struct trial *trial)
+{
+    struct finding finding = {.picture = picture_of(trial)};
+    enum resource resource = verdict_resource(trial->info);
+    finding.ratio =
+        ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));
+    switch (trial->info->kind) {
+    case KIND_TEMPORARY:
+        finding.good = peak_is_shown(trial, &finding);
+        finding.picture = finding.good ? PICTURE_PEAK : finding.picture;
+        break;
+    case KIND_CHURN:
+        finding.good = churn_is_shown(trial, &finding);
+        break;
+    default:
+        finding.good = permanent_is_shown(trial, &finding);
+    }
+    finding.clear = finding.good || finding.picture == PICTURE_FLAT;
+    return finding;
+}
+
+/* Resident memory per call that is no leak: a table that was allocated at the start
+ * takes its pages only as it is filled. */
+#define RESIDENT_NOISE_BYTES 8192
+
+/* Memory that no heap profile sees, such as a mapping, shows here alone. */
+static bool resident_stays(const struct trial *trial, struct finding *finding)
+{
+    const struct fit *resident = &trial->fits[RESOURCE_RSS];
+    if (!resident->grew_every_round || resident->slope <= RESIDENT_NOISE_BYTES) {
+        return true;
+    }
+    finding->clear = false; /* it moves by itself, so it is measured once more */
+    snprintf(finding->reason, sizeof(finding->reason),
+             "resident set grew by %.0f bytes a call in every round", resident->slope);
+    return false;
+}
+
+/* Counts must be where they were; heap may move by a noise that doesn't go on. */
+static bool stays_flat(const struct trial *trial, struct finding *finding)
+{
+    finding->clear = true;
+    for (int resource = RESOURCE_THREADS; resource <= RESOURCE_TIMERS; resource++) {
+        const struct fit *fit = &trial->fits[resource];
+        if (fit->change > 0) {
+            finding->clear = fit->grew_every_round;
+            snprintf(finding->reason, sizeof(finding->reason),
+                     "%s grew by %.2f a call and did not come back",
+                     resource_name((enum resource)resource), fit->slope);
+            return false;
+        }
+    }
+    int64_t threads = trial->declared.amount[RESOURCE_THREADS];
+    double noise = NOISE_BYTES + (double)threads * THREAD_COST_BYTES;
+    const struct fit *heap = &trial->fits[RESOURCE_HEAP];
+    bool restless = trial->samples[0].heap_grows_alone;
+    double growth = trial_heap_growth(trial);
+    /* Every byte is counted: what grows in each round is a leak, however small. */
+    bool creeps = !restless && threads == 0 && heap->grew_every_round;
+    if (!(restless && trial->info->kind == KIND_CHURN) && (creeps || growth > noise)) {
+        finding->clear = heap->grew_every_round && growth > noise;
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "heap grew by %.0f bytes a call and did not come back", growth);
+        return false;
+    }
+    return resident_stays(trial, finding);
+}
+
+struct finding verdict_fixed(const struct trial *trial)
+{
+    struct finding finding = {.picture = picture_of(trial)};
+    finding.good = stays_flat(trial, &finding);
+    const struct scenario_info *info = trial->info;
+    for (int i = RESOURCE_HEAP; i <= RESOURCE_RSS && finding.good; i++) {
+        double held = (double)info->holds.amount[i];
+        double peak = (double)trial_peak_most(trial, (enum resource)i);
+        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_LEFT) {
+            finding.good = false;
+            snprintf(finding.reason, sizeof(finding.reason),
+                     "a call still holds %.0f of %s at its peak", peak,
+                     resource_name((enum resource)i));
+        }
+    }
+    if (finding.good && info->kind == KIND_CHURN &&
+        churn_remaining(trial) > (double)info->allocates_bytes * PEAK_LEFT) {
+        finding.good = false;
+        snprintf(finding.reason, sizeof(finding.reason),
+                 "a call still allocates %.0f bytes", churn_remaining(trial));
+    }
+    enum resource resource = verdict_resource(info);
+    finding.ratio =
+        ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));
+    return finding;
+}

@@ -1,0 +1,248 @@
+/*
+ * Opens the program's file with libdwfl, finds where in the process it lies, and looks
+ * addresses up in its symbol table and line table.
+ */
+#include "leakcheck/measure/binary.h"
+
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A part of the code that one source file was compiled to. */
+struct code {
+    Dwarf_Addr start;
+    Dwarf_Addr end;
+    Dwarf_Addr bias; /* what is added to the addresses in the unit */
+    Dwarf_Die *unit;
+};
+
+/* A program's file that is open. It is read with the addresses in the file itself;
+ * those of the process are `bias` higher. */
+struct binary {
+    Dwfl *dwfl;
+    Dwfl_Module *module;
+    uint64_t bias;
+    struct code *codes; /* in the order of their addresses */
+    size_t code_count;
+    size_t code_capacity;
+};
+
+/* elfutils' standard search would also ask debuginfod servers over the network; this
+ * one stays in /usr/lib/debug. */
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_build_id_find_debuginfo,
+};
+
+static int file_open(const char *path, struct failure *failure)
+{
+    /* O_NONBLOCK: to open a FIFO would wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int error = errno;
+        return failure_set(failure, error, "cannot read %.80s: %s", path,
+                           strerror(error));
+    }
+    return fd;
+}
+
+static int binary_open(struct binary *binary, const char *path, struct failure *failure)
+{
+    int fd = file_open(path, failure);
+    if (fd < 0) {
+        return fd;
+    }
+    binary->dwfl = dwfl_begin(&callbacks);
+    if (binary->dwfl == NULL) {
+        close(fd);
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    binary->module = dwfl_report_elf(binary->dwfl, "program", path, fd, 0, true);
+    if (binary->module == NULL) {
+        close(fd); /* libdwfl owns it only after success */
+        return failure_set(failure, EINVAL, "%.80s is no program", path);
+    }
+    dwfl_report_end(binary->dwfl, NULL, NULL);
+    return 0;
+}
+
+/* Whether `mapping` is what the kernel makes of one of the file's executable segments:
+ * the same pages of the file, all of them. Then *ret_bias is set. */
+static bool mapping_fits(Elf *elf, const struct mapping *mapping, uint64_t *ret_bias)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    size_t count = 0;
+    if (elf_getphdrnum(elf, &count) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        GElf_Phdr memory;
+        const GElf_Phdr *segment = gelf_getphdr(elf, (int)i, &memory);
+        if (segment == NULL || segment->p_type != PT_LOAD ||
+            (segment->p_flags & PF_X) == 0) {
+            continue;
+        }
+        uint64_t first = segment->p_offset / page * page;
+        uint64_t end = (segment->p_offset + segment->p_filesz + page - 1) / page * page;
+        if (mapping->offset == first && mapping->end - mapping->start == end - first) {
+            *ret_bias = mapping->start - (segment->p_vaddr / page * page);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds out where in the process the file lies, by the program's mappings that hold
+ * addresses of the profile. Each must fit, and all must agree. */
+static bool binary_place(struct binary *binary, const struct profile *profile,
+                         const struct frame *frames, size_t count)
+{
+    GElf_Addr ignored;
+    GElf_Ehdr header;
+    Elf *elf = dwfl_module_getelf(binary->module, &ignored);
+    const struct mapping *placed = NULL;
+    if (elf == NULL || gelf_getehdr(elf, &header) == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct mapping *mapping = profile_mapping(profile, frames[i].address);
+        uint64_t bias;
+        if (mapping == NULL || mapping == placed ||
+            !profile_in_program(profile, frames[i].address)) {
+            continue;
+        }
+        if (!mapping_fits(elf, mapping, &bias) ||
+            (placed != NULL && bias != binary->bias) ||
+            (header.e_type == ET_EXEC && bias != 0)) {
+            return false;
+        }
+        placed = mapping;
+        binary->bias = bias;
+    }
+    return placed != NULL;
+}
+
+static int code_compare(const void *left, const void *right)
+{
+    Dwarf_Addr a = ((const struct code *)left)->start;
+    Dwarf_Addr b = ((const struct code *)right)->start;
+    return a == b ? 0 : a < b ? -1 : 1;
+}
+
+static int code_add(struct binary *binary, struct code code)
+{
+    if (binary->code_count == binary->code_capacity) {
+        size_t capacity = binary->code_capacity == 0 ? 64 : 2 * binary->code_capacity;
+        struct code *codes =
+            reallocarray(binary->codes, capacity, sizeof(*binary->codes));
+        if (codes == NULL) {
+            return -ENOMEM;
+        }
+        binary->codes = codes;
+        binary->code_capacity = capacity;
+    }
+    binary->codes[binary->code_count++] = code;
+    return 0;
+}
+
+/* Finds out which unit of the debug information holds which addresses. libdw's own
+ * look-up relies on a section, .debug_aranges, that clang does not write. */
+static int codes_collect(struct binary *binary)
+{
+    Dwarf_Die *unit = NULL;
+    Dwarf_Addr bias;
+    while ((unit = dwfl_module_nextcu(binary->module, unit, &bias)) != NULL) {
+        Dwarf_Addr base;
+        struct code code = {.unit = unit, .bias = bias};
+        ptrdiff_t next = 0;
+        while ((next = dwarf_ranges(unit, next, &base, &code.start, &code.end)) > 0) {
+            code.start += bias;
+            code.end += bias;
+            if (code_add(binary, code) < 0) {
+                return -ENOMEM;
+            }
+        }
+    }
+    if (binary->code_count > 0) {
+        qsort(binary->codes, binary->code_count, sizeof(*binary->codes), code_compare);
+    }
+    return 0;
+}
+
+/* The row of the line table for the address; NULL if there is none. */
+static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
+{
+    size_t low = 0;
+    size_t high = binary->code_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (binary->codes[middle].start <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == 0 || address >= binary->codes[low - 1].end) {
+        return NULL;
+    }
+    const struct code *code = &binary->codes[low - 1];
+    return dwarf_getsrc_die(code->unit, address - code->bias);
+}
+
+/* Completes one frame; -ENOMEM when memory is short. */
+static int frame_name(const struct binary *binary, struct arena *arena,
+                      struct frame *frame)
+{
+    Dwarf_Addr address = frame->address - binary->bias;
+    if (frame->function == NULL) {
+        const char *name = dwfl_module_addrname(binary->module, address);
+        if (name != NULL) {
+            frame->function = arena_text(arena, name, strlen(name));
+            if (frame->function == NULL) {
+                return -ENOMEM;
+            }
+        }
+    }
+    int line = 0;
+    Dwarf_Line *row = line_find(binary, address);
+    const char *file = row == NULL ? NULL : dwarf_linesrc(row, NULL, NULL);
+    if (frame->function != NULL && frame->file == NULL && file != NULL &&
+        dwarf_lineno(row, &line) == 0 && line > 0) {
+        frame->file = arena_text(arena, file, strlen(file));
+        frame->line = (unsigned)line;
+        return frame->file == NULL ? -ENOMEM : 0;
+    }
+    return 0;
+}
+
+int binary_name(const char *path, struct profile *profile, struct frame *frames,
+                size_t count, struct failure *failure)
+{
+    struct binary binary = {0};
+    int result = binary_open(&binary, path, failure);
+    if (result == 0 && !binary_place(&binary, profile, frames, count)) {
+        result = failure_set(failure, EINVAL,
+                             "%.80s does not fit the addresses of the profile", path);
+    }
+    if (result == 0) {
+        result = codes_collect(&binary);
+    }
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (profile_in_program(profile, frames[i].address)) {
+            result = frame_name(&binary, &profile->arena, &frames[i]);
+        }
+    }
+    if (result == -ENOMEM) {
+        failure_set(failure, ENOMEM, "out of memory");
+    }
+    free(binary.codes);
+    if (binary.dwfl != NULL) {
+        dwfl_end(binary.dwfl);
+    }
+    return result;
+}

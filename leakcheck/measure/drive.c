@@ -1,0 +1,104 @@
+/*
+ * Calls scenarios.
+ */
+#include "leakcheck/measure/drive.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+#define HOLD_MS 160
+#define HOLD_PAUSE_MS 6
+
+/* Every call has an id that no other has: caches must not find it again. */
+static unsigned next_serial(void)
+{
+    static atomic_uint serial;
+    return atomic_fetch_add(&serial, 1);
+}
+
+int drive_scenario(struct server *server, const struct scenario_info *info,
+                   int64_t bytes, struct resources *ret_declared,
+                   struct failure *failure)
+{
+    char path[160];
+    int length = snprintf(path, sizeof(path), "/leak/%s?id=leakcheck-%u", info->name,
+                          next_serial());
+    if (bytes != UNKNOWN) {
+        snprintf(path + length, sizeof(path) - (size_t)length, "&bytes=%lld",
+                 (long long)bytes);
+    }
+    int result = http_get_ok(&server->http, path, &server->reply, failure);
+    if (result < 0) {
+        return result;
+    }
+    const struct buffer *body = &server->reply.body;
+    return leak_parse(ret_declared, body->data, body->length, failure);
+}
+
+/* A call that is under way in a thread of its own. */
+struct held_call {
+    struct http *http;
+    struct http_reply reply;
+    struct failure failure;
+    char path[160];
+    int result;
+    atomic_bool done;
+};
+
+static void *held_call_main(void *argument)
+{
+    struct held_call *call = argument;
+    call->result = http_get_ok(call->http, call->path, &call->reply, &call->failure);
+    atomic_store(&call->done, true);
+    return NULL;
+}
+
+static void peak_raise(struct resources *peak, const struct resources *before,
+                       const struct resources *now)
+{
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        int64_t above = now->amount[i] - before->amount[i];
+        if (above > peak->amount[i]) {
+            peak->amount[i] = above;
+        }
+    }
+}
+
+int drive_held(struct server *server, struct http *own,
+               const struct scenario_info *info, struct resources *ret_peak,
+               struct failure *failure)
+{
+    struct status before;
+    int result = server_status(server, &before, failure);
+    if (result < 0) {
+        return result;
+    }
+    struct held_call call = {.http = own};
+    snprintf(call.path, sizeof(call.path), "/leak/%s?id=leakcheck-%u&hold=%d",
+             info->name, next_serial(), HOLD_MS);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, held_call_main, &call) != 0) {
+        return failure_set(failure, EAGAIN, "cannot start a thread");
+    }
+    struct resources peak = {{0}};
+    while (result == 0 && !atomic_load(&call.done)) {
+        struct status now;
+        result = server_status(server, &now, failure);
+        if (result == 0) {
+            peak_raise(&peak, &before.now, &now.now);
+        }
+        clock_sleep_ms(HOLD_PAUSE_MS);
+    }
+    pthread_join(thread, NULL);
+    http_reply_release(&call.reply);
+    if (result == 0 && call.result < 0) {
+        *failure = call.failure;
+        result = call.result;
+    }
+    *ret_peak = peak;
+    return result;
+}

@@ -1,0 +1,300 @@
+/*
+ * Every file of /proc/PID can be gone, or belong to a later process, when it is opened.
+ * So what was read counts only if the process is still the same one afterwards.
+ */
+#include "leakcheck/measure/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define SOCKETS_MAX 64
+#define LOOKS 20 /* for the owner of a connection that comes or goes */
+#define LOOK_PAUSE_MS 10
+#define TCP_ESTABLISHED 0x01
+#define TCP_LISTEN 0x0a
+
+static FILE *file_open(int pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    return fopen(path, "re");
+}
+
+/* State and start time, from /proc/PID/stat. The name before them may hold anything, so
+ * they are looked for after its last parenthesis. Returns 0 or -ESRCH. */
+static int stat_read(int pid, char *ret_state, uint64_t *ret_started)
+{
+    char line[1024];
+    FILE *file = file_open(pid, "stat");
+    if (file == NULL) {
+        return -ESRCH;
+    }
+    size_t length = fread(line, 1, sizeof(line) - 1, file);
+    fclose(file);
+    line[length] = '\0';
+    const char *after = strrchr(line, ')');
+    /* State is the third field, the start time the 22nd. */
+    bool found = after != NULL &&
+                 sscanf(after + 1,
+                        " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                        "%*s %*s %*s %*s %" SCNu64,
+                        ret_state, ret_started) == 2;
+    return found ? 0 : -ESRCH;
+}
+
+static bool is_alive(const struct process *process)
+{
+    char state;
+    uint64_t started;
+    return stat_read(process->pid, &state, &started) == 0 && state != 'Z' &&
+           state != 'X' && started == process->started;
+}
+
+int process_open(struct process *process, int pid, struct failure *failure)
+{
+    char state;
+    struct process found = {.pid = pid};
+    if (stat_read(pid, &state, &found.started) < 0 || !is_alive(&found)) {
+        return failure_set(failure, ESRCH, "--pid %d: there is no such process", pid);
+    }
+    *process = found;
+    return 0;
+}
+
+/* How many names are in a directory of /proc/PID; UNKNOWN if it can't be read. */
+static int64_t entries_count(int pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return UNKNOWN;
+    }
+    int64_t count = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(directory);
+    return count;
+}
+
+/* How many lines of /proc/PID/timers begin a timer: "ID: 7". */
+static int64_t timers_count(int pid)
+{
+    char line[256];
+    FILE *file = file_open(pid, "timers");
+    if (file == NULL) {
+        return UNKNOWN;
+    }
+    int64_t count = 0;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        count += strncmp(line, "ID:", 3) == 0;
+    }
+    fclose(file);
+    return count;
+}
+
+/* Bytes of the line "Rss:  123 kB" of /proc/PID/smaps_rollup, which adds up the pages;
+ * else "VmRSS" of /proc/PID/status, a counter that may lag a little behind. */
+static int64_t resident_bytes(int pid)
+{
+    static const char *const sources[][2] = {{"smaps_rollup", "Rss: %" SCNd64},
+                                             {"status", "VmRSS: %" SCNd64}};
+    for (size_t i = 0; i < 2; i++) {
+        char line[256];
+        int64_t kilobytes = UNKNOWN;
+        FILE *file = file_open(pid, sources[i][0]);
+        while (file != NULL && kilobytes == UNKNOWN &&
+               fgets(line, sizeof(line), file) != NULL) {
+            if (sscanf(line, sources[i][1], &kilobytes) != 1) {
+                kilobytes = UNKNOWN;
+            }
+        }
+        if (file != NULL) {
+            fclose(file);
+        }
+        if (kilobytes != UNKNOWN) {
+            return kilobytes * 1024;
+        }
+    }
+    return UNKNOWN;
+}
+
+int process_read(const struct process *process, struct resources *resources,
+                 struct failure *failure)
+{
+    int64_t threads = entries_count(process->pid, "task");
+    int64_t fds = entries_count(process->pid, "fd");
+    int64_t timers = timers_count(process->pid);
+    int64_t resident = resident_bytes(process->pid);
+    /* Checked last: then what was read until now belongs to this process. */
+    if (!is_alive(process)) {
+        return failure_set(failure, ESRCH,
+                           "process %d ended while it was judged; no verdict",
+                           process->pid);
+    }
+    resources->amount[RESOURCE_THREADS] = threads;
+    resources->amount[RESOURCE_FDS] = fds;
+    resources->amount[RESOURCE_TIMERS] = timers;
+    resources->amount[RESOURCE_RSS] = resident;
+    return 0;
+}
+
+/* The sockets that could be the server's, by their inodes. */
+struct sockets {
+    unsigned long connected[SOCKETS_MAX];
+    size_t connected_count;
+    unsigned long listening[SOCKETS_MAX];
+    size_t listening_count;
+};
+
+/* Reads one line of /proc/PID/net/tcp or tcp6:
+ * "0: 0100007F:1F90 00000000:0000 0A ... inode". */
+static void socket_read(const char *line, unsigned port, unsigned client_port,
+                        struct sockets *sockets)
+{
+    unsigned local;
+    unsigned remote;
+    unsigned state;
+    unsigned long inode;
+    if (sscanf(line,
+               " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%x %x %*s %*s %*s %*s %*s %lu",
+               &local, &remote, &state, &inode) != 4 ||
+        local != port) {
+        return;
+    }
+    if (state == TCP_ESTABLISHED && remote == client_port &&
+        sockets->connected_count < SOCKETS_MAX) {
+        sockets->connected[sockets->connected_count++] = inode;
+    } else if (state == TCP_LISTEN && sockets->listening_count < SOCKETS_MAX) {
+        sockets->listening[sockets->listening_count++] = inode;
+    }
+}
+
+static void sockets_read(int pid, unsigned port, unsigned client_port,
+                         struct sockets *sockets)
+{
+    static const char *const tables[] = {"net/tcp", "net/tcp6"};
+    for (size_t i = 0; i < 2; i++) {
+        char line[512];
+        FILE *file = file_open(pid, tables[i]);
+        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+            socket_read(line, port, client_port, sockets);
+        }
+        if (file != NULL) {
+            fclose(file);
+        }
+    }
+}
+
+static bool is_among(unsigned long inode, const unsigned long *inodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (inodes[i] == inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether one of the process's descriptors is one of the sockets. Returns 0 or -errno.
+ */
+static int holds_any(int pid, const unsigned long *inodes, size_t count,
+                     bool *ret_holds)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return -errno;
+    }
+    const struct dirent *entry;
+    *ret_holds = false;
+    while ((entry = readdir(directory)) != NULL && !*ret_holds) {
+        char target[64];
+        unsigned long inode;
+        ssize_t length =
+            readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+        target[length > 0 ? length : 0] = '\0';
+        *ret_holds = sscanf(target, "socket:[%lu]", &inode) == 1 &&
+                     is_among(inode, inodes, count);
+    }
+    closedir(directory);
+    return 0;
+}
+
+/* Another process that holds one of the sockets, as far as this user may look; 0 if
+ * there is none. */
+static int other_holder(int pid, const unsigned long *inodes, size_t count)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    int other = 0;
+    while (directory != NULL && other == 0 && (entry = readdir(directory)) != NULL) {
+        int found = atoi(entry->d_name);
+        bool holds = false;
+        if (found > 0 && found != pid && holds_any(found, inodes, count, &holds) == 0 &&
+            holds) {
+            other = found;
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return other;
+}
+
+/* Looks once. Sets *ret_again if the connection exists but the process does not hold
+ * it: the process may be about to accept it, or has just closed it. */
+static int serves_now(const struct process *process, unsigned port,
+                      unsigned client_port, bool *ret_serves, bool *ret_again,
+                      struct failure *failure)
+{
+    int pid = process->pid;
+    struct sockets sockets = {0};
+    sockets_read(pid, port, client_port, &sockets);
+    bool open = sockets.connected_count > 0;
+    int result =
+        holds_any(pid, open ? sockets.connected : sockets.listening,
+                  open ? sockets.connected_count : sockets.listening_count, ret_serves);
+    *ret_again = open && result == 0 && !*ret_serves;
+    if (result < 0) {
+        return failure_set(failure, -result,
+                           "--pid %d: cannot look into the process (%s); run leakcheck "
+                           "as its user",
+                           pid, strerror(-result));
+    }
+    int other = open || !*ret_serves
+                    ? 0
+                    : other_holder(pid, sockets.listening, sockets.listening_count);
+    if (other != 0) {
+        return failure_set(failure, EINVAL,
+                           "--pid %d: process %d listens on its port, too, and with a "
+                           "connection for each request any of them may answer; run "
+                           "the server as one process",
+                           pid, other);
+    }
+    return 0;
+}
+
+int process_serves(const struct process *process, unsigned port, unsigned client_port,
+                   bool *ret_serves, struct failure *failure)
+{
+    bool again = true;
+    int result = 0;
+    for (int i = 0; i < LOOKS && again && result == 0; i++) {
+        if (i > 0) {
+            clock_sleep_ms(LOOK_PAUSE_MS);
+        }
+        result = serves_now(process, port, client_port, ret_serves, &again, failure);
+    }
+    return result;
+}

@@ -1,0 +1,247 @@
+/*
+ * Reads the JSON replies of the lab's servers, and trusts none of it.
+ */
+#include "leakcheck/measure/replies.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NUMBER_MAX 9e15 /* beyond it a double is no longer exact */
+#define SCENARIOS_MAX 1000
+
+const char *resource_name(enum resource resource)
+{
+    static const char *const names[RESOURCE_COUNT] = {
+        "heap", "threads", "descriptors", "timers", "resident set", "allocated"};
+    return names[resource];
+}
+
+/* NULL if the text is no JSON, or over REPLY_JSON_MAX: a tree takes many times the
+ * memory of its text. cJSON keeps the place of an error in a static variable, so only
+ * one thread parses at a time. */
+static cJSON *json_parse(const char *text, size_t length)
+{
+    if (length > REPLY_JSON_MAX) {
+        return NULL;
+    }
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    cJSON *root = length == 0 ? NULL : cJSON_ParseWithLength(text, length);
+    pthread_mutex_unlock(&lock);
+    return root;
+}
+
+/* Says why the reply to `path` is of no use: its size, or `reason`. */
+static int reply_refuse(size_t length, const char *path, const char *reason,
+                        struct failure *failure)
+{
+    if (length > REPLY_JSON_MAX) {
+        return failure_set(failure, EPROTO, "the reply to %s is larger than %d MiB",
+                           path, REPLY_JSON_MAX / 1024 / 1024);
+    }
+    return failure_set(failure, EPROTO, "the reply to %s %s", path, reason);
+}
+
+/* A whole number of at least 0; `fallback` if there is none. */
+static int64_t number_get(const cJSON *object, const char *name, int64_t fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) ||
+        item->valuedouble > NUMBER_MAX) {
+        return fallback;
+    }
+    return (int64_t)item->valuedouble;
+}
+
+static const char *text_get(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static const char *text_keep(struct arena *arena, const char *text)
+{
+    const char *kept = arena_text(arena, text, strlen(text));
+    return kept == NULL ? "" : kept;
+}
+
+/* Heap, threads, descriptors and timers under the names that the servers use. */
+static struct resources resources_get(const cJSON *object, int64_t fallback)
+{
+    struct resources resources;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        resources.amount[i] = fallback;
+    }
+    resources.amount[RESOURCE_HEAP] = number_get(object, "heap_bytes", fallback);
+    resources.amount[RESOURCE_RSS] = number_get(object, "stack_bytes", fallback);
+    resources.amount[RESOURCE_THREADS] = number_get(object, "threads", fallback);
+    resources.amount[RESOURCE_FDS] = number_get(object, "fds", fallback);
+    resources.amount[RESOURCE_TIMERS] = number_get(object, "timers", fallback);
+    return resources;
+}
+
+int status_parse(struct status *ret_status, const char *text, size_t length,
+                 const char *growing, struct failure *failure)
+{
+    cJSON *root = json_parse(text, length);
+    const cJSON *memory = cJSON_GetObjectItemCaseSensitive(root, "memory");
+    if (!cJSON_IsObject(memory) || number_get(root, "threads", UNKNOWN) == UNKNOWN) {
+        cJSON_Delete(root);
+        return reply_refuse(length, "/status", "is not what a server of the lab says",
+                            failure);
+    }
+    struct status status = {.now = resources_get(root, UNKNOWN)};
+    snprintf(status.server, sizeof(status.server), "%s", text_get(root, "server"));
+    status.pid = number_get(root, "pid", UNKNOWN);
+    status.now.amount[RESOURCE_HEAP] = number_get(memory, "alloc_bytes", UNKNOWN);
+    status.now.amount[RESOURCE_TOTAL] =
+        number_get(memory, "total_alloc_bytes", UNKNOWN);
+    status.now.amount[RESOURCE_RSS] = number_get(memory, "rss_bytes", UNKNOWN);
+    status.limits =
+        resources_get(cJSON_GetObjectItemCaseSensitive(root, "limits"), UNKNOWN);
+    if (growing != NULL) {
+        const cJSON *scenarios = cJSON_GetObjectItemCaseSensitive(root, "scenarios");
+        const cJSON *scenario = cJSON_GetObjectItemCaseSensitive(scenarios, growing);
+        status.growing_held = number_get(scenario, "held", 0);
+    }
+    *ret_status = status;
+    cJSON_Delete(root);
+    return 0;
+}
+
+/* Names become part of paths that are asked for: nothing but letters, digits, '-'. */
+static bool name_is_plain(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return length > 0 && length < 64 && name[length] == '\0';
+}
+
+/* Files are opened: nothing absolute, nothing upwards, nothing hidden. */
+static bool path_is_plain(const char *path)
+{
+    if (path[0] == '/' || path[0] == '.' || strlen(path) > 200) {
+        return false;
+    }
+    for (const char *c = path; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                      (*c >= '0' && *c <= '9') || strchr("_-./", *c) != NULL;
+        if (!letter || (*c == '/' && (c[1] == '.' || c[1] == '/' || c[1] == '\0'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void bytes_parameter_get(const cJSON *item, struct scenario_info *info)
+{
+    const cJSON *parameter;
+    info->bytes_default = UNKNOWN;
+    info->bytes_min = 1;
+    cJSON_ArrayForEach(parameter, cJSON_GetObjectItemCaseSensitive(item, "parameters"))
+    {
+        if (strcmp(text_get(parameter, "name"), "bytes") == 0) {
+            info->bytes_default = number_get(parameter, "default", UNKNOWN);
+            info->bytes_min = number_get(parameter, "min", 1);
+        }
+    }
+}
+
+static bool kind_get(const cJSON *item, enum kind *ret_kind)
+{
+    static const char *const names[] = {"permanent", "temporary", "churn"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text_get(item, "kind"), names[i]) == 0) {
+            *ret_kind = (enum kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool scenario_read(const cJSON *item, struct scenario_info *info,
+                          struct arena *arena)
+{
+    if (!name_is_plain(text_get(item, "name")) || !kind_get(item, &info->kind)) {
+        return false;
+    }
+    info->name = text_keep(arena, text_get(item, "name"));
+    info->family = text_keep(arena, text_get(item, "family"));
+    info->title = text_keep(arena, text_get(item, "title"));
+    info->story = text_keep(arena, text_get(item, "story"));
+    info->cause = text_keep(arena, text_get(item, "cause"));
+    info->fix = text_keep(arena, text_get(item, "fix"));
+    info->suspect = text_keep(arena, text_get(item, "suspect"));
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(item, "files");
+    for (int i = 0; i < 2; i++) {
+        const cJSON *file = cJSON_GetArrayItem(files, i);
+        bool plain = cJSON_IsString(file) && path_is_plain(file->valuestring);
+        info->files[i] = text_keep(arena, plain ? file->valuestring : "");
+    }
+    info->leaves = resources_get(cJSON_GetObjectItemCaseSensitive(item, "leaves"), 0);
+    info->holds = resources_get(cJSON_GetObjectItemCaseSensitive(item, "holds"), 0);
+    info->allocates_bytes = number_get(item, "allocates_bytes", 0);
+    info->growth_bytes_per_second = number_get(item, "growth_bytes_per_second", 0);
+    bytes_parameter_get(item, info);
+    return true;
+}
+
+int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
+                    struct arena *arena, const char *text, size_t length,
+                    struct failure *failure)
+{
+    cJSON *root = json_parse(text, length);
+    int count = cJSON_IsArray(root) ? cJSON_GetArraySize(root) : 0;
+    struct scenario_info *list = NULL;
+    if (count > 0 && count <= SCENARIOS_MAX) {
+        list = arena_alloc(arena, sizeof(*list) * (size_t)count);
+    }
+    const cJSON *item;
+    const cJSON *items = list == NULL ? NULL : root;
+    size_t read = 0;
+    cJSON_ArrayForEach(item, items)
+    {
+        if (!scenario_read(item, &list[read], arena)) {
+            break;
+        }
+        read++;
+    }
+    cJSON_Delete(root);
+    if (list == NULL || read != (size_t)count) {
+        return reply_refuse(length, "/scenarios", "is no list of scenarios", failure);
+    }
+    *ret_scenarios = list;
+    *ret_count = read;
+    return 0;
+}
+
+int leak_parse(struct resources *ret_declared, const char *text, size_t length,
+               struct failure *failure)
+{
+    cJSON *root = json_parse(text, length);
+    const cJSON *declared = cJSON_GetObjectItemCaseSensitive(root, "declared");
+    int result = 0;
+    if (cJSON_IsObject(declared)) {
+        *ret_declared = resources_get(declared, 0);
+    } else {
+        result =
+            reply_refuse(length, "/leak", "does not say what it left behind", failure);
+    }
+    cJSON_Delete(root);
+    return result;
+}
+
+/* Error texts are shown through failure_set, which makes them printable. */
+void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length)
+{
+    *ret_error = (struct reply_error){0};
+    cJSON *root = json_parse(text, length);
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "error");
+    snprintf(ret_error->code, sizeof(ret_error->code), "%s", text_get(error, "code"));
+    snprintf(ret_error->message, sizeof(ret_error->message), "%s",
+             text_get(error, "message"));
+    snprintf(ret_error->hint, sizeof(ret_error->hint), "%s", text_get(error, "hint"));
+    cJSON_Delete(root);
+}

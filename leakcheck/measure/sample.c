@@ -1,0 +1,116 @@
+/*
+ * One sample of every resource: /proc where the process is known, /status where there
+ * is one, and the totals of the profiles. Heap bytes come from the profile, which
+ * counts what was asked for, and not from the allocator, which rounds up.
+ */
+#include "leakcheck/measure/sample.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static struct sample sample_start(void)
+{
+    struct sample sample = {.at_ms = clock_now_ms()};
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        sample.now.amount[i] = UNKNOWN;
+        sample.peak.amount[i] = UNKNOWN;
+    }
+    return sample;
+}
+
+/* Takes what /status says. A server of the lab must answer in full. If the /status of
+ * another server fails, it is not asked again, and what it counted is not measured. */
+static int status_take(struct server *server, struct sample *sample,
+                       struct failure *failure)
+{
+    struct status status;
+    struct failure why = {""};
+    int result = server_status(server, &status, &why);
+    if (result == 0 && status.pid != server->pid_said) {
+        return server_restarted(server, failure);
+    }
+    if (result < 0 && server->needs_status) {
+        *failure = why;
+        return result;
+    }
+    if (result < 0) {
+        server->has_status = false;
+        snprintf(server->status_reason, sizeof(server->status_reason), "%.199s",
+                 why.text);
+        return 0;
+    }
+    sample->now = status.now;
+    sample->heap_grows_alone = status.growing_held > 0;
+    return 0;
+}
+
+/* How many threads the thread profile counts; goroutines, in a Go program. Where it
+ * fails, threads are not measured any more: another count in its place could hide that
+ * they grew. */
+static void threads_take(struct server *server, struct sample *sample)
+{
+    struct profile profile;
+    sample->now.amount[RESOURCE_THREADS] = UNKNOWN;
+    if (server_threads_try(server, &profile)) {
+        sample->now.amount[RESOURCE_THREADS] = profile.totals.inuse_objects;
+        profile_release(&profile);
+    }
+}
+
+/* What doesn't come from the heap profile. */
+static int counts_take(struct server *server, struct sample *sample,
+                       struct failure *failure)
+{
+    int result = 0;
+    if (server->has_status) {
+        result = status_take(server, sample, failure);
+    }
+    if (result == 0 && server->has_process) {
+        result = process_read(&server->process, &sample->now, failure);
+    }
+    if (result == 0 && server->threads_by_profile) {
+        threads_take(server, sample);
+    }
+    return result;
+}
+
+int sample_take(struct server *server, struct sample *ret_sample, bool named,
+                struct profile *ret_profile, struct failure *failure)
+{
+    struct sample sample = sample_start();
+    struct profile profile = {0};
+    int result = counts_take(server, &sample, failure);
+    if (result == 0) {
+        result = server_heap(server, named, &profile, failure);
+    }
+    if (result < 0) {
+        return result;
+    }
+    sample.now.amount[RESOURCE_HEAP] = profile.totals.inuse_bytes;
+    sample.now.amount[RESOURCE_TOTAL] = profile.totals.alloc_bytes;
+    if (ret_profile != NULL) {
+        *ret_profile = profile;
+    } else {
+        profile_release(&profile);
+    }
+    *ret_sample = sample;
+    return 0;
+}
+
+int sample_take_quick(struct server *server, struct sample *ret_sample,
+                      struct failure *failure)
+{
+    if (!server->has_status) {
+        return sample_take(server, ret_sample, false, NULL, failure);
+    }
+    struct sample sample = sample_start();
+    int result = counts_take(server, &sample, failure);
+    if (result == 0 && !server->has_status) { /* it has none any more */
+        return sample_take(server, ret_sample, false, NULL, failure);
+    }
+    if (result == 0) {
+        *ret_sample = sample;
+    }
+    return result;
+}

@@ -1,0 +1,267 @@
+/*
+ * What a server serves, and how to ask for it.
+ */
+#include "leakcheck/measure/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define BUSY_RETRIES 100
+#define BUSY_PAUSE_MS 20
+
+/* Fetches a path; a server that takes another profile just now (409) is asked again. */
+static int fetch(struct server *server, const char *path, struct failure *failure)
+{
+    int result = 0;
+    for (int i = 0; i < BUSY_RETRIES; i++) {
+        result = http_get_ok(&server->http, path, &server->reply, failure);
+        if (result == 0 || server->reply.status != 409) {
+            return result;
+        }
+        clock_sleep_ms(BUSY_PAUSE_MS);
+    }
+    return result;
+}
+
+/* Everything that the lab's servers leak must be counted each time, or "the fix holds"
+ * would be said of what nobody looked at. */
+static int status_check_whole(const struct server *server, const struct status *status,
+                              struct failure *failure)
+{
+    static const enum resource needed[] = {RESOURCE_HEAP, RESOURCE_THREADS,
+                                           RESOURCE_FDS, RESOURCE_TIMERS, RESOURCE_RSS};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (status->now.amount[needed[i]] == UNKNOWN) {
+            return failure_set(failure, EPROTO, "/status of %s does not count: %s",
+                               server->http.base, resource_name(needed[i]));
+        }
+    }
+    return 0;
+}
+
+int server_status(struct server *server, struct status *ret_status,
+                  struct failure *failure)
+{
+    int result = fetch(server, "/status", failure);
+    if (result < 0) {
+        return result;
+    }
+    const struct buffer *body = &server->reply.body;
+    result =
+        status_parse(ret_status, body->data, body->length, server->growing, failure);
+    return result == 0 && server->needs_status
+               ? status_check_whole(server, ret_status, failure)
+               : result;
+}
+
+/* Puts the path before what a parser complained of. */
+static int parse_complain(const struct server *server, const char *path, int error,
+                          struct failure *failure)
+{
+    struct failure reason = *failure;
+    return failure_set(failure, -error, "%s%s: %.300s", server->http.base, path,
+                       reason.text);
+}
+
+static int heap_fetch(struct server *server, const char *path,
+                      struct profile *ret_profile, struct failure *failure)
+{
+    int result = fetch(server, path, failure);
+    if (result < 0) {
+        return result;
+    }
+    const struct buffer *body = &server->reply.body;
+    result = profile_parse_heap(ret_profile, body->data, body->length, failure);
+    return result < 0 ? parse_complain(server, path, result, failure) : 0;
+}
+
+int server_heap(struct server *server, bool named, struct profile *ret_profile,
+                struct failure *failure)
+{
+    const char *path = named ? server->stacks_path : server->heap_path;
+    return heap_fetch(server, path, ret_profile, failure);
+}
+
+int server_threads(struct server *server, struct profile *ret_profile,
+                   struct failure *failure)
+{
+    int result = fetch(server, server->threads_path, failure);
+    if (result < 0) {
+        return result;
+    }
+    const struct buffer *body = &server->reply.body;
+    result = profile_parse_threads(ret_profile, body->data, body->length, failure);
+    return result < 0 ? parse_complain(server, server->threads_path, result, failure)
+                      : 0;
+}
+
+bool server_threads_try(struct server *server, struct profile *ret_profile)
+{
+    struct failure why = {""};
+    if (server->threads_path == NULL) {
+        return false;
+    }
+    if (server_threads(server, ret_profile, &why) < 0) {
+        server->threads_path = NULL;
+        snprintf(server->threads_reason, sizeof(server->threads_reason), "%.199s",
+                 why.text);
+        return false;
+    }
+    return true;
+}
+
+int server_restarted(const struct server *server, struct failure *failure)
+{
+    return failure_set(failure, EPROTO,
+                       "%s was restarted while it was judged; no verdict",
+                       server->http.base);
+}
+
+/* Tries one path for a heap profile. Returns 0, or -errno with a reason. */
+static int heap_try(struct server *server, const char *path, bool *ret_go,
+                    struct failure *failure)
+{
+    struct profile profile;
+    int result = heap_fetch(server, path, &profile, failure);
+    if (result == 0) {
+        *ret_go = profile.format == PROFILE_GO_HEAP;
+        profile_release(&profile);
+    }
+    return result;
+}
+
+/* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
+static int probe_heap(struct server *server, struct failure *failure)
+{
+    struct failure why[2] = {{""}, {""}};
+    bool is_go = false;
+    int named = heap_try(server, "/debug/pprof/heap?debug=1", &is_go, &why[0]);
+    if (named == 0) {
+        server->is_go = is_go;
+        /* Go counts what is unreachable too, unless it collects first. */
+        server->stacks_path =
+            is_go ? "/debug/pprof/heap?gc=1&debug=1" : "/debug/pprof/heap?debug=1";
+        server->heap_path = server->stacks_path;
+        if (is_go) {
+            return 0;
+        }
+    }
+    int bare = heap_try(server, "/pprof/heap", &is_go, &why[1]);
+    if (bare == 0) {
+        server->heap_path = "/pprof/heap";
+        if (server->stacks_path == NULL) {
+            server->stacks_path = server->heap_path;
+        }
+    }
+    if (named == 0 || bare == 0) {
+        return 0;
+    }
+    if (named == -ENOENT && bare == -ENOENT) {
+        return failure_set(failure, ENOENT,
+                           "%s serves no heap profile: neither /debug/pprof/heap nor "
+                           "/pprof/heap is there",
+                           server->http.base);
+    }
+    *failure = named == -ENOENT ? why[1] : why[0];
+    return named == -ENOENT ? bare : named;
+}
+
+/* Looks for a /status like the lab's. Another server may have anything there. */
+static void probe_status(struct server *server)
+{
+    struct status status;
+    struct failure why = {""};
+    server->pid_said = UNKNOWN;
+    server->has_status = server_status(server, &status, &why) == 0;
+    if (server->has_status) {
+        memcpy(server->name, status.server, sizeof(server->name));
+        server->pid_said = status.pid;
+    } else {
+        snprintf(server->status_reason, sizeof(server->status_reason), "%.199s",
+                 why.text);
+    }
+}
+
+static void probe_threads(struct server *server)
+{
+    struct profile profile;
+    server->threads_path = "/debug/pprof/goroutine?debug=1";
+    if (server_threads_try(server, &profile)) {
+        profile_release(&profile);
+    }
+}
+
+int server_open(struct server *server, const char *url, int64_t deadline_ms,
+                struct failure *failure)
+{
+    *server = (struct server){0};
+    int result = http_open(&server->http, url, failure);
+    if (result < 0) {
+        return result;
+    }
+    http_deadline(&server->http, deadline_ms);
+    probe_status(server);
+    result = probe_heap(server, failure);
+    if (result < 0) {
+        server_close(server);
+        return result;
+    }
+    probe_threads(server);
+    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
+    server->threads_by_profile = server->is_go || !server->has_status;
+    return 0;
+}
+
+int server_watch_process(struct server *server, int pid, struct failure *failure)
+{
+    bool serves = false;
+    int result = process_open(&server->process, pid, failure);
+    if (result == 0 && server->pid_said != UNKNOWN && server->pid_said != pid) {
+        return failure_set(failure, EINVAL,
+                           "--pid %d: %s says that its process is %lld", pid,
+                           server->http.base, (long long)server->pid_said);
+    }
+    if (result == 0) {
+        result = process_serves(&server->process, http_port(&server->http),
+                                http_local_port(&server->http), &serves, failure);
+    }
+    if (result == 0 && !serves) {
+        result = failure_set(failure, EINVAL,
+                             "--pid %d: that process does not serve %s (name the one "
+                             "that does, not its parent)",
+                             pid, server->http.base);
+    }
+    server->has_process = result == 0;
+    server->threads_by_profile =
+        server->threads_by_profile && (server->is_go || !server->has_process);
+    if (result == 0 && server->binary == NULL) {
+        snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
+        server->binary = server->executable;
+    }
+    return result;
+}
+
+void server_close(struct server *server)
+{
+    http_close(&server->http);
+    http_reply_release(&server->reply);
+}
+
+int server_scenarios(struct server *server, struct arena *arena,
+                     struct scenario_info **ret_scenarios, size_t *ret_count,
+                     struct failure *failure)
+{
+    const char *path = "/scenarios?answers=1";
+    int result = fetch(server, path, failure);
+    if (result < 0) {
+        return result;
+    }
+    const struct buffer *body = &server->reply.body;
+    result = scenarios_parse(ret_scenarios, ret_count, arena, body->data, body->length,
+                             failure);
+    return result < 0 ? parse_complain(server, path, result, failure) : 0;
+}

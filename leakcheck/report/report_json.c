@@ -1,0 +1,206 @@
+/*
+ * The JSON report: every sample, what it means, and the verdict.
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "leakcheck/report/report.h"
+
+static const char *const resource_keys[RESOURCE_COUNT] = {
+    "heap_bytes", "threads", "fds", "timers", "rss_bytes", "total_alloc_bytes"};
+
+static void resources_add(cJSON *object, const char *name,
+                          const struct resources *resources)
+{
+    cJSON *item = cJSON_AddObjectToObject(object, name);
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        if (resources->amount[i] != UNKNOWN) {
+            cJSON_AddNumberToObject(item, resource_keys[i],
+                                    (double)resources->amount[i]);
+        }
+    }
+}
+
+static void samples_add(cJSON *object, const struct sample *samples, size_t count)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "samples");
+    for (size_t i = 0; i < count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddItemToArray(list, item);
+        cJSON_AddNumberToObject(item, "calls", (double)samples[i].calls);
+        cJSON_AddNumberToObject(item, "ms",
+                                (double)(samples[i].at_ms - samples[0].at_ms));
+        resources_add(item, "now", &samples[i].now);
+        if (samples[i].peak.amount[RESOURCE_FDS] != UNKNOWN) {
+            resources_add(item, "peak", &samples[i].peak);
+        }
+    }
+}
+
+static void blame_add(cJSON *object, const char *name, const struct blame *blame)
+{
+    if (blame->growth <= 0) {
+        cJSON_AddNullToObject(object, name);
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(object, name);
+    cJSON_AddStringToObject(item, "function", blame->function);
+    cJSON_AddStringToObject(item, "file", blame->file);
+    cJSON_AddNumberToObject(item, "line", blame->line);
+    cJSON_AddNumberToObject(item, "growth", (double)blame->growth);
+    cJSON_AddNumberToObject(
+        item, "share",
+        blame->total == 0 ? 0 : (double)blame->growth / (double)blame->total);
+}
+
+/* JSON knows no infinity. */
+static void ratio_add(cJSON *object, const char *name, double ratio)
+{
+    if (isfinite(ratio)) {
+        cJSON_AddNumberToObject(object, name, ratio);
+    } else {
+        cJSON_AddNullToObject(object, name);
+    }
+}
+
+static void trial_add(cJSON *object, const char *name, const struct side *side,
+                      size_t index)
+{
+    const struct trial *trial = &side->trials[index];
+    const struct finding *finding = &side->findings[index];
+    cJSON *item = cJSON_AddObjectToObject(object, name);
+    cJSON_AddBoolToObject(item, "good", finding->good);
+    cJSON_AddStringToObject(item, "reason", finding->reason);
+    cJSON_AddStringToObject(item, "picture", picture_word(finding->picture));
+    cJSON_AddStringToObject(item, "means", picture_sentence(finding->picture));
+    cJSON *slopes = cJSON_AddObjectToObject(item, "growth_per_call");
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        cJSON_AddNumberToObject(slopes, resource_keys[i], trial->fits[i].slope);
+    }
+    cJSON_AddNumberToObject(item, "blamed_heap_bytes_per_call", trial->heap_per_call);
+    cJSON_AddNumberToObject(item, "library_heap_bytes_per_call",
+                            trial->library_per_call);
+    if (trial->info->growth_bytes_per_second > 0) {
+        cJSON_AddNumberToObject(item, "bytes_per_second_and_thread", trial->rate);
+    }
+    blame_add(item, "heap", &trial->heap);
+    blame_add(item, "waits", &trial->wait);
+    samples_add(item, trial->samples, trial->sample_count);
+}
+
+static void scenario_add(cJSON *list, const struct judgement *judgement, size_t index)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    const struct trial *trial = &leaky->trials[index];
+    enum resource resource = verdict_resource(trial->info);
+    bool proved = leaky->findings[index].good && fixed->findings[index].good;
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, item);
+    cJSON_AddStringToObject(item, "name", trial->info->name);
+    cJSON_AddStringToObject(item, "family", trial->info->family);
+    cJSON_AddStringToObject(item, "verdict", proved ? "proved" : "failed");
+    cJSON_AddStringToObject(item, "resource", resource_name(resource));
+    cJSON_AddNumberToObject(item, "calls_per_round", trial->calls);
+    if (trial->bytes != UNKNOWN) {
+        cJSON_AddNumberToObject(item, "bytes", (double)trial->bytes);
+    }
+    cJSON_AddNumberToObject(item, "measured_per_call",
+                            verdict_measured(trial, resource));
+    cJSON_AddNumberToObject(item, "declared_per_call",
+                            verdict_declared(trial, resource));
+    ratio_add(item, "measured_over_declared", leaky->findings[index].ratio);
+    resources_add(item, "declared", &trial->declared);
+    if (trial->declared.amount[RESOURCE_HEAP] > 0) {
+        ratio_add(item, "heap_measured_over_declared",
+                  trial->heap_per_call / (double)trial->declared.amount[RESOURCE_HEAP]);
+    }
+    cJSON_AddStringToObject(item, "suspect", trial->info->suspect);
+    trial_add(item, "leaky", leaky, index);
+    trial_add(item, "fixed", fixed, index);
+}
+
+static int json_write(const char *path, cJSON *root, struct failure *failure)
+{
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (text == NULL) {
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    int result = report_write(path, text, strlen(text), failure);
+    free(text);
+    return result;
+}
+
+int report_json_judgement(const char *path, const struct judgement *judgement,
+                          struct failure *failure)
+{
+    struct judge_summary summary = judge_summarize(judgement);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "leaky_url", judgement->order.urls[0]);
+    cJSON_AddStringToObject(root, "fixed_url", judgement->order.urls[1]);
+    cJSON_AddNumberToObject(root, "rounds", judgement->order.rounds);
+    cJSON_AddNumberToObject(root, "elapsed_ms", (double)judgement->elapsed_ms);
+    cJSON_AddNumberToObject(root, "judged", (double)summary.judged);
+    cJSON_AddNumberToObject(root, "leaks_shown", (double)summary.shown);
+    cJSON_AddNumberToObject(root, "false_alarms", (double)summary.alarms);
+    cJSON *list = cJSON_AddArrayToObject(root, "scenarios");
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    for (size_t i = 0; i < leaky->count; i++) {
+        if (leaky->chosen[i]) {
+            scenario_add(list, judgement, i);
+        }
+    }
+    return json_write(path, root, failure);
+}
+
+/* What is not measured has no growth, and is not within its limit either: null. */
+static void resource_add(cJSON *list, const char *name, const struct gate *gate,
+                         enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    cJSON *item = cJSON_AddObjectToObject(list, name);
+    cJSON_AddBoolToObject(item, "measured", judged->measured);
+    if (judged->measured) {
+        cJSON_AddNumberToObject(item, "growth_per_call", judged->fit.slope);
+        cJSON_AddNumberToObject(item, "limit", judged->limit.most);
+        cJSON_AddBoolToObject(item, "over", judged->over);
+    } else {
+        cJSON_AddNullToObject(item, "growth_per_call");
+        cJSON_AddNumberToObject(item, "limit", judged->limit.most);
+        cJSON_AddNullToObject(item, "over");
+        cJSON_AddStringToObject(item, "reason", gate_missing_reason(gate, resource));
+    }
+    blame_add(item, "blamed", &judged->blame);
+}
+
+int report_json_gate(const char *path, const struct gate *gate,
+                     const struct options *options, struct failure *failure)
+{
+    static const char *const names[RESOURCE_COUNT] = {"heap",   "threads", "fds",
+                                                      "timers", "rss",     "allocated"};
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "url", options->url);
+    cJSON_AddStringToObject(root, "drive", options->drive);
+    cJSON_AddStringToObject(root, "verdict", gate_is_over(gate) ? "leaks" : "holds");
+    cJSON_AddStringToObject(root, "picture", picture_word(gate->picture));
+    cJSON_AddStringToObject(root, "means", picture_sentence(gate->picture));
+    cJSON_AddNumberToObject(root, "rounds", (double)gate->sample_count - 1);
+    cJSON_AddNumberToObject(root, "calls", gate->calls);
+    cJSON_AddNumberToObject(root, "elapsed_ms", (double)gate->elapsed_ms);
+    cJSON *resources = cJSON_AddObjectToObject(root, "resources");
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        resource_add(resources, names[gate_judged[i]], gate, gate_judged[i]);
+    }
+    if (gate->counts_allocations) {
+        cJSON_AddNumberToObject(root, "allocated_bytes_per_call", gate->total_per_call);
+    } else {
+        cJSON_AddNullToObject(root, "allocated_bytes_per_call");
+    }
+    cJSON_AddStringToObject(root, "names_reason", gate->server.names_reason);
+    samples_add(root, gate->samples, gate->sample_count);
+    return json_write(path, root, failure);
+}

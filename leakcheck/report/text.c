@@ -1,0 +1,39 @@
+/*
+ * Numbers for people.
+ */
+#include "leakcheck/report/text.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct text text_bytes(double bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    struct text text;
+    int unit = 0;
+    while (fabs(bytes) >= 1023.95 && unit < 4) {
+        bytes /= 1024;
+        unit++;
+    }
+    /* No "-0 B". */
+    bytes = unit == 0 && fabs(bytes) < 0.5 ? 0 : bytes;
+    snprintf(text.at, sizeof(text.at), unit == 0 ? "%.0f %s" : "%.1f %s", bytes,
+             units[unit]);
+    return text;
+}
+
+struct text text_count(double count)
+{
+    struct text text;
+    bool whole = fabs(count - round(count)) < 0.005;
+    snprintf(text.at, sizeof(text.at), whole ? "%.0f" : "%.2f",
+             whole ? round(count) + 0.0 : count);
+    return text;
+}
+
+struct text text_amount(enum resource resource, double amount)
+{
+    bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS ||
+                 resource == RESOURCE_TOTAL;
+    return bytes ? text_bytes(amount) : text_count(amount);
+}

@@ -1,0 +1,284 @@
+/*
+ * The heap by gperftools: tcmalloc's figures, the heap profiler's stacks, and counts by
+ * malloc hooks. The only file that knows gperftools.
+ */
+#include "probe/heap/heap.h"
+#include "probe/heap/heap_tidy.h"
+
+#include <errno.h>
+#include <gperftools/heap-profiler.h>
+#include <gperftools/malloc_extension_c.h>
+#include <gperftools/malloc_hook_c.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/heap/dump_file.h"
+
+#define MIB (1024 * 1024)
+#define SNAPSHOT_MIB 16 /* room above the ceiling for taking a profile */
+
+/* The profiler's settings. It would dump by itself at these intervals; 0 is never. The
+ * unwinder of libgcc is four times as fast as Debian's default, libunwind. */
+static const char *const environment[][2] = {
+    {"TCMALLOC_STACKTRACE_METHOD", "libgcc"},
+    {"PERFTOOLS_VERBOSE", "-1"},
+    {"HEAP_PROFILE_ALLOCATION_INTERVAL", "0"},
+    {"HEAP_PROFILE_DEALLOCATION_INTERVAL", "0"},
+    {"HEAP_PROFILE_INUSE_INTERVAL", "0"},
+    {"HEAP_PROFILE_TIME_INTERVAL", "0"},
+    {"HEAP_PROFILE_MMAP", "0"},
+    {"HEAP_PROFILE_ONLY_MMAP", "0"},
+    {"HEAP_PROFILE_MMAP_LOG", "0"},
+};
+
+/* Set by a user, these would start profilers of their own before main. */
+static const char *const unwanted[] = {
+    "HEAPPROFILE", "HEAPPROFILESIGNAL", "CPUPROFILE", "HEAPCHECK", "MALLOCSTATS",
+};
+
+static atomic_uint_fast64_t total_bytes;
+static atomic_uint_fast64_t freed_bytes;
+static atomic_uint_fast64_t allocations;
+static atomic_uint_fast64_t deallocations;
+static uint64_t bytes_before; /* in use when counting began */
+
+/* Where gperftools' code is, or 0 if it is part of the program itself. */
+static uintptr_t code_start;
+static uintptr_t code_end;
+
+static bool profiled;
+static size_t limit_mib;
+
+/* Taking a profile and moving the ceiling for it is done by one thread at a time. */
+static pthread_mutex_t snapshot_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool probe_heap_can_profile(void)
+{
+    return true;
+}
+
+int probe_heap_prepare(char **argv)
+{
+    bool changed = false;
+    for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0]; i++) {
+        if (getenv(unwanted[i]) != NULL) {
+            unsetenv(unwanted[i]);
+            changed = true;
+        }
+    }
+    for (size_t i = 0; i < sizeof environment / sizeof environment[0]; i++) {
+        const char *value = getenv(environment[i][0]);
+        if (value == NULL || strcmp(value, environment[i][1]) != 0) {
+            if (setenv(environment[i][0], environment[i][1], 1) != 0) {
+                return -errno;
+            }
+            changed = true;
+        }
+    }
+    if (!changed) {
+        return 0;
+    }
+    /* The program's own path rather than /proc/self/exe, after which the process would
+     * be called "exe" in ps. */
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0) {
+        return -errno;
+    }
+    path[length] = '\0';
+    execv(path, argv);
+    return -errno;
+}
+
+/* Called for each object in memory: notes where the code of gperftools' library is. The
+ * program itself, which has an empty name, is no library. */
+static int code_find(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    uintptr_t within = (uintptr_t)GetHeapProfile;
+    for (size_t i = 0; i < object->dlpi_phnum && object->dlpi_name[0] != '\0'; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && within >= start &&
+            within < start + part->p_memsz) {
+            code_start = start;
+            code_end = start + part->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void count_allocation(const void *memory, size_t size)
+{
+    (void)size; /* the allocator rounds it up; free gives back the rounded size */
+    if (memory == NULL) {
+        return;
+    }
+    size_t bytes = MallocExtension_GetAllocatedSize(memory);
+    atomic_fetch_add_explicit(&total_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+}
+
+static void count_deallocation(const void *memory)
+{
+    if (memory == NULL) {
+        return;
+    }
+    size_t bytes = MallocExtension_GetAllocatedSize(memory);
+    atomic_fetch_add_explicit(&freed_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&deallocations, 1, memory_order_relaxed);
+}
+
+static uint64_t property(const char *name)
+{
+    size_t value = 0;
+    MallocExtension_GetNumericProperty(name, &value);
+    return value;
+}
+
+int probe_heap_start(bool profile)
+{
+    bytes_before = property("generic.current_allocated_bytes");
+    if (MallocHook_AddNewHook(count_allocation) == 0 ||
+        MallocHook_AddDeleteHook(count_deallocation) == 0) {
+        return -EAGAIN;
+    }
+    if (!profile) {
+        return 0;
+    }
+    /* The profiler would write a last dump when the process ends. It does not once it
+     * is stopped, and below this path no file can be made. */
+    if (atexit(HeapProfilerStop) != 0) {
+        return -ENOMEM;
+    }
+    HeapProfilerStart("/dev/null/heap");
+    if (!IsHeapProfilerRunning()) {
+        return -EAGAIN;
+    }
+    profiled = true;
+    dl_iterate_phdr(code_find, NULL);
+    /* Go's parser takes a profile whose totals equal its in-use figures for one without
+     * totals: one block that is gone makes the difference. */
+    free(malloc(1));
+    return 0;
+}
+
+bool probe_heap_profiled(void)
+{
+    return profiled;
+}
+
+void probe_heap_limit(size_t bytes)
+{
+    limit_mib = bytes / MIB;
+    MallocExtension_SetNumericProperty("tcmalloc.heap_limit_mb", limit_mib);
+}
+
+uint64_t probe_heap_in_use_bytes(void)
+{
+    uint64_t ever = bytes_before + atomic_load(&total_bytes);
+    uint64_t freed = atomic_load(&freed_bytes);
+    return ever > freed ? ever - freed : 0;
+}
+
+void probe_heap_read_figures(struct heap_figures *ret_figures)
+{
+    uint64_t total = atomic_load(&total_bytes);
+    uint64_t freed = atomic_load(&freed_bytes);
+    uint64_t allocated = atomic_load(&allocations);
+    uint64_t deallocated = atomic_load(&deallocations);
+    /* The counters move while they are read: no figure may come out below zero. */
+    uint64_t ever = bytes_before + total;
+    *ret_figures = (struct heap_figures){
+        .in_use_bytes = ever > freed ? ever - freed : 0,
+        .system_bytes = property("generic.heap_size"),
+        .free_bytes = property("tcmalloc.pageheap_free_bytes"),
+        .counted = true,
+        .total_bytes = ever,
+        .allocations = allocated,
+        .deallocations = deallocated,
+        .live_objects = allocated > deallocated ? allocated - deallocated : 0,
+    };
+}
+
+/* Lets the allocator take a little more than the ceiling allows: at the ceiling a
+ * profile is wanted most. */
+static void limit_raise(void)
+{
+    if (limit_mib > 0) {
+        MallocExtension_SetNumericProperty("tcmalloc.heap_limit_mb",
+                                           limit_mib + SNAPSHOT_MIB);
+    }
+}
+
+static void limit_restore(void)
+{
+    if (limit_mib > 0) {
+        MallocExtension_SetNumericProperty("tcmalloc.heap_limit_mb", limit_mib);
+    }
+}
+
+/* Takes the profile, while snapshot_lock is held and the ceiling is raised. */
+static int snapshot_locked(char **ret_text)
+{
+    char *text = GetHeapProfile();
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    if (*text == '\0') {
+        free(text); /* the list of mappings alone was too long for gperftools' buffer */
+        return -ENOBUFS;
+    }
+    if (probe_heap_tidy(text, code_start, code_end) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
+    *ret_text = text;
+    return 0;
+}
+
+int probe_heap_snapshot(char **ret_text)
+{
+    if (!profiled) {
+        return -ENOTSUP;
+    }
+    pthread_mutex_lock(&snapshot_lock);
+    limit_raise();
+    int error = snapshot_locked(ret_text);
+    limit_restore();
+    pthread_mutex_unlock(&snapshot_lock);
+    return error;
+}
+
+/* Not with HeapProfilerDump, which overwrites files and does not report errors. */
+int probe_heap_dump(const char *directory, const char *name, char *ret_path,
+                    size_t path_size)
+{
+    if (!profiled) {
+        return -ENOTSUP;
+    }
+    pthread_mutex_lock(&snapshot_lock);
+    limit_raise();
+    char *text = NULL;
+    int error = snapshot_locked(&text);
+    if (error == 0) {
+        error = probe_dump_file_write(directory, name, text, strlen(text), ret_path,
+                                      path_size);
+    }
+    free(text);
+    limit_restore();
+    pthread_mutex_unlock(&snapshot_lock);
+    return error;
+}
+
+void probe_heap_release_free(void)
+{
+    MallocExtension_ReleaseFreeMemory();
+}

@@ -1,0 +1,140 @@
+/*
+ * A profile's text is a header, a line for each stack, "in-use objects: bytes
+ * [allocated objects: bytes] @ addresses", an empty line, and the list of mappings.
+ */
+#include "probe/heap/heap_tidy.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+struct stack_line {
+    const char *start;
+    const char *frames; /* after the '@' */
+    const char *end;    /* after the newline */
+    long long in_use;   /* bytes */
+};
+
+/* Takes the line at `start` apart; false if it is no stack's. */
+static bool line_read(const char *start, struct stack_line *ret_line)
+{
+    const char *newline = strchr(start, '\n');
+    const char *at = strchr(start, '@');
+    const char *colon = strchr(start, ':');
+    if (newline == NULL || at == NULL || at > newline || colon == NULL || colon > at) {
+        return false;
+    }
+    *ret_line = (struct stack_line){
+        .start = start,
+        .frames = at + 1,
+        .end = newline + 1,
+        .in_use = strtoll(colon + 1, NULL, 10),
+    };
+    return true;
+}
+
+/* The end of the next frame, with any spaces before it skipped. If the line has no
+ * frame left, this is its newline. */
+static const char *frame_end(const char *frame)
+{
+    frame += strspn(frame, " ");
+    return frame + strcspn(frame, " \n");
+}
+
+/* How many frames lie in the allocator's code before the first that does not. -1 if all
+ * do: such a stack says nothing about the others. */
+static int frames_of_allocator(const struct stack_line *line, uintptr_t code_start,
+                               uintptr_t code_end)
+{
+    const char *frame = line->frames;
+    for (int count = 0;; count++) {
+        frame += strspn(frame, " ");
+        if (*frame == '\n') {
+            return -1;
+        }
+        uintptr_t address = strtoull(frame, NULL, 16);
+        if (address < code_start || address >= code_end) {
+            return count;
+        }
+        frame = frame_end(frame);
+    }
+}
+
+static int by_bytes_in_use(const void *left, const void *right)
+{
+    const struct stack_line *a = left;
+    const struct stack_line *b = right;
+    if (a->in_use != b->in_use) {
+        return a->in_use > b->in_use ? -1 : 1;
+    }
+    return a->start < b->start ? -1 : 1; /* equal ones stay in their order */
+}
+
+/* The lines of a text, and what has to be done with them. */
+struct plan {
+    struct buffer lines; /* of struct stack_line */
+    size_t count;
+    const char *start; /* of the first stack's line */
+    const char *end;   /* after the last stack's line */
+    int extra;         /* frames to take away from each stack; -1: not known yet */
+    bool sorted;       /* the lines are in order already */
+};
+
+static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
+                      uintptr_t code_end)
+{
+    const char *header = strchr(text, '\n');
+    plan->start = plan->end = header == NULL ? text + strlen(text) : header + 1;
+    plan->extra = -1;
+    plan->sorted = true;
+    struct stack_line line;
+    long long last = 0;
+    while (*plan->end != '\n' && line_read(plan->end, &line)) {
+        int own = frames_of_allocator(&line, code_start, code_end);
+        if (own >= 0 && (plan->extra < 0 || own < plan->extra)) {
+            plan->extra = own;
+        }
+        plan->sorted = plan->sorted && (plan->count == 0 || line.in_use <= last);
+        last = line.in_use;
+        buffer_append(&plan->lines, &line, sizeof line);
+        plan->count++;
+        plan->end = line.end;
+    }
+}
+
+static void line_write(struct buffer *buffer, const struct stack_line *line, int extra)
+{
+    const char *frames = line->frames;
+    for (int i = 0; i < extra; i++) {
+        frames = frame_end(frames);
+    }
+    buffer_append(buffer, line->start, (size_t)(line->frames - line->start));
+    buffer_append(buffer, frames, (size_t)(line->end - frames));
+}
+
+int probe_heap_tidy(char *text, uintptr_t code_start, uintptr_t code_end)
+{
+    struct plan plan = {.count = 0};
+    struct buffer tidy = {0};
+    plan_make(&plan, text, code_start, code_end);
+    int error = plan.lines.error;
+    if (error == 0 && (!plan.sorted || plan.extra > 0)) {
+        struct stack_line *lines = (struct stack_line *)(void *)plan.lines.data;
+        qsort(lines, plan.count, sizeof *lines, by_bytes_in_use);
+        for (size_t i = 0; i < plan.count; i++) {
+            line_write(&tidy, &lines[i], plan.extra);
+        }
+        buffer_text(&tidy, plan.end);
+        error = tidy.error;
+        if (error == 0) {
+            /* It fits: the lines are the same ones, or shorter. */
+            memcpy(text + (plan.start - text), tidy.data, tidy.length + 1);
+        }
+    }
+    buffer_release(&plan.lines);
+    buffer_release(&tidy);
+    return error;
+}

@@ -1,0 +1,78 @@
+/*
+ * Writes stacks as profile.proto, the format of the pprof world: function, file and
+ * line are in it, so that a reader needs no binary.
+ *
+ * Source of the format: github.com/google/pprof, proto/profile.proto; of the encoding:
+ * protobuf.dev, "Encoding".
+ */
+#ifndef PROBE_PROTO_PROFILE_PROTO_H
+#define PROBE_PROTO_PROFILE_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "probe/stacks/stacks.h"
+
+struct profile_type {
+    const char *type; /* "inuse_space" */
+    const char *unit; /* "bytes" */
+};
+
+/* What a profile says besides its stacks. */
+struct profile_description {
+    struct profile_type types[STACK_VALUES]; /* of the values of a stack */
+    struct profile_type period_type; /* one sample stands for `period` of these */
+    int64_t period;
+    const char *default_type; /* what is shown first; NULL: the last type */
+    int64_t time_ns;          /* since 1970 */
+    int64_t duration_ns;      /* 0: a profile of one moment */
+    const char *comment;      /* NULL: none */
+
+    /* What belongs to no known stack: shown as one function of this name. */
+    const char *rest_name; /* NULL: there is none */
+    int64_t rest[STACK_VALUES];
+};
+
+/* Writes profiles, one at a time. What a profile says of an address (mapping, function,
+ * file and line, already encoded) is kept from one profile to the next, which then
+ * costs little more than its samples. */
+struct profile_writer;
+
+/* Begins a profile with `values_count` values a stack; waits while another one is being
+ * written. Calls probe_symbols_load. probe_profile_end or probe_profile_abandon must
+ * follow. */
+struct profile_writer *probe_profile_begin(size_t values_count);
+
+/* Adds a sample. One whose values are all zero is left out. */
+void probe_profile_add(struct profile_writer *writer, const uintptr_t *frames,
+                       size_t depth, const int64_t *values);
+
+/* Adds a sample whose stack is known by a key: the text that it was read from, so that
+ * it need not be read again. Returns false, with nothing added, if the key is new. */
+bool probe_profile_add_known(struct profile_writer *writer, const char *key,
+                             size_t key_bytes, const int64_t *values);
+
+/* Adds a sample, and remembers its stack by the key. */
+void probe_profile_add_as(struct profile_writer *writer, const char *key,
+                          size_t key_bytes, const uintptr_t *frames, size_t depth,
+                          const int64_t *values);
+
+/* Appends the profile, not compressed. Returns 0 or -ENOMEM. */
+int probe_profile_end(struct profile_writer *writer,
+                      const struct profile_description *description,
+                      struct buffer *ret_profile);
+
+/* Ends without a profile. */
+void probe_profile_abandon(struct profile_writer *writer);
+
+/* All of the above for stacks at hand. Returns 0 or -ENOMEM. */
+int probe_profile_write(const struct stacks *stacks,
+                        const struct profile_description *description,
+                        struct buffer *ret_profile);
+
+/* Now, in nanoseconds since 1970. */
+int64_t probe_profile_now(void);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * Reads /proc/self/maps. The descriptor is opened once and kept: a profile is still
+ * whole when the process has used up its descriptors.
+ */
+#include "probe/stacks/maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES ((size_t)32 * 1024)
+
+static int maps_fd = -1;
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Reads the whole file. The kernel forgets where it was when the offset goes back to
+ * zero, so the one descriptor serves every reading; the lock keeps readings apart. */
+static int text_read(struct buffer *text)
+{
+    int error = 0;
+    pthread_mutex_lock(&maps_lock);
+    if (maps_fd < 0) {
+        maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    }
+    if (maps_fd < 0 || lseek(maps_fd, 0, SEEK_SET) < 0) {
+        error = -errno;
+    }
+    while (error == 0) {
+        char *end = buffer_reserve(text, READ_BYTES);
+        if (end == NULL) {
+            error = text->error;
+            break;
+        }
+        ssize_t got = read(maps_fd, end, READ_BYTES);
+        if (got < 0 && errno != EINTR) {
+            error = -errno;
+        } else if (got == 0) {
+            break;
+        } else if (got > 0) {
+            buffer_extend(text, (size_t)got);
+        }
+    }
+    pthread_mutex_unlock(&maps_lock);
+    return error;
+}
+
+/* Takes one line if it is a mapping of code that has a name. The path's offset in
+ * `paths` stands in for the path, as that buffer may yet move. */
+static void line_parse(struct maps *maps, const char *line, size_t length)
+{
+    /* A process of 10,000 threads has 20,000 mappings, nearly all of them stacks: what
+     * is not code is left without a closer look. */
+    const char *permissions = memchr(line, ' ', length);
+    if (permissions == NULL || length - (size_t)(permissions - line) < 5 ||
+        permissions[3] != 'x') {
+        return;
+    }
+    uintptr_t start = 0;
+    uintptr_t end = 0;
+    uint64_t offset = 0;
+    int path_at = 0;
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %" SCNx64 " %*s %*s %n", &start,
+               &end, &offset, &path_at) < 3) {
+        return;
+    }
+    if (path_at == 0 || (size_t)path_at >= length || end <= start) {
+        return;
+    }
+    struct mapping entry = {.start = start, .end = end, .offset = offset};
+    entry.path = (const char *)(uintptr_t)maps->paths.length;
+    buffer_append(&maps->paths, line + path_at, length - (size_t)path_at);
+    buffer_append(&maps->paths, "", 1);
+    buffer_append(&maps->entries, &entry, sizeof entry);
+    maps->count++;
+}
+
+int probe_maps_read(struct maps *maps)
+{
+    buffer_clear(&maps->text);
+    buffer_clear(&maps->paths);
+    buffer_clear(&maps->entries);
+    maps->count = 0;
+    int error = text_read(&maps->text);
+    if (error != 0) {
+        return error;
+    }
+    const char *line = maps->text.data;
+    const char *newline = NULL;
+    while (line != NULL && (newline = strchr(line, '\n')) != NULL) {
+        line_parse(maps, line, (size_t)(newline - line));
+        line = newline + 1;
+    }
+    if (maps->paths.error != 0 || maps->entries.error != 0) {
+        maps->count = 0;
+        return -ENOMEM;
+    }
+    struct mapping *entries = (struct mapping *)(void *)maps->entries.data;
+    for (size_t i = 0; i < maps->count; i++) {
+        entries[i].path = maps->paths.data + (uintptr_t)entries[i].path;
+    }
+    return 0;
+}
+
+const struct mapping *probe_maps_entries(const struct maps *maps)
+{
+    return (const struct mapping *)(const void *)maps->entries.data;
+}
+
+void probe_maps_release(struct maps *maps)
+{
+    buffer_release(&maps->text);
+    buffer_release(&maps->paths);
+    buffer_release(&maps->entries);
+    maps->count = 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * What is mapped where in this process, from /proc/self/maps (proc(5)): a profile says
+ * with it which file an address belongs to.
+ */
+#ifndef PROBE_STACKS_MAPS_H
+#define PROBE_STACKS_MAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+/* A piece of a file that holds code. */
+struct mapping {
+    uintptr_t start; /* first address */
+    uintptr_t end;   /* first address behind it */
+    uint64_t offset; /* of `start` in the file, in bytes */
+    const char *path;
+};
+
+/* Lives in memory that the caller owns; { 0 } is empty. */
+struct maps {
+    struct buffer text;    /* the file as it was read */
+    struct buffer paths;   /* what the mappings' paths point into */
+    struct buffer entries; /* struct mapping, by address */
+    size_t count;
+};
+
+/* Reads the mappings of code that have a name: files and the kernel's [vdso]. Whatever
+ * `maps` held before is replaced. Returns 0 or -errno. */
+int probe_maps_read(struct maps *maps);
+
+/* The mappings, `maps->count` of them. */
+const struct mapping *probe_maps_entries(const struct maps *maps);
+
+void probe_maps_release(struct maps *maps);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * Reads /proc/self/task/<tid>/: stat, status (proc(5)) and sched (kernel/sched/debug.c,
+ * there if the kernel was built with CONFIG_SCHED_DEBUG).
+ */
+#include "probe/threads/thread_details.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND INT64_C(1000000000)
+#define MILLISECOND INT64_C(1000000)
+
+/* Fields of stat, counted from 0 behind the name: state is field 3 of proc(5). */
+#define STAT_START_TIME (22 - 3)
+
+/* Reads the start of a small file. Returns false if that fails. */
+static bool file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
+                      size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%d/%s", (int)tid, name);
+    int fd = openat(task_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = 0;
+    do {
+        got = read(fd, ret_text, size - 1);
+    } while (got < 0 && errno == EINTR);
+    close(fd);
+    ret_text[got < 0 ? 0 : got] = '\0';
+    return got > 0;
+}
+
+/* When the thread last ran, in milliseconds of the scheduler's clock; 0: not known. */
+static double exec_start_read(int task_fd, pid_t tid)
+{
+    static const char label[] = "se.exec_start";
+    char text[512];
+    if (!file_read(task_fd, tid, "sched", text, sizeof text)) {
+        return 0;
+    }
+    const char *at = strstr(text, label);
+    at = at == NULL ? NULL : strchr(at, ':');
+    return at == NULL ? 0 : strtod(at + 1, NULL);
+}
+
+void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock)
+{
+    struct timespec boot;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    ret_clock->boot_ns = (int64_t)boot.tv_sec * SECOND + boot.tv_nsec;
+    ret_clock->exec_start_ms = exec_start_read(task_fd, gettid());
+}
+
+/* "4242 (name) S ...": the name may hold anything, also parentheses and spaces. */
+static void stat_parse(char *text, const struct thread_clock *clock,
+                       struct thread_entry *entry)
+{
+    char *open = strchr(text, '(');
+    char *close = strrchr(text, ')');
+    if (open == NULL || close == NULL || close < open || close[1] != ' ') {
+        return;
+    }
+    *close = '\0';
+    snprintf(entry->name, sizeof entry->name, "%s", open + 1);
+    char *field = close + 2;
+    entry->state = *field;
+    for (int i = 0; i < STAT_START_TIME && field != NULL; i++) {
+        field = strchr(field, ' ');
+        field = field == NULL ? NULL : field + 1;
+    }
+    if (field != NULL) {
+        int64_t ticks = strtoll(field, NULL, 10);
+        int64_t start = ticks * (SECOND / sysconf(_SC_CLK_TCK));
+        entry->lifetime_ns = clock->boot_ns > start ? clock->boot_ns - start : 0;
+    }
+}
+
+void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
+                               struct thread_entry *entry)
+{
+    char text[1024];
+    if (file_read(task_fd, entry->tid, "stat", text, sizeof text)) {
+        stat_parse(text, clock, entry);
+    }
+    double ran = clock->exec_start_ms > 0 ? exec_start_read(task_fd, entry->tid) : 0;
+    if (ran > 0) {
+        double waited = clock->exec_start_ms - ran;
+        entry->waited_ns = waited > 0 ? (int64_t)(waited * (double)MILLISECOND) : 0;
+        if (entry->waited_ns > entry->lifetime_ns) {
+            entry->waited_ns = entry->lifetime_ns; /* the clocks differ a little */
+        }
+    }
+}
+
+/* Whether the signal is in the set of that name in status. */
+static bool status_has(const char *status, const char *name, int signal)
+{
+    const char *at = strstr(status, name);
+    return at != NULL && (strtoull(at + strlen(name), NULL, 16) >> (signal - 1) & 1);
+}
+
+bool probe_thread_blocks(int task_fd, pid_t tid, int signal)
+{
+    /* While the handler runs, it blocks the signal too; but then the signal has been
+     * delivered, and does not wait any more. */
+    char text[4096];
+    return file_read(task_fd, tid, "status", text, sizeof text) &&
+           status_has(text, "SigBlk:", signal) && status_has(text, "SigPnd:", signal);
+}

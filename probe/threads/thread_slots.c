@@ -1,0 +1,294 @@
+/*
+ * The asking and the answering of one thread.
+ *
+ * The hard part is the late answer: a thread may run its handler long after the asker
+ * has given up, when the slot may already serve another round. So a slot has a state
+ * word that holds the number of the round, and it changes hands by compare-and-swap:
+ *
+ *   asker:   (round, ASKED)                       before the signal is sent
+ *   handler: (round, ASKED)   -> (round, WRITING) or it leaves the slot alone
+ *            (round, WRITING) -> (round, DONE)
+ *   asker:   (round, ASKED)   -> (round, CLOSED)  when it gives up
+ *
+ * The handler carries the round's number in its signal. It unwinds into its own stack
+ * first and copies last, so WRITING lasts for a moment only; if it outlasts a round all
+ * the same, the slot is not used until it is over. The slots' memory is never given
+ * back, so a late answer finds it in place whenever it comes.
+ */
+#include "probe/threads/thread_slots.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#define SECOND INT64_C(1000000000)
+
+enum slot_phase {
+    SLOT_FREE,
+    SLOT_ASKED,
+    SLOT_WRITING,
+    SLOT_DONE,
+    SLOT_CLOSED,
+    SLOT_SKIPPED
+};
+
+struct slot {
+    _Atomic uint64_t state; /* round << 8 | phase */
+    struct thread_answer answer;
+};
+
+static struct slot *slots; /* THREADS_MAX */
+static pid_t process_id;
+static uint32_t round_number;
+
+/* Handlers count their answers and wake the asker at the wanted one. Above the count
+ * stands the round, as a handler may be held up between its answer and its counting:
+ * the next round must not take it for one of its own. */
+#define COUNT_BITS 16
+#define COUNT_MASK ((1U << COUNT_BITS) - 1)
+_Static_assert(THREADS_MAX <= COUNT_MASK, "a round's answers can be counted");
+static atomic_uint answers;
+static atomic_uint answers_wanted;
+
+/* So many answers in that round. */
+static unsigned answers_count(uint32_t round, unsigned count)
+{
+    return round << COUNT_BITS | count;
+}
+
+static uint64_t slot_state(uint32_t round, enum slot_phase phase)
+{
+    return (uint64_t)round << 8 | phase;
+}
+
+/* A walk up the stack of a thread, in its signal handler. */
+struct walk {
+    bool inside; /* behind the handler's own frames */
+    struct thread_answer answer;
+};
+
+/* Notes where on the stack the return address of this frame stands, if it stands where
+ * x86-64 puts it: right below the caller's stack pointer, which is what the unwinder
+ * calls the frame address. Elsewhere nothing is noted, and threads are always asked. */
+static void frame_place(struct thread_answer *answer, uintptr_t address,
+                        uintptr_t frame_address)
+{
+    if (answer->depth == 0) {
+        answer->base = frame_address & ~(sizeof(uintptr_t) - 1);
+        answer->places[0] = 0; /* the leaf has none */
+        answer->placed = 1;
+        return;
+    }
+    uintptr_t place = frame_address - sizeof(uintptr_t);
+    uintptr_t words = (place - answer->base) / sizeof(uintptr_t);
+    if (answer->placed == answer->depth && place >= answer->base &&
+        place % sizeof(uintptr_t) == 0 && words <= UINT16_MAX &&
+        *(const uintptr_t *)place == address) {
+        answer->places[answer->depth] = (uint16_t)words;
+        answer->placed++;
+    }
+}
+
+static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument)
+{
+    struct walk *walk = argument;
+    struct thread_answer *answer = &walk->answer;
+    int interrupted = 0;
+    uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
+    /* The first frame that was interrupted is where the signal came in. */
+    walk->inside |= interrupted != 0;
+    if (!walk->inside || address == 0) {
+        return _URC_NO_REASON;
+    }
+    if (answer->depth == THREADS_DEPTH_MAX) {
+        return _URC_END_OF_STACK;
+    }
+    frame_place(answer, address, _Unwind_GetCFA(context));
+    /* A return address stands behind the call; its predecessor is inside it. */
+    answer->frames[answer->depth++] = interrupted ? address : address - 1;
+    return _URC_NO_REASON;
+}
+
+/* Copies what there is of an answer, and not the room for more. */
+static void answer_copy(struct thread_answer *to, const struct thread_answer *from)
+{
+    to->depth = from->depth;
+    to->placed = from->placed;
+    to->base = from->base;
+    to->switches = from->switches;
+    memcpy(to->frames, from->frames, from->depth * sizeof from->frames[0]);
+    memcpy(to->places, from->places, from->depth * sizeof from->places[0]);
+}
+
+/* Counts an answer, unless its round is over. */
+static void answer_count(uint32_t round)
+{
+    unsigned seen = atomic_load(&answers);
+    do {
+        if ((seen & ~COUNT_MASK) != answers_count(round, 0)) {
+            return;
+        }
+    } while (!atomic_compare_exchange_weak(&answers, &seen, seen + 1));
+    if (seen + 1 == atomic_load(&answers_wanted)) {
+        syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
+/* The handler's work: nothing but memory of its own, atomics and system calls. The
+ * asker answers to itself in the same way, but outside of a handler: `inside`. */
+static void slot_answer(struct slot *slot, uint32_t round, bool inside)
+{
+    uint64_t state = slot_state(round, SLOT_ASKED);
+    if (atomic_load(&slot->state) != state) {
+        return; /* too late: nobody waits for this any more */
+    }
+    struct walk walk;
+    walk.inside = inside;
+    walk.answer.depth = 0;
+    walk.answer.placed = 0;
+    walk.answer.base = 0;
+    _Unwind_Backtrace(walk_frame, &walk);
+    struct rusage usage;
+    syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+    walk.answer.switches = usage.ru_nvcsw;
+    if (!atomic_compare_exchange_strong(&slot->state, &state,
+                                        slot_state(round, SLOT_WRITING))) {
+        return;
+    }
+    answer_copy(&slot->answer, &walk.answer);
+    atomic_store(&slot->state, slot_state(round, SLOT_DONE));
+    answer_count(round);
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)context;
+    int saved = errno;
+    uint64_t value = (uintptr_t)info->si_value.sival_ptr;
+    uint32_t number = (uint32_t)value;
+    /* Another process may send this signal too, with whatever it likes in it. */
+    if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
+        number < THREADS_MAX) {
+        slot_answer(&slots[number], (uint32_t)(value >> 32), false);
+    }
+    errno = saved;
+}
+
+int probe_thread_slots_start(void)
+{
+    process_id = getpid();
+    void *memory = mmap(NULL, THREADS_MAX * sizeof(struct slot), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    slots = memory;
+    /* The unwinder sets itself up at its first use, which must not be in a handler. */
+    struct walk walk = {0};
+    _Unwind_Backtrace(walk_frame, &walk);
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigfillset(&action.sa_mask);
+    return sigaction(THREADS_SIGNAL, &action, NULL) == 0 ? 0 : -errno;
+}
+
+void probe_thread_slots_begin(void)
+{
+    round_number++;
+    atomic_store(&answers, answers_count(round_number, 0));
+}
+
+bool probe_thread_slot_free(size_t number)
+{
+    return (atomic_load(&slots[number].state) & 0xff) != SLOT_WRITING;
+}
+
+void probe_thread_slot_skip(size_t number)
+{
+    atomic_store(&slots[number].state, slot_state(round_number, SLOT_SKIPPED));
+}
+
+bool probe_thread_slot_skipped(size_t number)
+{
+    return atomic_load(&slots[number].state) == slot_state(round_number, SLOT_SKIPPED);
+}
+
+int probe_thread_slot_ask(size_t number, pid_t tid)
+{
+    atomic_store(&slots[number].state, slot_state(round_number, SLOT_ASKED));
+    siginfo_t info = {.si_signo = THREADS_SIGNAL, .si_code = SI_QUEUE};
+    info.si_pid = process_id;
+    info.si_uid = getuid();
+    uint64_t value = (uint64_t)round_number << 32 | number;
+    info.si_value.sival_ptr = (void *)(uintptr_t)value;
+    return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, THREADS_SIGNAL, &info) == 0
+               ? 0
+               : -errno;
+}
+
+void probe_thread_slot_ask_self(size_t number)
+{
+    atomic_store(&slots[number].state, slot_state(round_number, SLOT_ASKED));
+    slot_answer(&slots[number], round_number, true);
+}
+
+bool probe_thread_slot_waits(size_t number)
+{
+    return atomic_load(&slots[number].state) == slot_state(round_number, SLOT_ASKED);
+}
+
+bool probe_thread_slot_close(size_t number)
+{
+    struct slot *slot = &slots[number];
+    uint64_t state = slot_state(round_number, SLOT_ASKED);
+    if (atomic_compare_exchange_strong(&slot->state, &state,
+                                       slot_state(round_number, SLOT_CLOSED))) {
+        return true;
+    }
+    for (int i = 0; i < 1000; i++) {
+        if ((atomic_load(&slot->state) & 0xff) != SLOT_WRITING) {
+            break;
+        }
+        sched_yield();
+    }
+    return false;
+}
+
+const struct thread_answer *probe_thread_slot_answer(size_t number)
+{
+    const struct slot *slot = &slots[number];
+    bool done = atomic_load(&slot->state) == slot_state(round_number, SLOT_DONE);
+    return done && slot->answer.depth > 0 ? &slot->answer : NULL;
+}
+
+unsigned probe_thread_slots_answered(void)
+{
+    return atomic_load(&answers) & COUNT_MASK;
+}
+
+bool probe_thread_slots_wait(unsigned target, int64_t until)
+{
+    struct timespec end = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
+    atomic_store(&answers_wanted, answers_count(round_number, target));
+    for (;;) {
+        unsigned seen = atomic_load(&answers);
+        if ((seen & COUNT_MASK) >= target) {
+            return true;
+        }
+        /* This kind of wait takes a moment of CLOCK_MONOTONIC, not a length of time. */
+        if (syscall(SYS_futex, &answers, FUTEX_WAIT_BITSET_PRIVATE, seen, &end, NULL,
+                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+            errno == ETIMEDOUT) {
+            return probe_thread_slots_answered() >= target;
+        }
+    }
+}

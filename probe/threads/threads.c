@@ -1,0 +1,290 @@
+/*
+ * One round of questions and answers. Most of its time goes into waking threads, so
+ * those that have not run since the last round are left asleep: thread_records.h. How a
+ * thread is asked, and answers: thread_slots.c.
+ */
+#include "probe/threads/threads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/threads/thread_details.h"
+#include "probe/threads/thread_records.h"
+#include "probe/threads/thread_slots.h"
+
+#define MILLISECOND INT64_C(1000000)
+
+/* So many threads are asked before the first ones must have answered: all at once would
+ * be woken for nothing, as they could not run. */
+#define WINDOW 64
+
+/* The first look at who has not answered yet. */
+#define FIRST_LOOK (20 * MILLISECOND)
+
+static int task_fd = -1;
+
+/* Both belong to the round, and so to who holds the lock. */
+static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct thread_records records; /* of the last round */
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 * MILLISECOND + now.tv_nsec;
+}
+
+int probe_threads_start(void)
+{
+    int error = probe_thread_slots_start();
+    if (error == 0) {
+        task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        error = task_fd < 0 ? -errno : 0;
+    }
+    return error;
+}
+
+struct thread_entry *probe_threads_at(const struct threads *threads, size_t number)
+{
+    return (struct thread_entry *)(void *)threads->entries.data + number;
+}
+
+void probe_threads_release(struct threads *threads)
+{
+    buffer_release(&threads->entries);
+    probe_stacks_release(&threads->stacks);
+    threads->count = 0;
+    threads->silent = 0;
+}
+
+/* Lists the threads, as the kernel does: the oldest first. */
+static int threads_list(struct threads *threads)
+{
+    char block[16 * 1024] __attribute__((aligned(8)));
+    if (lseek(task_fd, 0, SEEK_SET) < 0) {
+        return -errno;
+    }
+    for (;;) {
+        ssize_t bytes = getdents64(task_fd, block, sizeof block);
+        if (bytes < 0) {
+            return -errno;
+        }
+        if (bytes == 0) {
+            return threads->entries.error;
+        }
+        for (ssize_t at = 0; at < bytes;) {
+            const struct dirent64 *item = (void *)(block + at);
+            at += item->d_reclen;
+            struct thread_entry entry = {.tid = (pid_t)strtol(item->d_name, NULL, 10),
+                                         .stack = THREADS_NO_STACK};
+            if (entry.tid > 0) {
+                buffer_append(&threads->entries, &entry, sizeof entry);
+                threads->count++;
+            }
+        }
+    }
+}
+
+/* A round that is under way. */
+struct round {
+    struct threads *threads;
+    size_t asked_count; /* the first so many threads have been dealt with */
+    unsigned sent;      /* signals that were sent */
+    unsigned closed;    /* of these, not waited for any more */
+    unsigned lost;      /* of these, not reckoned with when asking goes on */
+    int64_t deadline;
+    pid_t own_tid;
+};
+
+static void slot_give_up(struct round *round, size_t number)
+{
+    round->closed += probe_thread_slot_close(number) ? 1 : 0;
+}
+
+/* Asks one thread. */
+static void thread_ask(struct round *round, size_t number)
+{
+    struct thread_entry *entry = probe_threads_at(round->threads, number);
+    if (!probe_thread_slot_free(number)) {
+        return;
+    }
+    struct thread_record *record = probe_thread_records_find(&records, entry->tid);
+    if (record != NULL && probe_thread_records_unchanged(&records, record)) {
+        /* Nothing to ask: it has not run since it answered. */
+        probe_thread_slot_skip(number);
+        return;
+    }
+    round->sent++;
+    if (entry->tid == round->own_tid) {
+        probe_thread_slot_ask_self(number);
+        return;
+    }
+    int error = probe_thread_slot_ask(number, entry->tid);
+    while (error == -EAGAIN && now_ns() < round->deadline) {
+        probe_thread_slots_wait(round->sent - round->closed, now_ns() + MILLISECOND);
+        error = probe_thread_slot_ask(number, entry->tid);
+    }
+    if (error != 0) {
+        slot_give_up(round, number);
+    }
+    if (error == -ESRCH) {
+        entry->tid = 0; /* it has ended meanwhile */
+    }
+}
+
+static void round_ask(struct round *round)
+{
+    size_t count = round->threads->count;
+    for (size_t i = 0; i < count && i < THREADS_MAX; i++) {
+        thread_ask(round, i);
+        round->asked_count = i + 1;
+        unsigned expected = round->sent - round->closed - round->lost;
+        if (expected < probe_thread_slots_answered() + WINDOW) {
+            continue;
+        }
+        int64_t until = now_ns() + FIRST_LOOK;
+        until = until < round->deadline ? until : round->deadline;
+        if (!probe_thread_slots_wait(expected - WINDOW / 2, until)) {
+            /* Those who keep silent must not hold up the others. */
+            round->lost = round->sent - round->closed - probe_thread_slots_answered();
+        }
+    }
+}
+
+/* Closes the slots of threads that have ended or block the signal. */
+static void round_look(struct round *round)
+{
+    for (size_t i = 0; i < round->asked_count; i++) {
+        struct thread_entry *entry = probe_threads_at(round->threads, i);
+        if (entry->tid == 0 || !probe_thread_slot_waits(i)) {
+            continue;
+        }
+        if (syscall(SYS_tgkill, getpid(), entry->tid, 0) != 0) {
+            entry->tid = 0;
+            slot_give_up(round, i);
+        } else if (probe_thread_blocks(task_fd, entry->tid, THREADS_SIGNAL)) {
+            slot_give_up(round, i);
+        }
+    }
+}
+
+static void round_wait(struct round *round)
+{
+    int64_t look = FIRST_LOOK;
+    while (!probe_thread_slots_wait(round->sent - round->closed, now_ns() + look)) {
+        if (now_ns() >= round->deadline) {
+            break;
+        }
+        round_look(round);
+        look *= 2;
+    }
+    for (size_t i = 0; i < round->asked_count; i++) {
+        slot_give_up(round, i);
+    }
+}
+
+/* Takes a thread's stack out of its answer, or out of its last record if it was not
+ * asked, and notes it in `fresh` for the next round. Returns 0 or -ENOMEM. */
+static int thread_collect(struct threads *threads, size_t number, int64_t now,
+                          struct thread_records *fresh)
+{
+    static const int64_t one[STACK_VALUES] = {1};
+    struct thread_entry *entry = probe_threads_at(threads, number);
+    const struct thread_record *last = probe_thread_records_find(&records, entry->tid);
+    const struct thread_answer *answer =
+        number < THREADS_MAX ? probe_thread_slot_answer(number) : NULL;
+    int error = 0;
+    size_t depth = 0;
+    if (last != NULL && number < THREADS_MAX && probe_thread_slot_skipped(number)) {
+        error = probe_thread_records_keep(fresh, &records, last);
+    } else if (answer != NULL) {
+        /* One that runs does not wait, though it may be found in the same place. */
+        bool runs = entry->state == 'R';
+        error = probe_thread_records_add(fresh, entry->tid, answer, runs ? NULL : last,
+                                         &records, now, runs ? 0 : entry->waited_ns);
+    } else {
+        threads->silent++;
+        entry->waited_ns = entry->waited_ns < 0 ? 0 : entry->waited_ns;
+        return 0;
+    }
+    if (error == 0) {
+        const struct thread_record *record = probe_thread_records_last(fresh);
+        const uintptr_t *frames = probe_thread_records_frames(fresh, record, &depth);
+        entry->waited_ns = now - record->since;
+        error = probe_stacks_add(&threads->stacks, frames, depth, one, &entry->stack);
+    }
+    return error;
+}
+
+static int round_collect(struct round *round, int64_t now)
+{
+    struct threads *threads = round->threads;
+    struct thread_records fresh = {0};
+    int error = 0;
+    size_t kept = 0;
+    /* Room for all at once: growing step by step would copy it again and again. */
+    buffer_reserve(&fresh.entries, threads->count * sizeof(struct thread_record));
+    for (size_t i = 0; i < threads->count && error == 0; i++) {
+        struct thread_entry *entry = probe_threads_at(threads, i);
+        if (entry->tid != 0) {
+            error = thread_collect(threads, i, now, &fresh);
+            *probe_threads_at(threads, kept++) = *entry;
+        }
+    }
+    threads->count = kept;
+    if (error == 0) {
+        error = probe_thread_records_settle(&fresh);
+    }
+    probe_thread_records_release(&records);
+    records = fresh;
+    return error;
+}
+
+static void details_read(struct threads *threads, bool details)
+{
+    struct thread_clock clock = {0};
+    if (details) {
+        probe_thread_clock_read(task_fd, &clock);
+    }
+    for (size_t i = 0; i < threads->count; i++) {
+        struct thread_entry *entry = probe_threads_at(threads, i);
+        entry->waited_ns = -1;
+        if (details) {
+            probe_thread_details_read(task_fd, &clock, entry);
+        }
+    }
+}
+
+int probe_threads_read(bool details, struct threads *ret_threads)
+{
+    if (task_fd < 0) {
+        return -ENOTSUP; /* not started */
+    }
+    struct threads threads = {0};
+    struct round round = {.threads = &threads, .own_tid = gettid()};
+    pthread_mutex_lock(&round_lock);
+    int error = threads_list(&threads);
+    if (error == 0) {
+        /* Before the question: it wakes them. */
+        details_read(&threads, details);
+        int64_t now = now_ns();
+        round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;
+        probe_thread_slots_begin();
+        round_ask(&round);
+        round_wait(&round);
+        error = round_collect(&round, now);
+    }
+    pthread_mutex_unlock(&round_lock);
+    if (error != 0) {
+        probe_threads_release(&threads);
+        return error;
+    }
+    *ret_threads = threads;
+    return 0;
+}
