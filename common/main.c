@@ -43,7 +43,7 @@ static int directory_prepare(const char *path)
         return -errno;
     }
     char probe[1024];
-    snprintf(probe, sizeof probe, "%s/.%s-%d", path, variant.name, getpid());
+    snprintf(probe, sizeof(probe), "%s/.%s-%d", path, variant.name, getpid());
     int fd = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         return -errno;
@@ -202,7 +202,7 @@ static int serve(const struct server_settings *settings)
 {
     struct server *server;
     char message[512];
-    if (server_start(&server, settings, message, sizeof message) != 0) {
+    if (server_start(&server, settings, message, sizeof(message)) != 0) {
         fprintf(stderr, "%s: %s\n", variant.name, message);
         return 1;
     }
@@ -233,8 +233,8 @@ static int run(struct options *options, const char *directory)
         while (length > 0 && options->upstream[length - 1] == '/') {
             length--;
         }
-        snprintf(url, sizeof url, "%.*s", (int)length, options->upstream);
-    } else if ((upstream = upstream_start(url, sizeof url)) < 0) {
+        snprintf(url, sizeof(url), "%.*s", (int)length, options->upstream);
+    } else if ((upstream = upstream_start(url, sizeof(url))) < 0) {
         return fail("cannot start the upstream", "", upstream);
     }
 
@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     char message[256];
-    switch (options_parse(&options, argc, argv, message, sizeof message)) {
+    switch (options_parse(&options, argc, argv, message, sizeof(message))) {
     case OPTIONS_HELP:
         options_usage(stdout);
         return 0;
@@ -288,7 +288,7 @@ int main(int argc, char **argv)
     }
     signals_prepare(); /* from here on a signal leaves nothing behind */
     char directory[1024];
-    error = directory_make(directory, sizeof directory);
+    error = directory_make(directory, sizeof(directory));
     if (error != 0) {
         return fail("cannot make a directory ", directory, error);
     }

@@ -72,11 +72,11 @@ int options_size(const char *text, uint64_t *ret_bytes)
 
     char digits[24];
     size_t length = strlen(text);
-    if (length == 0 || length >= sizeof digits) {
+    if (length == 0 || length >= sizeof(digits)) {
         return -EINVAL;
     }
     unsigned shift = 0;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if ((text[length - 1] & ~0x20) == units[i].letter) {
             shift = units[i].shift;
             length--;

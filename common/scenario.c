@@ -8,7 +8,7 @@
 
 #define SCENARIO_POINTER(name) &name##_scenario,
 const struct scenario *const scenarios[] = {SCENARIO_LIST(SCENARIO_POINTER)};
-const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];
+const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 
 size_t scenario_index(const struct scenario *scenario)
 {

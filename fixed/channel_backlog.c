@@ -43,7 +43,7 @@ static int audit_open(void)
     int error = 0;
     pthread_mutex_lock(&audit_lock);
     if (!audit_is_open) {
-        channel_init(&audit_log, audit_buffer, sizeof audit_buffer[0],
+        channel_init(&audit_log, audit_buffer, sizeof(audit_buffer[0]),
                      AUDIT_RECORDS_MAX);
         /* FIX: a writer takes the records out, from the first one on. */
         error = -pthread_create(&audit_writer, NULL, audit_main, &audit_log);
@@ -60,7 +60,7 @@ static struct audit_record *audit_record_open(const struct scenario_request *req
     if (record == NULL) {
         return NULL;
     }
-    record->text_bytes = request->bytes - sizeof *record;
+    record->text_bytes = request->bytes - sizeof(*record);
     memset(record->text, request->id[0], record->text_bytes);
     return record;
 }

@@ -30,7 +30,7 @@ static struct export_file *export_open(const struct scenario_request *request)
         return NULL;
     }
     channel_init(&file->rows, NULL, sizeof(unsigned char), 0);
-    file->capacity = request->bytes - sizeof *file;
+    file->capacity = request->bytes - sizeof(*file);
     file->written = 0;
     memset(file->data, request->id[0], file->capacity);
     atomic_fetch_add(&exports_open, 1);

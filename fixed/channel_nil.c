@@ -31,7 +31,7 @@ static struct relay *relay_open(const struct scenario_request *request,
     if (relay == NULL) {
         return NULL;
     }
-    memset(relay->packet, request->id[0], request->bytes - sizeof *relay);
+    memset(relay->packet, request->id[0], request->bytes - sizeof(*relay));
     relay->line = line;
     context_init(&relay->context, parent);
     atomic_fetch_add(&relays_open, 1);

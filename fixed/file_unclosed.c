@@ -85,7 +85,7 @@ static int price_look_up(const char *path, const char *item, size_t bytes,
 
     int error = -ENOENT;
     char line[LINE_BYTES];
-    while (error == -ENOENT && fgets(line, sizeof line, file) != NULL) {
+    while (error == -ENOENT && fgets(line, sizeof(line), file) != NULL) {
         long price = price_of(line, item);
         if (price >= 0) {
             *ret_price = price;
@@ -102,8 +102,8 @@ static int price_look_up(const char *path, const char *item, size_t bytes,
 static int price_tell(const struct scenario_request *request)
 {
     char path[PATH_BYTES];
-    int length = snprintf(path, sizeof path, "%s/prices.txt", request->directory);
-    if (length < 0 || (size_t)length >= sizeof path) {
+    int length = snprintf(path, sizeof(path), "%s/prices.txt", request->directory);
+    if (length < 0 || (size_t)length >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
     int error = prices_prepare(path);

@@ -57,7 +57,7 @@ static struct answer *answer_compute(const char *key, size_t bytes)
     }
     memset(answer, key[0], bytes);
     answer->bytes = bytes;
-    snprintf(answer->key, sizeof answer->key, "%s", key);
+    snprintf(answer->key, sizeof(answer->key), "%s", key);
     return answer;
 }
 
@@ -131,7 +131,7 @@ static int question_ask(const struct scenario_request *request)
 {
     char key[KEY_BYTES];
     size_t serial = atomic_fetch_add(&questions_asked, 1);
-    snprintf(key, sizeof key, "%s/%zu", request->id, serial);
+    snprintf(key, sizeof(key), "%s/%zu", request->id, serial);
     if (cache_find(key)) {
         return 0;
     }

@@ -35,7 +35,7 @@ static int orders_reserve(void)
         return 0;
     }
     size_t capacity = orders_capacity == 0 ? ORDERS_START : orders_capacity * 2;
-    unsigned char **grown = realloc(orders, capacity * sizeof *orders);
+    unsigned char **grown = realloc(orders, capacity * sizeof(*orders));
     if (grown == NULL) {
         return -ENOMEM;
     }

@@ -45,7 +45,7 @@ static struct product *product_read(const char *id, unsigned number, size_t byte
     }
     memset(product, id[0], bytes);
     product->label.number = number;
-    snprintf(product->label.name, sizeof product->label.name, "%s", id);
+    snprintf(product->label.name, sizeof(product->label.name), "%s", id);
     return product;
 }
 

@@ -61,9 +61,9 @@ static void note_close(void *file)
 static int note_write(FILE *file, const char *id, size_t bytes)
 {
     char text[1024];
-    memset(text, id[0], sizeof text);
+    memset(text, id[0], sizeof(text));
     while (bytes > 0) {
-        size_t part = bytes < sizeof text ? bytes : sizeof text;
+        size_t part = bytes < sizeof(text) ? bytes : sizeof(text);
         if (fwrite(text, 1, part, file) != part) {
             return -EIO;
         }

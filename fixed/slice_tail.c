@@ -51,7 +51,7 @@ static void message_pop(struct mailbox *mailbox)
     struct slice queue = mailbox->queue;
     mailbox->queue = slice_sub(queue, MESSAGE_BYTES, queue.length);
     /* FIX: a small rest moves into the mailbox, so that the array can be freed. */
-    if (mailbox->queue.length <= sizeof mailbox->room) {
+    if (mailbox->queue.length <= sizeof(mailbox->room)) {
         struct slice rest = mailbox->queue;
         mailbox->queue = slice_borrow(mailbox->room, rest.length);
         slice_copy(mailbox->queue, rest);

@@ -34,7 +34,7 @@ static struct room *room_open(const struct scenario_request *request)
     channel_init(&room->messages, NULL, sizeof(char), 0);
     /* There is room for the one notice, so that who sends it need not wait. */
     channel_init(&room->closing, NULL, 0, 1);
-    room->history_bytes = request->bytes - sizeof *room;
+    room->history_bytes = request->bytes - sizeof(*room);
     room->received = 0;
     memset(room->history, '.', room->history_bytes);
     atomic_fetch_add(&rooms_open, 1);

@@ -41,7 +41,7 @@ static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *ol
         return older;
     }
     news->next = older;
-    memset(news->text, feed->mark, feed->news_bytes - sizeof *news);
+    memset(news->text, feed->mark, feed->news_bytes - sizeof(*news));
     return news;
 }
 

@@ -29,7 +29,7 @@ static struct order *order_open(const struct scenario_request *request)
     if (order == NULL) {
         return NULL;
     }
-    memset(order->papers, request->id[0], request->bytes - sizeof *order);
+    memset(order->papers, request->id[0], request->bytes - sizeof(*order));
     context_init_timeout(&order->patience, request->context, ORDER_PATIENCE_MS);
     channel_init(&order->paid, NULL, 0, 0);
     atomic_fetch_add(&orders_open, 1);

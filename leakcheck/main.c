@@ -39,17 +39,17 @@ static int pairs_main(const struct options *options)
         .calls = options->calls == 0 ? CALLS_DEFAULT : options->calls,
         .timeout_secs = options->timeout_secs};
     int status = EXIT_NO_VERDICT;
-    int result = judge_run(&judgement, &order, &failure);
-    if (result == 0) {
+    int error = judge_run(&judgement, &order, &failure);
+    if (error == 0) {
         table_judgement(stdout, table_style_of(stdout), &judgement);
         if (options->json != NULL) {
-            result = report_json_judgement(options->json, &judgement, &failure);
+            error = report_json_judgement(options->json, &judgement, &failure);
         }
-        if (result == 0 && options->report != NULL) {
-            result = report_html(options->report, source, &judgement, &failure);
+        if (error == 0 && options->report != NULL) {
+            error = report_html(options->report, source, &judgement, &failure);
         }
     }
-    if (result < 0) {
+    if (error < 0) {
         complain(&failure);
     } else {
         struct judge_summary summary = judge_summarize(&judgement);
@@ -66,14 +66,14 @@ static int gate_main(const struct options *options)
     struct failure failure = {""};
     struct gate gate = {0};
     int status = EXIT_NO_VERDICT;
-    int result = gate_run(&gate, options, &failure);
-    if (result == 0) {
+    int error = gate_run(&gate, options, &failure);
+    if (error == 0) {
         table_gate(stdout, table_style_of(stdout), &gate, options);
         if (options->json != NULL) {
-            result = report_json_gate(options->json, &gate, options, &failure);
+            error = report_json_gate(options->json, &gate, options, &failure);
         }
     }
-    if (result < 0) {
+    if (error < 0) {
         complain(&failure);
     } else {
         status = gate_is_over(&gate) ? EXIT_LEAK : EXIT_GOOD;
@@ -85,11 +85,11 @@ static int gate_main(const struct options *options)
 /* A report that cannot be written is an error before the work, which takes a while. */
 static int reports_check(const struct options *options, struct failure *failure)
 {
-    int result = options->json == NULL ? 0 : report_check(options->json, failure);
-    if (result == 0 && options->report != NULL) {
-        result = report_check(options->report, failure);
+    int error = options->json == NULL ? 0 : report_check(options->json, failure);
+    if (error == 0 && options->report != NULL) {
+        error = report_check(options->report, failure);
     }
-    return result;
+    return error;
 }
 
 int main(int argc, char **argv)

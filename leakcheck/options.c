@@ -371,18 +371,18 @@ int options_parse(struct options *ret_options, int count, char **arguments,
     opterr = 0;
     while ((option = getopt_long(count, arguments, ":", table, NULL)) != -1) {
         const char *word = arguments[optind - 1];
-        int result = option == ':' || option == '?'
-                         ? word_complain(option, word, failure)
-                         : option_take(&options, option, optarg, failure);
-        if (result < 0) {
-            return result;
+        int error = option == ':' || option == '?'
+                        ? word_complain(option, word, failure)
+                        : option_take(&options, option, optarg, failure);
+        if (error < 0) {
+            return error;
         }
     }
     if (!options.help && !options.version) {
-        int result =
+        int error =
             options_check(&options, count - optind, arguments + optind, failure);
-        if (result < 0) {
-            return result;
+        if (error < 0) {
+            return error;
         }
     }
     *ret_options = options;

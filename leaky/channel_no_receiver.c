@@ -30,7 +30,7 @@ static struct report *report_open(const struct scenario_request *request)
     if (report == NULL) {
         return NULL;
     }
-    memset(report->text, request->id[0], request->bytes - sizeof *report);
+    memset(report->text, request->id[0], request->bytes - sizeof(*report));
     context_init_timeout(&report->patience, request->context, REPORT_PATIENCE_MS);
     channel_init(&report->archive, NULL, 0, 0);
     channel_init(&report->ready, NULL, 0, 0);

@@ -31,7 +31,7 @@ static atomic_size_t quotes_open;
 /* NULL when memory is short. */
 static struct quote_inquiry *quote_inquiry_open(struct context *parent)
 {
-    struct quote_inquiry *inquiry = malloc(sizeof *inquiry);
+    struct quote_inquiry *inquiry = malloc(sizeof(*inquiry));
     if (inquiry != NULL) {
         channel_init(&inquiry->quotes, NULL, sizeof(struct quote *), 0);
         context_init(&inquiry->context, parent);
@@ -62,7 +62,7 @@ static int quote_open(struct quote_inquiry *inquiry,
     if (quote == NULL) {
         return -ENOMEM;
     }
-    memset(quote->sheet, request->id[0], request->bytes - sizeof *quote);
+    memset(quote->sheet, request->id[0], request->bytes - sizeof(*quote));
     quote->inquiry = inquiry;
     int error = -pthread_create(&quote->worker, NULL, quote_send, quote);
     if (error != 0) {

@@ -115,8 +115,8 @@ static int order_look_up(const char *path, int order, size_t bytes, long *ret_to
 static int order_tell(const struct scenario_request *request)
 {
     char path[PATH_BYTES];
-    int length = snprintf(path, sizeof path, "%s/orders.db", request->directory);
-    if (length < 0 || (size_t)length >= sizeof path) {
+    int length = snprintf(path, sizeof(path), "%s/orders.db", request->directory);
+    if (length < 0 || (size_t)length >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
     int error = orders_prepare(path);

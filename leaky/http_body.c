@@ -153,9 +153,9 @@ static int document_tell(const struct scenario_request *request)
 {
     pthread_once(&curl_once, curl_prepare);
     char url[URL_BYTES];
-    int length = snprintf(url, sizeof url, "%s/body?bytes=%zu", request->upstream_url,
+    int length = snprintf(url, sizeof(url), "%s/body?bytes=%zu", request->upstream_url,
                           request->bytes);
-    if (length < 0 || (size_t)length >= sizeof url) {
+    if (length < 0 || (size_t)length >= sizeof(url)) {
         return -ENAMETOOLONG;
     }
     unsigned sum;

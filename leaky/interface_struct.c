@@ -44,7 +44,7 @@ static struct visitor *visitor_read(const char *id, size_t bytes)
     }
     memset(visitor, id[0], bytes);
     visitor->badge.number = bytes;
-    snprintf(visitor->badge.name, sizeof visitor->badge.name, "%s", id);
+    snprintf(visitor->badge.name, sizeof(visitor->badge.name), "%s", id);
     return visitor;
 }
 

@@ -36,7 +36,7 @@ static struct account *account_open(const struct scenario_request *request, int 
         return NULL;
     }
     *account = (struct account){.number = number, .balance = 100};
-    memset(account->history, request->id[0], request->bytes - sizeof *account);
+    memset(account->history, request->id[0], request->bytes - sizeof(*account));
     pthread_mutex_init(&account->lock, NULL);
     channel_init(&account->ready, NULL, 0, 0);
     channel_init(&account->go, NULL, sizeof(bool), 0);

@@ -32,7 +32,7 @@ static atomic_size_t ledger_entries;
 /* NULL when memory is short. */
 static struct ledger *ledger_open(void)
 {
-    struct ledger *ledger = malloc(sizeof *ledger);
+    struct ledger *ledger = malloc(sizeof(*ledger));
     if (ledger != NULL) {
         pthread_mutex_init(&ledger->lock, NULL);
         ledger->balance = 0;
@@ -80,7 +80,7 @@ static int ledger_entry_open(struct ledger *ledger, long amount,
         return -ENOMEM;
     }
     *entry = (struct ledger_entry){.ledger = ledger, .amount = amount};
-    memset(entry->receipt, request->id[0], request->bytes - sizeof *entry);
+    memset(entry->receipt, request->id[0], request->bytes - sizeof(*entry));
     channel_init(&entry->go, NULL, sizeof(bool), 0);
     int error = -pthread_create(&entry->worker, NULL, ledger_main, entry);
     if (error != 0) {

@@ -42,7 +42,7 @@ static int gauge_start(size_t bytes, struct gauge **ret_gauge)
         return -ENOMEM;
     }
     memset(gauge, 0, bytes);
-    gauge->readings_max = bytes - sizeof *gauge;
+    gauge->readings_max = bytes - sizeof(*gauge);
     int error = ticker_start(&gauge->ticker, READ_PERIOD_MS, gauge_read, gauge);
     if (error != 0) {
         free(gauge);

@@ -42,7 +42,7 @@ static int progress_start(size_t bytes, struct progress **ret_progress)
         return -ENOMEM;
     }
     memset(progress, 0, bytes);
-    progress->notes_max = bytes - sizeof *progress;
+    progress->notes_max = bytes - sizeof(*progress);
     int error =
         ticker_start(&progress->ticker, NOTE_PERIOD_MS, progress_note, progress);
     if (error != 0) {

@@ -204,7 +204,7 @@ static void wait_enter_queue(struct wait *wait, struct channel_case *choice, int
     if (choice->channel == NULL) {
         return;
     }
-    assert(wait->count < sizeof wait->places / sizeof wait->places[0]);
+    assert(wait->count < sizeof(wait->places) / sizeof(wait->places[0]));
     struct channel_waiter *waiter = &wait->places[wait->count++];
     waiter->wait = wait;
     waiter->choice = choice;

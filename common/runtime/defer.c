@@ -40,6 +40,6 @@ void defer_free(void *pointer_to_pointer)
     /* The variable is a pointer of some other type, which C lets nobody read through a
      * void **; its bytes may be copied. */
     void *pointer;
-    memcpy(&pointer, pointer_to_pointer, sizeof pointer);
+    memcpy(&pointer, pointer_to_pointer, sizeof(pointer));
     free(pointer);
 }

@@ -30,7 +30,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
     cJSON_AddStringToObject(id, "default", LEAK_ID_DEFAULT);
     cJSON_AddNumberToObject(id, "max_length", REQUEST_TEXT_MAX);
     add_parameter(list, "count", "how many calls", 1, 1, LEAK_COUNT_MAX);
-    snprintf(meaning, sizeof meaning, "bytes of %s", scenario->bytes_meaning);
+    snprintf(meaning, sizeof(meaning), "bytes of %s", scenario->bytes_meaning);
     add_parameter(list, "bytes", meaning, scenario->bytes_default, scenario->bytes_min,
                   scenario->bytes_max);
     if (scenario->kind == SCENARIO_TEMPORARY) {
@@ -43,7 +43,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
 static void add_file(cJSON *list, const char *half, const char *name)
 {
     char path[96];
-    snprintf(path, sizeof path, "%s/%s.c", half, name);
+    snprintf(path, sizeof(path), "%s/%s.c", half, name);
     for (char *p = path; *p != '\0'; p++) {
         *p = *p == '-' ? '_' : *p;
     }

@@ -158,13 +158,13 @@ void worker_closed(void)
 static bool read_addresses(int fd, int port, struct peer *ret_peer)
 {
     struct sockaddr_in address = {0};
-    socklen_t size = sizeof address;
+    socklen_t size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
         address.sin_family != AF_INET || ntohs(address.sin_port) != port) {
         return false;
     }
     *ret_peer = (struct peer){0};
-    size = sizeof address;
+    size = sizeof(address);
     if (getpeername(fd, (struct sockaddr *)&address, &size) == 0) {
         *ret_peer = (struct peer){address.sin_addr.s_addr, address.sin_port};
     }
@@ -221,7 +221,7 @@ static size_t find_clients(struct crew *crew, int64_t now)
             found[found_count++] = client;
         }
     }
-    memcpy(crew->clients, found, found_count * sizeof found[0]);
+    memcpy(crew->clients, found, found_count * sizeof(found[0]));
     crew->client_count = found_count;
     size_t taken = crew->size + 1; /* and the socket that accepts */
     return open > taken ? open - taken : 0;

@@ -143,7 +143,7 @@ static void refuse_failed(struct request *request, const struct step *step, int 
         {EPROTO, 502, "upstream_failed", "see what --upstream points to"},
         {ETIMEDOUT, 502, "upstream_failed", "see what --upstream points to"},
     };
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].error == -error) {
             reply_error(request, reasons[i].status, reasons[i].code, reasons[i].hint,
                         "%s failed after %u complete calls: %s", step->scenario->name,
@@ -239,7 +239,7 @@ static void execute(struct request *request, const struct plan *plan)
         /* A restart cannot help where even an empty server would refuse. */
         bool alone = refusal.need > refusal.limit;
         char hint[128];
-        snprintf(hint, sizeof hint,
+        snprintf(hint, sizeof(hint),
                  alone ? "ask for less, or start the server with a larger %s"
                        : REPLY_RESTART_OR_RAISE("%s"),
                  refusal.option);
@@ -278,7 +278,7 @@ static bool size_steps(struct request *request, struct plan *plan,
         if (plan->steps[i].bytes < scenario->bytes_min ||
             plan->steps[i].bytes > scenario->bytes_max) {
             char hint[96];
-            snprintf(hint, sizeof hint, "bytes is a size from %zu to %zu",
+            snprintf(hint, sizeof(hint), "bytes is a size from %zu to %zu",
                      scenario->bytes_min, scenario->bytes_max);
             reply_error(request, 400, "bad_parameter", hint,
                         "bytes is out of range for %s", scenario->name);
@@ -303,7 +303,7 @@ static bool check_hold(struct request *request, const struct plan *plan)
         return true;
     }
     char hint[96];
-    snprintf(hint, sizeof hint, "count times hold is at most %d ms",
+    snprintf(hint, sizeof(hint), "count times hold is at most %d ms",
              LEAK_HOLD_ALL_MAX_MS);
     reply_error(request, 400, "bad_parameter", hint,
                 "count and hold are out of range: together %" PRIu64
@@ -345,9 +345,9 @@ static void plan_and_execute(struct request *request, struct plan *plan,
 
 void lab_leak(struct request *request)
 {
-    struct step steps[sizeof combined / sizeof combined[0]];
+    struct step steps[sizeof(combined) / sizeof(combined[0])];
     struct plan plan = {.name = "combined", .steps = steps};
-    for (size_t i = 0; i < sizeof combined / sizeof combined[0]; i++) {
+    for (size_t i = 0; i < sizeof(combined) / sizeof(combined[0]); i++) {
         steps[plan.step_count++].scenario = scenario_find(combined[i]);
     }
     plan_and_execute(request, &plan, BYTES);
@@ -359,13 +359,13 @@ void lab_scenario(struct request *request)
     const struct scenario *scenario = scenario_find(name);
     if (scenario == NULL && !scenario_family_exists(name)) {
         char hint[160];
-        snprintf(hint, sizeof hint, "GET /scenarios lists them; did you mean '%s'?",
+        snprintf(hint, sizeof(hint), "GET /scenarios lists them; did you mean '%s'?",
                  scenario_nearest(name));
         reply_error(request, 404, "unknown_scenario", hint,
                     "no scenario named '%.200s'", name);
         return;
     }
-    struct step *steps = calloc(scenario_count, sizeof *steps);
+    struct step *steps = calloc(scenario_count, sizeof(*steps));
     if (steps == NULL) {
         reply_json(request, 503, NULL);
         return;

@@ -34,7 +34,7 @@ static double dumped_bytes(const char *path)
     if (fd < 0) {
         return 0;
     }
-    ssize_t got = read(fd, line, sizeof line - 1);
+    ssize_t got = read(fd, line, sizeof(line) - 1);
     close(fd);
     line[got < 0 ? 0 : got] = '\0';
     double bytes = 0;
@@ -301,7 +301,7 @@ void profiles_dump(struct request *request)
     }
     char path[1100];
     int error = probe_heap_dump(request->server->settings->options->directory,
-                                variant.name, path, sizeof path);
+                                variant.name, path, sizeof(path));
     if (error == -ENOMEM || error == -ENOBUFS) {
         refuse_failed(request, error);
         return;

@@ -57,6 +57,7 @@ static const char page[] =
 void profiles_index(struct request *request)
 {
     if (request_parameters(request, NULL, 0)) {
-        reply_data(request, 200, "text/html; charset=utf-8", "", page, sizeof page - 1);
+        reply_data(request, 200, "text/html; charset=utf-8", "", page,
+                   sizeof(page) - 1);
     }
 }

@@ -41,9 +41,9 @@ void reply_data(struct request *request, int status, const char *type,
         mg_disable_connection_keep_alive(request->connection);
         closing = "Connection: close\r\n";
     }
-    int length = snprintf(text, sizeof text, header, status, status_text(status), type,
+    int length = snprintf(text, sizeof(text), header, status, status_text(status), type,
                           (unsigned long)size, headers, closing);
-    if (length > 0 && (size_t)length + body < sizeof text) {
+    if (length > 0 && (size_t)length + body < sizeof(text)) {
         if (body > 0) {
             memcpy(text + length, data, body);
         }
@@ -67,7 +67,7 @@ static void send_json(struct request *request, int status, const char *headers,
         "\"hint\":\"" REPLY_RESTART_OR_RAISE("--max-heap") "\"}}\n";
     char *text = probe_json_finish(json);
     if (text == NULL) {
-        reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof no_memory - 1);
+        reply_data(request, 503, JSON_TYPE, headers, no_memory, sizeof(no_memory) - 1);
         return;
     }
     size_t length = strlen(text);
@@ -104,7 +104,7 @@ static void send_error(struct request *request, int status, const char *headers,
 {
     char message[MESSAGE_BYTES];
     char escaped[4 * MESSAGE_BYTES];
-    vsnprintf(message, sizeof message, format, arguments);
+    vsnprintf(message, sizeof(message), format, arguments);
     escape(escaped, message);
     cJSON *json = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(json, "error");
@@ -154,14 +154,14 @@ static void send_error_with(struct request *request, int status, const char *hea
 void reply_method_not_allowed(struct request *request, unsigned methods)
 {
     char list[32];
-    snprintf(list, sizeof list, "%s%s%s", methods & METHOD_GET ? "GET, " : "",
+    snprintf(list, sizeof(list), "%s%s%s", methods & METHOD_GET ? "GET, " : "",
              methods & METHOD_HEAD ? "HEAD, " : "",
              methods & METHOD_POST ? "POST, " : "");
     list[strlen(list) - 2] = '\0'; /* the last comma */
     char headers[64];
-    snprintf(headers, sizeof headers, "Allow: %s\r\n", list);
+    snprintf(headers, sizeof(headers), "Allow: %s\r\n", list);
     char hint[64];
-    snprintf(hint, sizeof hint, "this route takes %s", list);
+    snprintf(hint, sizeof(hint), "this route takes %s", list);
     send_error_with(request, 405, headers, "method_not_allowed", hint,
                     "wrong method for %s", request->path);
 }

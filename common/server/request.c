@@ -144,7 +144,7 @@ static const char *framing_fault(const struct mg_request_info *info)
 static bool host_is_ours(const struct server *server, const char *host, size_t length)
 {
     char name[256];
-    if (length == 0 || length >= sizeof name) {
+    if (length == 0 || length >= sizeof(name)) {
         return false;
     }
     memcpy(name, host, length);
@@ -182,10 +182,10 @@ static bool target_is_ours(const struct server *server,
     if (info->request_uri == path) {
         return true;
     }
-    const char *authority = info->request_uri + sizeof scheme - 1;
+    const char *authority = info->request_uri + sizeof(scheme) - 1;
     char name[256];
-    if (strncasecmp(info->request_uri, scheme, sizeof scheme - 1) != 0 ||
-        path < authority || (size_t)(path - authority) >= sizeof name) {
+    if (strncasecmp(info->request_uri, scheme, sizeof(scheme) - 1) != 0 ||
+        path < authority || (size_t)(path - authority) >= sizeof(name)) {
         return false;
     }
     memcpy(name, authority, (size_t)(path - authority));
@@ -255,7 +255,7 @@ static void invite_body(struct request *request, const struct mg_request_info *i
     const char *expected = find_header(info, "Expect", &count);
     if (count == 1 && strcasecmp(expected, "100-continue") == 0 &&
         strcmp(info->http_version, "1.1") == 0) {
-        mg_write(request->connection, words, sizeof words - 1);
+        mg_write(request->connection, words, sizeof(words) - 1);
     }
 }
 
@@ -310,7 +310,7 @@ static enum request_method method_of(const char *name)
         const char *name;
         enum request_method method;
     } methods[] = {{"GET", METHOD_GET}, {"HEAD", METHOD_HEAD}, {"POST", METHOD_POST}};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (strcmp(name, methods[i].name) == 0) {
             return methods[i].method;
         }
@@ -409,7 +409,7 @@ static const char *read_value(struct parameter *parameter, const char *text)
     }
     parameter->present = true;
     if (parameter->type == PARAMETER_TEXT) {
-        snprintf(parameter->text, sizeof parameter->text, "%s", text);
+        snprintf(parameter->text, sizeof(parameter->text), "%s", text);
         return *text == '\0' ? "is empty" : NULL;
     }
     int error = parameter->type == PARAMETER_SIZE
@@ -430,10 +430,10 @@ static void refuse_value(struct request *request, const struct parameter *parame
 {
     char hint[128];
     if (parameter->type == PARAMETER_TEXT) {
-        snprintf(hint, sizeof hint, "%s is 1 to %d printable ASCII characters",
+        snprintf(hint, sizeof(hint), "%s is 1 to %d printable ASCII characters",
                  parameter->name, REQUEST_TEXT_MAX);
     } else {
-        snprintf(hint, sizeof hint, "%s is a %s from %lu to %lu", parameter->name,
+        snprintf(hint, sizeof(hint), "%s is a %s from %lu to %lu", parameter->name,
                  parameter->type == PARAMETER_SIZE ? "size (bytes, or with K, M, G)"
                                                    : "number",
                  (unsigned long)parameter->minimum, (unsigned long)parameter->maximum);
@@ -448,7 +448,7 @@ static void refuse_unknown(struct request *request, const char *name,
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         used +=
-            (size_t)snprintf(hint + used, sizeof hint - used, "%s%s",
+            (size_t)snprintf(hint + used, sizeof(hint) - used, "%s%s",
                              i == 0 ? "this route takes " : ", ", parameters[i].name);
     }
     reply_error(request, 400, "unknown_parameter", hint, "unknown parameter '%s'",
@@ -462,7 +462,7 @@ static bool read_pair(struct request *request, const char *pair, size_t length,
     const char *equals = memchr(pair, '=', length);
     size_t name_length = equals == NULL ? length : (size_t)(equals - pair);
     char name[32];
-    if (!form_decode(name, sizeof name, pair, name_length)) {
+    if (!form_decode(name, sizeof(name), pair, name_length)) {
         refuse_unknown(request, "(not readable)", parameters, count);
         return false;
     }
@@ -475,7 +475,7 @@ static bool read_pair(struct request *request, const char *pair, size_t length,
         const char *fault = "is too long, or not printable";
         const char *value = equals == NULL ? "" : equals + 1;
         size_t value_length = equals == NULL ? 0 : length - name_length - 1;
-        if (form_decode(text, sizeof text, value, value_length)) {
+        if (form_decode(text, sizeof(text), value, value_length)) {
             fault = read_value(parameter, text);
         }
         if (fault != NULL) {
@@ -514,7 +514,7 @@ bool request_parameters(struct request *request, struct parameter *parameters,
     }
     static const char form[] = "application/x-www-form-urlencoded";
     const char *type = mg_get_header(request->connection, "Content-Type");
-    if (type == NULL || strncasecmp(type, form, sizeof form - 1) != 0 ||
+    if (type == NULL || strncasecmp(type, form, sizeof(form) - 1) != 0 ||
         strlen(request->body) != request->body_bytes) {
         reply_error(request, 400, "bad_request",
                     "send parameters in the query, or as a form (curl -d)",

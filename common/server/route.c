@@ -43,7 +43,7 @@ static bool route_matches(const struct route *route, const struct request *reque
 
 void route_request(struct request *request)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         const struct route *route = &routes[i];
         if (!route_matches(route, request)) {
             continue;

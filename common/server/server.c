@@ -58,7 +58,7 @@ static int on_log(const struct mg_connection *connection, const char *message)
 {
     (void)connection;
     if (fault[0] == '\0') {
-        snprintf(fault, sizeof fault, "%s", message);
+        snprintf(fault, sizeof(fault), "%s", message);
     }
     return 1; /* so civetweb writes no log of its own */
 }
@@ -103,9 +103,9 @@ static struct mg_context *civetweb_start(struct listener *listener, int port,
                                          unsigned workers)
 {
     char threads[16];
-    snprintf(threads, sizeof threads, "%u", workers);
+    snprintf(threads, sizeof(threads), "%u", workers);
     char address[64];
-    snprintf(address, sizeof address, "%s:%d",
+    snprintf(address, sizeof(address), "%s:%d",
              listener->server->settings->options->bind, port);
     const char *civetweb_options[] = {
         "listening_ports",
@@ -197,8 +197,8 @@ static int server_listen(struct server *server, char *message, size_t message_si
 int server_start(struct server **ret_server, const struct server_settings *settings,
                  char *message, size_t message_size)
 {
-    struct server *server = calloc(1, sizeof *server);
-    atomic_ulong *calls = calloc(scenario_count, sizeof *calls);
+    struct server *server = calloc(1, sizeof(*server));
+    atomic_ulong *calls = calloc(scenario_count, sizeof(*calls));
     if (server == NULL || calls == NULL) {
         free(server);
         free(calls);
@@ -208,7 +208,7 @@ int server_start(struct server **ret_server, const struct server_settings *setti
     server->settings = settings;
     server->calls = calls;
     server->debug.port = -1;
-    gethostname(server->host_name, sizeof server->host_name - 1);
+    gethostname(server->host_name, sizeof(server->host_name) - 1);
     clock_gettime(CLOCK_MONOTONIC, &server->started);
     context_init(&server->running, NULL);
     probe_json_prepare();

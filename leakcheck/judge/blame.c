@@ -408,9 +408,9 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     size_t room = question->last->count + 1;
     struct share *shares = calloc(room, sizeof(*shares));
     struct group *groups = calloc(room, sizeof(*groups));
-    int result = 0;
+    int error = 0;
     if (shares == NULL || groups == NULL) {
-        result = failure_set(failure, ENOMEM, "out of memory");
+        error = failure_set(failure, ENOMEM, "out of memory");
     } else {
         size_t share_count = shares_list(shares, &blame.total, question);
         qsort(shares, share_count, sizeof(*shares), share_compare);
@@ -420,7 +420,7 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     }
     free(shares);
     free(groups);
-    return result;
+    return error;
 }
 
 bool blame_meets(const struct profile *profile, const char *path)

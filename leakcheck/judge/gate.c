@@ -39,17 +39,17 @@ static int calls_make(struct gate *gate, const char *path, unsigned calls,
 {
     for (unsigned i = 0; i < calls; i++) {
         struct http *http = &gate->server.http;
-        int result = http_get(http, path, &gate->server.reply, failure);
-        if (result < 0) {
-            return result;
+        int error = http_get(http, path, &gate->server.reply, failure);
+        if (error < 0) {
+            return error;
         }
         /* Any answer of success will do; http_get_ok explains the others. */
         if (gate->server.reply.status < 200 || gate->server.reply.status > 299) {
-            result = http_get_ok(http, path, &gate->server.reply, failure);
-            return result < 0 ? result
-                              : failure_set(failure, EPROTO,
-                                            "%s%s: fails now and then; no verdict",
-                                            http->base, path);
+            error = http_get_ok(http, path, &gate->server.reply, failure);
+            return error < 0 ? error
+                             : failure_set(failure, EPROTO,
+                                           "%s%s: fails now and then; no verdict",
+                                           http->base, path);
         }
     }
     return 0;
@@ -64,11 +64,11 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
     rule.at_most = gate->sample_count > 0 ? gate->samples[0].now : gate->idle;
     rule.at_most.amount[RESOURCE_HEAP] += rule.heap_jitter;
     rule.patience_ms = gate->late ? LATE_PATIENCE_MS : SETTLE_PATIENCE_MS;
-    int result = settle(&gate->server, &rule, ret_sample, failure);
-    if (result == 0 && gate->sample_count > 0) {
+    int error = settle(&gate->server, &rule, ret_sample, failure);
+    if (error == 0 && gate->sample_count > 0) {
         gate->late = gate->late || !settle_arrived(&rule, ret_sample);
     }
-    return result;
+    return error;
 }
 
 /* Takes the next sample. The bytes that were ever allocated only rise: if they fall,
@@ -76,9 +76,9 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
 static int round_sample(struct gate *gate, struct failure *failure)
 {
     struct sample sample;
-    int result = round_settle(gate, &sample, failure);
-    if (result < 0) {
-        return result;
+    int error = round_settle(gate, &sample, failure);
+    if (error < 0) {
+        return error;
     }
     if (gate->sample_count > 0) {
         const struct sample *before = &gate->samples[gate->sample_count - 1];
@@ -95,25 +95,25 @@ static int round_sample(struct gate *gate, struct failure *failure)
 static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
                         struct failure *failure)
 {
-    int result = 0;
-    for (unsigned round = 0; round < rounds && result == 0; round++) {
-        result = calls_make(gate, path, gate->calls, failure);
-        if (result == 0) {
-            result = round_sample(gate, failure);
+    int error = 0;
+    for (unsigned round = 0; round < rounds && error == 0; round++) {
+        error = calls_make(gate, path, gate->calls, failure);
+        if (error == 0) {
+            error = round_sample(gate, failure);
         }
     }
-    return result;
+    return error;
 }
 
 /* The thread profile only tells where threads wait: it may be missing. */
 static int profiles_take(struct gate *gate, struct profile *heap,
                          struct profile *threads, struct failure *failure)
 {
-    int result = server_heap(&gate->server, true, heap, failure);
-    if (result == 0) {
+    int error = server_heap(&gate->server, true, heap, failure);
+    if (error == 0) {
         server_threads_try(&gate->server, threads);
     }
-    return result;
+    return error;
 }
 
 /* gperftools' sampler, among others, knows only what is in use, and writes it twice. */
@@ -130,30 +130,30 @@ static int baseline_take(struct gate *gate, const char *path,
                          struct gate_profiles *profiles, struct failure *failure)
 {
     struct sample sampling;
-    int result = sample_take(&gate->server, &sampling, false, NULL, failure);
-    if (result == 0) {
+    int error = sample_take(&gate->server, &sampling, false, NULL, failure);
+    if (error == 0) {
         gate->idle = sampling.now;
-        result = calls_make(gate, path, WARM_UP_CALLS, failure);
+        error = calls_make(gate, path, WARM_UP_CALLS, failure);
     }
-    if (result == 0) {
-        result = round_sample(gate, failure);
+    if (error == 0) {
+        error = round_sample(gate, failure);
     }
-    if (result == 0) {
-        result = server_heap(&gate->server, true, &profiles->heap_idle, failure);
+    if (error == 0) {
+        error = server_heap(&gate->server, true, &profiles->heap_idle, failure);
     }
-    if (result == 0) {
-        result = sample_take(&gate->server, &sampling, false, NULL, failure);
+    if (error == 0) {
+        error = sample_take(&gate->server, &sampling, false, NULL, failure);
     }
-    if (result == 0) {
-        result =
+    if (error == 0) {
+        error =
             profiles_take(gate, &profiles->heap_base, &profiles->threads_base, failure);
     }
-    if (result == 0) {
+    if (error == 0) {
         const struct profile *heap = &profiles->heap_base;
         gate->counts_allocations = allocations_are_counted(heap);
         gate->heap_period = heap->format == PROFILE_SAMPLED ? heap->period : 1;
     }
-    return result;
+    return error;
 }
 
 bool gate_is_over(const struct gate *gate)
@@ -241,22 +241,22 @@ static int baseline_check(struct gate *gate, struct failure *failure)
 static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
                       struct failure *failure)
 {
-    int result = rounds_drive(gate, path, rounds, failure);
-    if (result < 0) {
-        return result;
+    int error = rounds_drive(gate, path, rounds, failure);
+    if (error < 0) {
+        return error;
     }
     gate->rounds_first = rounds;
     gate_judge(gate);
     if (gate_is_unclear(gate)) {
-        result = rounds_drive(gate, path, rounds, failure);
-        if (result < 0) {
-            return result;
+        error = rounds_drive(gate, path, rounds, failure);
+        if (error < 0) {
+            return error;
         }
         gate_judge(gate);
     }
-    result = limits_check(gate, failure);
-    return result == 0 && !gate_is_over(gate) ? gate_check_clarity(gate, failure)
-                                              : result;
+    error = limits_check(gate, failure);
+    return error == 0 && !gate_is_over(gate) ? gate_check_clarity(gate, failure)
+                                             : error;
 }
 
 /* All that is measured, with the profiles from before and after. */
@@ -264,18 +264,18 @@ static int gate_measure(struct gate *gate, const struct options *options,
                         struct gate_profiles *profiles, struct failure *failure)
 {
     unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
-    int result = baseline_take(gate, options->drive, profiles, failure);
-    if (result == 0) {
-        result = baseline_check(gate, failure);
+    int error = baseline_take(gate, options->drive, profiles, failure);
+    if (error == 0) {
+        error = baseline_check(gate, failure);
     }
-    if (result == 0) {
-        result = rounds_run(gate, options->drive, rounds, failure);
+    if (error == 0) {
+        error = rounds_run(gate, options->drive, rounds, failure);
     }
-    if (result == 0) {
-        result =
+    if (error == 0) {
+        error =
             profiles_take(gate, &profiles->heap_last, &profiles->threads_last, failure);
     }
-    return result == 0 ? restart_check(gate, profiles, failure) : result;
+    return error == 0 ? restart_check(gate, profiles, failure) : error;
 }
 
 /* Chooses the picture: of what is over its limit, or else of what climbs below it. */
@@ -338,26 +338,25 @@ static int gate_blame(struct gate *gate, const struct options *options,
                                   .last = &profiles->threads_last};
     struct blame *allocated_here = &gate->resources[RESOURCE_HEAP].blame;
     struct blame allocated = {0};
-    int result = 0;
+    int error = 0;
     if (!gate->server.is_go) {
-        result = server_name_functions(&gate->server, &profiles->threads_last, failure);
-        if (result == 0) {
-            result =
-                server_name_functions(&gate->server, &profiles->heap_last, failure);
+        error = server_name_functions(&gate->server, &profiles->threads_last, failure);
+        if (error == 0) {
+            error = server_name_functions(&gate->server, &profiles->heap_last, failure);
         }
     }
-    if (result == 0) {
+    if (error == 0) {
         gate->own_missed = own_missed(options, profiles);
-        result = blame_find(&allocated, &churn, failure);
+        error = blame_find(&allocated, &churn, failure);
     }
-    if (result == 0) {
-        result = blame_find(allocated_here, &heap, failure);
+    if (error == 0) {
+        error = blame_find(allocated_here, &heap, failure);
     }
-    if (result == 0) {
-        result = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
+    if (error == 0) {
+        error = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
     }
-    if (result < 0 || !gate->counts_allocations) {
-        return result;
+    if (error < 0 || !gate->counts_allocations) {
+        return error;
     }
     int64_t calls = gate->samples[gate->sample_count - 1].calls;
     int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
@@ -382,16 +381,16 @@ static int binary_check(const char *path, struct failure *failure)
 static int gate_open(struct gate *gate, const struct options *options,
                      int64_t deadline_ms, struct failure *failure)
 {
-    int result = binary_check(options->binary, failure);
-    if (result < 0) {
-        return result;
+    int error = binary_check(options->binary, failure);
+    if (error < 0) {
+        return error;
     }
-    result = server_open(&gate->server, options->url, deadline_ms, failure);
+    error = server_open(&gate->server, options->url, deadline_ms, failure);
     gate->server.binary = options->binary;
-    if (result == 0 && options->pid != 0) {
-        result = server_watch_process(&gate->server, options->pid, failure);
+    if (error == 0 && options->pid != 0) {
+        error = server_watch_process(&gate->server, options->pid, failure);
     }
-    return result;
+    return error;
 }
 
 int gate_run(struct gate *gate, const struct options *options, struct failure *failure)
@@ -406,14 +405,14 @@ int gate_run(struct gate *gate, const struct options *options, struct failure *f
         gate->resources[i].limit = options->limits[i];
     }
     gate->samples = calloc(2 * rounds + 1, sizeof(*gate->samples));
-    int result = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
-                                       : gate_open(gate, options, deadline_ms, failure);
-    if (result == 0) {
-        result = gate_measure(gate, options, &profiles, failure);
+    int error = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                      : gate_open(gate, options, deadline_ms, failure);
+    if (error == 0) {
+        error = gate_measure(gate, options, &profiles, failure);
     }
-    if (result == 0) {
+    if (error == 0) {
         picture_choose(gate);
-        result = gate_blame(gate, options, &profiles, failure);
+        error = gate_blame(gate, options, &profiles, failure);
     }
     profile_release(&profiles.heap_idle);
     profile_release(&profiles.heap_base);
@@ -421,7 +420,7 @@ int gate_run(struct gate *gate, const struct options *options, struct failure *f
     profile_release(&profiles.threads_base);
     profile_release(&profiles.threads_last);
     gate->elapsed_ms = clock_now_ms() - start;
-    return result;
+    return error;
 }
 
 static void name_add(struct gate_names *names, const char *name)

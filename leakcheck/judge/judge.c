@@ -42,30 +42,30 @@ static int warm_up(struct side *side)
     struct profile profile;
     struct settle_rule rule = settle_rule_any(&side->server);
     struct sample sample;
-    int result = sample_take(&side->server, &sample, true, NULL, &side->failure);
-    if (result == 0 && side->server.threads_path != NULL) {
-        result = server_threads(&side->server, &profile, &side->failure);
-        if (result == 0) {
+    int error = sample_take(&side->server, &sample, true, NULL, &side->failure);
+    if (error == 0 && side->server.threads_path != NULL) {
+        error = server_threads(&side->server, &profile, &side->failure);
+        if (error == 0) {
             profile_release(&profile);
         }
     }
-    if (result == 0) {
+    if (error == 0) {
         rule.ignore_heap = sample.heap_grows_alone;
-        result = settle(&side->server, &rule, &sample, &side->failure);
+        error = settle(&side->server, &rule, &sample, &side->failure);
     }
-    if (result < 0) {
-        return result;
+    if (error < 0) {
+        return error;
     }
     rule.at_most = sample.now;
     rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
     rule.patience_ms = side->role == ROLE_FIXED ? SETTLE_PATIENCE_MS : 0;
-    for (size_t i = 0; i < side->count && result == 0; i++) {
+    for (size_t i = 0; i < side->count && error == 0; i++) {
         if (side->chosen[i] && side->list[i].growth_bytes_per_second == 0) {
-            result = drive_scenario(&side->server, &side->list[i], UNKNOWN, &declared,
-                                    &side->failure);
+            error = drive_scenario(&side->server, &side->list[i], UNKNOWN, &declared,
+                                   &side->failure);
         }
     }
-    return result < 0 ? result : settle(&side->server, &rule, &sample, &side->failure);
+    return error < 0 ? error : settle(&side->server, &rule, &sample, &side->failure);
 }
 
 /* Looks which stacks of an idle server grow: threads that an earlier thread-loop left.
@@ -73,20 +73,20 @@ static int warm_up(struct side *side)
 static int idle_watch(struct side *side)
 {
     struct status status;
-    int result = server_status(&side->server, &status, &side->failure);
-    if (result < 0) {
-        return result;
+    int error = server_status(&side->server, &status, &side->failure);
+    if (error < 0) {
+        return error;
     }
     side->limits = status.limits;
     if (status.growing_held == 0) {
         return 0;
     }
-    result = server_heap(&side->server, false, &side->idle_from, &side->failure);
-    if (result == 0) {
+    error = server_heap(&side->server, false, &side->idle_from, &side->failure);
+    if (error == 0) {
         clock_sleep_ms(IDLE_WINDOW_MS);
-        result = server_heap(&side->server, false, &side->idle_to, &side->failure);
+        error = server_heap(&side->server, false, &side->idle_to, &side->failure);
     }
-    return result;
+    return error;
 }
 
 static struct finding finding_make(const struct side *side, const struct trial *trial)
@@ -111,10 +111,10 @@ static int scenario_judge(struct part *part, size_t index, unsigned dwell_ms)
     *finding = (struct finding){0};
     for (int attempt = 0; attempt < 2 && !finding->good && !finding->clear; attempt++) {
         trial_release(&side->trials[index]);
-        int result = trial_run(&side->server, &side->list[index], &plan,
-                               &side->trials[index], &side->failure);
-        if (result < 0) {
-            return result;
+        int error = trial_run(&side->server, &side->list[index], &plan,
+                              &side->trials[index], &side->failure);
+        if (error < 0) {
+            return error;
         }
         *finding = finding_make(side, &side->trials[index]);
     }
@@ -136,9 +136,9 @@ static int scenarios_judge(struct part *part)
             if (atomic_load(&part->judgement->stop)) {
                 return -ECANCELED;
             }
-            int result = scenario_judge(part, i, 0);
-            if (result < 0) {
-                return result;
+            int error = scenario_judge(part, i, 0);
+            if (error < 0) {
+                return error;
             }
         }
     }
@@ -192,42 +192,42 @@ static int leaks_confirm(struct part *part)
     }
     struct sample sample;
     bool counts_stay[RESOURCE_COUNT];
-    int result = sample_take(&side->server, &sample, true, &side->heap, &side->failure);
-    if (result == 0) {
-        result = server_name_functions(&side->server, &side->heap, &side->failure);
+    int error = sample_take(&side->server, &sample, true, &side->heap, &side->failure);
+    if (error == 0) {
+        error = server_name_functions(&side->server, &side->heap, &side->failure);
     }
-    if (result < 0) {
-        return result;
+    if (error < 0) {
+        return error;
     }
     counts_check(side, &sample.now, counts_stay);
-    for (size_t i = 0; i < side->count && result == 0; i++) {
+    for (size_t i = 0; i < side->count && error == 0; i++) {
         const struct trial *trial = &side->trials[i];
         if (side->chosen[i] && side->findings[i].good &&
             trial->info->kind == KIND_PERMANENT &&
             !growth_stayed(side, trial, counts_stay)) {
-            result = scenario_judge(part, i, SETTLE_PATIENCE_MS);
+            error = scenario_judge(part, i, SETTLE_PATIENCE_MS);
         }
     }
-    return result;
+    return error;
 }
 
 static void *part_main(void *argument)
 {
     struct part *part = argument;
     struct side *side = part->side;
-    side->result = warm_up(side);
-    if (side->result == 0) {
-        side->result = idle_watch(side);
+    side->error = warm_up(side);
+    if (side->error == 0) {
+        side->error = idle_watch(side);
     }
-    if (side->result == 0) {
-        side->result = scenarios_judge(part);
+    if (side->error == 0) {
+        side->error = scenarios_judge(part);
     }
-    if (side->result == 0 && side->role == ROLE_LEAKY) {
-        side->result = leaks_confirm(part);
-    } else if (side->result == 0) {
-        side->result = server_heap(&side->server, true, &side->heap, &side->failure);
+    if (side->error == 0 && side->role == ROLE_LEAKY) {
+        side->error = leaks_confirm(part);
+    } else if (side->error == 0) {
+        side->error = server_heap(&side->server, true, &side->heap, &side->failure);
     }
-    if (side->result < 0) {
+    if (side->error < 0) {
         atomic_store(&part->judgement->stop, true);
     }
     return NULL;
@@ -281,21 +281,21 @@ static int status_check(struct side *side, struct failure *failure)
 static int side_open(struct side *side, const struct judge_order *order,
                      int64_t deadline_ms, struct failure *failure)
 {
-    int result =
+    int error =
         server_open(&side->server, order->urls[side->role], deadline_ms, failure);
-    if (result == 0) {
-        result = status_check(side, failure);
+    if (error == 0) {
+        error = status_check(side, failure);
     }
-    if (result == 0) {
-        result = server_scenarios(&side->server, &side->arena, &side->list,
-                                  &side->count, failure);
+    if (error == 0) {
+        error = server_scenarios(&side->server, &side->arena, &side->list, &side->count,
+                                 failure);
     }
-    if (result == 0) {
-        result = scenarios_choose(side, order, failure);
+    if (error == 0) {
+        error = scenarios_choose(side, order, failure);
     }
-    const struct scenario_info *growing = result == 0 ? growing_find(side) : NULL;
+    const struct scenario_info *growing = error == 0 ? growing_find(side) : NULL;
     side->server.growing = growing == NULL ? NULL : growing->name;
-    return result;
+    return error;
 }
 
 /* The leaky server comes first, and is not judged against itself: a leaky server in
@@ -354,9 +354,9 @@ static int parts_run(struct judgement *judgement, struct failure *failure)
     }
     for (int i = 0; i < 2; i++) {
         const struct side *side = &judgement->sides[i];
-        if (side->result < 0 && side->result != -ECANCELED) {
+        if (side->error < 0 && side->error != -ECANCELED) {
             *failure = side->failure;
-            return side->result;
+            return side->error;
         }
     }
     return 0;
@@ -368,22 +368,22 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
     int64_t start = clock_now_ms();
     int64_t deadline_ms = start + (int64_t)order->timeout_secs * 1000;
     *judgement = (struct judgement){.order = *order};
-    int result = 0;
-    for (int i = 0; i < 2 && result == 0; i++) {
+    int error = 0;
+    for (int i = 0; i < 2 && error == 0; i++) {
         judgement->sides[i].role = (enum role)i;
-        result = side_open(&judgement->sides[i], order, deadline_ms, failure);
+        error = side_open(&judgement->sides[i], order, deadline_ms, failure);
     }
-    if (result == 0) {
-        result = names_compare(judgement, failure);
+    if (error == 0) {
+        error = names_compare(judgement, failure);
     }
-    if (result == 0) {
-        result = sides_compare(judgement, failure);
+    if (error == 0) {
+        error = sides_compare(judgement, failure);
     }
-    if (result == 0) {
-        result = parts_run(judgement, failure);
+    if (error == 0) {
+        error = parts_run(judgement, failure);
     }
     judgement->elapsed_ms = clock_now_ms() - start;
-    return result;
+    return error;
 }
 
 struct judge_summary judge_summarize(const struct judgement *judgement)

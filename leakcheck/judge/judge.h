@@ -33,7 +33,7 @@ struct side {
     struct profile idle_from; /* what the idle server does by itself */
     struct profile idle_to;
     struct resources limits;
-    int result;
+    int error;
     struct failure failure;
 };
 

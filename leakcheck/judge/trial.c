@@ -114,39 +114,39 @@ static int baseline_take(struct trial_run *run)
     struct trial *trial = run->trial;
     struct sample sample;
     struct settle_rule rule = settle_rule_any(run->server);
-    int result = 0;
+    int error = 0;
     if (run->server->threads_path != NULL &&
         trial->info->leaves.amount[RESOURCE_THREADS] > 0) {
-        result = server_threads(run->server, &run->threads_base, run->failure);
+        error = server_threads(run->server, &run->threads_base, run->failure);
     }
-    if (result == 0) {
-        result = sample_take(run->server, &sample, false, NULL, run->failure);
+    if (error == 0) {
+        error = sample_take(run->server, &sample, false, NULL, run->failure);
     }
-    if (result == 0) {
+    if (error == 0) {
         rule.ignore_heap =
             sample.heap_grows_alone || trial->info->growth_bytes_per_second > 0;
-        result = settle(run->server, &rule, &trial->samples[0], run->failure);
+        error = settle(run->server, &rule, &trial->samples[0], run->failure);
     }
-    if (result == 0) {
-        result = server_heap(run->server, false, &run->heap_base, run->failure);
+    if (error == 0) {
+        error = server_heap(run->server, false, &run->heap_base, run->failure);
         trial->sample_count = 1;
     }
-    return result;
+    return error;
 }
 
 /* The calls of one round. */
 static int round_drive(struct trial_run *run, struct resources *ret_peak)
 {
     struct trial *trial = run->trial;
-    int result = 0;
+    int error = 0;
     if (trial->info->kind == KIND_TEMPORARY) {
         return drive_held(run->server, &run->own, trial->info, ret_peak, run->failure);
     }
-    for (unsigned i = 0; i < trial->calls && result == 0; i++) {
-        result = drive_scenario(run->server, trial->info, trial->bytes,
-                                &trial->declared, run->failure);
+    for (unsigned i = 0; i < trial->calls && error == 0; i++) {
+        error = drive_scenario(run->server, trial->info, trial->bytes, &trial->declared,
+                               run->failure);
     }
-    return result;
+    return error;
 }
 
 static int round_run(struct trial_run *run)
@@ -157,15 +157,15 @@ static int round_run(struct trial_run *run)
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         peak.amount[i] = UNKNOWN;
     }
-    int result = round_drive(run, &peak);
-    if (result < 0) {
-        return result;
+    int error = round_drive(run, &peak);
+    if (error < 0) {
+        return error;
     }
     int64_t calls = (int64_t)trial->sample_count * trial->calls;
     struct settle_rule rule = rule_make(run, calls);
-    result = settle(run->server, &rule, sample, run->failure);
-    if (result < 0) {
-        return result;
+    error = settle(run->server, &rule, sample, run->failure);
+    if (error < 0) {
+        return error;
     }
     sample->calls = calls;
     sample->peak = peak;
@@ -184,11 +184,11 @@ static int dwell(struct trial_run *run)
     struct sample *last = &trial->samples[trial->sample_count - 1];
     struct sample sample;
     clock_sleep_ms(run->plan->dwell_ms);
-    int result = sample_take(run->server, &sample, false, NULL, run->failure);
-    if (result == 0) {
+    int error = sample_take(run->server, &sample, false, NULL, run->failure);
+    if (error == 0) {
         last->now = sample.now;
     }
-    return result;
+    return error;
 }
 
 static void fits_make(struct trial *trial)
@@ -220,18 +220,18 @@ static int rate_measure(struct trial_run *run)
     int64_t start = clock_now_ms();
     int64_t held = blame_held(&run->heap_names, &trial->heap, own);
     clock_sleep_ms(RATE_WINDOW_MS);
-    int result = server_heap(run->server, true, &later, run->failure);
-    if (result < 0) {
-        return result;
+    int error = server_heap(run->server, true, &later, run->failure);
+    if (error < 0) {
+        return error;
     }
     double seconds = (double)(clock_now_ms() - start) / 1000;
     int64_t growth = blame_held(&later, &trial->heap, own) - held;
     profile_release(&later);
-    result = server_status(run->server, &status, run->failure);
-    if (result == 0 && status.growing_held > 0) {
+    error = server_status(run->server, &status, run->failure);
+    if (error == 0 && status.growing_held > 0) {
         trial->rate = (double)growth / seconds / (double)status.growing_held;
     }
-    return result;
+    return error;
 }
 
 /* The last heap profile, with names if any stack grew. A profile with names is large,
@@ -239,19 +239,19 @@ static int rate_measure(struct trial_run *run)
  * to write one on the same stacks. */
 static int heap_last_take(struct trial_run *run)
 {
-    int result = server_heap(run->server, false, &run->heap_last, run->failure);
+    int error = server_heap(run->server, false, &run->heap_last, run->failure);
     bool churn = run->trial->info->kind == KIND_CHURN;
-    if (result < 0 || (!churn && !profile_grew(&run->heap_base, &run->heap_last))) {
-        return result;
+    if (error < 0 || (!churn && !profile_grew(&run->heap_base, &run->heap_last))) {
+        return error;
     }
-    result = server_heap(run->server, true, &run->heap_names, run->failure);
-    if (result == 0) {
-        result = server_name_functions(run->server, &run->heap_names, run->failure);
+    error = server_heap(run->server, true, &run->heap_names, run->failure);
+    if (error == 0) {
+        error = server_name_functions(run->server, &run->heap_names, run->failure);
     }
-    if (result == 0) {
+    if (error == 0) {
         profile_borrow_names(&run->heap_last, &run->heap_names);
     }
-    return result;
+    return error;
 }
 
 static int blame_all(struct trial_run *run)
@@ -270,14 +270,14 @@ static int blame_all(struct trial_run *run)
                                   .own = own,
                                   .base = &run->threads_base,
                                   .last = &run->threads_last};
-    int result = heap_last_take(run);
-    if (result == 0) {
-        result = blame_find(&trial->heap, &heap, run->failure);
+    int error = heap_last_take(run);
+    if (error == 0) {
+        error = blame_find(&trial->heap, &heap, run->failure);
     }
-    if (result == 0 && run->threads_base.count > 0) {
-        result = server_threads(run->server, &run->threads_last, run->failure);
-        if (result == 0) {
-            result = blame_find(&trial->wait, &wait, run->failure);
+    if (error == 0 && run->threads_base.count > 0) {
+        error = server_threads(run->server, &run->threads_last, run->failure);
+        if (error == 0) {
+            error = blame_find(&trial->wait, &wait, run->failure);
         }
     }
     int64_t calls = trial->samples[trial->sample_count - 1].calls;
@@ -287,16 +287,16 @@ static int blame_all(struct trial_run *run)
             (double)(blame->file_growth - blame->library_growth) / (double)calls;
         trial->library_per_call = (double)blame->library_growth / (double)calls;
     }
-    return result;
+    return error;
 }
 
 /* Everything between the baseline and the blame. */
 static int rounds_run(struct trial_run *run)
 {
     for (unsigned i = 0; i < run->plan->rounds; i++) {
-        int result = round_run(run);
-        if (result < 0) {
-            return result;
+        int error = round_run(run);
+        if (error < 0) {
+            return error;
         }
     }
     return dwell(run);
@@ -309,30 +309,30 @@ static int own_connection_open(struct trial_run *run)
     if (run->trial->info->kind != KIND_TEMPORARY) {
         return 0;
     }
-    int result = http_open(&run->own, run->server->http.base, run->failure);
-    if (result == 0) {
-        result = http_get_ok(&run->own, "/status", &run->server->reply, run->failure);
+    int error = http_open(&run->own, run->server->http.base, run->failure);
+    if (error == 0) {
+        error = http_get_ok(&run->own, "/status", &run->server->reply, run->failure);
     }
-    return result;
+    return error;
 }
 
 static int trial_steps(struct trial_run *run)
 {
-    int result = own_connection_open(run);
-    if (result == 0) {
-        result = baseline_take(run);
+    int error = own_connection_open(run);
+    if (error == 0) {
+        error = baseline_take(run);
     }
-    if (result == 0) {
-        result = rounds_run(run);
+    if (error == 0) {
+        error = rounds_run(run);
     }
-    if (result == 0) {
+    if (error == 0) {
         fits_make(run->trial);
-        result = blame_all(run);
+        error = blame_all(run);
     }
-    if (result == 0 && run->trial->info->growth_bytes_per_second > 0) {
-        result = rate_measure(run);
+    if (error == 0 && run->trial->info->growth_bytes_per_second > 0) {
+        error = rate_measure(run);
     }
-    return result;
+    return error;
 }
 
 int trial_run(struct server *server, const struct scenario_info *info,
@@ -344,17 +344,17 @@ int trial_run(struct server *server, const struct scenario_info *info,
     struct trial_run run = {
         .server = server, .plan = plan, .trial = &trial, .failure = failure};
     trial.samples = calloc(plan->rounds + 1, sizeof(*trial.samples));
-    int result = trial.samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
-                                       : trial_steps(&run);
+    int error = trial.samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
+                                      : trial_steps(&run);
     http_close(&run.own);
     profile_release(&run.heap_base);
     profile_release(&run.heap_last);
     profile_release(&run.heap_names);
     profile_release(&run.threads_base);
     profile_release(&run.threads_last);
-    if (result < 0) {
+    if (error < 0) {
         trial_release(&trial);
-        return result;
+        return error;
     }
     *ret_trial = trial;
     return 0;

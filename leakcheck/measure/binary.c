@@ -224,25 +224,25 @@ int binary_name(const char *path, struct profile *profile, struct frame *frames,
                 size_t count, struct failure *failure)
 {
     struct binary binary = {0};
-    int result = binary_open(&binary, path, failure);
-    if (result == 0 && !binary_place(&binary, profile, frames, count)) {
-        result = failure_set(failure, EINVAL,
-                             "%.80s does not fit the addresses of the profile", path);
+    int error = binary_open(&binary, path, failure);
+    if (error == 0 && !binary_place(&binary, profile, frames, count)) {
+        error = failure_set(failure, EINVAL,
+                            "%.80s does not fit the addresses of the profile", path);
     }
-    if (result == 0) {
-        result = codes_collect(&binary);
+    if (error == 0) {
+        error = codes_collect(&binary);
     }
-    for (size_t i = 0; i < count && result == 0; i++) {
+    for (size_t i = 0; i < count && error == 0; i++) {
         if (profile_in_program(profile, frames[i].address)) {
-            result = frame_name(&binary, &profile->arena, &frames[i]);
+            error = frame_name(&binary, &profile->arena, &frames[i]);
         }
     }
-    if (result == -ENOMEM) {
+    if (error == -ENOMEM) {
         failure_set(failure, ENOMEM, "out of memory");
     }
     free(binary.codes);
     if (binary.dwfl != NULL) {
         dwfl_end(binary.dwfl);
     }
-    return result;
+    return error;
 }

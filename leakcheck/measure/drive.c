@@ -31,9 +31,9 @@ int drive_scenario(struct server *server, const struct scenario_info *info,
         snprintf(path + length, sizeof(path) - (size_t)length, "&bytes=%lld",
                  (long long)bytes);
     }
-    int result = http_get_ok(&server->http, path, &server->reply, failure);
-    if (result < 0) {
-        return result;
+    int error = http_get_ok(&server->http, path, &server->reply, failure);
+    if (error < 0) {
+        return error;
     }
     const struct buffer *body = &server->reply.body;
     return leak_parse(ret_declared, body->data, body->length, failure);
@@ -45,14 +45,14 @@ struct held_call {
     struct http_reply reply;
     struct failure failure;
     char path[160];
-    int result;
+    int error;
     atomic_bool done;
 };
 
 static void *held_call_main(void *argument)
 {
     struct held_call *call = argument;
-    call->result = http_get_ok(call->http, call->path, &call->reply, &call->failure);
+    call->error = http_get_ok(call->http, call->path, &call->reply, &call->failure);
     atomic_store(&call->done, true);
     return NULL;
 }
@@ -73,9 +73,9 @@ int drive_held(struct server *server, struct http *own,
                struct failure *failure)
 {
     struct status before;
-    int result = server_status(server, &before, failure);
-    if (result < 0) {
-        return result;
+    int error = server_status(server, &before, failure);
+    if (error < 0) {
+        return error;
     }
     struct held_call call = {.http = own};
     snprintf(call.path, sizeof(call.path), "/leak/%s?id=leakcheck-%u&hold=%d",
@@ -85,20 +85,20 @@ int drive_held(struct server *server, struct http *own,
         return failure_set(failure, EAGAIN, "cannot start a thread");
     }
     struct resources peak = {{0}};
-    while (result == 0 && !atomic_load(&call.done)) {
+    while (error == 0 && !atomic_load(&call.done)) {
         struct status now;
-        result = server_status(server, &now, failure);
-        if (result == 0) {
+        error = server_status(server, &now, failure);
+        if (error == 0) {
             peak_raise(&peak, &before.now, &now.now);
         }
         clock_sleep_ms(HOLD_PAUSE_MS);
     }
     pthread_join(thread, NULL);
     http_reply_release(&call.reply);
-    if (result == 0 && call.result < 0) {
+    if (error == 0 && call.error < 0) {
         *failure = call.failure;
-        result = call.result;
+        error = call.error;
     }
     *ret_peak = peak;
-    return result;
+    return error;
 }

@@ -212,10 +212,10 @@ int http_post(struct http *http, const char *path, const char *body,
     curl_easy_setopt(http->handle, CURLOPT_POST, 1L);
     curl_easy_setopt(http->handle, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
     curl_easy_setopt(http->handle, CURLOPT_POSTFIELDS, body);
-    int result = request_send(http, path, reply, failure);
+    int error = request_send(http, path, reply, failure);
     curl_easy_setopt(http->handle, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(http->handle, CURLOPT_POSTFIELDS, NULL);
-    return result;
+    return error;
 }
 
 /* Turns a reply that is not 200 into one line. */
@@ -246,9 +246,9 @@ static int refusal_explain(const struct http *http, const char *path,
 int http_get_ok(struct http *http, const char *path, struct http_reply *reply,
                 struct failure *failure)
 {
-    int result = http_get(http, path, reply, failure);
-    if (result < 0) {
-        return result;
+    int error = http_get(http, path, reply, failure);
+    if (error < 0) {
+        return error;
     }
     if (reply->status != 200) {
         return refusal_explain(http, path, reply, failure);

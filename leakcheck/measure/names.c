@@ -123,19 +123,19 @@ static int names_ask_some(struct server *server, struct profile *profile,
     }
     struct http_reply *reply = &server->reply;
     struct failure reason;
-    int result = http_post(&server->http, SYMBOL_PATH, question.data, reply, &reason);
+    int error = http_post(&server->http, SYMBOL_PATH, question.data, reply, &reason);
     buffer_release(&question);
-    if (result < 0) {
+    if (error < 0) {
         return failure_set(says, ENOENT, "gives no answer");
     }
     if (reply->status != 200) {
         return failure_set(says, ENOENT, "answers %ld", reply->status);
     }
-    result = reply_read(names, &profile->arena, &reply->body);
-    if (result == 0 && names->named == 0) {
+    error = reply_read(names, &profile->arena, &reply->body);
+    if (error == 0 && names->named == 0) {
         return failure_set(says, ENOENT, "names none of them");
     }
-    return result;
+    return error;
 }
 
 /* Asks the server, until it gives no answer. */
@@ -143,11 +143,11 @@ static int names_ask(struct server *server, struct profile *profile,
                      struct names *names, struct failure *says)
 {
     size_t next = 0;
-    int result = 0;
-    for (int i = 0; i < QUESTIONS_MAX && next < names->count && result == 0; i++) {
-        result = names_ask_some(server, profile, names, &next, says);
+    int error = 0;
+    for (int i = 0; i < QUESTIONS_MAX && next < names->count && error == 0; i++) {
+        error = names_ask_some(server, profile, names, &next, says);
     }
-    return result == -ENOENT ? 0 : result;
+    return error == -ENOENT ? 0 : error;
 }
 
 /* Makes frames of what is known of a stack; a stack without any name gets none. */
@@ -178,13 +178,13 @@ static int record_name(struct record *record, struct arena *arena,
 
 static int names_give(struct profile *profile, const struct names *names)
 {
-    int result = 0;
-    for (size_t i = 0; i < profile->count && result == 0; i++) {
+    int error = 0;
+    for (size_t i = 0; i < profile->count && error == 0; i++) {
         if (is_nameless(&profile->records[i])) {
-            result = record_name(&profile->records[i], &profile->arena, names);
+            error = record_name(&profile->records[i], &profile->arena, names);
         }
     }
-    return result;
+    return error;
 }
 
 /* Says why there are no names, if there are none. */
@@ -209,20 +209,20 @@ int server_name_functions(struct server *server, struct profile *profile,
     struct failure symbol_says = {""};
     struct failure binary_says = {"no --binary was given"};
     server->names_reason[0] = '\0';
-    int result = names_collect(&names, profile);
-    if (result == 0 && names.count > 0) {
-        result = names_ask(server, profile, &names, &symbol_says);
-        if (result == 0 && server->binary != NULL) {
+    int error = names_collect(&names, profile);
+    if (error == 0 && names.count > 0) {
+        error = names_ask(server, profile, &names, &symbol_says);
+        if (error == 0 && server->binary != NULL) {
             failure_set(&binary_says, 0, "%.80s names none of them", server->binary);
             int read = binary_name(server->binary, profile, names.frames, names.count,
                                    &binary_says);
-            result = read == -ENOMEM ? read : 0;
+            error = read == -ENOMEM ? read : 0;
         }
-        if (result == 0) {
-            result = names_give(profile, &names);
+        if (error == 0) {
+            error = names_give(profile, &names);
             names_explain(server, &names, symbol_says.text, binary_says.text);
         }
     }
     free(names.frames);
-    return result < 0 ? failure_set(failure, -result, "out of memory") : 0;
+    return error < 0 ? failure_set(failure, -error, "out of memory") : 0;
 }

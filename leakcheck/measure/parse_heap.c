@@ -128,36 +128,36 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
     bool in_memstats = false;
     while (reader_next_line(reader, &line)) {
         struct amounts amounts;
-        int result = 0;
+        int error = 0;
         struct span start = line;
         if (span_blank(&start)) {
             continue;
         }
         if (span_starts(start, "MAPPED_LIBRARIES:")) {
             end->seen = true;
-            result = reader_add_mappings(reader);
-            return result < 0 ? reader_refuse(reader, result, failure) : 0;
+            error = reader_add_mappings(reader);
+            return error < 0 ? reader_refuse(reader, error, failure) : 0;
         }
         if (span_starts(start, "#")) {
             in_memstats = in_memstats || span_starts(start, "# runtime.MemStats");
             if (in_memstats) {
                 memstats_read(line, &reader->profile.totals, end);
             } else {
-                result = reader_add_comment(reader, line);
+                error = reader_add_comment(reader, line);
             }
         } else if (amounts_read(&line, &amounts)) {
             counts_scale(&amounts.inuse_objects, &amounts.inuse_bytes, header->period);
             counts_scale(&amounts.alloc_objects, &amounts.alloc_bytes, header->period);
-            result = reader_add_record(reader, line, &amounts);
+            error = reader_add_record(reader, line, &amounts);
         } else {
-            result = -EPROTO;
+            error = -EPROTO;
         }
-        if (result == -EPROTO && header->format != PROFILE_GO_HEAP &&
+        if (error == -EPROTO && header->format != PROFILE_GO_HEAP &&
             mappings_follow(reader, text)) {
-            result = 0;
+            error = 0;
         }
-        if (result < 0) {
-            return reader_refuse(reader, result, failure);
+        if (error < 0) {
+            return reader_refuse(reader, error, failure);
         }
     }
     return 0;
@@ -187,17 +187,17 @@ int profile_parse_heap(struct profile *ret_profile, const char *text, size_t len
     }
     reader.profile.format = header.format;
     reader.profile.period = (int64_t)header.period;
-    int result = body_read(&reader, &header, &end, failure);
+    int error = body_read(&reader, &header, &end, failure);
     if (header.format == PROFILE_SAMPLED) {
         totals_sum(&reader.profile);
     }
     bool whole = header.format == PROFILE_GO_HEAP
                      ? end.has_heap_alloc && end.has_total_alloc
                      : end.seen;
-    if (result == 0 && (!whole || text[length - 1] != '\n')) {
-        result =
+    if (error == 0 && (!whole || text[length - 1] != '\n')) {
+        error =
             failure_set(failure, EPROTO, "the heap profile was cut short after line %u",
                         reader.line);
     }
-    return reader_deliver(&reader, result, ret_profile, failure);
+    return reader_deliver(&reader, error, ret_profile, failure);
 }

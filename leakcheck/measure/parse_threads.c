@@ -25,27 +25,27 @@ static int body_read(struct profile_reader *reader, int64_t *ret_sum, bool *ret_
     while (reader_next_line(reader, &line)) {
         struct amounts amounts = {0};
         struct span start = line;
-        int result = 0;
+        int error = 0;
         if (span_blank(&start)) {
             continue;
         }
         if (span_starts(start, "--- Memory map") ||
             span_starts(start, "MAPPED_LIBRARIES:")) {
             *ret_end = true;
-            result = reader_add_mappings(reader);
-            return result < 0 ? reader_refuse(reader, result, failure) : 0;
+            error = reader_add_mappings(reader);
+            return error < 0 ? reader_refuse(reader, error, failure) : 0;
         }
         if (span_starts(start, "#")) {
-            result = reader_add_comment(reader, line);
+            error = reader_add_comment(reader, line);
         } else if (span_number(&line, &amounts.inuse_objects) &&
                    span_word(&line, "@")) {
             *ret_sum = amount_add(*ret_sum, amounts.inuse_objects);
-            result = reader_add_record(reader, line, &amounts);
+            error = reader_add_record(reader, line, &amounts);
         } else {
-            result = -EPROTO;
+            error = -EPROTO;
         }
-        if (result < 0) {
-            return reader_refuse(reader, result, failure);
+        if (error < 0) {
+            return reader_refuse(reader, error, failure);
         }
     }
     return 0;
@@ -66,13 +66,13 @@ int profile_parse_threads(struct profile *ret_profile, const char *text, size_t 
     reader.profile.totals.inuse_objects = total;
     int64_t sum = 0;
     bool end = false;
-    int result = body_read(&reader, &sum, &end, failure);
+    int error = body_read(&reader, &sum, &end, failure);
     /* Go lists all it counts. A server that asks its threads one by one may lack the
      * answer of a few; its list is whole if the mappings follow. */
-    if (result == 0 && sum < total && !end) {
-        result = failure_set(failure, EPROTO,
-                             "the thread profile was cut short: it lists %lld of %lld",
-                             (long long)sum, (long long)total);
+    if (error == 0 && sum < total && !end) {
+        error = failure_set(failure, EPROTO,
+                            "the thread profile was cut short: it lists %lld of %lld",
+                            (long long)sum, (long long)total);
     }
-    return reader_deliver(&reader, result, ret_profile, failure);
+    return reader_deliver(&reader, error, ret_profile, failure);
 }

@@ -262,15 +262,15 @@ static int serves_now(const struct process *process, unsigned port,
     struct sockets sockets = {0};
     sockets_read(pid, port, client_port, &sockets);
     bool open = sockets.connected_count > 0;
-    int result =
+    int error =
         holds_any(pid, open ? sockets.connected : sockets.listening,
                   open ? sockets.connected_count : sockets.listening_count, ret_serves);
-    *ret_again = open && result == 0 && !*ret_serves;
-    if (result < 0) {
-        return failure_set(failure, -result,
+    *ret_again = open && error == 0 && !*ret_serves;
+    if (error < 0) {
+        return failure_set(failure, -error,
                            "--pid %d: cannot look into the process (%s); run leakcheck "
                            "as its user",
-                           pid, strerror(-result));
+                           pid, strerror(-error));
     }
     int other = open || !*ret_serves
                     ? 0
@@ -289,12 +289,12 @@ int process_serves(const struct process *process, unsigned port, unsigned client
                    bool *ret_serves, struct failure *failure)
 {
     bool again = true;
-    int result = 0;
-    for (int i = 0; i < LOOKS && again && result == 0; i++) {
+    int error = 0;
+    for (int i = 0; i < LOOKS && again && error == 0; i++) {
         if (i > 0) {
             clock_sleep_ms(LOOK_PAUSE_MS);
         }
-        result = serves_now(process, port, client_port, ret_serves, &again, failure);
+        error = serves_now(process, port, client_port, ret_serves, &again, failure);
     }
-    return result;
+    return error;
 }

@@ -319,15 +319,15 @@ static int mapping_add(struct profile_reader *reader, struct mapping mapping,
 int reader_add_mappings(struct profile_reader *reader)
 {
     struct span line;
-    int result = 0;
-    while (result == 0 && reader_next_line(reader, &line)) {
+    int error = 0;
+    while (error == 0 && reader_next_line(reader, &line)) {
         struct mapping mapping;
         struct span path;
         if (mapping_read(line, &path, &mapping)) {
-            result = mapping_add(reader, mapping, path);
+            error = mapping_add(reader, mapping, path);
         }
     }
-    return result;
+    return error;
 }
 
 int reader_refuse(const struct profile_reader *reader, int error,
@@ -409,20 +409,20 @@ static bool amounts_fit(const struct profile *profile)
            sum.alloc_objects < AMOUNT_MAX && sum.alloc_bytes < AMOUNT_MAX;
 }
 
-int reader_deliver(struct profile_reader *reader, int result,
+int reader_deliver(struct profile_reader *reader, int error,
                    struct profile *ret_profile, struct failure *failure)
 {
-    if (result == 0) {
+    if (error == 0) {
         records_join(&reader->profile);
     }
-    if (result == 0 && !amounts_fit(&reader->profile)) {
-        result = failure_set(failure, EPROTO,
-                             "the numbers of the %s profile are too large to be true",
-                             reader->kind);
+    if (error == 0 && !amounts_fit(&reader->profile)) {
+        error = failure_set(failure, EPROTO,
+                            "the numbers of the %s profile are too large to be true",
+                            reader->kind);
     }
-    if (result < 0) {
+    if (error < 0) {
         profile_release(&reader->profile);
-        return result;
+        return error;
     }
     *ret_profile = reader->profile;
     return 0;

@@ -71,7 +71,7 @@ void amounts_add(struct amounts *sum, const struct amounts *more);
 /* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,
  * joins those with equal stacks, and hands the profile over; -EPROTO if an amount is
  * too large to work with. A failure, which has been told: releases the profile. */
-int reader_deliver(struct profile_reader *reader, int result,
+int reader_deliver(struct profile_reader *reader, int error,
                    struct profile *ret_profile, struct failure *failure);
 
 /* The order of the records: by address, then by depth. */

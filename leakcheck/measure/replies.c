@@ -222,15 +222,15 @@ int leak_parse(struct resources *ret_declared, const char *text, size_t length,
 {
     cJSON *root = json_parse(text, length);
     const cJSON *declared = cJSON_GetObjectItemCaseSensitive(root, "declared");
-    int result = 0;
+    int error = 0;
     if (cJSON_IsObject(declared)) {
         *ret_declared = resources_get(declared, 0);
     } else {
-        result =
+        error =
             reply_refuse(length, "/leak", "does not say what it left behind", failure);
     }
     cJSON_Delete(root);
-    return result;
+    return error;
 }
 
 /* Error texts are shown through failure_set, which makes them printable. */

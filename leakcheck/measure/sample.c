@@ -26,15 +26,15 @@ static int status_take(struct server *server, struct sample *sample,
 {
     struct status status;
     struct failure why = {""};
-    int result = server_status(server, &status, &why);
-    if (result == 0 && status.pid != server->pid_said) {
+    int error = server_status(server, &status, &why);
+    if (error == 0 && status.pid != server->pid_said) {
         return server_restarted(server, failure);
     }
-    if (result < 0 && server->needs_status) {
+    if (error < 0 && server->needs_status) {
         *failure = why;
-        return result;
+        return error;
     }
-    if (result < 0) {
+    if (error < 0) {
         server->has_status = false;
         snprintf(server->status_reason, sizeof(server->status_reason), "%.199s",
                  why.text);
@@ -62,17 +62,17 @@ static void threads_take(struct server *server, struct sample *sample)
 static int counts_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {
-    int result = 0;
+    int error = 0;
     if (server->has_status) {
-        result = status_take(server, sample, failure);
+        error = status_take(server, sample, failure);
     }
-    if (result == 0 && server->has_process) {
-        result = process_read(&server->process, &sample->now, failure);
+    if (error == 0 && server->has_process) {
+        error = process_read(&server->process, &sample->now, failure);
     }
-    if (result == 0 && server->threads_by_profile) {
+    if (error == 0 && server->threads_by_profile) {
         threads_take(server, sample);
     }
-    return result;
+    return error;
 }
 
 int sample_take(struct server *server, struct sample *ret_sample, bool named,
@@ -80,12 +80,12 @@ int sample_take(struct server *server, struct sample *ret_sample, bool named,
 {
     struct sample sample = sample_start();
     struct profile profile = {0};
-    int result = counts_take(server, &sample, failure);
-    if (result == 0) {
-        result = server_heap(server, named, &profile, failure);
+    int error = counts_take(server, &sample, failure);
+    if (error == 0) {
+        error = server_heap(server, named, &profile, failure);
     }
-    if (result < 0) {
-        return result;
+    if (error < 0) {
+        return error;
     }
     sample.now.amount[RESOURCE_HEAP] = profile.totals.inuse_bytes;
     sample.now.amount[RESOURCE_TOTAL] = profile.totals.alloc_bytes;
@@ -105,12 +105,12 @@ int sample_take_quick(struct server *server, struct sample *ret_sample,
         return sample_take(server, ret_sample, false, NULL, failure);
     }
     struct sample sample = sample_start();
-    int result = counts_take(server, &sample, failure);
-    if (result == 0 && !server->has_status) { /* it has none any more */
+    int error = counts_take(server, &sample, failure);
+    if (error == 0 && !server->has_status) { /* it has none any more */
         return sample_take(server, ret_sample, false, NULL, failure);
     }
-    if (result == 0) {
+    if (error == 0) {
         *ret_sample = sample;
     }
-    return result;
+    return error;
 }

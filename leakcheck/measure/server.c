@@ -16,15 +16,15 @@
 /* Fetches a path; a server that takes another profile just now (409) is asked again. */
 static int fetch(struct server *server, const char *path, struct failure *failure)
 {
-    int result = 0;
+    int error = 0;
     for (int i = 0; i < BUSY_RETRIES; i++) {
-        result = http_get_ok(&server->http, path, &server->reply, failure);
-        if (result == 0 || server->reply.status != 409) {
-            return result;
+        error = http_get_ok(&server->http, path, &server->reply, failure);
+        if (error == 0 || server->reply.status != 409) {
+            return error;
         }
         clock_sleep_ms(BUSY_PAUSE_MS);
     }
-    return result;
+    return error;
 }
 
 /* Everything that the lab's servers leak must be counted each time, or "the fix holds"
@@ -46,16 +46,16 @@ static int status_check_whole(const struct server *server, const struct status *
 int server_status(struct server *server, struct status *ret_status,
                   struct failure *failure)
 {
-    int result = fetch(server, "/status", failure);
-    if (result < 0) {
-        return result;
+    int error = fetch(server, "/status", failure);
+    if (error < 0) {
+        return error;
     }
     const struct buffer *body = &server->reply.body;
-    result =
+    error =
         status_parse(ret_status, body->data, body->length, server->growing, failure);
-    return result == 0 && server->needs_status
+    return error == 0 && server->needs_status
                ? status_check_whole(server, ret_status, failure)
-               : result;
+               : error;
 }
 
 /* Puts the path before what a parser complained of. */
@@ -70,13 +70,13 @@ static int parse_complain(const struct server *server, const char *path, int err
 static int heap_fetch(struct server *server, const char *path,
                       struct profile *ret_profile, struct failure *failure)
 {
-    int result = fetch(server, path, failure);
-    if (result < 0) {
-        return result;
+    int error = fetch(server, path, failure);
+    if (error < 0) {
+        return error;
     }
     const struct buffer *body = &server->reply.body;
-    result = profile_parse_heap(ret_profile, body->data, body->length, failure);
-    return result < 0 ? parse_complain(server, path, result, failure) : 0;
+    error = profile_parse_heap(ret_profile, body->data, body->length, failure);
+    return error < 0 ? parse_complain(server, path, error, failure) : 0;
 }
 
 int server_heap(struct server *server, bool named, struct profile *ret_profile,
@@ -89,14 +89,13 @@ int server_heap(struct server *server, bool named, struct profile *ret_profile,
 int server_threads(struct server *server, struct profile *ret_profile,
                    struct failure *failure)
 {
-    int result = fetch(server, server->threads_path, failure);
-    if (result < 0) {
-        return result;
+    int error = fetch(server, server->threads_path, failure);
+    if (error < 0) {
+        return error;
     }
     const struct buffer *body = &server->reply.body;
-    result = profile_parse_threads(ret_profile, body->data, body->length, failure);
-    return result < 0 ? parse_complain(server, server->threads_path, result, failure)
-                      : 0;
+    error = profile_parse_threads(ret_profile, body->data, body->length, failure);
+    return error < 0 ? parse_complain(server, server->threads_path, error, failure) : 0;
 }
 
 bool server_threads_try(struct server *server, struct profile *ret_profile)
@@ -126,12 +125,12 @@ static int heap_try(struct server *server, const char *path, bool *ret_go,
                     struct failure *failure)
 {
     struct profile profile;
-    int result = heap_fetch(server, path, &profile, failure);
-    if (result == 0) {
+    int error = heap_fetch(server, path, &profile, failure);
+    if (error == 0) {
         *ret_go = profile.format == PROFILE_GO_HEAP;
         profile_release(&profile);
     }
-    return result;
+    return error;
 }
 
 /* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
@@ -199,16 +198,16 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
                 struct failure *failure)
 {
     *server = (struct server){0};
-    int result = http_open(&server->http, url, failure);
-    if (result < 0) {
-        return result;
+    int error = http_open(&server->http, url, failure);
+    if (error < 0) {
+        return error;
     }
     http_deadline(&server->http, deadline_ms);
     probe_status(server);
-    result = probe_heap(server, failure);
-    if (result < 0) {
+    error = probe_heap(server, failure);
+    if (error < 0) {
         server_close(server);
-        return result;
+        return error;
     }
     probe_threads(server);
     /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
@@ -219,30 +218,30 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
 int server_watch_process(struct server *server, int pid, struct failure *failure)
 {
     bool serves = false;
-    int result = process_open(&server->process, pid, failure);
-    if (result == 0 && server->pid_said != UNKNOWN && server->pid_said != pid) {
+    int error = process_open(&server->process, pid, failure);
+    if (error == 0 && server->pid_said != UNKNOWN && server->pid_said != pid) {
         return failure_set(failure, EINVAL,
                            "--pid %d: %s says that its process is %lld", pid,
                            server->http.base, (long long)server->pid_said);
     }
-    if (result == 0) {
-        result = process_serves(&server->process, http_port(&server->http),
-                                http_local_port(&server->http), &serves, failure);
+    if (error == 0) {
+        error = process_serves(&server->process, http_port(&server->http),
+                               http_local_port(&server->http), &serves, failure);
     }
-    if (result == 0 && !serves) {
-        result = failure_set(failure, EINVAL,
-                             "--pid %d: that process does not serve %s (name the one "
-                             "that does, not its parent)",
-                             pid, server->http.base);
+    if (error == 0 && !serves) {
+        error = failure_set(failure, EINVAL,
+                            "--pid %d: that process does not serve %s (name the one "
+                            "that does, not its parent)",
+                            pid, server->http.base);
     }
-    server->has_process = result == 0;
+    server->has_process = error == 0;
     server->threads_by_profile =
         server->threads_by_profile && (server->is_go || !server->has_process);
-    if (result == 0 && server->binary == NULL) {
+    if (error == 0 && server->binary == NULL) {
         snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
         server->binary = server->executable;
     }
-    return result;
+    return error;
 }
 
 void server_close(struct server *server)
@@ -256,12 +255,12 @@ int server_scenarios(struct server *server, struct arena *arena,
                      struct failure *failure)
 {
     const char *path = "/scenarios?answers=1";
-    int result = fetch(server, path, failure);
-    if (result < 0) {
-        return result;
+    int error = fetch(server, path, failure);
+    if (error < 0) {
+        return error;
     }
     const struct buffer *body = &server->reply.body;
-    result = scenarios_parse(ret_scenarios, ret_count, arena, body->data, body->length,
-                             failure);
-    return result < 0 ? parse_complain(server, path, result, failure) : 0;
+    error = scenarios_parse(ret_scenarios, ret_count, arena, body->data, body->length,
+                            failure);
+    return error < 0 ? parse_complain(server, path, error, failure) : 0;
 }

@@ -90,9 +90,9 @@ static int rest_check(struct server *server, const struct settle_rule *rule,
     }
     struct sample sample = *resting;
     if (server->has_status) {
-        int result = sample_take(server, &sample, false, NULL, failure);
-        if (result < 0) {
-            return result;
+        int error = sample_take(server, &sample, false, NULL, failure);
+        if (error < 0) {
+            return error;
         }
     }
     if (late || settle_arrived(rule, &sample)) {
@@ -108,21 +108,21 @@ int settle(struct server *server, const struct settle_rule *rule,
     int64_t start = clock_now_ms();
     unsigned equal = 1;
     struct sample sample;
-    int result = sample_take_quick(server, &sample, failure);
-    while (result == 0) {
+    int error = sample_take_quick(server, &sample, failure);
+    while (error == 0) {
         int64_t waited = clock_now_ms() - start;
         if (equal >= EQUAL_SAMPLES) {
             bool over;
-            result = rest_check(server, rule, &sample, waited >= rule->patience_ms,
-                                ret_sample, &over, failure);
-            if (over || result < 0) {
-                return result;
+            error = rest_check(server, rule, &sample, waited >= rule->patience_ms,
+                               ret_sample, &over, failure);
+            if (over || error < 0) {
+                return error;
             }
         }
         clock_sleep_ms(waited < 100 ? PAUSE_MIN_MS : PAUSE_MAX_MS);
         struct sample before = sample;
-        result = sample_take_quick(server, &sample, failure);
-        if (result < 0) {
+        error = sample_take_quick(server, &sample, failure);
+        if (error < 0) {
             break;
         }
         enum resource changed = first_change(rule, &before, &sample);
@@ -136,5 +136,5 @@ int settle(struct server *server, const struct settle_rule *rule,
                                sample.now.amount[changed]);
         }
     }
-    return result;
+    return error;
 }

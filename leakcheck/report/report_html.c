@@ -265,8 +265,8 @@ int report_html(const char *path, const char *source, const struct judgement *ju
         }
     }
     buffer_text(&page, mark + strlen(REPORT_PAGE_MARK));
-    int result = page.error != 0 ? failure_set(failure, ENOMEM, "out of memory")
-                                 : report_write(path, page.data, page.length, failure);
+    int error = page.error != 0 ? failure_set(failure, ENOMEM, "out of memory")
+                                : report_write(path, page.data, page.length, failure);
     buffer_release(&page);
-    return result;
+    return error;
 }

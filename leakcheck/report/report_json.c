@@ -130,9 +130,9 @@ static int json_write(const char *path, cJSON *root, struct failure *failure)
     if (text == NULL) {
         return failure_set(failure, ENOMEM, "out of memory");
     }
-    int result = report_write(path, text, strlen(text), failure);
+    int error = report_write(path, text, strlen(text), failure);
     free(text);
-    return result;
+    return error;
 }
 
 int report_json_judgement(const char *path, const struct judgement *judgement,

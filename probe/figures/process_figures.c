@@ -18,7 +18,7 @@ static int read_status(struct process_figures *figures)
         return -errno;
     }
     char line[256];
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof(line), file) != NULL) {
         char *end = strchr(line, ':');
         if (end == NULL) {
             continue;
@@ -53,7 +53,7 @@ static int count_descriptors(struct process_figures *figures)
         /* The name says what the descriptor is: "socket:[12345]". */
         char target[16];
         ssize_t length =
-            readlinkat(dirfd(directory), entry->d_name, target, sizeof target);
+            readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
         if (length >= 7 && memcmp(target, "socket:", 7) == 0) {
             figures->sockets++;
         }
@@ -71,7 +71,7 @@ static int count_timers(struct process_figures *figures)
         return errno == ENOENT ? 0 : -errno;
     }
     char line[256];
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof(line), file) != NULL) {
         if (strncmp(line, "ID:", 3) == 0) {
             figures->timers++;
         }

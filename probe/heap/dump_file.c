@@ -39,7 +39,7 @@ static unsigned long number_of(const char *entry, const char *name)
     }
     unsigned long number = strtoul(entry + length + 1, NULL, 10);
     char same[NAME_MAX + 1];
-    name_write(same, sizeof same, name, number);
+    name_write(same, sizeof(same), name, number);
     return number <= NUMBER_MAX && strcmp(same, entry) == 0 ? number : 0;
 }
 
@@ -61,7 +61,7 @@ static int number_highest(DIR *directory, const char *name, unsigned long *ret_n
 static int file_create(struct dump_file *file, const char *name, unsigned long number)
 {
     for (unsigned i = 0; i < TRIES_MAX; i++) {
-        name_write(file->name, sizeof file->name, name, number + i);
+        name_write(file->name, sizeof(file->name), name, number + i);
         file->fd = openat(file->directory, file->name,
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (file->fd >= 0) {

@@ -65,13 +65,13 @@ bool probe_heap_can_profile(void)
 int probe_heap_prepare(char **argv)
 {
     bool changed = false;
-    for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0]; i++) {
+    for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
         if (getenv(unwanted[i]) != NULL) {
             unsetenv(unwanted[i]);
             changed = true;
         }
     }
-    for (size_t i = 0; i < sizeof environment / sizeof environment[0]; i++) {
+    for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++) {
         const char *value = getenv(environment[i][0]);
         if (value == NULL || strcmp(value, environment[i][1]) != 0) {
             if (setenv(environment[i][0], environment[i][1], 1) != 0) {
@@ -86,7 +86,7 @@ int probe_heap_prepare(char **argv)
     /* The program's own path rather than /proc/self/exe, after which the process would
      * be called "exe" in ps. */
     char path[4096];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (length < 0) {
         return -errno;
     }

@@ -156,10 +156,10 @@ static bool line_parse(const char *line, size_t length, struct heap_line *ret_li
 static bool header_parse(const char *text, int64_t totals[STACK_VALUES])
 {
     static const char start[] = "heap profile:";
-    if (strncmp(text, start, sizeof start - 1) != 0) {
+    if (strncmp(text, start, sizeof(start) - 1) != 0) {
         return false;
     }
-    struct cursor cursor = {text + sizeof start - 1};
+    struct cursor cursor = {text + sizeof(start) - 1};
     if (!values_take(&cursor, totals)) {
         return false;
     }
@@ -223,7 +223,7 @@ int probe_heap_text_parse(const char *text, struct heap_text *ret_parsed)
         return -EBADMSG;
     }
     /* What the header counts and no line does is left in `cut`. */
-    memcpy(parsed.cut, parsed.totals, sizeof parsed.cut);
+    memcpy(parsed.cut, parsed.totals, sizeof(parsed.cut));
     struct text_line line = {.next = text};
     text_next(&line);
     struct heap_line stack;
@@ -272,7 +272,7 @@ static void description_add_cut(struct profile_description *description,
     description->comment = "The profiler's text was cut at 1 MiB: what the smallest "
                            "stacks hold is shown as " CUT_NAME ".";
     description->rest_name = CUT_NAME;
-    memcpy(description->rest, cut, sizeof description->rest);
+    memcpy(description->rest, cut, sizeof(description->rest));
 }
 
 /* Adds the sample of one line. The addresses' text is the key by which the writer knows

@@ -99,7 +99,7 @@ static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
         }
         plan->sorted = plan->sorted && (plan->count == 0 || line.in_use <= last);
         last = line.in_use;
-        buffer_append(&plan->lines, &line, sizeof line);
+        buffer_append(&plan->lines, &line, sizeof(line));
         plan->count++;
         plan->end = line.end;
     }
@@ -123,7 +123,7 @@ int probe_heap_tidy(char *text, uintptr_t code_start, uintptr_t code_end)
     int error = plan.lines.error;
     if (error == 0 && (!plan.sorted || plan.extra > 0)) {
         struct stack_line *lines = (struct stack_line *)(void *)plan.lines.data;
-        qsort(lines, plan.count, sizeof *lines, by_bytes_in_use);
+        qsort(lines, plan.count, sizeof(*lines), by_bytes_in_use);
         for (size_t i = 0; i < plan.count; i++) {
             line_write(&tidy, &lines[i], plan.extra);
         }

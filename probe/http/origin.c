@@ -45,7 +45,7 @@ int probe_origin_parse_host(const char *text, size_t length, struct origin *ret_
     if (colon != NULL) {
         origin.port = port_parse(colon + 1, length - host_length - 1);
     }
-    if (origin.port == 0 || host_length == 0 || host_length >= sizeof origin.host) {
+    if (origin.port == 0 || host_length == 0 || host_length >= sizeof(origin.host)) {
         return -EINVAL;
     }
     for (size_t i = 0; i < host_length; i++) {
@@ -61,7 +61,7 @@ int probe_origin_parse_host(const char *text, size_t length, struct origin *ret_
 int probe_origin_parse(const char *text, size_t length, struct origin *ret_origin)
 {
     static const char scheme[] = "http://";
-    size_t scheme_length = sizeof scheme - 1;
+    size_t scheme_length = sizeof(scheme) - 1;
     if (length < scheme_length || memcmp(text, scheme, scheme_length) != 0) {
         return -EINVAL;
     }

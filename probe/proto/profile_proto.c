@@ -358,8 +358,8 @@ static uint64_t key_hash(const char *key, size_t key_bytes)
     uint64_t hash = 0xcbf29ce484222325U ^ key_bytes;
     const char *end = key + key_bytes;
     uint64_t piece = 0;
-    for (; end - key >= (ptrdiff_t)sizeof piece; key += sizeof piece) {
-        memcpy(&piece, key, sizeof piece);
+    for (; end - key >= (ptrdiff_t)sizeof(piece); key += sizeof(piece)) {
+        memcpy(&piece, key, sizeof(piece));
         hash = (hash ^ piece) * 0x100000001b3U;
         hash ^= hash >> 32;
     }
@@ -431,7 +431,7 @@ void probe_profile_add_as(struct profile_writer *writer, const char *key,
     known.ids = bytes->length;
     location_ids_write(writer, frames, depth, bytes);
     known.ids_bytes = bytes->length - known.ids;
-    buffer_append(&writer->known, &known, sizeof known);
+    buffer_append(&writer->known, &known, sizeof(known));
     uint32_t *number = known_find(writer, key, key_bytes);
     if (number == NULL || bytes->error != 0 || writer->known.error != 0) {
         writer->failed = true;
@@ -452,10 +452,10 @@ static void writer_release(struct profile_writer *writer)
         &writer->known_index, &writer->location_ids, &writer->function_ids,
         &writer->file_ids,    &writer->module_ids,
     };
-    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+    for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
         buffer_release(buffers[i]);
     }
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         probe_table_release(tables[i]);
     }
     *writer = (struct profile_writer){0};

@@ -74,7 +74,7 @@ static void line_parse(struct maps *maps, const char *line, size_t length)
     entry.path = (const char *)(uintptr_t)maps->paths.length;
     buffer_append(&maps->paths, line + path_at, length - (size_t)path_at);
     buffer_append(&maps->paths, "", 1);
-    buffer_append(&maps->entries, &entry, sizeof entry);
+    buffer_append(&maps->entries, &entry, sizeof(entry));
     maps->count++;
 }
 

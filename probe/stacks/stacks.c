@@ -30,10 +30,10 @@ const uintptr_t *probe_stacks_frames(const struct stacks *stacks,
 /* Appends a stack whose values are all zero. */
 static int stack_append(struct stacks *stacks, const uintptr_t *frames, size_t depth)
 {
-    struct stack stack = {.first = stacks->frames.length / sizeof *frames,
+    struct stack stack = {.first = stacks->frames.length / sizeof(*frames),
                           .depth = depth};
-    buffer_append(&stacks->frames, frames, depth * sizeof *frames);
-    buffer_append(&stacks->entries, &stack, sizeof stack);
+    buffer_append(&stacks->frames, frames, depth * sizeof(*frames));
+    buffer_append(&stacks->entries, &stack, sizeof(stack));
     if (stacks->frames.error != 0 || stacks->entries.error != 0) {
         return -ENOMEM;
     }
@@ -60,7 +60,7 @@ int probe_stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t dept
         /* Two stacks may share a hash: then the next key is the second one's. */
         stack = probe_stacks_at(stacks, *number - 1);
         if (stack->depth != depth || memcmp(probe_stacks_frames(stacks, stack), frames,
-                                            depth * sizeof *frames) != 0) {
+                                            depth * sizeof(*frames)) != 0) {
             stack = NULL;
         }
     }

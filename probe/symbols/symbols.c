@@ -184,7 +184,7 @@ static void name_make_up(const struct module *module, uintptr_t address,
         symbol->start = (uintptr_t)start;
     }
     const char *slash = strrchr(module->path, '/');
-    snprintf(symbol->made_up, sizeof symbol->made_up, "%.64s+0x%llx",
+    snprintf(symbol->made_up, sizeof(symbol->made_up), "%.64s+0x%llx",
              slash == NULL ? module->path : slash + 1,
              (unsigned long long)(symbol->start - module->start + module->offset));
     symbol->function = symbol->made_up;
@@ -198,7 +198,7 @@ bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol)
     ret_symbol->file_in_tree = NULL;
     ret_symbol->line = 0;
     if (tables == NULL) {
-        snprintf(ret_symbol->made_up, sizeof ret_symbol->made_up, "0x%llx",
+        snprintf(ret_symbol->made_up, sizeof(ret_symbol->made_up), "0x%llx",
                  (unsigned long long)address);
         ret_symbol->function = ret_symbol->made_up;
         return false;

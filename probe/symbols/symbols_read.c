@@ -27,7 +27,7 @@ static int elf_find(Dwfl_Module *module, void **userdata, const char *name,
                     Dwarf_Addr base, char **ret_file_name, Elf **ret_elf)
 {
     char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (length > 0) {
         program[length] = '\0';
         if (strcmp(program, name) == 0) {
@@ -62,8 +62,8 @@ static int debuginfo_find(Dwfl_Module *module, void **userdata, const char *name
     }
     char id[2 * BUILD_ID_MAX + 1];
     build_id_format(bits, count, id);
-    char path[sizeof id + 64];
-    snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+    char path[sizeof(id) + 64];
+    snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         *ret_file_name = strdup(path);
@@ -78,7 +78,7 @@ static const Dwfl_Callbacks callbacks = {
 
 int probe_symbol_reader_open(struct symbol_reader **ret_reader)
 {
-    struct symbol_reader *reader = malloc(sizeof *reader);
+    struct symbol_reader *reader = malloc(sizeof(*reader));
     if (reader == NULL) {
         return -ENOMEM;
     }
@@ -144,7 +144,7 @@ static void functions_collect(Dwfl_Module *module, struct symbol_tables *tables)
             .name = string_add(&tables->strings, name, strcspn(name, "@")),
             .rank = name_rank(name, symbol.st_info),
         };
-        buffer_append(&tables->functions, &function, sizeof function);
+        buffer_append(&tables->functions, &function, sizeof(function));
     }
 }
 
@@ -163,11 +163,11 @@ static int function_compare(const void *left, const void *right)
 static void functions_settle(struct symbol_tables *tables)
 {
     struct symbol_function *functions = (void *)tables->functions.data;
-    size_t count = tables->functions.length / sizeof *functions;
+    size_t count = tables->functions.length / sizeof(*functions);
     if (count == 0) {
         return;
     }
-    qsort(functions, count, sizeof *functions, function_compare);
+    qsort(functions, count, sizeof(*functions), function_compare);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || functions[kept - 1].start != functions[i].start) {
@@ -249,7 +249,7 @@ static void lines_collect_unit(Dwarf_Die *unit, Dwarf_Addr bias,
         line.start = address + bias;
         line.line = ends ? 0 : (uint32_t)number;
         line.order = (uint32_t)tables->lines_count++;
-        buffer_append(&tables->lines, &line, sizeof line);
+        buffer_append(&tables->lines, &line, sizeof(line));
     }
 }
 

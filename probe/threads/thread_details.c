@@ -23,7 +23,7 @@ static bool file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
                       size_t size)
 {
     char path[64];
-    snprintf(path, sizeof path, "%d/%s", (int)tid, name);
+    snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
     int fd = openat(task_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return false;
@@ -42,7 +42,7 @@ static double exec_start_read(int task_fd, pid_t tid)
 {
     static const char label[] = "se.exec_start";
     char text[512];
-    if (!file_read(task_fd, tid, "sched", text, sizeof text)) {
+    if (!file_read(task_fd, tid, "sched", text, sizeof(text))) {
         return 0;
     }
     const char *at = strstr(text, label);
@@ -68,7 +68,7 @@ static void stat_parse(char *text, const struct thread_clock *clock,
         return;
     }
     *close = '\0';
-    snprintf(entry->name, sizeof entry->name, "%s", open + 1);
+    snprintf(entry->name, sizeof(entry->name), "%s", open + 1);
     char *field = close + 2;
     entry->state = *field;
     for (int i = 0; i < STAT_START_TIME && field != NULL; i++) {
@@ -86,7 +86,7 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
                                struct thread_entry *entry)
 {
     char text[1024];
-    if (file_read(task_fd, entry->tid, "stat", text, sizeof text)) {
+    if (file_read(task_fd, entry->tid, "stat", text, sizeof(text))) {
         stat_parse(text, clock, entry);
     }
     double ran = clock->exec_start_ms > 0 ? exec_start_read(task_fd, entry->tid) : 0;
@@ -111,6 +111,6 @@ bool probe_thread_blocks(int task_fd, pid_t tid, int signal)
     /* While the handler runs, it blocks the signal too; but then the signal has been
      * delivered, and does not wait any more. */
     char text[4096];
-    return file_read(task_fd, tid, "status", text, sizeof text) &&
+    return file_read(task_fd, tid, "status", text, sizeof(text)) &&
            status_has(text, "SigBlk:", signal) && status_has(text, "SigPnd:", signal);
 }

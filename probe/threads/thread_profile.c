@@ -32,7 +32,7 @@ int probe_thread_profile_proto(const struct threads *threads, const char *type,
  * stay in the order in which they were met. */
 static int stacks_order(const struct stacks *stacks, struct buffer *order)
 {
-    uint32_t *numbers = (void *)buffer_reserve(order, stacks->count * sizeof *numbers);
+    uint32_t *numbers = (void *)buffer_reserve(order, stacks->count * sizeof(*numbers));
     if (numbers == NULL) {
         return -ENOMEM;
     }
@@ -48,10 +48,10 @@ static int stacks_order(const struct stacks *stacks, struct buffer *order)
                 high = middle;
             }
         }
-        memmove(numbers + low + 1, numbers + low, (i - low) * sizeof *numbers);
+        memmove(numbers + low + 1, numbers + low, (i - low) * sizeof(*numbers));
         numbers[low] = (uint32_t)i;
     }
-    buffer_extend(order, stacks->count * sizeof *numbers);
+    buffer_extend(order, stacks->count * sizeof(*numbers));
     return 0;
 }
 
@@ -178,7 +178,7 @@ static int blocks_write(const struct stacks *stacks, struct buffer *text,
             probe_frame_block(text, frames[j]);
         }
         block.length = text->length - block.offset;
-        buffer_append(index, &block, sizeof block);
+        buffer_append(index, &block, sizeof(block));
     }
     return text->error != 0 ? text->error : index->error;
 }

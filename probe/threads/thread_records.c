@@ -74,7 +74,7 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
     }
     /* By the kernel, which minds that the thread may end and its stack be gone. */
     static uintptr_t words[SPAN_WORDS_MAX]; /* the caller holds the lock */
-    size_t bytes = (places[depth - 1] + 1) * sizeof words[0];
+    size_t bytes = (places[depth - 1] + 1) * sizeof(words[0]);
     struct iovec to = {.iov_base = words, .iov_len = bytes};
     struct iovec from = {.iov_base = (void *)record->base, .iov_len = bytes};
     if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != (ssize_t)bytes) {
@@ -96,7 +96,7 @@ static int record_append(struct thread_records *records, struct thread_record *r
     static const int64_t none[STACK_VALUES] = {0};
     int error = probe_stacks_add(&records->shapes, shape, length, none, &record->shape);
     if (error == 0) {
-        buffer_append(&records->entries, record, sizeof *record);
+        buffer_append(&records->entries, record, sizeof(*record));
         error = records->entries.error;
     }
     return error;
@@ -111,7 +111,7 @@ static bool still_waits(const struct thread_answer *answer,
     size_t depth = 0;
     const uintptr_t *frames = probe_thread_records_frames(last_records, last, &depth);
     return depth == answer->depth && answer->switches - last->switches <= 1 &&
-           memcmp(frames, answer->frames, depth * sizeof *frames) == 0;
+           memcmp(frames, answer->frames, depth * sizeof(*frames)) == 0;
 }
 
 int probe_thread_records_add(struct thread_records *records, pid_t tid,
@@ -131,7 +131,7 @@ int probe_thread_records_add(struct thread_records *records, pid_t tid,
         record.since = last->since;
     }
     uintptr_t shape[2 * THREADS_DEPTH_MAX];
-    memcpy(shape, answer->frames, answer->depth * sizeof shape[0]);
+    memcpy(shape, answer->frames, answer->depth * sizeof(shape[0]));
     for (size_t i = 0; i < answer->depth; i++) {
         /* A place that is not known is one that is out of reach. */
         shape[answer->depth + i] =

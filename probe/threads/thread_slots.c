@@ -125,8 +125,8 @@ static void answer_copy(struct thread_answer *to, const struct thread_answer *fr
     to->placed = from->placed;
     to->base = from->base;
     to->switches = from->switches;
-    memcpy(to->frames, from->frames, from->depth * sizeof from->frames[0]);
-    memcpy(to->places, from->places, from->depth * sizeof from->places[0]);
+    memcpy(to->frames, from->frames, from->depth * sizeof(from->frames[0]));
+    memcpy(to->places, from->places, from->depth * sizeof(from->places[0]));
 }
 
 /* Counts an answer, unless its round is over. */

@@ -71,7 +71,7 @@ static int threads_list(struct threads *threads)
         return -errno;
     }
     for (;;) {
-        ssize_t bytes = getdents64(task_fd, block, sizeof block);
+        ssize_t bytes = getdents64(task_fd, block, sizeof(block));
         if (bytes < 0) {
             return -errno;
         }
@@ -84,7 +84,7 @@ static int threads_list(struct threads *threads)
             struct thread_entry entry = {.tid = (pid_t)strtol(item->d_name, NULL, 10),
                                          .stack = THREADS_NO_STACK};
             if (entry.tid > 0) {
-                buffer_append(&threads->entries, &entry, sizeof entry);
+                buffer_append(&threads->entries, &entry, sizeof(entry));
                 threads->count++;
             }
         }

@@ -17,7 +17,7 @@ static const char reply[] = "HTTP/1.1 200 OK\r\n"
 static int handle(struct mg_connection *connection, void *data)
 {
     (void)data;
-    mg_write(connection, reply, sizeof reply - 1);
+    mg_write(connection, reply, sizeof(reply) - 1);
     return 200;
 }
 

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
     if (probe_heap_prepare(argv) != 0 || probe_heap_start(true) != 0) {
         return EXIT_FAILURE;
     }
-    void **kept = malloc(objects * sizeof *kept);
+    void **kept = malloc(objects * sizeof(*kept));
     for (unsigned long i = 0; kept != NULL && i < objects; i++) {
         kept[i] = descend((unsigned)(i % stacks), STACK_BITS);
     }

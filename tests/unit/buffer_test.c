@@ -28,11 +28,11 @@ static void prints_what_is_longer_than_expected(void **state)
 {
     (void)state;
     char text[5000];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
     struct buffer buffer = {0};
     buffer_printf(&buffer, "<%s>", text);
-    assert_int_equal(buffer.length, sizeof text + 1);
+    assert_int_equal(buffer.length, sizeof(text) + 1);
     assert_int_equal(buffer.data[buffer.length - 1], '>');
     buffer_release(&buffer);
 }

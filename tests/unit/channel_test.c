@@ -639,7 +639,7 @@ static void crowd_run(size_t channel_count, size_t capacity)
     static struct crowd crowd;
     int buffers[2][8];
     struct channel channels[2];
-    memset(&crowd, 0, sizeof crowd);
+    memset(&crowd, 0, sizeof(crowd));
     crowd.channels = channels;
     crowd.count = channel_count;
     for (size_t i = 0; i < channel_count; i++) {
@@ -753,7 +753,7 @@ static void channel_may_go_after_last_value(void **state)
 {
     (void)state;
     for (int i = 0; i < RACES; i++) {
-        struct channel *channel = malloc(sizeof *channel);
+        struct channel *channel = malloc(sizeof(*channel));
         assert_non_null(channel);
         channel_init(channel, NULL, sizeof(int), 0);
         pthread_t sender = unit_thread(send_one, channel);

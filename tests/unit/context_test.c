@@ -288,7 +288,7 @@ static void context_may_go_after_wake_up(void **state)
 {
     (void)state;
     for (int i = 0; i < 200; i++) {
-        struct context *context = malloc(sizeof *context);
+        struct context *context = malloc(sizeof(*context));
         assert_non_null(context);
         context_init(context, NULL);
         pthread_t canceller = unit_thread(cancel_run, context);

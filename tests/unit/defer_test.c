@@ -61,7 +61,7 @@ static void clean_up_may_free_its_item(void **state)
     trace[0] = '\0';
     int before = atomic_load(&frees);
     for (int i = 0; i < 3; i++) {
-        struct record *record = malloc(sizeof *record);
+        struct record *record = malloc(sizeof(*record));
         assert_non_null(record);
         defer_push(&stack, &record->item, record_free, record);
     }

@@ -24,7 +24,7 @@ static char path[PATH_MAX];
 static int directory_make(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof directory, "/tmp/dump-file-test-XXXXXX");
+    snprintf(directory, sizeof(directory), "/tmp/dump-file-test-XXXXXX");
     return mkdtemp(directory) == NULL ? -1 : 0;
 }
 
@@ -57,7 +57,7 @@ static int directory_remove(void **state)
 static const char *at(const char *file)
 {
     static char whole[PATH_MAX];
-    snprintf(whole, sizeof whole, "%s/%s", directory, file);
+    snprintf(whole, sizeof(whole), "%s/%s", directory, file);
     return whole;
 }
 
@@ -75,7 +75,7 @@ static void assert_holds(const char *file, const char *text)
     char got[64] = "";
     FILE *stream = fopen(at(file), "r");
     assert_non_null(stream);
-    size_t length = fread(got, 1, sizeof got - 1, stream);
+    size_t length = fread(got, 1, sizeof(got) - 1, stream);
     got[length] = '\0';
     fclose(stream);
     assert_string_equal(got, text);
@@ -85,7 +85,7 @@ static void assert_holds(const char *file, const char *text)
 static void assert_dumps(const char *file)
 {
     assert_int_equal(
-        probe_dump_file_write(directory, "leaky", "text\n", 5, path, sizeof path), 0);
+        probe_dump_file_write(directory, "leaky", "text\n", 5, path, sizeof(path)), 0);
     assert_string_equal(path, at(file));
     assert_holds(file, "text\n");
 }
@@ -126,11 +126,11 @@ static void other_names_do_not_count(void **state)
         "leaky.18446744073709551615.heap",
         "leaky.1000000000.heap",
     };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         put(names[i], "other");
     }
     assert_dumps("leaky.0001.heap");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_holds(names[i], "other");
     }
 }
@@ -153,12 +153,12 @@ static void trying_has_an_end(void **state)
     put("leaky.999999999.heap", "last");
     for (unsigned long number = 1000000000; number < 1000001000; number++) {
         char name[64];
-        snprintf(name, sizeof name, "leaky.%lu.heap", number);
+        snprintf(name, sizeof(name), "leaky.%lu.heap", number);
         put(name, "taken");
     }
     int before = files(false);
     assert_int_equal(
-        probe_dump_file_write(directory, "leaky", "x", 1, path, sizeof path), -EEXIST);
+        probe_dump_file_write(directory, "leaky", "x", 1, path, sizeof(path)), -EEXIST);
     assert_int_equal(files(false), before);
 }
 
@@ -184,9 +184,9 @@ static void what_cannot_be_written_leaves_nothing(void **state)
     struct rlimit little = {.rlim_cur = 4096, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
     static char text[10000];
-    memset(text, 'x', sizeof text);
-    int error =
-        probe_dump_file_write(directory, "leaky", text, sizeof text, path, sizeof path);
+    memset(text, 'x', sizeof(text));
+    int error = probe_dump_file_write(directory, "leaky", text, sizeof(text), path,
+                                      sizeof(path));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(error, -EFBIG);
     assert_int_equal(files(false), 1);
@@ -198,10 +198,11 @@ static void missing_directory_is_an_error(void **state)
 {
     (void)state;
     assert_int_equal(
-        probe_dump_file_write(at("none"), "leaky", "x", 1, path, sizeof path), -ENOENT);
+        probe_dump_file_write(at("none"), "leaky", "x", 1, path, sizeof(path)),
+        -ENOENT);
     put("file", "");
     assert_int_equal(
-        probe_dump_file_write(at("file"), "leaky", "x", 1, path, sizeof path),
+        probe_dump_file_write(at("file"), "leaky", "x", 1, path, sizeof(path)),
         -ENOTDIR);
 }
 
@@ -214,7 +215,7 @@ static void *write_many(void *argument)
     (void)argument;
     for (int i = 0; i < DUMPS; i++) {
         char own[PATH_MAX];
-        if (probe_dump_file_write(directory, "leaky", "text\n", 5, own, sizeof own) !=
+        if (probe_dump_file_write(directory, "leaky", "text\n", 5, own, sizeof(own)) !=
             0) {
             atomic_fetch_add(&failures, 1);
         }

@@ -35,7 +35,7 @@ static unsigned long long returns_to(int (*function)(int))
 static char *text_make(const char *header)
 {
     static char text[2000];
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "heap profile: %s @ heapprofile\n"
              "     5:  5000000 [     7:  7000000] @ 0x%llx 0x%llx\n"
              "     0:        0 [     1:       10] @ 0x%llx\n"
@@ -195,7 +195,7 @@ static void counters_that_came_to_their_end_are_no_cut(void **state)
         "1: 2 [2147483647: 4] @ 0x1\n0: 0 [-2147483646: 5] @ 0x2\n",
     };
     static const int64_t objects[] = {INT64_C(2147483649), INT64_C(4294967297)};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct buffer buffer = proto_make(texts[i]);
         assert_totals(&buffer, objects[i], 9, 1, 2);
         assert_int_equal(proto_number(proto_of(&buffer), 13), 0);
@@ -222,7 +222,7 @@ static void text_comments_each_frame(void **state)
     struct buffer buffer = {0};
     char comment[200];
     assert_int_equal(probe_heap_profile_text(text_make(WHOLE), &buffer), 0);
-    snprintf(comment, sizeof comment,
+    snprintf(comment, sizeof(comment),
              "\n#\t0x%llx\tpayload_read+0x1\t%s:", returns_to(payload_read), THIS_FILE);
     const char *found = strstr(buffer.data, comment);
     assert_non_null(found);
@@ -246,12 +246,12 @@ static void difference_is_by_stack_and_may_be_negative(void **state)
     char after[1000];
     unsigned long long grows = returns_to(payload_read);
     unsigned long long stays = returns_to(request_serve);
-    snprintf(before, sizeof before,
+    snprintf(before, sizeof(before),
              "heap profile: 9: 900 [9: 900] @ heapprofile\n"
              "1: 100 [1: 100] @ 0x%llx\n5: 500 [5: 500] @ 0x%llx\n"
              "3: 300 [3: 300] @ 0x%llx 0x%llx\n",
              grows, stays, stays, grows);
-    snprintf(after, sizeof after,
+    snprintf(after, sizeof(after),
              "heap profile: 9: 900 [13: 1300] @ heapprofile\n"
              "4: 400 [5: 500] @ 0x%llx\n5: 500 [5: 500] @ 0x%llx\n"
              "0: 0 [3: 300] @ 0x%llx 0x%llx\n",
@@ -313,7 +313,7 @@ static void what_is_no_heap_profile_is_refused(void **state)
         "heap profile: 1: 2 [1: 2] @ heapprofile\n1: 2 [1: 2] @ 1\n1: 2 [1: 2] @ 0x1\n",
         LONG_ADDRESS,
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct buffer buffer = {0};
         struct heap_text parsed;
         assert_int_equal(probe_heap_text_parse(texts[i], &parsed), -EBADMSG);

@@ -91,7 +91,7 @@ static void other_texts_are_left_alone(void **state)
         HEADER "1: 9 [1: 9] @ 0x1001\n1: 5 [1:" MAPPINGS,
         HEADER "1: 9 [1: 9] @ 0x1001\n1: 5 [1: 5] @ 0x1002",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         expect(texts[i], texts[i]);
     }
 }
@@ -124,8 +124,8 @@ static void without_memory_it_fails_and_changes_nothing(void **state)
     (void)state;
     static const char given[] =
         HEADER "1: 5 [1: 5] @ 0x1001\n1: 9 [1: 9] @ 0x1002\n" MAPPINGS;
-    char text[sizeof given];
-    memcpy(text, given, sizeof given);
+    char text[sizeof(given)];
+    memcpy(text, given, sizeof(given));
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};

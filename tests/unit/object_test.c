@@ -31,7 +31,7 @@ static void node_finalize(struct object *object)
 
 static struct node *node_make(void)
 {
-    struct node *node = calloc(1, sizeof *node);
+    struct node *node = calloc(1, sizeof(*node));
     assert_non_null(node);
     object_init(&node->object, node_finalize);
     node->canary = 42;
@@ -69,7 +69,7 @@ static void finalizer_is_optional_and_null_is_nothing(void **state)
 {
     (void)state;
     counts_reset();
-    struct object *object = malloc(sizeof *object);
+    struct object *object = malloc(sizeof(*object));
     assert_non_null(object);
     object_init(object, NULL);
     object_release(object);

@@ -72,7 +72,7 @@ static void what_is_none_is_refused(void **state)
         "http://localhost\x7f:8080",
         "http://%6cocalhost:8080",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct origin origin = {.port = 7};
         if (parse(texts[i], &origin) != -EINVAL || origin.port != 7) {
             fail_msg("read: '%s'", texts[i]);

@@ -105,7 +105,7 @@ static inline const char *profile_string(struct proto profile, uint64_t index)
     assert_true(proto_message(profile, 6, index, &bytes));
     char *text = texts[next++ % 8];
     size_t length = (size_t)(bytes.end - bytes.at);
-    assert_true(length < sizeof texts[0]);
+    assert_true(length < sizeof(texts[0]));
     memcpy(text, bytes.at, length);
     text[length] = '\0';
     return text;
@@ -198,7 +198,7 @@ static inline bool profile_sample_in(struct proto profile, size_t frame,
 static inline void profile_totals(struct proto profile, int64_t totals[8])
 {
     struct profile_sample sample;
-    memset(totals, 0, 8 * sizeof totals[0]);
+    memset(totals, 0, 8 * sizeof(totals[0]));
     for (size_t i = 0; profile_sample(profile, i, &sample); i++) {
         for (size_t j = 0; j < sample.values_count; j++) {
             totals[j] += sample.values[j];

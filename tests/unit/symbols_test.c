@@ -142,8 +142,8 @@ static void protocol_answers_addresses(void **state)
     char request[200];
     char expected[200];
     unsigned long long address = (uintptr_t)doubled + 1;
-    snprintf(request, sizeof request, "0x%016llx+%llX+", address, address + 1);
-    snprintf(expected, sizeof expected,
+    snprintf(request, sizeof(request), "0x%016llx+%llX+", address, address + 1);
+    snprintf(expected, sizeof(expected),
              "num_symbols: 1\n0x%llx\tdoubled\n0x%llx\tdoubled\n", address,
              address + 1);
     char *text = answer(request);
@@ -159,7 +159,7 @@ static void protocol_passes_over_anything_else(void **state)
         "0x+0x+", "0xnonsense", "0x10", "-1",          "11112222333344445",
         "%2b",    "0x 10",      " ",    "\n",          "0xffffffffffffffff",
     };
-    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         char *text = answer(requests[i]);
         assert_string_equal(text, "num_symbols: 1\n");
         free(text);
@@ -170,11 +170,11 @@ static void protocol_refuses_what_is_too_long(void **state)
 {
     (void)state;
     static char request[SYMBOL_REQUEST_BYTES_MAX + 1];
-    memset(request, '+', sizeof request);
+    memset(request, '+', sizeof(request));
     struct buffer buffer = {0};
-    assert_int_equal(probe_symbol_answer(request, sizeof request, &buffer), -EMSGSIZE);
+    assert_int_equal(probe_symbol_answer(request, sizeof(request), &buffer), -EMSGSIZE);
     assert_int_equal(buffer.length, 0);
-    assert_int_equal(probe_symbol_answer(request, sizeof request - 1, &buffer), 0);
+    assert_int_equal(probe_symbol_answer(request, sizeof(request) - 1, &buffer), 0);
     assert_string_equal(buffer.data, "num_symbols: 1\n");
     buffer_release(&buffer);
 }

@@ -242,10 +242,10 @@ static long sleeps_of(pid_t tid)
     char path[64];
     char line[256];
     long sleeps = -1;
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
+    snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)tid);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof(line), file) != NULL) {
         if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0) {
             sleeps = strtol(line + 24, NULL, 10);
         }
@@ -561,12 +561,12 @@ static void text_begins_with_the_most_numerous(void **state)
     struct buffer buffer = {0};
     assert_int_equal(probe_thread_profile_text(&threads, &buffer), 0);
     char first[100];
-    snprintf(first, sizeof first, "threads profile: total %zu\n2 @ 0x", 4 + strangers);
+    snprintf(first, sizeof(first), "threads profile: total %zu\n2 @ 0x", 4 + strangers);
     assert_true(strncmp(buffer.data, first, strlen(first)) == 0);
     assert_non_null(strstr(buffer.data, "\tworker_run+0x"));
     assert_non_null(strstr(buffer.data, "\t" THIS_FILE ":"));
     assert_non_null(strstr(buffer.data, "\n1 @ 0x"));
-    snprintf(first, sizeof first, "\n# %zu did not answer", 1 + strangers);
+    snprintf(first, sizeof(first), "\n# %zu did not answer", 1 + strangers);
     assert_non_null(strstr(buffer.data, first));
     assert_non_null(strstr(buffer.data, "\n--- Memory map: ---\n"));
     buffer_release(&buffer);
@@ -581,10 +581,10 @@ static void blocks_tell_of_each_thread(void **state)
     struct buffer buffer = {0};
     assert_int_equal(probe_thread_profile_blocks(&threads, &buffer), 0);
     char heading[100];
-    snprintf(heading, sizeof heading, "thread %d \"threads_test\" [running]:\n",
+    snprintf(heading, sizeof(heading), "thread %d \"threads_test\" [running]:\n",
              (int)getpid());
     assert_true(strncmp(buffer.data, heading, strlen(heading)) == 0);
-    snprintf(heading, sizeof heading,
+    snprintf(heading, sizeof(heading),
              "\n\nthread %d \"worker (1) :\" [sleeping, at least ",
              (int)probe_threads_at(&threads, 1 + strangers)->tid);
     assert_non_null(strstr(buffer.data, heading));

@@ -47,7 +47,7 @@ static void count(void *argument)
     struct counter *counter = argument;
     if (atomic_load(&counter->ticks) == 0) {
         pthread_getname_np(pthread_self(), counter->thread_name,
-                           sizeof counter->thread_name);
+                           sizeof(counter->thread_name));
     }
     atomic_store(&counter->thread, gettid());
     atomic_fetch_add(&counter->ticks, 1);
@@ -55,7 +55,7 @@ static void count(void *argument)
 
 static void counter_start(struct counter *counter, unsigned period_ms)
 {
-    memset(counter, 0, sizeof *counter);
+    memset(counter, 0, sizeof(*counter));
     assert_int_equal(ticker_start(&counter->ticker, period_ms, count, counter), 0);
 }
 
@@ -74,7 +74,7 @@ static int timers_count(void)
     }
     int timers = 0;
     char line[256];
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof(line), file) != NULL) {
         timers += strncmp(line, "ID:", 3) == 0;
     }
     fclose(file);
@@ -168,7 +168,7 @@ static void tick_slowly(void *argument)
 
 static struct slow *slow_start(unsigned rest_ms)
 {
-    struct slow *slow = calloc(1, sizeof *slow);
+    struct slow *slow = calloc(1, sizeof(*slow));
     assert_non_null(slow);
     sem_init(&slow->begun, 0, 0);
     sem_init(&slow->may_end, 0, 0);
@@ -201,7 +201,7 @@ static void late_signal_of_stopped_ticker_is_ignored(void **state)
     (void)state;
     struct slow *slow = slow_start(0);
     /* While the dispatcher is held, the signals of these are queued. */
-    struct counter *counters = calloc(4, sizeof *counters);
+    struct counter *counters = calloc(4, sizeof(*counters));
     assert_non_null(counters);
     for (int i = 0; i < 4; i++) {
         counter_start(&counters[i], 1);
@@ -230,7 +230,7 @@ static void two_hundred_at_once(void **state)
     (void)state;
     enum { MANY = 200 };
     int timers = timers_count();
-    struct counter *counters = calloc(MANY, sizeof *counters);
+    struct counter *counters = calloc(MANY, sizeof(*counters));
     assert_non_null(counters);
     for (int i = 0; i < MANY; i++) {
         counter_start(&counters[i], 20);
@@ -264,7 +264,7 @@ static void neighbours_are_told_apart(void **state)
 {
     (void)state;
     enum { MANY = 600 };
-    struct counter *counters = calloc(MANY, sizeof *counters);
+    struct counter *counters = calloc(MANY, sizeof(*counters));
     assert_non_null(counters);
     for (int i = 0; i < MANY; i++) {
         counter_start(&counters[i], i % 100 == 7 ? 5 : 60000);
@@ -342,7 +342,7 @@ static void *start_and_stop(void *argument)
 {
     atomic_int *failures = argument;
     for (int i = 0; i < 50; i++) {
-        struct counter *counter = calloc(1, sizeof *counter);
+        struct counter *counter = calloc(1, sizeof(*counter));
         if (counter == NULL || ticker_start(&counter->ticker, 1, count, counter) != 0) {
             atomic_fetch_add(failures, 1);
             free(counter);
@@ -404,7 +404,7 @@ static void running_tickers_are_silent_after_finish(void **state)
 {
     (void)state;
     enum { MANY = 200 };
-    struct counter *counters = calloc(MANY, sizeof *counters);
+    struct counter *counters = calloc(MANY, sizeof(*counters));
     assert_non_null(counters);
     for (int i = 0; i < MANY; i++) {
         counter_start(&counters[i], 1);
