@@ -1,16 +1,21 @@
 /*
- * CLOCK_MONOTONIC.
+ * The one place that asks the kernel for the time.
  */
 #include "base/clock.h"
 
 #include <errno.h>
 #include <time.h>
 
-int64_t clock_now_ms(void)
+int64_t clock_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec;
+}
+
+int64_t clock_now_ms(void)
+{
+    return clock_now_ns() / CLOCK_NS_PER_MS;
 }
 
 void clock_sleep_ms(unsigned ms)

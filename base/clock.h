@@ -1,13 +1,18 @@
 /*
- * Time that only goes forward, and a pause that a signal doesn't cut short.
+ * Time that only goes forward (CLOCK_MONOTONIC), and a pause that a signal does not cut
+ * short.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stdint.h>
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+#define CLOCK_NS_PER_MS INT64_C(1000000)
+#define CLOCK_NS_PER_SECOND INT64_C(1000000000)
+
 int64_t clock_now_ms(void);
+
+int64_t clock_now_ns(void);
 
 void clock_sleep_ms(unsigned ms);
 

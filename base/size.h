@@ -1,0 +1,13 @@
+/*
+ * Sizes in bytes. Signed, because most sizes here are differences, too.
+ */
+#ifndef BASE_SIZE_H
+#define BASE_SIZE_H
+
+#include <stdint.h>
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#endif
