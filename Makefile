@@ -32,7 +32,8 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
 BASE := $(wildcard base/*.c)
-PROBE := $(wildcard probe/*/*.c)
+ALL_PROBE := $(wildcard probe/*/*.c)
+PROBE := $(ALL_PROBE)
 COMMON := $(wildcard common/*.c common/*/*.c)
 ifeq ($(ALLOCATOR),gperftools)
 PROBE := $(filter-out %_libc.c,$(PROBE))
@@ -112,10 +113,13 @@ $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
 PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
-	origin stacks symbols threads)
-$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c probe/http/json.c,$(PROBE)))
+	stacks symbols threads)
+$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
+	probe/http/% probe/pages/% %/heap_difference.c,$(PROBE)))
 $(BUILD)/tests/unit/threads_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
+
+$(BUILD)/tests/unit/origin_test: $(call object,probe/http/origin.c)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
@@ -154,7 +158,7 @@ sanitize:
 	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
-SOURCES := $(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
+SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h tests/*/*.h)
 SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe/http/form.h"
 #include "probe/http/json.h"
-#include "server/reply.h"
-#include "server/server_private.h"
+#include "server/lab.h"
+#include "server/leak.h"
 
 static void add_parameter(cJSON *list, const char *name, const char *meaning,
                           size_t value, size_t minimum, size_t maximum)
@@ -28,7 +29,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
     cJSON_AddStringToObject(id, "name", "id");
     cJSON_AddStringToObject(id, "meaning", "whose request it is");
     cJSON_AddStringToObject(id, "default", LEAK_ID_DEFAULT);
-    cJSON_AddNumberToObject(id, "max_length", REQUEST_TEXT_MAX);
+    cJSON_AddNumberToObject(id, "max_length", PARAMETER_TEXT_MAX);
     add_parameter(list, "count", "how many calls", 1, 1, LEAK_COUNT_MAX);
     snprintf(meaning, sizeof(meaning), "bytes of %s", scenario->bytes_meaning);
     add_parameter(list, "bytes", meaning, scenario->bytes_default, scenario->bytes_min,
@@ -54,10 +55,10 @@ static void add_file(cJSON *list, const char *half, const char *name)
 static void add_effects(cJSON *json, const struct scenario *scenario)
 {
     size_t bytes = scenario->bytes_default;
-    lab_add_amounts(cJSON_AddObjectToObject(json, "leaves"), &scenario->leaves, bytes,
-                    1);
+    leak_add_amounts(cJSON_AddObjectToObject(json, "leaves"), &scenario->leaves, bytes,
+                     1);
     cJSON *holds = cJSON_AddObjectToObject(json, "holds");
-    lab_add_amounts(holds, &scenario->holds, bytes, 1);
+    leak_add_amounts(holds, &scenario->holds, bytes, 1);
     cJSON_AddNumberToObject(holds, "stack_bytes",
                             (double)scenario->holds.stack_blocks * (double)bytes);
     cJSON_AddNumberToObject(json, "allocates_bytes",
@@ -114,22 +115,22 @@ static struct text catalogue_text(bool answers)
             text->data[text->size - 1] = '\n'; /* in place of the NUL */
         }
     }
-    struct text result = *text;
+    struct text copy = *text;
     pthread_mutex_unlock(&lock);
-    return result;
+    return copy;
 }
 
-void catalogue_report(struct request *request)
+void catalogue_page(const struct request *request, struct reply *reply)
 {
     struct parameter answers = {
         .name = "answers", .type = PARAMETER_NUMBER, .maximum = 1};
-    if (!request_parameters(request, &answers, 1)) {
+    if (!probe_form_read(request, &answers, 1, reply)) {
         return;
     }
     struct text text = catalogue_text(answers.number == 1);
     if (text.data == NULL) {
-        reply_json(request, 503, NULL);
+        probe_reply_no_memory(reply);
         return;
     }
-    reply_data(request, 200, "application/json", "", text.data, text.size);
+    probe_reply_static(reply, REPLY_JSON, text.data, text.size);
 }

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 /* How long a client may keep its worker when others wait for one: by sending a head or
  * a body slowly, by not reading its reply, or with one request after another. A fair
  * client sends its request whole, which takes a round trip at most. */
@@ -29,13 +31,6 @@
 
 /* The worker that this thread is. */
 static _Thread_local struct worker *self;
-
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool peer_equal(struct peer a, struct peer b)
 {
@@ -76,7 +71,7 @@ void worker_begin(struct crew *crew)
 static void enter(enum worker_phase phase)
 {
     self->phase = phase;
-    self->since_ms = clock_ms();
+    self->since_ms = clock_now_ms();
 }
 
 static void enter_locked(enum worker_phase phase)
@@ -267,7 +262,7 @@ static long crew_look(struct crew *crew)
     if (crew->closing > 0) {
         return RETRY_MS;
     }
-    int64_t now = clock_ms();
+    int64_t now = clock_now_ms();
     for (crew->waiting = find_clients(crew, now); crew->waiting > 0; crew->waiting--) {
         struct client *slowest = find_slowest(crew, now);
         if (slowest == NULL) {

@@ -8,11 +8,10 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
+#include "base/size.h"
 #include "probe/figures/process_figures.h"
 #include "probe/heap/heap.h"
 #include "scenario.h"
-
-#define MIB (1024UL * 1024)
 
 /* What the server needs for itself above the rails, so that status, profiles and dump
  * still work at the ceiling. */

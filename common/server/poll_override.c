@@ -10,27 +10,20 @@
 #include <stdint.h>
 #include <time.h>
 
-#define SECOND INT64_C(1000000000)
-#define MILLISECOND INT64_C(1000000)
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
-}
+#include "base/clock.h"
 
 int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    int64_t end = timeout_ms < 0 ? 0 : now_ns() + timeout_ms * MILLISECOND;
-    int64_t left = timeout_ms * MILLISECOND;
+    int64_t end = timeout_ms < 0 ? 0 : clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS;
+    int64_t left = timeout_ms * CLOCK_NS_PER_MS;
     for (;;) {
-        struct timespec timeout = {.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+        struct timespec timeout = {.tv_sec = left / CLOCK_NS_PER_SECOND,
+                                   .tv_nsec = left % CLOCK_NS_PER_SECOND};
         int ready = ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
         if (ready >= 0 || errno != EINTR) {
             return ready;
         }
-        left = timeout_ms < 0 ? 0 : end - now_ns();
+        left = timeout_ms < 0 ? 0 : end - clock_now_ns();
         if (left < 0) {
             left = 0; /* look once more, without waiting */
         }

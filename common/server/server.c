@@ -4,15 +4,17 @@
  */
 #include "server/server.h"
 
+#include <civetweb.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "probe/http/json.h"
-#include "server/reply.h"
-#include "server/server_private.h"
+#include "server/connections.h"
+#include "server/exchange.h"
+#include "server/lab.h"
 
 /* Workers: one for each connection that is served at a time. */
 #define MAIN_WORKERS 32
@@ -21,6 +23,21 @@
 /* The first thing civetweb complained about in this thread, which says why; what
  * follows says only that it gave up. */
 static _Thread_local char fault[256];
+
+/* One of the two ports. */
+struct listener {
+    struct server *server;
+    struct mg_context *civetweb; /* NULL: not listening */
+    atomic_int port;  /* requests come before mg_start returns and it is known */
+    struct crew crew; /* its workers */
+};
+
+struct server {
+    struct lab lab;
+    struct connections connections;
+    struct listener main;
+    struct listener debug;
+};
 
 static struct listener *listener_of(const struct mg_connection *connection)
 {
@@ -32,25 +49,16 @@ static int on_request(struct mg_connection *connection)
 {
     struct listener *listener = listener_of(connection);
     struct server *server = listener->server;
-    struct request request;
-    atomic_fetch_add(&server->requests_total, 1);
-    worker_read(mg_get_request_info(connection));
-    if (request_init(&request, connection, server, listener == &server->debug)) {
-        worker_work();
-        route_request(&request);
-        request_finish(&request);
-    }
-    worker_done();
+    bool debug = listener == &server->debug;
+    int other_port = debug ? server->main.port : server->debug.port;
+    exchange_serve(connection, &server->lab, debug, other_port);
     return 200;
 }
 
 /* civetweb: something came that is no request, so `on_request` never saw it. */
 static int on_error(struct mg_connection *connection, int status, const char *message)
 {
-    struct request request = {.connection = connection, .method = METHOD_GET};
-    worker_read(mg_get_request_info(connection));
-    reply_error_close(&request, status, "bad_request", "send plain HTTP/1.1", "%s",
-                      message);
+    exchange_refuse(connection, &listener_of(connection)->server->lab, status, message);
     return 0;
 }
 
@@ -106,7 +114,7 @@ static struct mg_context *civetweb_start(struct listener *listener, int port,
     snprintf(threads, sizeof(threads), "%u", workers);
     char address[64];
     snprintf(address, sizeof(address), "%s:%d",
-             listener->server->settings->options->bind, port);
+             listener->server->lab.settings->options->bind, port);
     const char *civetweb_options[] = {
         "listening_ports",
         address,
@@ -126,7 +134,7 @@ static struct mg_context *civetweb_start(struct listener *listener, int port,
         "yes",
         "allow_sendfile_call",
         "no",
-        /* request.c checks which names are this server's. */
+        /* probe/http/check.c checks which names are this server's. */
         "enable_auth_domain_check",
         "no",
         NULL,
@@ -178,7 +186,7 @@ static void *listener_stop_thread(void *argument)
 
 static int server_listen(struct server *server, char *message, size_t message_size)
 {
-    const struct options *options = server->settings->options;
+    const struct options *options = server->lab.settings->options;
     struct listener *listener = &server->main;
     int port = options->port;
     int error = listener_start(listener, server, port, MAIN_WORKERS);
@@ -198,26 +206,18 @@ int server_start(struct server **ret_server, const struct server_settings *setti
                  char *message, size_t message_size)
 {
     struct server *server = calloc(1, sizeof(*server));
-    atomic_ulong *calls = calloc(scenario_count, sizeof(*calls));
-    if (server == NULL || calls == NULL) {
+    if (server == NULL || lab_init(&server->lab, settings) != 0) {
         free(server);
-        free(calls);
         snprintf(message, message_size, "not enough memory");
         return -ENOMEM;
     }
-    server->settings = settings;
-    server->calls = calls;
     server->debug.port = -1;
-    gethostname(server->host_name, sizeof(server->host_name) - 1);
-    clock_gettime(CLOCK_MONOTONIC, &server->started);
-    context_init(&server->running, NULL);
     probe_json_prepare();
     int error = connections_init(&server->connections);
     if (error != 0) {
         snprintf(message, message_size, "cannot watch connections: %s",
                  strerror(-error));
-        context_finish(&server->running);
-        free(calls);
+        lab_finish(&server->lab);
         free(server);
         return error;
     }
@@ -241,17 +241,9 @@ int server_debug_port(const struct server *server)
     return server->debug.port;
 }
 
-double server_milliseconds_since(const struct timespec *start)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) * 1e3 +
-           (double)(now.tv_nsec - start->tv_nsec) / 1e6;
-}
-
 void server_stop(struct server *server)
 {
-    context_cancel(&server->running);
+    context_cancel(&server->lab.running);
     connections_stop(&server->connections);
     /* Each takes up to two seconds to notice, so both are stopped at once. */
     pthread_t thread;
@@ -265,7 +257,6 @@ void server_stop(struct server *server)
     }
     mg_exit_library();
     connections_finish(&server->connections);
-    context_finish(&server->running);
-    free(server->calls);
+    lab_finish(&server->lab);
     free(server);
 }

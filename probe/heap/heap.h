@@ -53,11 +53,11 @@ uint64_t probe_heap_in_use_bytes(void);
 int probe_heap_snapshot(char **ret_text);
 
 /* Writes the profile to <directory>/<name>.NNNN.heap, numbered as probe_dump_file_write
- * says, and the file's path to ret_path. No dump is written in any other way. Returns
- * 0, an error of probe_heap_snapshot, or -errno from writing; on an error no file is
- * left. */
+ * says, its path to ret_path, and the bytes in use to ret_in_use_bytes. No dump is
+ * written in any other way. Returns 0, an error of probe_heap_snapshot, or -errno from
+ * writing; on an error no file is left. */
 int probe_heap_dump(const char *directory, const char *name, char *ret_path,
-                    size_t path_size);
+                    size_t path_size, uint64_t *ret_in_use_bytes);
 
 /* Gives free memory back to the system. */
 void probe_heap_release_free(void);

@@ -9,6 +9,7 @@
 #include <gperftools/heap-profiler.h>
 #include <gperftools/malloc_extension_c.h>
 #include <gperftools/malloc_hook_c.h>
+#include <inttypes.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/size.h"
 #include "probe/heap/dump_file.h"
 
-#define MIB (1024 * 1024)
 #define SNAPSHOT_MIB 16 /* room above the ceiling for taking a profile */
 
 /* The profiler's settings. It would dump by itself at these intervals; 0 is never. The
@@ -177,7 +178,7 @@ bool probe_heap_profiled(void)
 
 void probe_heap_limit(size_t bytes)
 {
-    limit_mib = bytes / MIB;
+    limit_mib = bytes / (size_t)MIB;
     MallocExtension_SetNumericProperty("tcmalloc.heap_limit_mb", limit_mib);
 }
 
@@ -257,9 +258,16 @@ int probe_heap_snapshot(char **ret_text)
     return error;
 }
 
+/* The bytes in use by a profile's first line: "heap profile: 3: 4096 [...". */
+static uint64_t in_use_of(const char *text)
+{
+    uint64_t bytes = 0;
+    return sscanf(text, "heap profile: %*d: %" SCNu64, &bytes) == 1 ? bytes : 0;
+}
+
 /* Not with HeapProfilerDump, which overwrites files and does not report errors. */
 int probe_heap_dump(const char *directory, const char *name, char *ret_path,
-                    size_t path_size)
+                    size_t path_size, uint64_t *ret_in_use_bytes)
 {
     if (!profiled) {
         return -ENOTSUP;
@@ -271,6 +279,7 @@ int probe_heap_dump(const char *directory, const char *name, char *ret_path,
     if (error == 0) {
         error = probe_dump_file_write(directory, name, text, strlen(text), ret_path,
                                       path_size);
+        *ret_in_use_bytes = in_use_of(text);
     }
     free(text);
     limit_restore();

@@ -56,12 +56,14 @@ int probe_heap_snapshot(char **ret_text)
     return -ENOTSUP;
 }
 
-int probe_heap_dump(const char *directory, const char *name, char *ret_path, size_t path_size)
+int probe_heap_dump(const char *directory, const char *name, char *ret_path,
+                    size_t path_size, uint64_t *ret_in_use_bytes)
 {
     (void)directory;
     (void)name;
     (void)ret_path;
     (void)path_size;
+    (void)ret_in_use_bytes;
     return -ENOTSUP;
 }
 

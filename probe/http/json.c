@@ -45,7 +45,7 @@ void probe_json_add_string(cJSON *array, const char *text)
 
 char *probe_json_finish(cJSON *json)
 {
-    char *text = cJSON_PrintUnformatted(json);
+    char *text = cJSON_Print(json);
     cJSON_Delete(json);
     bool whole = json != NULL && !memory_was_short;
     memory_was_short = false;

@@ -1,10 +1,10 @@
 /*
  * The index page of the profiles, for a person with a browser.
  */
-#include "server/reply.h"
-#include "server/server_private.h"
+#include "probe/http/form.h"
+#include "probe/pages/pages.h"
 
-static const char page[] =
+static const char text[] =
     "<!doctype html>\n"
     "<html lang=\"en\">\n"
     "<meta charset=\"utf-8\">\n"
@@ -54,10 +54,9 @@ static const char page[] =
     "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n"
     "</html>\n";
 
-void profiles_index(struct request *request)
+void probe_page_index(const struct request *request, struct reply *reply)
 {
-    if (request_parameters(request, NULL, 0)) {
-        reply_data(request, 200, "text/html; charset=utf-8", "", page,
-                   sizeof(page) - 1);
+    if (probe_form_read_none(request, reply)) {
+        probe_reply_static(reply, REPLY_HTML, text, sizeof(text) - 1);
     }
 }

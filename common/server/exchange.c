@@ -1,0 +1,186 @@
+/*
+ * A small reply goes out in one write; a larger one in two, header and body, which is
+ * fast only with tcp_nodelay (see server.c).
+ */
+#include "server/exchange.h"
+
+#include <civetweb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "probe/http/check.h"
+#include "server/connections.h"
+#include "server/lab.h"
+#include "server/strict_head.h"
+
+/* A reply up to this size goes out in one write: a second costs a third of the rate. */
+#define ONE_WRITE_BYTES 2048
+
+/* ---- Reading ---- */
+
+/* Fills in all but the body. civetweb 1.15 has at most MG_MAX_HEADERS headers. */
+static void request_fill(struct request *request, const struct mg_request_info *info,
+                         struct request_header headers[MG_MAX_HEADERS])
+{
+    for (int i = 0; i < info->num_headers; i++) {
+        headers[i] = (struct request_header){info->http_headers[i].name,
+                                             info->http_headers[i].value};
+    }
+    request->method = probe_request_method(info->request_method);
+    request->version = info->http_version;
+    request->target = info->request_uri;
+    /* The target may name the server before the path; civetweb takes that when the port
+     * is its own. */
+    request->path = info->local_uri_raw != NULL ? info->local_uri_raw : "";
+    request->query = info->query_string != NULL ? info->query_string : "";
+    request->headers = headers;
+    request->header_count = (size_t)info->num_headers;
+}
+
+/* A client that sent "Expect: 100-continue" sends its body only after these words. */
+static void invite_body(struct mg_connection *connection, const struct request *request)
+{
+    static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    int count;
+    const char *expected = probe_request_header(request, "Expect", &count);
+    if (count == 1 && strcasecmp(expected, "100-continue") == 0 &&
+        strcmp(request->version, "1.1") == 0) {
+        mg_write(connection, words, sizeof(words) - 1);
+    }
+}
+
+/* Reads the body whole into `ret_body`, to be freed by the caller. Returns false with
+ * the error in the reply. */
+static bool read_body(struct mg_connection *connection, struct request *request,
+                      struct reply *reply, char **ret_body)
+{
+    long long length = mg_get_request_info(connection)->content_length;
+    bool chunked = probe_request_header(request, "Transfer-Encoding", NULL) != NULL;
+    if (!probe_check_body(reply, length)) {
+        return false;
+    }
+    if (length <= 0 && !chunked) {
+        return true;
+    }
+    /* One byte more than is taken shows that a chunked body is too long; another is for
+     * the '\0'. */
+    size_t room = chunked ? REQUEST_BODY_MAX + 1 : (size_t)length;
+    char *body = malloc(room + 1);
+    if (body == NULL) {
+        probe_reply_no_memory(reply);
+        return false;
+    }
+    *ret_body = body;
+    invite_body(connection, request);
+    size_t bytes = 0;
+    int got = 0;
+    while (bytes < room &&
+           (got = mg_read(connection, body + bytes, room - bytes)) > 0) {
+        bytes += (size_t)got;
+    }
+    body[bytes] = '\0';
+    if (!probe_check_body(reply, (long long)bytes)) {
+        return false;
+    }
+    if (got < 0 || (!chunked && bytes < room)) {
+        return probe_check_refuse(
+            reply, "the body ended too early, or a chunk of it is wrong");
+    }
+    request->body = body;
+    request->body_bytes = bytes;
+    return true;
+}
+
+/* ---- Sending ---- */
+
+static void reply_send(struct mg_connection *connection, struct reply *reply)
+{
+    static const char header[] =
+        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n";
+    size_t body = reply->request->method == METHOD_HEAD ? 0 : reply->bytes;
+    char text[ONE_WRITE_BYTES];
+    /* From here on the worker waits for the client to take the reply. */
+    if (worker_write()) {
+        reply->closes = true;
+    }
+    const char *closing = "";
+    if (reply->closes) {
+        mg_disable_connection_keep_alive(connection);
+        closing = "Connection: close\r\n";
+    }
+    int length = snprintf(text, sizeof(text), header, reply->status,
+                          mg_get_response_code_text(NULL, reply->status), reply->type,
+                          reply->bytes, reply->headers, closing);
+    if (length < 0 || (size_t)length >= sizeof(text)) {
+        return; /* no page makes a header of that size */
+    }
+    bool one = (size_t)length + body <= sizeof(text);
+    if (one && body > 0) {
+        memcpy(text + length, reply->data, body);
+        length += (int)body;
+    }
+    mg_write(connection, text, (size_t)length);
+    if (!one) {
+        mg_write(connection, reply->data, body);
+    }
+}
+
+/* ---- Both ---- */
+
+/* Checks the request, reads its body, and answers it. */
+static void answer(struct mg_connection *connection, struct request *request,
+                   bool debug_port, struct reply *reply)
+{
+    const char *fault = strict_head_fault(mg_get_request_info(connection));
+    if (fault != NULL) {
+        probe_check_refuse(reply, fault);
+        return;
+    }
+    const struct route *route = lab_route_find(request->path, debug_port);
+    char *body = NULL;
+    if (probe_check_framing(request, reply) && probe_check_host(request, reply) &&
+        probe_check_site(request, route != NULL && route->acts, reply) &&
+        read_body(connection, request, reply, &body)) {
+        worker_work();
+        if (route != NULL) {
+            probe_route_answer(route, request, reply);
+        } else {
+            lab_refuse_route(request, debug_port, reply);
+        }
+    }
+    free(body);
+}
+
+void exchange_serve(struct mg_connection *connection, struct lab *lab, bool debug_port,
+                    int other_port)
+{
+    struct request_header headers[MG_MAX_HEADERS];
+    struct request request = {.site = &lab->site, .other_port = other_port};
+    struct reply reply;
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    atomic_fetch_add(&lab->requests_total, 1);
+    worker_read(info);
+    request_fill(&request, info, headers);
+    probe_reply_init(&reply, &request);
+    answer(connection, &request, debug_port, &reply);
+    reply_send(connection, &reply);
+    probe_reply_release(&reply);
+    worker_done();
+}
+
+void exchange_refuse(struct mg_connection *connection, struct lab *lab, int status,
+                     const char *message)
+{
+    struct request request = {.site = &lab->site, .method = METHOD_GET};
+    struct reply reply;
+    worker_read(mg_get_request_info(connection));
+    probe_reply_init(&reply, &request);
+    probe_reply_error(&reply, status, "bad_request", "send plain HTTP/1.1", "%s",
+                      message);
+    reply.closes = true;
+    reply_send(connection, &reply);
+    probe_reply_release(&reply);
+}

@@ -1,0 +1,10 @@
+/*
+ * How the hint of an error at a guard rail begins where a restart helps.
+ */
+#ifndef LAB_SERVER_HINTS_H
+#define LAB_SERVER_HINTS_H
+
+#define HINT_RESTART "what leaked stays: restart the server"
+#define HINT_RESTART_OR_RAISE(option) HINT_RESTART ", or start it with a larger " option
+
+#endif

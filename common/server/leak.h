@@ -1,0 +1,21 @@
+/*
+ * The bounds of what /leak takes, and how an amount looks in a reply.
+ */
+#ifndef LAB_SERVER_LEAK_H
+#define LAB_SERVER_LEAK_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "scenario.h"
+
+#define LEAK_COUNT_MAX 10000
+#define LEAK_HOLD_MAX_MS 10000
+#define LEAK_HOLD_ALL_MAX_MS 60000 /* what its calls may hold together */
+#define LEAK_ID_DEFAULT "anonymous"
+
+/* Adds to `json` what `count` calls of main size `bytes` come to. */
+void leak_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
+                      unsigned count);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * What a plan needs, leaves and does.
+ */
+#include "server/leak_plan.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/size.h"
+
+struct scenario_amount leak_plan_declared(const struct plan *plan)
+{
+    struct scenario_amount sum = {0};
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct scenario_amount *leaves = &plan->steps[i].scenario->leaves;
+        sum.extra_bytes += scenario_heap_bytes(leaves, plan->steps[i].bytes);
+        sum.threads += leaves->threads;
+        sum.fds += leaves->fds;
+        sum.timers += leaves->timers;
+    }
+    return sum;
+}
+
+/* What one call needs until it ends, beyond what it leaves: what it holds at its peak,
+ * and what either half uses while it works. That is at most two blocks of the main size
+ * on the heap; or, in a scenario with blocks on the stack, those blocks, which count
+ * against the heap's ceiling. The small stack that every thread has, some ten KiB
+ * resident, is not counted: the ceiling of threads bounds it. */
+static struct guard_need need_of_call(const struct step *step)
+{
+    const struct scenario *scenario = step->scenario;
+    const struct scenario_amount *holds = &scenario->holds;
+    size_t bytes = step->bytes;
+    size_t main_sizes = holds->stack_blocks > 0 ? holds->stack_blocks : 2;
+    return (struct guard_need){
+        .heap_bytes = scenario_heap_bytes(holds, bytes) + main_sizes * bytes,
+        .threads = holds->threads + scenario->working_threads,
+        .fds = holds->fds,
+        .timers = holds->timers,
+    };
+}
+
+static void keep_larger(struct guard_need *need, const struct guard_need *other)
+{
+    if (other->heap_bytes > need->heap_bytes) {
+        need->heap_bytes = other->heap_bytes;
+    }
+    if (other->threads > need->threads) {
+        need->threads = other->threads;
+    }
+    if (other->fds > need->fds) {
+        need->fds = other->fds;
+    }
+    if (other->timers > need->timers) {
+        need->timers = other->timers;
+    }
+}
+
+/* What a plan may need at most. What its calls leave adds up; what a call needs only
+ * until it ends is needed once, because the calls run one after another. Each half also
+ * uses a few buffers and, if it opens any, a few more descriptors. */
+struct guard_need leak_plan_need(const struct plan *plan)
+{
+    struct guard_need need = {.heap_bytes = MIB};
+    struct guard_need working = {0};
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct step *step = &plan->steps[i];
+        const struct scenario_amount *leaves = &step->scenario->leaves;
+        need.heap_bytes += plan->count * scenario_heap_bytes_most(leaves, step->bytes);
+        need.threads += plan->count * leaves->threads;
+        need.fds += plan->count * leaves->fds;
+        need.timers += plan->count * leaves->timers;
+        struct guard_need call = need_of_call(step);
+        keep_larger(&working, &call);
+    }
+    need.heap_bytes += working.heap_bytes;
+    need.threads += working.threads;
+    need.fds += working.fds;
+    need.timers += working.timers;
+    need.fds += need.fds > 0 ? 8 : 0;
+    return need;
+}
+
+/* Whether the next call may begin: 0, or why not. A client that asked for ten thousand
+ * slow calls and has gone must not hold a worker for ever. */
+static int check_time(struct lab *lab, int64_t start_ms)
+{
+    int error = context_error(&lab->running);
+    if (error == 0 && clock_now_ms() - start_ms > LEAK_TIME_MAX_MS) {
+        error = -ETIME;
+    }
+    return error;
+}
+
+int leak_plan_run(struct lab *lab, const struct plan *plan, int64_t start_ms,
+                  const struct step **ret_step, unsigned *ret_done)
+{
+    for (unsigned round = 0; round < plan->count; round++) {
+        for (size_t i = 0; i < plan->step_count; i++) {
+            const struct step *step = &plan->steps[i];
+            struct scenario_request call = {
+                .id = plan->id,
+                .bytes = step->bytes,
+                .hold_ms = plan->hold_ms,
+                .upstream_url = lab->settings->upstream_url,
+                .directory = lab->settings->directory,
+                .context = &lab->running,
+            };
+            int error = check_time(lab, start_ms);
+            if (error == 0) {
+                error = step->scenario->run(&call);
+            }
+            if (error != 0) {
+                *ret_step = step;
+                *ret_done = round;
+                return error;
+            }
+            atomic_fetch_add(&lab->calls[scenario_index(step->scenario)], 1);
+        }
+    }
+    return 0;
+}

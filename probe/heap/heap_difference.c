@@ -1,0 +1,60 @@
+/*
+ * The profiler itself allocates for each snapshot, which must cancel out: so the first
+ * text is not kept on the heap, and both are taken by the same line, with the same
+ * stack.
+ */
+#include "probe/heap/heap_difference.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "probe/heap/heap.h"
+
+/* One at a time: each holds a thread of its caller for as long as it waits. */
+static atomic_flag running = ATOMIC_FLAG_INIT;
+
+/* Takes a snapshot into a buffer, which malloc knows nothing of. */
+static int snapshot_take(struct buffer *snapshot)
+{
+    char *text = NULL;
+    int error = probe_heap_snapshot(&text);
+    if (error == 0) {
+        buffer_text(snapshot, text);
+        error = snapshot->error;
+    }
+    free(text);
+    return error;
+}
+
+static int take(int (*wait)(void *argument), void *argument, enum heap_view view,
+                struct buffer *ret_profile)
+{
+    struct buffer snapshots[2] = {0};
+    int64_t start_ns = clock_now_ns();
+    int error = 0;
+    for (int i = 0; i < 2 && error == 0; i++) {
+        error = i == 1 ? wait(argument) : 0;
+        error = error != 0 ? error : snapshot_take(&snapshots[i]);
+    }
+    if (error == 0) {
+        error =
+            probe_heap_profile_difference(snapshots[0].data, snapshots[1].data,
+                                          clock_now_ns() - start_ns, view, ret_profile);
+    }
+    buffer_release(&snapshots[0]);
+    buffer_release(&snapshots[1]);
+    return error;
+}
+
+int probe_heap_difference(int (*wait)(void *argument), void *argument,
+                          enum heap_view view, struct buffer *ret_profile)
+{
+    if (atomic_flag_test_and_set(&running)) {
+        return -EBUSY;
+    }
+    int error = take(wait, argument, view, ret_profile);
+    atomic_flag_clear(&running);
+    return error;
+}

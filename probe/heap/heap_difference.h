@@ -1,0 +1,17 @@
+/*
+ * What the heap does during some seconds: two snapshots, and what changed between them.
+ */
+#ifndef PROBE_HEAP_HEAP_DIFFERENCE_H
+#define PROBE_HEAP_HEAP_DIFFERENCE_H
+
+#include "base/buffer.h"
+#include "probe/heap/heap_profile.h"
+
+/* Takes two snapshots of the heap, calls `wait` between them, and appends what changed
+ * as profile.proto. `wait` returns 0, or -errno to give up. Returns 0, -EBUSY if
+ * another difference is being taken, the error of `wait`, or those of
+ * probe_heap_snapshot and probe_heap_profile_difference. */
+int probe_heap_difference(int (*wait)(void *argument), void *argument,
+                          enum heap_view view, struct buffer *ret_profile);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * Filling in replies. An error must reach the client when memory is short, too, so the
+ * last of them is written into the reply itself.
+ */
+#include "probe/http/reply.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/http/json.h"
+
+#define MESSAGE_BYTES 512
+
+void probe_reply_init(struct reply *reply, const struct request *request)
+{
+    *reply = (struct reply){.request = request};
+}
+
+void probe_reply_release(struct reply *reply)
+{
+    buffer_release(&reply->owned);
+}
+
+/* Drops what an earlier answer left. */
+static void begin(struct reply *reply, int status, const char *type)
+{
+    buffer_clear(&reply->owned);
+    reply->headers[0] = '\0';
+    reply->status = status;
+    reply->type = type;
+}
+
+void probe_reply_static(struct reply *reply, const char *type, const char *data,
+                        size_t bytes)
+{
+    begin(reply, 200, type);
+    reply->data = data;
+    reply->bytes = bytes;
+}
+
+void probe_reply_no_memory(struct reply *reply)
+{
+    begin(reply, 503, REPLY_JSON);
+    int length = snprintf(reply->last_words, sizeof(reply->last_words),
+                          "{\n\t\"error\":\t{\n\t\t\"code\":\t\"heap_limit\",\n"
+                          "\t\t\"message\":\t\"no memory for the reply\",\n"
+                          "\t\t\"hint\":\t\"%s\"\n\t}\n}\n",
+                          reply->request->site->hints.memory);
+    reply->data = reply->last_words;
+    reply->bytes = length < 0 ? 0 : (size_t)length;
+}
+
+void probe_reply_buffer(struct reply *reply, const char *type, struct buffer *buffer)
+{
+    if (buffer->error != 0) {
+        buffer_release(buffer);
+        probe_reply_no_memory(reply);
+        return;
+    }
+    begin(reply, 200, type);
+    buffer_release(&reply->owned);
+    reply->owned = *buffer;
+    *buffer = (struct buffer){0};
+    reply->data = reply->owned.length > 0 ? reply->owned.data : "";
+    reply->bytes = reply->owned.length;
+}
+
+void probe_reply_json(struct reply *reply, int status, cJSON *json)
+{
+    char *text = probe_json_finish(json);
+    if (text == NULL) {
+        probe_reply_no_memory(reply);
+        return;
+    }
+    struct buffer buffer = {0};
+    buffer_text(&buffer, text);
+    buffer_text(&buffer, "\n");
+    free(text);
+    if (buffer.error == 0) {
+        probe_reply_buffer(reply, REPLY_JSON, &buffer);
+        reply->status = status;
+    } else {
+        buffer_release(&buffer);
+        probe_reply_no_memory(reply);
+    }
+}
+
+/* Writes `text` with every byte that is not printable ASCII as \xNN, so that a reply is
+ * plain text whatever a client put into its request. `to` has room for 4 times as much.
+ */
+static void escape(char *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text >= ' ' && *text <= '~') {
+            *to++ = *text;
+        } else {
+            to += sprintf(to, "\\x%02x", (unsigned char)*text);
+        }
+    }
+    *to = '\0';
+}
+
+void probe_reply_error(struct reply *reply, int status, const char *code,
+                       const char *hint, const char *format, ...)
+{
+    char message[MESSAGE_BYTES];
+    char escaped[4 * MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    escape(escaped, message);
+    cJSON *json = cJSON_CreateObject();
+    cJSON *error = cJSON_AddObjectToObject(json, "error");
+    cJSON_AddStringToObject(error, "code", code);
+    cJSON_AddStringToObject(error, "message", escaped);
+    cJSON_AddStringToObject(error, "hint", hint);
+    probe_reply_json(reply, status, json);
+}
+
+void probe_reply_uncounted(struct reply *reply, int error)
+{
+    const struct site_hints *hints = &reply->request->site->hints;
+    bool memory = error == -ENOMEM;
+    probe_reply_error(reply, 503, memory ? "heap_limit" : "fd_limit",
+                      memory ? hints->memory : hints->fds,
+                      "the process could not be counted: %s", strerror(-error));
+}
+
+void probe_reply_wrong_method(struct reply *reply, unsigned methods)
+{
+    char list[32];
+    snprintf(list, sizeof(list), "%s%s%s", methods & METHOD_GET ? "GET, " : "",
+             methods & METHOD_HEAD ? "HEAD, " : "",
+             methods & METHOD_POST ? "POST, " : "");
+    list[strlen(list) - 2] = '\0'; /* the last comma */
+    char hint[64];
+    snprintf(hint, sizeof(hint), "this route takes %s", list);
+    probe_reply_error(reply, 405, "method_not_allowed", hint, "wrong method for %s",
+                      reply->request->path);
+    snprintf(reply->headers, sizeof(reply->headers), "Allow: %s\r\n", list);
+}

@@ -1,0 +1,33 @@
+/*
+ * Routes: which page answers which path.
+ */
+#ifndef PROBE_HTTP_ROUTE_H
+#define PROBE_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "probe/http/reply.h"
+#include "probe/http/request.h"
+
+/* A page: fills in the reply to a request that has passed all checks. */
+typedef void page(const struct request *request, struct reply *reply);
+
+struct route {
+    const char *path; /* with a '*' at its end: every path that begins so */
+    unsigned methods; /* OR of enum request_method */
+    bool acts;        /* it changes something: no other origin's page may reach it */
+    page *page;
+};
+
+#define ROUTE_READS ((unsigned)METHOD_GET | METHOD_HEAD)
+
+/* The route of a path, or NULL. */
+const struct route *probe_route_find(const struct route *routes, size_t count,
+                                     const char *path);
+
+/* Answers with the route's page, or with 405 if it does not take the method. */
+void probe_route_answer(const struct route *route, const struct request *request,
+                        struct reply *reply);
+
+#endif

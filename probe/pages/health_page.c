@@ -1,0 +1,12 @@
+/*
+ * /healthz: the server answers.
+ */
+#include "probe/http/form.h"
+#include "probe/pages/pages.h"
+
+void probe_page_health(const struct request *request, struct reply *reply)
+{
+    if (probe_form_read_none(request, reply)) {
+        probe_reply_static(reply, REPLY_TEXT, "ok\n", 3);
+    }
+}

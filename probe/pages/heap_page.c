@@ -1,0 +1,153 @@
+/*
+ * The heap profile's pages: Go's, gperftools' own, and the dump to a file.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/heap/heap.h"
+#include "probe/heap/heap_difference.h"
+#include "probe/heap/heap_profile.h"
+#include "probe/http/form.h"
+#include "probe/pages/pages.h"
+#include "probe/pages/profile_reply.h"
+
+enum { DEBUG, SECONDS, GC, HEAP_PARAMETERS };
+
+/* Whether there is a heap profile; else the reply is 501. */
+static bool profile_is_there(struct reply *reply)
+{
+    if (probe_heap_profiled()) {
+        return true;
+    }
+    const struct site_hints *hints = &reply->request->site->hints;
+    probe_reply_error(reply, 501, "profile_off",
+                      probe_heap_can_profile() ? hints->no_profile : hints->no_build,
+                      "this server records no heap profile");
+    return false;
+}
+
+/* What a difference waits for between its snapshots. */
+struct pause {
+    const struct site *site;
+    unsigned ms;
+};
+
+static int pause_wait(void *argument)
+{
+    const struct pause *pause = argument;
+    return pause->site->sleep(pause->site->owner, pause->ms);
+}
+
+static void answer_difference(const struct request *request, unsigned seconds,
+                              enum heap_view view, struct reply *reply)
+{
+    struct buffer buffer = {0};
+    struct pause pause = {request->site, seconds * 1000};
+    int error = probe_heap_difference(pause_wait, &pause, view, &buffer);
+    if (error == -EBUSY) {
+        probe_reply_error(reply, 409, "profile_busy",
+                          "ask again when the other has ended",
+                          "another heap profile with seconds= is being taken");
+        return;
+    }
+    probe_profile_reply(reply, REPLY_BYTES, error, &buffer);
+}
+
+static void answer_snapshot(bool as_text, enum heap_view view, struct reply *reply)
+{
+    char *text = NULL;
+    struct buffer buffer = {0};
+    int error = probe_heap_snapshot(&text);
+    if (error == 0 && as_text) {
+        error = probe_heap_profile_text(text, &buffer);
+    } else if (error == 0) {
+        error = probe_heap_profile_proto(text, view, &buffer);
+    }
+    free(text);
+    probe_profile_reply(reply, as_text ? REPLY_TEXT : REPLY_BYTES, error, &buffer);
+}
+
+/* /debug/pprof/heap and /debug/pprof/allocs: Go's parameters. */
+static void answer_heap(const struct request *request, enum heap_view view,
+                        struct reply *reply)
+{
+    struct parameter parameters[HEAP_PARAMETERS] = {
+        [DEBUG] = {.name = "debug", .type = PARAMETER_NUMBER, .maximum = 1},
+        [SECONDS] = {.name = "seconds",
+                     .type = PARAMETER_NUMBER,
+                     .minimum = 1,
+                     .maximum = 60},
+        [GC] = {.name = "gc", .type = PARAMETER_NUMBER, .maximum = 1},
+    };
+    if (!probe_form_read(request, parameters, HEAP_PARAMETERS, reply) ||
+        !profile_is_there(reply)) {
+        return;
+    }
+    bool as_text = parameters[DEBUG].number == 1;
+    if (as_text && parameters[SECONDS].present) {
+        probe_reply_error(reply, 400, "bad_parameter", "leave out debug=1",
+                          "a difference over seconds has no text form");
+        return;
+    }
+    if (parameters[GC].number == 1) {
+        probe_heap_release_free();
+    }
+    if (parameters[SECONDS].present) {
+        answer_difference(request, (unsigned)parameters[SECONDS].number, view, reply);
+    } else {
+        answer_snapshot(as_text, view, reply);
+    }
+}
+
+void probe_page_heap(const struct request *request, struct reply *reply)
+{
+    answer_heap(request, HEAP_VIEW_INUSE, reply);
+}
+
+void probe_page_allocs(const struct request *request, struct reply *reply)
+{
+    answer_heap(request, HEAP_VIEW_ALLOCS, reply);
+}
+
+void probe_page_heap_text(const struct request *request, struct reply *reply)
+{
+    if (!probe_form_read_none(request, reply) || !profile_is_there(reply)) {
+        return;
+    }
+    char *text = NULL;
+    struct buffer buffer = {0};
+    int error = probe_heap_snapshot(&text);
+    if (error == 0) {
+        buffer_text(&buffer, text);
+    }
+    free(text);
+    probe_profile_reply(reply, REPLY_TEXT, error, &buffer);
+}
+
+/* The `reason` is only a remark of the client: it is checked, and not kept. */
+void probe_page_heap_dump(const struct request *request, struct reply *reply)
+{
+    struct parameter reason = {.name = "reason", .type = PARAMETER_TEXT};
+    if (!probe_form_read(request, &reason, 1, reply) || !profile_is_there(reply)) {
+        return;
+    }
+    const struct site *site = request->site;
+    char path[1100];
+    uint64_t in_use_bytes = 0;
+    int error = probe_heap_dump(site->dump_directory, site->name, path, sizeof(path),
+                                &in_use_bytes);
+    if (error == -ENOMEM || error == -ENOBUFS) {
+        probe_profile_refuse(reply, error);
+        return;
+    }
+    if (error != 0) {
+        probe_reply_error(reply, 500, "dump_failed", site->hints.dump,
+                          "the dump could not be written: %s", strerror(-error));
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "path", path);
+    cJSON_AddNumberToObject(json, "in_use_bytes", (double)in_use_bytes);
+    probe_reply_json(reply, 200, json);
+}

@@ -1,0 +1,25 @@
+/*
+ * The list of the probe's pages.
+ */
+#include "probe/pages/pages.h"
+
+static const struct route routes[] = {
+    {"/healthz", ROUTE_READS, false, probe_page_health},
+    {"/debug/pprof/", ROUTE_READS, false, probe_page_index},
+    {"/debug/pprof", ROUTE_READS, false, probe_page_index},
+    {"/debug/pprof/heap", ROUTE_READS, false, probe_page_heap},
+    {"/debug/pprof/allocs", ROUTE_READS, false, probe_page_allocs},
+    {"/debug/pprof/goroutine", ROUTE_READS, false, probe_page_goroutine},
+    {"/debug/pprof/threads", ROUTE_READS, false, probe_page_threads},
+    {"/debug/pprof/symbol", ROUTE_READS | METHOD_POST, false, probe_page_symbol},
+    {"/debug/pprof/cmdline", ROUTE_READS, false, probe_page_cmdline},
+    {"/pprof/symbol", ROUTE_READS | METHOD_POST, false, probe_page_symbol},
+    {"/pprof/cmdline", ROUTE_READS, false, probe_page_cmdline},
+    {"/pprof/heap", ROUTE_READS, false, probe_page_heap_text},
+    {"/debug/heap/dump", METHOD_POST, true, probe_page_heap_dump},
+};
+
+const struct route *probe_pages_find(const char *path)
+{
+    return probe_route_find(routes, sizeof(routes) / sizeof(routes[0]), path);
+}

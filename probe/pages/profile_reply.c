@@ -1,0 +1,40 @@
+/*
+ * Which error of a profile is which reply.
+ */
+#include "probe/pages/profile_reply.h"
+
+#include <errno.h>
+#include <string.h>
+
+void probe_profile_refuse(struct reply *reply, int error)
+{
+    const struct site_hints *hints = &reply->request->site->hints;
+    const char *code = "heap_limit";
+    const char *hint = hints->memory;
+    if (error == -ECANCELED) {
+        code = "stopping";
+        hint = "the server is being stopped";
+    } else if (error == -EMFILE || error == -ENFILE) {
+        code = "fd_limit";
+        hint = hints->fds;
+    } else if (error == -ENOBUFS) {
+        code = "thread_limit";
+        hint = hints->mappings;
+    }
+    probe_reply_error(reply, 503, code, hint, "the profile could not be written: %s",
+                      strerror(-error));
+}
+
+void probe_profile_reply(struct reply *reply, const char *type, int error,
+                         struct buffer *buffer)
+{
+    if (error == 0) {
+        error = buffer->error;
+    }
+    if (error == 0) {
+        probe_reply_buffer(reply, type, buffer);
+    } else {
+        buffer_release(buffer);
+        probe_profile_refuse(reply, error);
+    }
+}
