@@ -8,7 +8,7 @@
 
 #include "probe/http/route.h"
 #include "runtime/context.h"
-#include "server/server.h"
+#include "server/settings.h"
 
 /* A site's `owner` is its lab: see lab_of. */
 struct lab {

@@ -7,15 +7,9 @@
 
 #include <stddef.h>
 
-#include "options.h"
+#include "server/settings.h"
 
 struct server;
-
-struct server_settings {
-    const struct options *options;
-    const char *upstream_url; /* where scenarios fetch; without a last slash */
-    const char *directory;    /* for files of scenarios; writable */
-};
 
 /* Starts to listen. The settings and what they point to must outlive the server. There
  * is one server in a process. Returns 0; or -errno, and `message` says in words what

@@ -15,14 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A mapping of code: a part of the program, of a library, or the kernel's [vdso]. */
-struct module {
-    uintptr_t start;
-    uintptr_t end;
-    uint64_t offset; /* of `start` in the file, in bytes */
-    const char *path;
-    const char *build_id; /* in hexadecimal, "" if there is none */
-};
+#include "probe/symbols/module.h"
 
 /* What is known of an address. The strings live as long as the process, but a name that
  * had to be made up stands in `made_up`: so don't copy the struct. */

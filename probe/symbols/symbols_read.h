@@ -10,7 +10,7 @@
 
 #include "base/buffer.h"
 #include "probe/stacks/maps.h"
-#include "probe/symbols/symbols.h"
+#include "probe/symbols/module.h"
 
 struct symbol_reader;
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "probe/threads/threads.h"
+#include "probe/threads/thread_entry.h"
 
 /* The clocks that /proc counts in, read at one moment. */
 struct thread_clock {

@@ -14,7 +14,7 @@
 #include "base/buffer.h"
 #include "probe/stacks/hash_table.h"
 #include "probe/stacks/stacks.h"
-#include "probe/threads/threads.h"
+#include "probe/threads/thread_entry.h"
 
 /* A thread's answer. */
 struct thread_answer {

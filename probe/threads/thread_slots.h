@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "probe/threads/thread_entry.h"
 #include "probe/threads/thread_records.h"
-#include "probe/threads/threads.h"
 
 /* Sets THREADS_MAX slots aside and installs the handler. Returns 0 or -errno. */
 int probe_thread_slots_start(void);

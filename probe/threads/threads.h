@@ -1,7 +1,19 @@
 /*
  * The stacks of all threads of this process. Each thread is sent a signal; its handler
- * unwinds the thread's own stack into a slot that was set aside for it; whoever asked
+ * unwinds the thread's own stack into a slot that was set aside for it; the caller
  * waits, with a time limit. A thread that does not answer is listed as silent.
+ *
+ *   threads_page     takes its turn (turn.h): no caller waits much longer than others
+ *        |
+ *   threads_read     lists /proc/self/task; for each thread:
+ *        |  has it run since the last round?         thread_records.h
+ *        |-- no:  its stack of then is still right  <-- the last round's records
+ *        |-- yes: signal --> handler --> its slot    thread_slots.h
+ *        |             all have answered, or 2 s are over
+ *        |  answers --> this round's records, for the next round
+ *        |  name, state, times from /proc            thread_details.h
+ *        v
+ *   struct threads   equal stacks counted once --> thread_profile.h: proto or text
  *
  * What main must do: call probe_threads_start before any other thread exists, and leave
  * THREADS_SIGNAL unblocked: threads inherit the mask, and one that blocks the signal
@@ -11,7 +23,6 @@
 #ifndef PROBE_THREADS_THREADS_H
 #define PROBE_THREADS_THREADS_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,27 +30,7 @@
 
 #include "base/buffer.h"
 #include "probe/stacks/stacks.h"
-
-#define THREADS_SIGNAL (SIGRTMIN + 2)
-
-/* All together are given this long; who has not answered by then is silent. A thread
- * that blocks the signal is found out at once. */
-#define THREADS_TIME_LIMIT_MS 2000
-
-#define THREADS_MAX 32768    /* more are listed, but not asked */
-#define THREADS_DEPTH_MAX 64 /* the innermost frames that are kept of a stack */
-#define THREADS_NO_STACK SIZE_MAX
-
-struct thread_entry {
-    pid_t tid;
-    size_t stack; /* number in `stacks`; THREADS_NO_STACK: the thread is silent */
-
-    /* Only with details: */
-    char name[16];     /* "" if it could not be read */
-    char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
-    int64_t waited_ns; /* at least this long: see probe_threads_read */
-    int64_t lifetime_ns; /* since the thread began */
-};
+#include "probe/threads/thread_entry.h"
 
 /* Lives in memory that the caller owns; { 0 } is empty. */
 struct threads {

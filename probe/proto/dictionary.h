@@ -1,0 +1,71 @@
+/*
+ * What the samples of a profile refer to: strings, functions, locations and mappings,
+ * each written once, already encoded, and known by a number. It is kept from one
+ * profile to the next, which then costs little more than its samples.
+ */
+#ifndef PROBE_PROTO_DICTIONARY_H
+#define PROBE_PROTO_DICTIONARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "probe/stacks/hash_table.h"
+
+/* Lives in memory that the caller owns; { 0 } is empty. */
+struct dictionary {
+    struct buffer mappings;
+    struct buffer locations;
+    struct buffer functions;
+    struct buffer strings;
+    struct table location_ids; /* by address */
+    struct table function_ids; /* by address and file */
+    struct table file_ids;     /* of a file's name, by the pointer to it */
+    struct table module_ids;   /* by start */
+    uint32_t locations_count;
+    uint32_t functions_count;
+    uint32_t modules_count;
+    uint32_t strings_count;
+    struct buffer message; /* a message in the making */
+    struct buffer inner;   /* a message inside that one */
+    bool failed;           /* memory ran out: nothing of this can be relied on */
+};
+
+/* Begins an empty one: with the mappings that probe_symbols_load found. */
+void probe_dictionary_init(struct dictionary *dictionary);
+void probe_dictionary_release(struct dictionary *dictionary);
+
+/* The number of a string, which is added anew each time; NULL and "" are number 0. */
+uint32_t probe_dictionary_string(struct dictionary *dictionary, const char *text);
+
+/* The number of the location of an address inside an instruction, with its function,
+ * file and line. 0: out of memory. */
+uint32_t probe_dictionary_location(struct dictionary *dictionary, uintptr_t address);
+
+/* Adds a function of that name. `file` is the number of a string. */
+uint32_t probe_dictionary_function(struct dictionary *dictionary, const char *name,
+                                   uint32_t file);
+
+/* Adds a location with its one line. `mapping` and `function` are numbers; 0: none. */
+uint32_t probe_dictionary_place(struct dictionary *dictionary, uint32_t mapping,
+                                uintptr_t address, uint32_t function, unsigned line);
+
+/* How much is kept. */
+size_t probe_dictionary_bytes(const struct dictionary *dictionary);
+
+/* What only one profile says is added behind a mark, and cut off again: the next one
+ * finds all as it was. */
+struct dictionary_mark {
+    size_t strings, functions, locations; /* lengths */
+    uint32_t strings_count, functions_count, locations_count;
+};
+
+struct dictionary_mark probe_dictionary_mark(const struct dictionary *dictionary);
+void probe_dictionary_cut(struct dictionary *dictionary,
+                          const struct dictionary_mark *mark);
+
+/* Appends all of it to a profile. */
+void probe_dictionary_append(struct dictionary *dictionary, struct buffer *profile);
+
+#endif

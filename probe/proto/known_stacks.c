@@ -1,0 +1,104 @@
+/*
+ * Looking up stacks by the text that they were read from.
+ */
+#include "probe/proto/known_stacks.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* FNV-1a (Fowler, Noll, Vo) over eight bytes at a time, with their upper half folded in
+ * as the multiplication only moves bits up. */
+static uint64_t key_hash(const char *key, size_t key_bytes)
+{
+    uint64_t hash = 0xcbf29ce484222325U ^ key_bytes;
+    const char *end = key + key_bytes;
+    uint64_t piece = 0;
+    for (; end - key >= (ptrdiff_t)sizeof(piece); key += sizeof(piece)) {
+        memcpy(&piece, key, sizeof(piece));
+        hash = (hash ^ piece) * 0x100000001b3U;
+        hash ^= hash >> 32;
+    }
+    piece = 0;
+    memcpy(&piece, key, (size_t)(end - key));
+    return (hash ^ piece) * 0x100000001b3U;
+}
+
+static const struct known_stack *known_at(const struct known_stacks *stacks,
+                                          uint32_t number)
+{
+    return (const struct known_stack *)(const void *)stacks->entries.data + number - 1;
+}
+
+static bool known_is(const struct known_stacks *stacks, uint32_t number,
+                     const char *key, size_t key_bytes)
+{
+    const struct known_stack *known = known_at(stacks, number);
+    return known->key_bytes == key_bytes &&
+           memcmp(stacks->bytes.data + known->key, key, key_bytes) == 0;
+}
+
+/* The place in the index for the key's number: it is 0 if the key is new. NULL when
+ * memory is short. */
+static uint32_t *known_find(struct known_stacks *stacks, const char *key,
+                            size_t key_bytes)
+{
+    for (uint64_t hash = key_hash(key, key_bytes);; hash++) {
+        uint32_t *number = probe_table_at(&stacks->index, hash);
+        if (number == NULL || *number == 0) {
+            return number;
+        }
+        /* Two keys may share a hash: then the next number is the second one's. */
+        if (known_is(stacks, *number, key, key_bytes)) {
+            return number;
+        }
+    }
+}
+
+const struct known_stack *probe_known_stacks_find(struct known_stacks *stacks,
+                                                  const char *key, size_t key_bytes)
+{
+    /* Profiles of one program list their stacks in nearly the same order, so the next
+     * one is looked at before the index is. */
+    uint32_t guess = stacks->last + 1;
+    if (guess > stacks->count || !known_is(stacks, guess, key, key_bytes)) {
+        const uint32_t *number = known_find(stacks, key, key_bytes);
+        guess = number == NULL ? 0 : *number;
+    }
+    if (guess == 0) {
+        return NULL;
+    }
+    stacks->last = guess;
+    return known_at(stacks, guess);
+}
+
+const void *probe_known_stacks_ids(const struct known_stacks *stacks,
+                                   const struct known_stack *known)
+{
+    return stacks->bytes.data + known->ids;
+}
+
+int probe_known_stacks_add(struct known_stacks *stacks, const char *key,
+                           size_t key_bytes, const void *ids, size_t ids_bytes)
+{
+    struct known_stack known = {.key = stacks->bytes.length,
+                                .key_bytes = key_bytes,
+                                .ids = stacks->bytes.length + key_bytes,
+                                .ids_bytes = ids_bytes};
+    buffer_append(&stacks->bytes, key, key_bytes);
+    buffer_append(&stacks->bytes, ids, ids_bytes);
+    buffer_append(&stacks->entries, &known, sizeof(known));
+    uint32_t *number = known_find(stacks, key, key_bytes);
+    if (number == NULL || stacks->bytes.error != 0 || stacks->entries.error != 0) {
+        return -ENOMEM;
+    }
+    *number = ++stacks->count;
+    return 0;
+}
+
+void probe_known_stacks_release(struct known_stacks *stacks)
+{
+    buffer_release(&stacks->bytes);
+    buffer_release(&stacks->entries);
+    probe_table_release(&stacks->index);
+    *stacks = (struct known_stacks){0};
+}

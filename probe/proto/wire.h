@@ -1,0 +1,35 @@
+/*
+ * The encoding of protobuf messages: a message is a row of fields, each with its
+ * number, in any order. Source: protobuf.dev, "Encoding". A buffer whose memory ran out
+ * stays marked as failed (see buffer.h), so nothing here returns an error.
+ */
+#ifndef PROBE_PROTO_WIRE_H
+#define PROBE_PROTO_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
+
+#define WIRE_VARINT_MAX 10 /* bytes of the longest number */
+
+/* Writes a number, seven bits a byte, the lowest first, to where there is room for
+ * WIRE_VARINT_MAX bytes. Returns where it ends. */
+unsigned char *probe_wire_put(unsigned char *at, uint64_t value);
+
+/* Appends a number. */
+void probe_wire_varint(struct buffer *buffer, uint64_t value);
+
+/* Appends a field that is a number; one that is 0 is left out, which means the same. */
+void probe_wire_number(struct buffer *buffer, unsigned field, uint64_t value);
+
+/* Appends a field of bytes: a string, a message, packed numbers. */
+void probe_wire_bytes(struct buffer *buffer, unsigned field, const void *data,
+                      size_t bytes);
+
+/* Appends `message` as a field, and empties it for the next. */
+void probe_wire_message(struct buffer *buffer, unsigned field, struct buffer *message);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * One thread in a thread profile, and the bounds of such a profile.
+ */
+#ifndef PROBE_THREADS_THREAD_ENTRY_H
+#define PROBE_THREADS_THREAD_ENTRY_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define THREADS_SIGNAL (SIGRTMIN + 2)
+
+/* All together are given this long; who has not answered by then is silent. A thread
+ * that blocks the signal is found out at once. */
+#define THREADS_TIME_LIMIT_MS 2000
+
+#define THREADS_MAX 32768    /* more are listed, but not asked */
+#define THREADS_DEPTH_MAX 64 /* the innermost frames that are kept of a stack */
+#define THREADS_NO_STACK SIZE_MAX
+
+struct thread_entry {
+    pid_t tid;
+    size_t stack; /* number in `stacks`; THREADS_NO_STACK: the thread is silent */
+
+    /* Only with details: */
+    char name[16];     /* "" if it could not be read */
+    char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
+    int64_t waited_ns; /* at least this long: see probe_threads_read */
+    int64_t lifetime_ns; /* since the thread began */
+};
+
+#endif
