@@ -8,8 +8,8 @@ usage() {
     cat <<'TEXT'
 usage: scripts/test.sh [--quick | --long] [--seed N] [WORD]...
 
-Runs the tests. With WORDs, only those whose path or name contains one of them, such as
-routes_test or test_leaves.
+Runs the tests. With WORDs, only those whose path or name contains one of
+them, such as routes_test or test_leaves.
 
   --quick   leave out what is slow: for daily work
   --long    run every case of all proofs, for as long as it takes

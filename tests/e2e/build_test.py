@@ -4,6 +4,7 @@ both servers; leaks that no optimisation removes; and the commands around it."""
 import os
 import re
 
+from builds import built
 from checks import check, equal
 from commands import run, run_tests
 from scenarios import scenario_names
@@ -15,19 +16,7 @@ def make(*arguments, **options):
     return run("make", *arguments, cwd=ROOT, limit=200, **options)
 
 
-_built = {}
-
-
-def built(*variables):
-    """Builds everything with these variables of make; returns the directory."""
-    if variables not in _built:
-        directory = scratch()
-        done = make(
-            "-s", "-j2", f"BUILD={directory}", *variables, "build", "unit-programs"
-        )
-        equal(done.stderr, "", f"warnings of {variables}")
-        _built[variables] = directory
-    return _built[variables]
+EVERYTHING = ("leaky", "fixed", "leakcheck", "unit-programs")
 
 
 def test_gcc_and_clang_build_everything_without_warning():
@@ -35,14 +24,14 @@ def test_gcc_and_clang_build_everything_without_warning():
     with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         check("-Werror" in file.read(), "warnings are no errors")
     for compiler in ("gcc", "clang"):
-        built(f"CC={compiler}")
-        built(f"CC={compiler}", "ALLOCATOR=libc")
+        built(f"CC={compiler}", targets=EVERYTHING)
+        built(f"CC={compiler}", "ALLOCATOR=libc", targets=EVERYTHING)
 
 
 def test_clang_build_leaks_as_gcc_does_each_leak_is_there():
     """Clang's build leaks as gcc's does: each leak is there, under its name."""
     path = os.path.join(ROOT, "tests", "e2e", "leaky_test.py")
-    done = run_tests(path, build=built("CC=clang"))
+    done = run_tests(path, build=built("CC=clang", targets=EVERYTHING))
     equal(done.returncode, 0, f"leaky_test.py: {done.stdout}")
 
 
@@ -99,7 +88,7 @@ def test_servers_are_position_independent_and_keep_every_function():
 
 def test_change_of_flags_or_compiler_builds_anew():
     """A change of flags or compiler builds anew, no change builds nothing."""
-    directory = built("CC=gcc")
+    directory = built("CC=gcc", targets=EVERYTHING)
     again = make(f"BUILD={directory}", "CC=gcc", "build")
     check("cc" not in again.stdout and "link" not in again.stdout, again.stdout)
 

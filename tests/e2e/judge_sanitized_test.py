@@ -7,31 +7,20 @@ import os
 
 import pytest
 
+from builds import ADDRESS, built
 from checks import check, equal
 from commands import run
 from small_server import Small
 from stand_in import half, heap
-from tree import ROOT, scratch
 
 HUGE = 9 * 10**15  # the most that is read; 1025 of them overflow
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built():
+def started():
     """Builds the judge with the sanitizers; sets its path."""
     global JUDGE
-    directory = scratch()
-    JUDGE = f"{directory}/leakcheck"
-    run(
-        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-        *(
-            "SANITIZE=address,undefined",
-            "CC=gcc -ftrivial-auto-var-init=pattern",
-            JUDGE,
-        ),
-        cwd=ROOT,
-        limit=200,
-    )
+    JUDGE = os.path.join(built(*ADDRESS, targets=["leakcheck"]), "leakcheck")
 
 
 def judge(*words, expect, limit=120):

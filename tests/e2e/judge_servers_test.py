@@ -1,6 +1,6 @@
 """leakcheck on small servers that each report something different about themselves,
-with a leak of every kind in each: the verdict is right, and "holds" is said only of what
-was measured. What is not measured is named; a limit on it gives no verdict."""
+with a leak of every kind in each: the verdict is right, and "holds" is said only of
+what was measured. What is not measured is named; a limit on it gives no verdict."""
 
 import concurrent.futures
 import json

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from builds import built
 from checks import check, equal, wait_until
 from commands import run
 from heap_profile import MIB, HeapProfile
@@ -582,18 +583,7 @@ def profiles_answer(full):
 
 def test_build_without_gperftools_no_heap_profile_501():
     """A build without gperftools: no heap profile (501), but threads."""
-    build = scratch()
-    # `env` without make's own variables, in case that make runs the tests.
-    clean = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-    command = (
-        "make",
-        "-s",
-        f"BUILD={build}",
-        "ALLOCATOR=libc",
-        "-j2",
-        f"{build}/leaky",
-    )
-    run(*command, cwd=ROOT, env=clean)
+    build = built("CC=gcc", "ALLOCATOR=libc")
     with Server("leaky", build=build) as plain:
         plain.leak("thread-wait")
         for path in (*HEAPS, "/pprof/heap"):

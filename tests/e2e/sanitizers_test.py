@@ -7,28 +7,15 @@ import re
 import socket
 import threading
 
+from builds import ADDRESS, THREAD, built
 from checks import LIMIT, check, equal, wait_until
 from commands import run
 from http_request import read_reply
 from scenarios import LOST, owners, small_bytes
 from servers import Server
-from tree import ROOT, scratch
 
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
-
-
-def build(sanitize):
-    """Builds both servers with a sanitizer; returns the directory."""
-    directory = scratch()
-    programs = [f"{directory}/{name}" for name in ("leaky", "fixed")]
-    run(
-        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-        *(f"SANITIZE={sanitize}", *programs),
-        cwd=ROOT,
-        limit=200,
-    )
-    return directory
 
 
 def call_all(server, clients=2, calls=CALLS):
@@ -67,26 +54,14 @@ def clean(report):
         check(word not in report, report[:6000])
 
 
-_built = {}
-
-
-def built(sanitize):
-    if sanitize not in _built:
-        _built[sanitize] = build(sanitize)
-    return _built[sanitize]
-
-
-ADDRESS = "address,undefined"
-
-
 def test_fixed_under_addresssanitizer_leaksanitizer_and_ubsan():
     """Fixed under AddressSanitizer, LeakSanitizer and UBSan: no report."""
-    clean(said("fixed", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
+    clean(said("fixed", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
 
 
 def test_leaky_under_addresssanitizer_and_ubsan():
     """Leaky under AddressSanitizer and UBSan: no report but leaks."""
-    clean(said("leaky", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
+    clean(said("leaky", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
 
 
 def test_leaksanitizer_finds_in_leaky_what_is_lost():
@@ -94,7 +69,7 @@ def test_leaksanitizer_finds_in_leaky_what_is_lost():
     server = Server(
         "leaky",
         *LIMITS,
-        build=built(ADDRESS),
+        build=built(*ADDRESS),
         # The quick way to walk a stack ends at libraries that keep no frame pointers.
         env={"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:fast_unwind_on_malloc=0"},
         limit=60,
@@ -119,14 +94,14 @@ def test_leaksanitizer_finds_in_leaky_what_is_lost():
 
 def test_fixed_under_threadsanitizer_no_report():
     """Fixed under ThreadSanitizer: no report."""
-    clean(said("fixed", built("thread"), "TSAN_OPTIONS", "exitcode=99"))
+    clean(said("fixed", built(*THREAD), "TSAN_OPTIONS", "exitcode=99"))
 
 
 def test_leaky_under_threadsanitizer():
     """Leaky under ThreadSanitizer: no report but threads that never end."""
     # A lock that is never released, and two that are taken crosswise, are the lessons.
     options = "exitcode=99:report_thread_leaks=0:detect_deadlocks=0"
-    clean(said("leaky", built("thread"), "TSAN_OPTIONS", options))
+    clean(said("leaky", built(*THREAD), "TSAN_OPTIONS", options))
 
 
 def test_requests_that_come_while_server_starts():
@@ -157,7 +132,7 @@ def test_requests_that_come_while_server_starts():
     try:
         server = Server(
             *("leaky", "--port", port),
-            build=built("thread"),
+            build=built(*THREAD),
             env={"TSAN_OPTIONS": "exitcode=99"},
             limit=60,
         )
@@ -173,14 +148,8 @@ def test_requests_that_come_while_server_starts():
 
 def test_unit_tests_under_asan_and_ubsan():
     """The unit tests under ASan and UBSan, and under ThreadSanitizer: no report."""
-    for sanitize in (ADDRESS, "thread"):
-        directory = built(sanitize)
-        run(
-            *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-            *(f"SANITIZE={sanitize}", "unit-programs"),
-            cwd=ROOT,
-            limit=200,
-        )
+    for variables in (ADDRESS, THREAD):
+        directory = built(*variables, targets=["unit-programs"])
         programs = sorted(glob.glob(f"{directory}/tests/unit/*_test"))
         check(len(programs) >= 8, programs)
         for program in programs:

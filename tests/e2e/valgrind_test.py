@@ -7,11 +7,12 @@ import socket
 
 import pytest
 
+from builds import built
 from checks import check, equal
 from commands import run
 from scenarios import LOST, owners, small_bytes
 from servers import Server
-from tree import ROOT, scratch
+from tree import scratch
 
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
@@ -26,16 +27,10 @@ NO_THREADS = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built():
-    """Both servers without gperftools; sets the directory."""
+def started():
+    """Builds both servers without gperftools; sets the directory."""
     global build
-    build = scratch()
-    run(
-        *("make", "-s", "-j2", f"BUILD={build}", "ALLOCATOR=libc"),
-        *(f"{build}/leaky", f"{build}/fixed"),
-        cwd=ROOT,
-        limit=200,
-    )
+    build = built("CC=gcc", "ALLOCATOR=libc")
 
 
 def call_all(name, *options):
