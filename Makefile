@@ -155,7 +155,7 @@ lesson:
 LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
 
 sanitize:
-	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py
+	BUILD=$(BUILD) ./scripts/test.sh sanitizers_test valgrind_test
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
 SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)

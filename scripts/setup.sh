@@ -36,6 +36,9 @@ readonly test_packages=(
     libclang-rt-dev
     libcmocka-dev
     python3
+    python3-pytest
+    python3-pytest-timeout
+    python3-pytest-xdist
     shellcheck
     valgrind
     wrk

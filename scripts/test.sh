@@ -1,59 +1,142 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test. The last line says
-# "N passed, N failed"; exits 1 unless all passed. With words as arguments it runs only
-# the test programs whose path contains one of them. BUILD=DIR keeps and reuses a build.
+# Installs what is missing, builds, and runs the tests: those that measure time or load by
+# themselves, after all others. The last line says "N passed, N failed"; exits 1 unless
+# all passed, and some did.
 set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [--quick | --long] [--seed N] [WORD]...
+
+Runs the tests. With WORDs, only those whose path or name contains one of
+them, such as routes_test or test_leaves.
+
+  --quick   leave out what is slow: for daily work
+  --long    run every case of all proofs, for as long as it takes
+  --seed N  choose the cases of long proofs as a run did that printed this seed
+  --help    this text
+
+BUILD=DIR keeps and reuses a build; LAB_SEED=N is as --seed N.
+TEXT
+}
+
+wrong_usage() {
+    printf 'test.sh: %s\n' "$1" >&2
+    usage >&2
+    exit 2
+}
+
+options=()
+depth=
+seed=${LAB_SEED:-$RANDOM}
+while (($# > 0)); do
+    case $1 in
+    --quick | --long)
+        [[ -z $depth || $depth == "$1" ]] || wrong_usage "$depth and $1 exclude each other"
+        depth=$1
+        ;;
+    --seed)
+        seed=${2:-}
+        shift
+        ;;
+    --help)
+        usage
+        exit 0
+        ;;
+    -*) wrong_usage "unknown option $1" ;;
+    *) options+=(--word "$1") ;;
+    esac
+    shift || wrong_usage '--seed needs a number'
+done
+[[ $seed =~ ^[0-9]{1,9}$ ]] || wrong_usage "no seed: '$seed'"
+options+=(--seed "$seed" ${depth:+"$depth"})
 
 cd "$(dirname "$0")/.."
 started=$SECONDS
 ./scripts/setup.sh --tests
 
+passed=0
+failed=0
+skipped=0
 scratch=$(mktemp -d)
-runner=
+running= # the process that is waited for
+
+# However the run ends, the last line says how many passed.
 # shellcheck disable=SC2317 # It is reached: through the trap.
-clean_up() {
-    # Ending the runner ends every test and what the tests started.
-    if [[ -n $runner ]] && kill -TERM "$runner" 2>/dev/null; then
-        wait "$runner" || true
+finish() {
+    local status=$?
+    trap '' INT TERM HUP
+    if [[ -n $running ]]; then
+        # Ending pytest ends every test and what the tests started.
+        kill -TERM "$running" 2>/dev/null || true
+        wait "$running" || true
+        failed=$((failed + 1))
+        printf 'interrupted\n'
     fi
     rm -rf "$scratch"
+    if ((status == 0 && passed == 0 && failed == 0)); then
+        printf 'no test was run\n'
+        status=1
+    fi
+    if ((failed > 0 && status == 0)); then
+        status=1
+    fi
+    printf 'seed %s, %d s\n' "$seed" $((SECONDS - started))
+    printf '%d passed, %d failed%s\n' "$passed" "$failed" \
+        "$( ((skipped == 0)) || printf ', %d skipped' "$skipped")"
+    exit "$status"
 }
-trap clean_up EXIT
+trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 129' HUP
 
 # Tests write their own temporary files in there too, so that nothing is left behind.
 export TMPDIR=$scratch
 export PYTHONDONTWRITEBYTECODE=1
 export BUILD=${BUILD:-$scratch/build}
 # The run must not depend on what the caller's shell has set.
-unset NO_COLOR MAKEFLAGS MAKELEVEL MAKEOVERRIDES
+unset NO_COLOR MAKEFLAGS MAKELEVEL MAKEOVERRIDES PYTEST_ADDOPTS
 export LC_ALL=C.UTF-8
 
+# Runs a command in the background, so that this script handles a signal at once.
+run() {
+    local status=0
+    "$@" </dev/null &
+    running=$!
+    wait "$running" || status=$?
+    running=
+    return "$status"
+}
+
+# Runs pytest with these options, and adds what it counted.
+run_tests() {
+    local status=0 counts=$scratch/counts one=0 two=0 three=0
+    rm -f "$counts"
+    run /usr/bin/python3 -m pytest -q --counts "$counts" "${options[@]}" "$@" tests ||
+        status=$?
+    if [[ -e $counts ]]; then
+        read -r one two three <"$counts"
+    fi
+    # Status 5: none of the tests is for this run. Any other failure is one, whatever
+    # was counted.
+    if ((two == 0 && status != 0 && status != 5)) || [[ ! -e $counts ]]; then
+        printf 'pytest ended with %d\n' "$status"
+        two=1
+    fi
+    passed=$((passed + one))
+    failed=$((failed + two))
+    skipped=$((skipped + three))
+}
+
 printf 'building\n'
-if ! make -s -j"$(nproc)" build unit-programs >"$scratch/build.log" 2>&1; then
+if ! run make -s -j"$(nproc)" build unit-programs >"$scratch/build.log" 2>&1; then
     cat "$scratch/build.log"
-    printf 'the build failed\n0 passed, 1 failed\n'
+    printf 'the build failed\n'
+    failed=1
     exit 1
 fi
-printf 'built in %d s\n' $((SECONDS - started))
+printf 'built in %d s, seed %s\n' $((SECONDS - started)) "$seed"
 
-programs=()
-for program in tests/e2e/*_test.* "$BUILD"/tests/unit/*_test; do
-    if (($# == 0)); then
-        programs+=("$program")
-    fi
-    for word in "$@"; do
-        if [[ $program == *"$word"* ]]; then
-            programs+=("$program")
-        fi
-    done
-done
-
-# In the background, so that this script handles a signal at once.
-tests/run.py "${programs[@]}" </dev/null &
-runner=$!
-failed=0
-wait "$runner" || failed=1
-runner=
-exit "$failed"
+run_tests -n 3 --dist loadfile -m 'not alone'
+run_tests -n 1 -m alone

@@ -1,53 +1,43 @@
-#!/usr/bin/python3
 """The build: clean with both compilers, with either allocator; the same common code in
 both servers; leaks that no optimisation removes; and the commands around it."""
 
 import os
 import re
 
-import lab
-from lab import check, equal, test
+from builds import built
+from checks import check, equal
+from commands import run, run_tests
+from scenarios import scenario_names
+from servers import Server
+from tree import BUILD, ROOT, scratch
 
 
 def make(*arguments, **options):
-    return lab.run("make", *arguments, cwd=lab.ROOT, limit=200, **options)
+    return run("make", *arguments, cwd=ROOT, limit=200, **options)
 
 
-_built = {}
+EVERYTHING = ("leaky", "fixed", "leakcheck", "unit-programs")
 
 
-def built(*variables):
-    """Builds everything with these variables of make; returns the directory."""
-    if variables not in _built:
-        directory = lab.scratch()
-        done = make(
-            "-s", "-j2", f"BUILD={directory}", *variables, "build", "unit-programs"
-        )
-        equal(done.stderr, "", f"warnings of {variables}")
-        _built[variables] = directory
-    return _built[variables]
-
-
-@test("gcc and clang build everything without a warning")
-def _():
-    with open(os.path.join(lab.ROOT, "Makefile"), encoding="utf-8") as file:
+def test_gcc_and_clang_build_everything_without_warning():
+    """Gcc and clang build everything without a warning."""
+    with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         check("-Werror" in file.read(), "warnings are no errors")
     for compiler in ("gcc", "clang"):
-        built(f"CC={compiler}")
-        built(f"CC={compiler}", "ALLOCATOR=libc")
+        built(f"CC={compiler}", targets=EVERYTHING)
+        built(f"CC={compiler}", "ALLOCATOR=libc", targets=EVERYTHING)
 
 
-@test("clang's build leaks as gcc's does: each leak is there, under its name")
-def _():
-    environment = os.environ | {"BUILD": built("CC=clang")}
-    path = os.path.join(lab.ROOT, "tests", "e2e", "leaky_test.py")
-    done = lab.run(path, env=environment, check_exit=False, limit=200)
+def test_clang_build_leaks_as_gcc_does_each_leak_is_there():
+    """Clang's build leaks as gcc's does: each leak is there, under its name."""
+    path = os.path.join(ROOT, "tests", "e2e", "leaky_test.py")
+    done = run_tests(path, build=built("CC=clang", targets=EVERYTHING))
     equal(done.returncode, 0, f"leaky_test.py: {done.stdout}")
 
 
-@test("the same objects of common/ are linked into both servers, and compiled once")
-def _():
-    commands = make("-n", "-B", f"BUILD={lab.scratch()}", "build").stdout
+def test_same_objects_of_common_are_linked_into_both_servers():
+    """The same objects of common/ are linked into both servers, and compiled once."""
+    commands = make("-n", "-B", f"BUILD={scratch()}", "build").stdout
     links = {}
     for line in commands.splitlines():
         found = re.search(r"-o \S*/(leaky|fixed) (.*)", line)
@@ -60,20 +50,20 @@ def _():
     equal(len(compiled), len(set(compiled)), "each is compiled once")
 
 
-@test("both halves have the same scenarios, and variant.c says which half it is")
-def _():
+def test_both_halves_have_same_scenarios():
+    """Both halves have the same scenarios, and variant.c says which half it is."""
     for name in ("leaky", "fixed"):
-        with lab.Server(name) as server:
+        with Server(name) as server:
             equal(server.status()["server"], name, "server")
 
 
-@test("ALLOCATOR=libc: no gperftools; profiles answer 501 with the reason")
-def _():
+def test_allocator_libc_no_gperftools():
+    """ALLOCATOR=libc: no gperftools; profiles answer 501 with the reason."""
     directory = built("CC=gcc", "ALLOCATOR=libc")
     for name in ("leaky", "fixed"):
-        libraries = lab.run("ldd", os.path.join(directory, name)).stdout
+        libraries = run("ldd", os.path.join(directory, name)).stdout
         check("tcmalloc" not in libraries, libraries)
-        with lab.Server(name, build=directory) as server:
+        with Server(name, build=directory) as server:
             server.leak("slice-prefix")
             equal(server.status()["profile"], "off", "profile in /status")
             for path in ("/pprof/heap", "/debug/pprof/heap", "/debug/pprof/allocs"):
@@ -83,28 +73,28 @@ def _():
             server.get("/debug/pprof/goroutine?debug=1").expect(200)
 
 
-@test("the servers are position independent and keep every function's name")
-def _():
+def test_servers_are_position_independent_and_keep_every_function():
+    """The servers are position independent and keep every function's name."""
     for name in ("leaky", "fixed"):
-        program = os.path.join(lab.BUILD, name)
-        header = lab.run("readelf", "-h", program).stdout
+        program = os.path.join(BUILD, name)
+        header = run("readelf", "-h", program).stdout
         check(re.search(r"Type: +DYN", header), header)
-        functions = set(lab.run("nm", program).stdout.split())
-        with lab.Server(name) as server:
+        functions = set(run("nm", program).stdout.split())
+        with Server(name) as server:
             for scenario in server.scenarios():
                 suspect = scenario["suspect"]
                 check(suspect is None or suspect in functions, f"{suspect} is gone")
 
 
-@test("a change of flags or compiler builds anew, no change builds nothing")
-def _():
-    directory = built("CC=gcc")
+def test_change_of_flags_or_compiler_builds_anew():
+    """A change of flags or compiler builds anew, no change builds nothing."""
+    directory = built("CC=gcc", targets=EVERYTHING)
     again = make(f"BUILD={directory}", "CC=gcc", "build")
     check("cc" not in again.stdout and "link" not in again.stdout, again.stdout)
 
 
-@test("make alone prints help that names every command")
-def _():
+def test_make_alone_prints_help_that_names_every_command():
+    """Make alone prints help that names every command."""
     plain = {name: value for name, value in os.environ.items() if name != "BUILD"}
     usage = make("-s", env=plain).stdout
     equal(usage, make("-s", "help", env=plain).stdout, "make and make help")
@@ -113,9 +103,9 @@ def _():
     check(max(map(len, usage.splitlines())) <= 80, "wider than 80 columns")
 
 
-@test("make lesson shows the pair's diff, and says which names there are")
-def _():
-    for name in lab.scenario_names():
+def test_make_lesson_shows_pair_diff():
+    """Make lesson shows the pair's diff, and says which names there are."""
+    for name in scenario_names():
         diff = make("-s", "lesson", f"S={name}").stdout
         file = name.replace("-", "_")
         check(diff.startswith(f"--- leaky/{file}.c\n+++ fixed/{file}.c\n@@"), diff)
@@ -126,23 +116,23 @@ def _():
         check(word in done.stderr, done.stderr)
 
 
-@test("a wrong ALLOCATOR is refused")
-def _():
-    done = make("build", "ALLOCATOR=other", f"BUILD={lab.scratch()}", check_exit=False)
+def test_wrong_allocator_is_refused():
+    """A wrong ALLOCATOR is refused."""
+    done = make("build", "ALLOCATOR=other", f"BUILD={scratch()}", check_exit=False)
     equal(done.returncode, 2, "exit")
     check("ALLOCATOR" in done.stderr, done.stderr)
 
 
-@test("only scripts/setup.sh installs packages")
-def _():
+def test_only_scripts_setup_sh_installs_packages():
+    """Only scripts/setup.sh installs packages."""
     words = re.compile(
         r"\b(apt-get|apt|dpkg|pip3?|npm|curl\s.*\|\s*(ba)?sh)\s+(-\S+\s+)*install\b"
     )
-    for directory, names, files in os.walk(lab.ROOT):
+    for directory, names, files in os.walk(ROOT):
         names[:] = [n for n in names if n not in (".git", "build", "out", "profiles")]
         for name in files:
             path = os.path.join(directory, name)
-            if os.path.relpath(path, lab.ROOT) in (
+            if os.path.relpath(path, ROOT) in (
                 "scripts/setup.sh",
                 "tests/e2e/build_test.py",
             ):
@@ -151,12 +141,10 @@ def _():
                 check(not words.search(file.read()), f"{path} installs packages")
 
 
-@test("setup.sh: nothing to do is quick, wrong usage exits 2, and nothing is asked for")
-def _():
-    script = os.path.join(lab.ROOT, "scripts", "setup.sh")
-    done = lab.run(script, "--tests", limit=5)
+def test_setup_sh_nothing_to_do_is_quick_wrong_usage_exits_2():
+    """Setup.sh: nothing to do is quick, wrong usage exits 2, and nothing is asked
+    for."""
+    script = os.path.join(ROOT, "scripts", "setup.sh")
+    done = run(script, "--tests", limit=5)
     check("all packages are installed" in done.stdout, done.stdout)
-    equal(lab.run(script, "--bad", check_exit=False).returncode, 2, "exit")
-
-
-lab.main()
+    equal(run(script, "--bad", check_exit=False).returncode, 2, "exit")

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Whatever bytes a client sends, and wherever it puts them: every reply is printable
 ASCII only, and valid JSON."""
 
@@ -6,11 +5,21 @@ import json
 import re
 import urllib.parse
 
-import lab
-from lab import check, equal, test
+import pytest
 
-server = lab.Server("leaky")
-ports = (server.port, server.debug_port)
+from checks import check, equal
+from http_request import exchange, request
+from servers import Server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its ports."""
+    global server, ports
+    with Server("leaky") as server:
+        ports = (server.port, server.debug_port)
+        yield
+
 
 # Every control but those that end a line or a word of the request, DEL, and the rest.
 ODD = [bytes([c]) for c in range(1, 32) if c not in b"\t\n\r"]
@@ -36,22 +45,22 @@ def plain(reply, sent):
 
 def send(port, target=b"/healthz", host=b"localhost", method=b"GET", lines=b""):
     data = b"%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method, target, host, lines)
-    reply = lab.exchange(port, data)
+    reply = exchange(port, data)
     error = plain(reply, data)
-    check(lab.request(port, "GET", "/healthz").status == 200, "the server goes on")
+    check(request(port, "GET", "/healthz").status == 200, "the server goes on")
     return error
 
 
-@test("in the path")
-def _():
+def test_in_path():
+    """In the path."""
     for odd in ODD:
         for path in (b"/" + odd, b"/leak/slice-" + odd, b"/debug/pprof/" + odd):
             for port in ports:
                 send(port, path)
 
 
-@test("in the host, where they are shown as \\xNN")
-def _():
+def test_in_host_where_they_are_shown_as_xnn():
+    """In the host, where they are shown as \\xNN."""
     for odd in ODD:
         for port in ports:
             error = send(port, host=b"a" + odd + b"b")
@@ -67,18 +76,18 @@ def _():
     )
 
 
-@test("in a target that names a server")
-def _():
+def test_in_target_that_names_server():
+    """In a target that names a server."""
     for odd in ODD:
         target = b"http://" + odd + b":%d/status" % server.port
-        reply = lab.exchange(
+        reply = exchange(
             server.port, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )
         plain(reply, target)
 
 
-@test("in names and values of the query, encoded or not")
-def _():
+def test_in_names_and_values_of_query_encoded_or_not():
+    """In names and values of the query, encoded or not."""
     for odd in ODD:
         for part in (odd, urllib.parse.quote(odd, safe="").encode()):
             for query in (b"%s=1", b"x%s", b"id=%s", b"count=%s", b"bytes=1%s"):
@@ -91,18 +100,18 @@ def _():
                 send(port, dump, method=b"POST", lines=lines)
 
 
-@test("in a form")
-def _():
+def test_in_form():
+    """In a form."""
     for odd in ODD:
         for body in (odd, b"id=" + odd, odd + b"=1", b"count=" + odd):
             lines = b"Content-Type: application/x-www-form-urlencoded\r\n"
             lines += b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
             data = b"POST /leak/slice-prefix HTTP/1.1\r\nHost: localhost\r\n" + lines
-            plain(lab.exchange(server.port, data), data)
+            plain(exchange(server.port, data), data)
 
 
-@test("in the method and the version, and in headers that are read")
-def _():
+def test_in_method_and_version_and_in_headers_that_are_read():
+    """In the method and the version, and in headers that are read."""
     for odd in ODD:
         host = b"\r\nHost: localhost\r\n"
         good = b"GET /healthz HTTP/1.1" + host
@@ -115,21 +124,18 @@ def _():
             good + b"Transfer-Encoding: " + odd + b"\r\n",
         ):
             data += b"\r\n"
-            reply = lab.exchange(server.port, data)
+            reply = exchange(server.port, data)
             if reply is not None:  # What is no HTTP may be closed without a word.
                 check(reply.status >= 400, f"{data!r}: {reply.status}")
                 check(reply.body.rstrip(b"\n").isascii(), f"{data!r}: {reply.body!r}")
                 json.loads(reply.body)
 
 
-@test("printable characters come back as they were, in a name as long as any")
-def _():
+def test_printable_characters_come_back_as_they_were():
+    """Printable characters come back as they were, in a name as long as any."""
     everything = "".join(chr(c) for c in range(33, 127) if chr(c) not in "#%&+=?")
     error = server.get(f"/leak/{everything}").error(404, "unknown_scenario")
     equal(re.search("'(.*)'", error["message"])[1], everything, "the name")
     error = send(server.port, host=b"\xff" * 3000)
     check(len(error["message"]) < 2100, f"{len(error['message'])} characters")
     check(re.fullmatch(r"'(\\xff)+", error["message"]), error)
-
-
-lab.main()

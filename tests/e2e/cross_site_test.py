@@ -1,14 +1,23 @@
-#!/usr/bin/python3
 """A page of another site, or of another port of this machine, drives neither server;
 the lab's own pages, its peer's, and programs that are no browsers do."""
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from checks import check, equal
+from http_request import exchange
+from servers import Server
 
 PEER = "http://peer.example:8099"
-server = lab.Server("leaky", "--peer", PEER)
-MAIN, DEBUG = server.port, server.debug_port
 LEAK = "/leak/buffer-churn?bytes=4K"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its ports."""
+    global server, MAIN, DEBUG
+    with Server("leaky", "--peer", PEER) as server:
+        MAIN, DEBUG = server.port, server.debug_port
+        yield
 
 
 def ask(path, *headers, host="127.0.0.1", method="GET", debug=False):
@@ -19,7 +28,7 @@ def ask(path, *headers, host="127.0.0.1", method="GET", debug=False):
     lines.append("Connection: close")
     if method == "POST":
         lines.append("Content-Length: 0")
-    reply = lab.exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    reply = exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     check(reply is not None, f"no reply to {headers}")
     return reply
 
@@ -50,16 +59,16 @@ def allowed(*headers, host="127.0.0.1", debug=False):
         equal(calls(), before + 2, f"calls after {headers}")
 
 
-@test("without any header of a browser everything works")
-def _():
+def test_without_any_header_of_browser_everything_works():
+    """Without any header of a browser everything works."""
     allowed()
     allowed(debug=True)
     allowed(host="localhost")
     allowed(host="LOCALHOST")
 
 
-@test("an Origin that is the address asked is allowed, in upper case too")
-def _():
+def test_origin_that_is_address_asked_is_allowed():
+    """An Origin that is the address asked is allowed, in upper case too."""
     for host in ("127.0.0.1", "localhost"):
         allowed(f"Origin: http://{host}:{MAIN}", host=host)
         allowed(f"Origin: http://{host}:{DEBUG}", host=host, debug=True)
@@ -69,8 +78,8 @@ def _():
     allowed(f"Origin: http://localhost:{MAIN}", host="LOCALHOST")
 
 
-@test("another name of the same address is another origin, as to a browser")
-def _():
+def test_another_name_of_same_address_is_another_origin():
+    """Another name of the same address is another origin, as to a browser."""
     for host, name in (("127.0.0.1", "localhost"), ("localhost", "127.0.0.1")):
         before = calls()
         ask(LEAK, f"Origin: http://{name}:{MAIN}", host=host).error(403, "cross_site")
@@ -79,8 +88,8 @@ def _():
         equal(calls(), before, "calls")
 
 
-@test("a page of another port is refused, also when it is on this machine")
-def _():
+def test_page_of_another_port_is_refused():
+    """A page of another port is refused, also when it is on this machine."""
     for host in ("127.0.0.1", "localhost"):
         for port in (1, 3000, 80, 8099):
             refused_everywhere(f"Origin: http://{host}:{port}", host=host)
@@ -90,8 +99,8 @@ def _():
         )
 
 
-@test("a page of this server's other port is allowed, on any name of this server")
-def _():
+def test_page_of_this_server_other_port_is_allowed():
+    """A page of this server's other port is allowed, on any name of this server."""
     for host in ("127.0.0.1", "localhost"):
         for name in ("127.0.0.1", "localhost", "LOCALHOST"):
             allowed(f"Origin: http://{name}:{DEBUG}", host=host)
@@ -102,23 +111,23 @@ def _():
     refused_everywhere(f"Origin: http://10.0.0.1:{MAIN}")
 
 
-@test("an Origin without a port is port 80, and so is a Host without one")
-def _():
+def test_origin_without_port_is_port_80():
+    """An Origin without a port is port 80, and so is a Host without one."""
     refused_everywhere("Origin: http://127.0.0.1")
     reply = ask("/status", "Origin: http://localhost", host="localhost:80")
     reply.expect(200)
     request = b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     for origin in (b"http://localhost", b"http://localhost:80"):
-        reply = lab.exchange(MAIN, request + b"Origin: " + origin + b"\r\n\r\n")
+        reply = exchange(MAIN, request + b"Origin: " + origin + b"\r\n\r\n")
         reply.expect(200)
-    reply = lab.exchange(
+    reply = exchange(
         MAIN, request + f"Origin: http://localhost:{MAIN}\r\n\r\n".encode()
     )
     reply.error(403, "cross_site")
 
 
-@test("Origin null, other schemes, lists, and what is no origin are refused")
-def _():
+def test_origin_null_other_schemes_lists():
+    """Origin null, other schemes, lists, and what is no origin are refused."""
     own = f"127.0.0.1:{MAIN}"
     for origin in (
         "null",
@@ -144,8 +153,8 @@ def _():
         refused_everywhere(f"Origin: {origin}")
 
 
-@test("Origin or Sec-Fetch-Site given twice is refused, even when each is right")
-def _():
+def test_origin_or_sec_fetch_site_given_twice_is_refused():
+    """Origin or Sec-Fetch-Site given twice is refused, even when each is right."""
     own = f"Origin: http://127.0.0.1:{MAIN}"
     refused_everywhere(own, own)
     refused_everywhere(own, "Origin: http://example.com")
@@ -154,15 +163,15 @@ def _():
     refused_everywhere("Sec-Fetch-Site: same-origin", "sec-fetch-site: cross-site")
 
 
-@test("Sec-Fetch-Site: cross-site is refused everywhere, whatever the Origin")
-def _():
+def test_sec_fetch_site_cross_site_is_refused_everywhere():
+    """Sec-Fetch-Site: cross-site is refused everywhere, whatever the Origin."""
     refused_everywhere("Sec-Fetch-Site: cross-site")
     refused_everywhere("Sec-Fetch-Site: Cross-Site")
     refused_everywhere(f"Origin: http://127.0.0.1:{MAIN}", "Sec-Fetch-Site: cross-site")
 
 
-@test("same-site without an Origin may look, and may not leak")
-def _():
+def test_same_site_without_origin_may_look_and_may_not_leak():
+    """Same-site without an Origin may look, and may not leak."""
     before = calls()
     for site in ("same-site", "Same-Site"):
         header = f"Sec-Fetch-Site: {site}"
@@ -177,8 +186,8 @@ def _():
         allowed(f"Sec-Fetch-Site: {site}")
 
 
-@test("--peer: the origin of that URL is allowed, no other port or name of it")
-def _():
+def test_peer_origin_of_that_url_is_allowed():
+    """--peer: the origin of that URL is allowed, no other port or name of it."""
     allowed(f"Origin: {PEER}")
     allowed(f"Origin: {PEER}", "Sec-Fetch-Site: same-site")
     allowed(f"Origin: {PEER}", debug=True)
@@ -195,40 +204,37 @@ def _():
     ask("/status", host="peer.example:8099").error(403, "forbidden_host")
 
 
-@test("--peer without a port is port 80; without --peer there is no peer")
-def _():
-    with lab.Server("fixed", "--peer", "http://peer.example/") as other:
+def test_peer_without_port_is_port_80():
+    """--peer without a port is port 80; without --peer there is no peer."""
+    with Server("fixed", "--peer", "http://peer.example/") as other:
         for origin, status in (
             ("http://peer.example", 200),
             ("http://peer.example:80", 200),
             ("http://peer.example:8099", 403),
         ):
             other.get("/status", headers={"Origin": origin}).expect(status)
-    with lab.Server("fixed") as other:
+    with Server("fixed") as other:
         for origin in (PEER, server.url, "http://"):
             reply = other.get("/status", headers={"Origin": origin})
             error = reply.error(403, "cross_site")
             check("--peer" in error["hint"], error)
 
 
-@test("HTTP/1.0 without a Host: an Origin can be no address that was asked")
-def _():
+def test_http_1_0_without_host():
+    """HTTP/1.0 without a Host: an Origin can be no address that was asked."""
     for origin, status in (
         (f"http://127.0.0.1:{MAIN}", 403),
         (f"http://127.0.0.1:{DEBUG}", 200),
         (PEER, 200),
     ):
         data = f"GET /status HTTP/1.0\r\nOrigin: {origin}\r\n\r\n"
-        equal(lab.exchange(MAIN, data.encode()).status, status, origin)
-    equal(lab.exchange(MAIN, b"GET /status HTTP/1.0\r\n\r\n").status, 200, "no Origin")
+        equal(exchange(MAIN, data.encode()).status, status, origin)
+    equal(exchange(MAIN, b"GET /status HTTP/1.0\r\n\r\n").status, 200, "no Origin")
 
 
-@test("with --debug-port off there is no other port")
-def _():
-    with lab.Server("leaky", "--debug-port", "off") as alone:
+def test_with_debug_port_off_there_is_no_other_port():
+    """With --debug-port off there is no other port."""
+    with Server("leaky", "--debug-port", "off") as alone:
         alone.get("/status", headers={"Origin": alone.url}).expect(200)
         for origin in ("http://127.0.0.1:65535", "http://127.0.0.1:6060"):
             alone.get("/status", headers={"Origin": origin}).error(403, "cross_site")
-
-
-lab.main()

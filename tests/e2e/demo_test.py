@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """demo.sh: runs from anywhere, on any ports, piped or on a terminal, judges rightly,
 and always stops what it started."""
 
@@ -6,23 +5,20 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from checks import check, equal, wait_until
+from commands import run
+from scenarios import scenario_names
+from tree import ROOT, copy_of_tree, copy_with_build, scratch
 
 # Whoever holds these ports, the demo must find others.
 PORTS = (8080, 8081, 6060, 6061)
-
-
-def copy_with_build():
-    copy = lab.copy_of_tree()
-    shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
-    return copy
 
 
 def processes(copy):
@@ -39,14 +35,12 @@ def processes(copy):
 
 
 def nothing_left(copy):
-    lab.wait_until(
-        lambda: not processes(copy), 8, "all that the demo started has ended"
-    )
+    wait_until(lambda: not processes(copy), 8, "all that the demo started has ended")
 
 
 def demo(copy, *options, **environment):
     """A whole run, piped, from another directory."""
-    return lab.run(
+    return run(
         *(os.path.join(copy, "demo.sh"), *options),
         cwd="/",
         env={k: v for k, v in os.environ.items() if k != "BUILD"} | environment,
@@ -63,7 +57,7 @@ class Terminal:
         try:
             self.pid, self.fd = pty.fork()
         except OSError as error:
-            raise lab.Skip(f"no terminals here: {error}") from None
+            pytest.skip(f"no terminals here: {error}")
         if self.pid == 0:
             os.environ.pop("BUILD", None)
             os.environ.pop("NO_COLOR", None)
@@ -100,18 +94,18 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-@test("--help and wrong usage")
-def _():
-    done = lab.run(os.path.join(lab.ROOT, "demo.sh"), "--help")
+def test_help_and_wrong_usage():
+    """--help and wrong usage."""
+    done = run(os.path.join(ROOT, "demo.sh"), "--help")
     check("--keep" in done.stdout, done.stdout)
     for options in (["--bad"], ["leaky"], ["--keep", "--fast"]):
-        done = lab.run(os.path.join(lab.ROOT, "demo.sh"), *options, check_exit=False)
+        done = run(os.path.join(ROOT, "demo.sh"), *options, check_exit=False)
         equal(done.returncode, 2, f"exit of {options}")
         check(options[-1] in done.stderr, done.stderr)
 
 
-@test("a whole run, piped, with its ports taken and --keep: all proved, exit 0")
-def _():
+def test_whole_run_piped_with_its_ports_taken_and_keep():
+    """A whole run, piped, with its ports taken and --keep: all proved, exit 0."""
     copy = copy_with_build()
     taken = []
     for port in PORTS:
@@ -134,7 +128,7 @@ def _():
     trailing = [line for line in text.splitlines() if line != line.rstrip()]
     equal(trailing, [], "lines that end in spaces")
     check("free ones instead" in text, "it does not say that its ports were taken")
-    for name in lab.scenario_names():
+    for name in scenario_names():
         row = re.search(rf"^{name} .* ok( \*+)?$", text, re.MULTILINE)
         check(row, f"no row with ok for {name}: {text}")
     check(
@@ -151,13 +145,13 @@ def _():
         key=lambda command: command.startswith("kill")
     )  # That one comes last.
     for command in commands:
-        lab.run("bash", "-euo", "pipefail", "-c", command, cwd=copy)
+        run("bash", "-euo", "pipefail", "-c", command, cwd=copy)
     nothing_left(copy)
 
 
 def path_without(name):
     """A PATH on which everything is found but the program of that name."""
-    folder = lab.scratch()
+    folder = scratch()
     for directory in os.environ["PATH"].split(":"):
         for each in os.listdir(directory) if os.path.isdir(directory) else []:
             link = os.path.join(folder, each)
@@ -166,8 +160,9 @@ def path_without(name):
     return folder
 
 
-@test("a pair that is swapped, no google-pprof: its row says NO, exit 1, nothing is left")
-def _():
+def test_pair_that_is_swapped_no_google_pprof_its_row_says():
+    """A pair that is swapped, no google-pprof: its row says NO, exit 1, nothing is
+    left."""
     copy = copy_with_build()
     halves = [
         os.path.join(copy, half, "string_prefix.c") for half in ("leaky", "fixed")
@@ -192,20 +187,21 @@ def _():
     nothing_left(copy)
 
 
-@test("Ctrl-C in the middle ends it at once and leaves nothing; colours on a terminal")
-def _():
+def test_ctrl_c_in_middle_ends_it_at_once_and_leaves_nothing():
+    """Ctrl-C in the middle ends it at once and leaves nothing; colours on a
+    terminal."""
     copy = copy_with_build()
     terminal = Terminal(copy)
     terminal.wait_for("Drive every scenario")
-    terminal.wait_for(" of 29") if len(lab.scenario_names()) == 29 else None
+    terminal.wait_for(" of 29") if len(scenario_names()) == 29 else None
     terminal.type(b"\x03")
     equal(terminal.end(), 130, "exit status")
     check(b"\x1b[1m" in terminal.output, "no colours on a terminal")
     nothing_left(copy)
 
 
-@test("NO_COLOR is obeyed on a terminal; closing the terminal leaves nothing")
-def _():
+def test_no_color_is_obeyed_on_terminal():
+    """NO_COLOR is obeyed on a terminal; closing the terminal leaves nothing."""
     copy = copy_with_build()
     terminal = Terminal(copy, NO_COLOR="1")
     terminal.wait_for("5. Judge")
@@ -215,11 +211,11 @@ def _():
     nothing_left(copy)
 
 
-@test("SIGTERM while it builds or judges ends it and leaves nothing")
-def _():
-    copy = lab.copy_of_tree()
+def test_sigterm_while_it_builds_or_judges_ends_it_and_leaves():
+    """SIGTERM while it builds or judges ends it and leaves nothing."""
+    copy = copy_of_tree()
     for words, step in (("1. Build", "building"), ("5. Judge", "judging")):
-        log = os.path.join(lab.scratch(), "log")
+        log = os.path.join(scratch(), "log")
         with open(log, "w+", encoding="utf-8") as output:
             process = subprocess.Popen(
                 [os.path.join(copy, "demo.sh")],
@@ -229,7 +225,7 @@ def _():
                 env={k: v for k, v in os.environ.items() if k != "BUILD"},
             )
             with open(log, encoding="utf-8") as seen:
-                lab.wait_until(lambda: words in seen.read() or seen.seek(0), 90, words)
+                wait_until(lambda: words in seen.read() or seen.seek(0), 90, words)
             time.sleep(0.5)
             process.send_signal(signal.SIGTERM)
             equal(process.wait(10), 143, f"exit status, ended after {words!r}")
@@ -239,14 +235,11 @@ def _():
         nothing_left(copy)
 
 
-@test("a build that fails is said, with the compiler's words, exit 1")
-def _():
-    copy = lab.copy_of_tree()
+def test_build_that_fails_is_said_with_compiler_words_exit_1():
+    """A build that fails is said, with the compiler's words, exit 1."""
+    copy = copy_of_tree()
     with open(os.path.join(copy, "common", "main.c"), "a", encoding="utf-8") as file:
         file.write("no C at all\n")
     done = demo(copy)
     equal(done.returncode, 1, "exit")
     check("the build failed" in done.stderr and "main.c" in done.stderr, done.stderr)
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Every command in README.md and docs/ is run: each block marked "sh", in order,
 against both servers. A comment above a block may say that it ends with another exit
 status than 0, or why it cannot run here:
@@ -6,7 +5,6 @@ status than 0, or why it cannot run here:
 <!-- not run by the tests here: the reason -->
 """
 
-import functools
 import glob
 import os
 import re
@@ -15,8 +13,13 @@ import signal
 import socket
 import subprocess
 
-import lab
-from lab import check, test
+import pytest
+
+from checks import check, equal
+from commands import run
+from scenarios import scenario_names
+from servers import Server
+from tree import ROOT, copy_with_build, scratch
 
 NOTE = re.compile(r"<!--\s*(?:exits (\d+)|not run[^:]*:\s*(.*?))\s*-->\s*", re.S)
 BLOCK = re.compile(f"(?:{NOTE.pattern})?^```(\\w*)\n(.*?)^```$", re.M | re.S)
@@ -24,8 +27,8 @@ PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
 
 
 def pages():
-    found = [os.path.join(lab.ROOT, "README.md")]
-    return found + sorted(glob.glob(os.path.join(lab.ROOT, "docs", "*.md")))
+    found = [os.path.join(ROOT, "README.md")]
+    return found + sorted(glob.glob(os.path.join(ROOT, "docs", "*.md")))
 
 
 def blocks(page):
@@ -84,19 +87,19 @@ def run_block(commands, cwd, environment, expected):
     )
 
 
-def run_page(page):
+@pytest.mark.parametrize("name", [os.path.relpath(page, ROOT) for page in pages()])
+def test_every_command_runs(name):
     """Runs the commands of one page, in a copy of the tree that has been built."""
-    copy = lab.copy_of_tree()
-    shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
+    copy = copy_with_build()
     build = os.path.join(copy, "build")
-    home = lab.scratch()
+    home = scratch()
     with open(os.path.join(home, ".curlrc"), "w", encoding="ascii") as file:
         file.write("fail\n")  # An error reply is no success, though curl takes it so.
     environment = {k: v for k, v in os.environ.items() if k != "BUILD"}
     environment |= {"HOME": home, "PPROF_TMPDIR": home}
-    with lab.Server("leaky", build=build, cwd=copy) as leaky:
-        with lab.Server("fixed", build=build, cwd=copy) as fixed:
-            for line, commands, expected, reason in blocks(page):
+    with Server("leaky", build=build, cwd=copy) as leaky:
+        with Server("fixed", build=build, cwd=copy) as fixed:
+            for line, commands, expected, reason in blocks(os.path.join(ROOT, name)):
                 if reason is not None:
                     check(len(reason) > 10, f"line {line}: the reason says too little")
                     continue
@@ -110,13 +113,8 @@ def run_page(page):
                     raise AssertionError(f"line {line}: {error}") from None
 
 
-for _page in pages():
-    _name = os.path.relpath(_page, lab.ROOT)
-    test(f"every command of {_name} runs")(functools.partial(run_page, _page))
-
-
-@test("links between the pages lead to files that are there")
-def _():
+def test_links_between_pages_lead_to_files_that_are_there():
+    """Links between the pages lead to files that are there."""
     for page in pages():
         with open(page, encoding="utf-8") as file:
             text = re.sub(r"^```.*?^```$", "", file.read(), flags=re.M | re.S)
@@ -125,23 +123,20 @@ def _():
             check(os.path.exists(path), f"{os.path.basename(page)}: no {target}")
 
 
-@test("README lists every scenario of the list, and none that is not there")
-def _():
-    with open(os.path.join(lab.ROOT, "README.md"), encoding="utf-8") as file:
+def test_readme_lists_every_scenario_of_list():
+    """README lists every scenario of the list, and none that is not there."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         rows = re.findall(r"^\| `([a-z-]+)` \|", file.read(), re.MULTILINE)
-    lab.equal(rows, lab.scenario_names(), "scenarios in the table")
+    equal(rows, scenario_names(), "scenarios in the table")
 
 
-@test("make help and the pages name no target that is not there")
-def _():
-    with open(os.path.join(lab.ROOT, "Makefile"), encoding="utf-8") as file:
+def test_make_help_and_pages_name_no_target_that_is_not_there():
+    """Make help and the pages name no target that is not there."""
+    with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         targets = set(re.findall(r"^([a-z-]+):", file.read(), re.MULTILINE))
-    texts = [lab.run("make", "-s", cwd=lab.ROOT).stdout]
+    texts = [run("make", "-s", cwd=ROOT).stdout]
     for page in pages():
         texts += [commands for _, commands, _, _ in blocks(page)]
     for text in texts:
         for name in re.findall(r"\bmake ([a-z]+)\b", text):
             check(name in targets, f"make {name}: no such target")
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Heap dumps: one file for each dump that is asked for, and no other; no file that is
 there is ever overwritten."""
 
@@ -8,8 +7,11 @@ import socket
 import threading
 import time
 
-import lab
-from lab import Server, check, equal, test
+from checks import check, equal, wait_until
+from commands import run
+from heap_profile import HeapProfile
+from servers import Server
+from tree import BUILD, scratch
 
 
 def names(server):
@@ -34,8 +36,8 @@ def in_directory(name, profiles, *options, **more):
     return server
 
 
-@test("a server that was asked for no dump leaves no file, however it ends")
-def _():
+def test_server_that_was_asked_for_no_dump_leaves_no_file():
+    """A server that was asked for no dump leaves no file, however it ends."""
     for name, profile, sign in (
         ("leaky", "exact", signal.SIGTERM),
         ("leaky", "exact", signal.SIGINT),
@@ -50,8 +52,8 @@ def _():
         equal(names(server), [], f"files of {name} with --profile {profile}")
 
 
-@test("after dumps there are these and no more, to the byte, also at a second signal")
-def _():
+def test_after_dumps_there_are_these_and_no_more_to_byte():
+    """After dumps there are these and no more, to the byte, also at a second signal."""
     for twice in (False, True):
         server = Server("leaky")
         server.leak("slice-prefix")
@@ -61,7 +63,7 @@ def _():
             held = b"GET /leak/loop-defer?hold=9000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
             with socket.create_connection(("127.0.0.1", server.port)) as client:
                 client.sendall(held)
-                lab.wait_until(lambda: server.status()["fds"] > 200, what="files held")
+                wait_until(lambda: server.status()["fds"] > 200, what="files held")
                 server.process.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
                 check(server.process.poll() is None, "it ended at the first signal")
@@ -73,20 +75,21 @@ def _():
             equal(contents(path) == content, True, f"{path} is as it was")
 
 
-@test("a server that cannot listen leaves no file")
-def _():
+def test_server_that_cannot_listen_leaves_no_file():
+    """A server that cannot listen leaves no file."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        profiles = lab.scratch()
+        profiles = scratch()
         port = taken.getsockname()[1]
-        program = os.path.join(lab.BUILD, "leaky")
+        program = os.path.join(BUILD, "leaky")
         options = ("--port", port, "--debug-port", "0", "--profile-dir", profiles)
-        equal(lab.run(program, *options, check_exit=False).returncode, 1, "exit")
+        equal(run(program, *options, check_exit=False).returncode, 1, "exit")
         equal(os.listdir(profiles), [], "files")
 
 
-@test("a restarted server goes on with the number after the highest, and touches none")
-def _():
-    profiles = lab.scratch()
+def test_restarted_server_goes_on_with_number_after_highest():
+    """A restarted server goes on with the number after the highest, and touches
+    none."""
+    profiles = scratch()
     kept = {}
     for session in range(3):
         with in_directory("leaky", profiles) as server:
@@ -106,10 +109,10 @@ def _():
         equal(contents(path) == content, True, f"{path} is as it was")
 
 
-@test("a file or link that has the next number is passed over and not followed")
-def _():
+def test_file_or_link_that_has_next_number_is_passed_over_and_not():
+    """A file or link that has the next number is passed over and not followed."""
     with Server("leaky") as server:
-        outside = os.path.join(lab.scratch(), "mine")
+        outside = os.path.join(scratch(), "mine")
         write(outside, "mine")
         write(os.path.join(server.profiles, "leaky.0001.heap"), "old")
         os.symlink(outside, os.path.join(server.profiles, "leaky.0002.heap"))
@@ -122,9 +125,9 @@ def _():
         equal(old, b"old", "the old file")
 
 
-@test("dumps at once, of two servers in one directory: each has a file of its own")
-def _():
-    profiles = lab.scratch()
+def test_dumps_at_once_of_two_servers_in_one_directory():
+    """Dumps at once, of two servers in one directory: each has a file of its own."""
+    profiles = scratch()
     with in_directory("leaky", profiles) as one, in_directory("leaky", profiles) as two:
         paths = []
 
@@ -133,7 +136,7 @@ def _():
                 reply = server.post("/debug/heap/dump", debug=debug).expect(200).json()
                 paths.append(reply["path"])
                 with open(reply["path"], encoding="ascii") as file:
-                    profile = lab.HeapProfile(file.read())
+                    profile = HeapProfile(file.read())
                 equal(profile.bytes, reply["in_use_bytes"], "bytes in use")
 
         failures = []
@@ -159,8 +162,8 @@ def _():
         equal(sorted(os.listdir(profiles)), numbers, "files")
 
 
-@test("a dump that cannot be written whole is an error and leaves no file")
-def _():
+def test_dump_that_cannot_be_written_whole_is_error_and_leaves():
+    """A dump that cannot be written whole is an error and leaves no file."""
     # The shell's limit is 8 blocks of 512 bytes, and no profile is so small.
     limit = ("sh", "-c", 'ulimit -f 8; exec "$@"', "sh")
     with Server("leaky", wrapper=limit) as server:
@@ -173,14 +176,11 @@ def _():
         equal(names(server), ["leaky.0001.heap"], "files")
 
 
-@test("a profile directory that has gone is an error; made again, it is used")
-def _():
+def test_profile_directory_that_has_gone_is_error_made_again():
+    """A profile directory that has gone is an error; made again, it is used."""
     with Server("leaky") as server:
         os.rmdir(server.profiles)
         error = server.post("/debug/heap/dump").error(500, "dump_failed")
         check("--profile-dir" in error["hint"], error)
         os.mkdir(server.profiles)
         equal(os.path.basename(server.dump()), "leaky.0001.heap", "its name")
-
-
-lab.main()

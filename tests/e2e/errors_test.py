@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Every row of the table of errors, and requests that are not well formed: each is
 answered in the one error shape, and the server goes on."""
 
@@ -7,17 +6,26 @@ import socket
 import time
 import urllib.parse
 
-import lab
-from lab import check, equal, test
+import pytest
 
-server = lab.Server("leaky")
-ports = (server.port, server.debug_port)
+from checks import check, equal
+from http_request import exchange, read_reply
+from servers import Server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its ports."""
+    global server, ports
+    with Server("leaky") as server:
+        ports = (server.port, server.debug_port)
+        yield
 
 
 def send(text, port=None, limit=5.0):
     """Sends a request given as text with bare newlines for CRLF."""
     data = text.encode("latin-1").replace(b"\n", b"\r\n")
-    return lab.exchange(port or server.port, data, limit)
+    return exchange(port or server.port, data, limit)
 
 
 def refused(reply, status, code=None, closed=None):
@@ -39,8 +47,8 @@ def bad_framing(text, port=None):
 # -- 400: parameters -------------------------------------------------------------------
 
 
-@test("400: a parameter that is not a number, out of range, given twice, or unknown")
-def _():
+def test_400_parameter_that_is_not_number_out_of_range():
+    """400: a parameter that is not a number, out of range, given twice, or unknown."""
     for query, word in (
         ("count=x", "count"),
         ("count=", "count"),
@@ -75,8 +83,8 @@ def _():
         equal(after, before, f"calls after {query}")
 
 
-@test("400: an id that is empty, longer than 128 bytes, or not printable")
-def _():
+def test_400_id_that_is_empty_longer_than_128_bytes():
+    """400: an id that is empty, longer than 128 bytes, or not printable."""
     for identity in ("", "x" * 129, "a\nb", "a\0b", "\x7f", "caf\u00e9", "\u2028"):
         query = urllib.parse.urlencode({"id": identity})
         refused(server.get(f"/leak/slice-prefix?{query}"), 400)
@@ -85,8 +93,8 @@ def _():
         refused(server.get(f"/leak/slice-prefix?id={raw}"), 400)
 
 
-@test("400: routes that take no parameters, or others, refuse them")
-def _():
+def test_400_routes_that_take_no_parameters_or_others():
+    """400: routes that take no parameters, or others, refuse them."""
     for port in (False, True):
         refused(server.get("/status?verbose=1", debug=port), 400)
         refused(server.get("/healthz?x", debug=port), 400)
@@ -97,8 +105,8 @@ def _():
     refused(server.post("/debug/heap/dump?reasons=a"), 400)
 
 
-@test("400: a body that is no form")
-def _():
+def test_400_body_that_is_no_form():
+    """400: a body that is no form."""
     for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
         reply = server.post(
             "/leak/slice-prefix", b'{"id":1}', headers={"Content-Type": kind}
@@ -112,8 +120,8 @@ def _():
 # -- 400: framing ----------------------------------------------------------------------
 
 
-@test("400 and closed: Content-Length twice, or with Transfer-Encoding, or no number")
-def _():
+def test_400_and_closed_content_length_twice():
+    """400 and closed: Content-Length twice, or with Transfer-Encoding, or no number."""
     head = "POST /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n"
     for lines in (
         "Content-Length: 0\nContent-Length: 0\n\n",
@@ -131,8 +139,8 @@ def _():
         bad_framing(head + lines)
 
 
-@test("a Content-Length below zero or past every number is refused and closed")
-def _():
+def test_content_length_below_zero_or_past_every_number_is_refused():
+    """A Content-Length below zero or past every number is refused and closed."""
     for length in ("-1", "", "9" * 19, "9" * 30, "1" + "0" * 100):
         for port in ports:
             text = (
@@ -147,14 +155,14 @@ def _():
             reply.error(reply.status)
 
 
-@test("400 and closed: no Host, two Hosts")
-def _():
+def test_400_and_closed_no_host_two_hosts():
+    """400 and closed: no Host, two Hosts."""
     bad_framing("GET /healthz HTTP/1.1\n\n")
     bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost\n\n")
 
 
-@test("400 and closed: a space before the colon, a bare line feed, a folded line")
-def _():
+def test_400_and_closed_space_before_colon_bare_line_feed():
+    """400 and closed: a space before the colon, a bare line feed, a folded line."""
     bad_framing("GET /healthz HTTP/1.1\nHost : localhost\n\n")
     bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nX-A : b\n\n")
     bad_framing("GET /healthz HTTP/1.1\nHost: localhost\n : b\n\n")
@@ -163,13 +171,13 @@ def _():
         b"GET /healthz HTTP/1.1\r\nHost: localhost\nX-A: b\r\n\r\n",
     ):
         for port in ports:
-            reply = lab.exchange(port, data)
+            reply = exchange(port, data)
             refused(reply, 400, closed=True)
     bad_framing("GET /healthz HTTP/1.1\nHost: localhost\nX-A: b\n c: d\n\n")
 
 
-@test("400 and closed: more than 64 headers, which civetweb would drop unseen")
-def _():
+def test_400_and_closed_more_than_64_headers():
+    """400 and closed: more than 64 headers, which civetweb would drop unseen."""
     head = "GET /healthz HTTP/1.1\nHost: localhost\n"
     many = "".join(f"X-{number}: a\n" for number in range(70))
     bad_framing(head + many + "\n")
@@ -178,8 +186,8 @@ def _():
     equal(send(head + some + "Connection: close\n\n").status, 200, "50 headers")
 
 
-@test("400: NUL, CR LF and other bytes in the path, encoded or not")
-def _():
+def test_400_nul_cr_lf_and_other_bytes_in_path_encoded_or_not():
+    """400: NUL, CR LF and other bytes in the path, encoded or not."""
     for path in (
         "/healthz%00",
         "/healthz%00.html",
@@ -194,8 +202,8 @@ def _():
             refused(reply, 400)
 
 
-@test("400: what is no HTTP at all")
-def _():
+def test_400_what_is_no_http_at_all():
+    """400: what is no HTTP at all."""
     for text in (
         "hello\n\n",
         "GET\n\n",
@@ -214,8 +222,8 @@ def _():
             check(reply is None or reply.closed, f"{text!r}: the connection stays open")
 
 
-@test("a request line or header of 100 KiB is refused")
-def _():
+def test_request_line_or_header_of_100_kib_is_refused():
+    """A request line or header of 100 KiB is refused."""
     for text in (
         "GET /" + "a" * 100000 + " HTTP/1.1\nHost: localhost\n\n",
         "GET /healthz HTTP/1.1\nHost: localhost\nX: " + "a" * 100000 + "\n\n",
@@ -225,16 +233,16 @@ def _():
             check(reply is None or 400 <= reply.status < 500, reply and reply.status)
 
 
-@test("a request that comes byte by byte is served")
-def _():
+def test_request_that_comes_byte_by_byte_is_served():
+    """A request that comes byte by byte is served."""
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n":
             client.sendall(bytes([byte]))
-        equal(lab.read_reply(client).status, 200, "status")
+        equal(read_reply(client).status, 200, "status")
 
 
-@test("what follows a refused request on its connection is not taken for a request")
-def _():
+def test_what_follows_refused_request_on_its_connection_is_not():
+    """What follows a refused request on its connection is not taken for a request."""
     before = server.status()["scenarios"]["slice-prefix"]["calls"]
     hidden = "GET /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n\n"
     for lines in (
@@ -247,8 +255,8 @@ def _():
     equal(server.status()["scenarios"]["slice-prefix"]["calls"], before, "calls")
 
 
-@test("a body that a route does not read is not taken for the next request")
-def _():
+def test_body_that_route_does_not_read_is_not_taken_for_next_request():
+    """A body that a route does not read is not taken for the next request."""
     before = server.status()["scenarios"]["slice-prefix"]["calls"]
     hidden = "GET /leak/slice-prefix?bytes=1K HTTP/1.1\nHost: localhost\n\n"
     for method, path in (("GET", "/healthz"), ("GET", "/nothing"), ("PUT", "/status")):
@@ -263,8 +271,8 @@ def _():
 # -- 403 -------------------------------------------------------------------------------
 
 
-@test("403: a Host that is not a name of this server")
-def _():
+def test_403_host_that_is_not_name_of_this_server():
+    """403: a Host that is not a name of this server."""
     for host in (
         "example.com",
         "localhost.example.com",
@@ -284,8 +292,8 @@ def _():
         equal(reply.status, 200, f"Host: {host}")
 
 
-@test("403: a browser's cross-site request, by Sec-Fetch-Site or Origin")
-def _():
+def test_403_browser_cross_site_request():
+    """403: a browser's cross-site request, by Sec-Fetch-Site or Origin."""
     for header in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "http://example.com"},
@@ -309,8 +317,8 @@ def _():
 # -- 404, 405, 409, 413 ----------------------------------------------------------------
 
 
-@test("404: no such route; none of /leak on the debug port")
-def _():
+def test_404_no_such_route_none_of_leak_on_debug_port():
+    """404: no such route; none of /leak on the debug port."""
     for path in ("/nothing", "/leaks", "/status/", "/healthz/x", "//", "/leak2"):
         for debug in (False, True):
             refused(server.get(path, debug=debug), 404)
@@ -319,8 +327,8 @@ def _():
         check("main port" in error["hint"], error)
 
 
-@test("404: no such scenario, with the nearest name")
-def _():
+def test_404_no_such_scenario_with_nearest_name():
+    """404: no such scenario, with the nearest name."""
     for wrong, right in (
         ("slice-prefx", "slice-prefix"),
         ("slices-tail", "slice-tail"),
@@ -335,8 +343,8 @@ def _():
         refused(server.get(f"/leak/{odd}"), 404)
 
 
-@test("405: the wrong method, with Allow")
-def _():
+def test_405_wrong_method_with_allow():
+    """405: the wrong method, with Allow."""
     for path, allowed in (
         ("/status", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
@@ -371,8 +379,8 @@ def _():
     equal(head.body, b"", "body of a reply to HEAD")
 
 
-@test("413: a body over 64 KiB, refused before it is read; 64 KiB is taken")
-def _():
+def test_413_body_over_64_kib_refused_before_it_is_read():
+    """413: a body over 64 KiB, refused before it is read; 64 KiB is taken."""
     form = "Content-Type: application/x-www-form-urlencoded\n"
     for length in (65537, 10**9, 10**17):
         for path in ("/leak/slice-prefix", "/status", "/debug/heap/dump"):
@@ -389,8 +397,8 @@ def _():
     equal(reply.status, 200, "64 KiB")
 
 
-@test("413: a chunked body over 64 KiB; a smaller one is taken")
-def _():
+def test_413_chunked_body_over_64_kib_smaller_one_is_taken():
+    """413: a chunked body over 64 KiB; a smaller one is taken."""
     head = (
         "POST /leak/slice-prefix HTTP/1.1\nHost: localhost\nConnection: close\n"
         "Content-Type: application/x-www-form-urlencoded\n"
@@ -403,8 +411,8 @@ def _():
     refused(send(head + "zz\nabc\n0\n\n"), 400)
 
 
-@test("a client that goes away in the middle of a body harms nothing")
-def _():
+def test_client_that_goes_away_in_middle_of_body_harms_nothing():
+    """A client that goes away in the middle of a body harms nothing."""
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(
@@ -414,12 +422,9 @@ def _():
     server.get("/healthz").expect(200)
 
 
-@test("after all of this the server still works, and nothing stayed open")
-def _():
+def test_after_all_of_this_server_still_works():
+    """After all of this the server still works, and nothing stayed open."""
     server.get("/healthz").expect(200)
     status = server.status()
     check(status["sockets"] < 80, f"{status['sockets']} sockets")
     server.stop()
-
-
-lab.main()

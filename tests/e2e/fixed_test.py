@@ -1,13 +1,15 @@
-#!/usr/bin/python3
 """Each scenario of the fixed server leaves nothing: 2 s after the last of 100 calls,
 three times over, threads, descriptors, timers and bytes are what they were."""
 
-import functools
 import threading
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from checks import check
+from heap_profile import MIB
+from scenarios import Scenario, scenario_names, small_bytes
+from servers import Server
 
 ROUNDS = 3
 CALLS = 100
@@ -16,15 +18,21 @@ CLIENTS = 4  # at once, because a fix that holds for only one caller is no fix
 LIMIT = 2.0  # seconds after the last call
 
 # A guard rail counts what a call may need at most, and the fix needs less.
-server = lab.Server(
-    "fixed", "--max-timers", "20000", "--max-threads", "4000", "--max-heap", "4G"
-)
-functions = server.functions()
-listed = {described["name"]: described for described in server.scenarios()}
-scenarios = {
-    name: lab.Scenario(server, described, functions)
-    for name, described in listed.items()
-}
+LIMITS = ("--max-timers", "20000", "--max-threads", "4000", "--max-heap", "4G")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its scenarios by name."""
+    global server, listed, scenarios
+    with Server("fixed", *LIMITS) as server:
+        functions = server.functions()
+        listed = {described["name"]: described for described in server.scenarios()}
+        scenarios = {
+            name: Scenario(server, described, functions)
+            for name, described in listed.items()
+        }
+        yield
 
 
 def call(name, size, count):
@@ -71,9 +79,10 @@ def nothing_left(scenario, sample, heap):
         time.sleep(0.02)
 
 
-def leaves_nothing(name):
+@pytest.mark.parametrize("name", scenario_names())
+def test_leaves_nothing(name):
     """Three rounds after a warm-up; after each, all is as it was before."""
-    size = lab.small_bytes(listed[name])
+    size = small_bytes(listed[name])
     call(name, size, WARM_UP)
     sample, heap = rest(scenarios[name])
     for _ in range(ROUNDS):
@@ -81,12 +90,8 @@ def leaves_nothing(name):
         nothing_left(scenarios[name], sample, heap)
 
 
-for _name in lab.scenario_names():
-    test(f"{_name} leaves nothing")(functools.partial(leaves_nothing, _name))
-
-
-@test("calls of default size leave nothing either")
-def _():
+def test_calls_of_default_size_leave_nothing_either():
+    """Calls of default size leave nothing either."""
     for name, scenario in scenarios.items():
         sample, heap = server.settle(), server.heap()
         for _ in range(3):
@@ -94,12 +99,9 @@ def _():
         nothing_left(scenario, sample, heap)
 
 
-@test("after all of it, in-use heap is what a fresh server has, and 4 MiB at most")
-def _():
-    with lab.Server("fixed") as fresh:
+def test_after_all_of_it_in_use_heap_is_what_fresh_server_has():
+    """After all of it, in-use heap is what a fresh server has, and 4 MiB at most."""
+    with Server("fixed") as fresh:
         idle = fresh.status()["memory"]["alloc_bytes"]
         used = server.status()["memory"]["alloc_bytes"]
-        check(used - idle <= 4 * lab.MIB, f"{used} bytes, a fresh server has {idle}")
-
-
-lab.main()
+        check(used - idle <= 4 * MIB, f"{used} bytes, a fresh server has {idle}")

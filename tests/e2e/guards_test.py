@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The guard rails: a call that would pass a ceiling is refused whole, and at the
 ceiling everything that a person needs to look around still works."""
 
@@ -9,8 +8,11 @@ import socket
 import threading
 import time
 
-import lab
-from lab import Server, check, equal, test
+import pytest
+
+from checks import check, equal, wait_until
+from heap_profile import MIB, HeapProfile
+from servers import Server
 
 
 def fill(server, scenario, code, option, **parameters):
@@ -54,7 +56,7 @@ def looks_around(server):
         check(server.get("/debug/pprof/heap", debug=debug).expect(200).body, "empty")
         server.get("/debug/pprof/heap?debug=1", debug=debug).expect(200)
         server.get("/debug/pprof/goroutine?debug=1", debug=debug).expect(200)
-        lab.HeapProfile(server.get("/pprof/heap", debug=debug).text)
+        HeapProfile(server.get("/pprof/heap", debug=debug).text)
     path = server.dump()
     check(os.path.getsize(path) > 0, "the dump is empty")
 
@@ -82,16 +84,20 @@ class SlowUpstream(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
-# It takes a minute and a half, so it runs beside the other tests.
-_slow_upstream = SlowUpstream()
-_slow_server = Server("fixed", "--upstream", _slow_upstream.url)
-_slow_reply = concurrent.futures.ThreadPoolExecutor(1).submit(
-    _slow_server.get, "/leak/http-body?id=x&bytes=1024&count=100", limit=150
-)
+@pytest.fixture(name="slow", scope="module", autouse=True)
+def slow_request():
+    """A request of a hundred slow calls. It takes a minute and a half, so it runs
+    beside the other tests. Returns the server and the reply to come."""
+    upstream = SlowUpstream()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with Server("fixed", "--upstream", upstream.url) as server:
+            path = "/leak/http-body?id=x&bytes=1024&count=100"
+            yield server, pool.submit(server.get, path, limit=150)
+    upstream.shutdown()
 
 
-@test("a request that no empty server could serve is not told to restart it")
-def _():
+def test_request_that_no_empty_server_could_serve_is_not_told():
+    """A request that no empty server could serve is not told to restart it."""
     with Server("fixed", "--max-heap", "32M", "--max-threads", "64") as server:
         for path, code, option in (
             ("/leak/slice-prefix?bytes=64M", "heap_limit", "--max-heap"),
@@ -102,18 +108,18 @@ def _():
             equal(hint, expected, "hint")
 
 
-@test("heap: refused at --max-heap with 503, nothing left behind, all else works")
-def _():
+def test_heap_refused_at_max_heap_with_503_nothing_left_behind():
+    """Heap: refused at --max-heap with 503, nothing left behind, all else works."""
     with Server("leaky", "--max-heap", "64M") as server:
         fill(server, "global-list", "heap_limit", "--max-heap", bytes="4M")
         in_use = server.status()["memory"]["alloc_bytes"]
-        check(40 * lab.MIB < in_use <= 64 * lab.MIB, f"{in_use} bytes in use")
+        check(40 * MIB < in_use <= 64 * MIB, f"{in_use} bytes in use")
         looks_around(server)
         server.leak("file-unclosed")
 
 
-@test("heap: at the ceiling with the largest profile a server can have")
-def _():
+def test_heap_at_ceiling_with_largest_profile_server_can_have():
+    """Heap: at the ceiling with the largest profile a server can have."""
     with Server("leaky", "--max-heap", "64M") as server:
         # Small blocks fill the heap nearly to the last byte.
         for size in ("4M", "256K", "16K", "1K"):
@@ -122,8 +128,9 @@ def _():
         looks_around(server)
 
 
-@test("threads: refused at --max-threads with 503, nothing left behind, all else works")
-def _():
+def test_threads_refused_at_max_threads_with_503():
+    """Threads: refused at --max-threads with 503, nothing left behind, all else
+    works."""
     with Server("leaky", "--max-threads", "150") as server:
         fill(server, "lock-never-released", "thread_limit", "--max-threads")
         count = server.status()["threads"]
@@ -132,8 +139,9 @@ def _():
         server.leak("slice-prefix", bytes=1024)
 
 
-@test("descriptors: refused at --max-fds with 503, nothing left behind, all else works")
-def _():
+def test_descriptors_refused_at_max_fds_with_503():
+    """Descriptors: refused at --max-fds with 503, nothing left behind, all else
+    works."""
     with Server("leaky", "--max-fds", "120") as server:
         fill(server, "file-unclosed", "fd_limit", "--max-fds")
         count = server.status()["fds"]
@@ -142,8 +150,8 @@ def _():
         server.leak("slice-prefix", bytes=1024)
 
 
-@test("timers: refused at --max-timers with 503, nothing left behind, all else works")
-def _():
+def test_timers_refused_at_max_timers_with_503():
+    """Timers: refused at --max-timers with 503, nothing left behind, all else works."""
     with Server("leaky", "--max-timers", "350") as server:
         done = fill(server, "ticker-many", "timer_limit", "--max-timers")
         equal(done, 3, "calls of 100 timers under a limit of 350")
@@ -151,8 +159,8 @@ def _():
         server.leak("slice-prefix", bytes=1024)
 
 
-@test("a count is refused whole when only its last calls would pass the ceiling")
-def _():
+def test_count_is_refused_whole_when_only_its_last_calls_would():
+    """A count is refused whole when only its last calls would pass the ceiling."""
     with Server("leaky", "--max-timers", "350") as server:
         before = server.settle()
         server.get("/leak/ticker-many?id=x&count=4").error(503, "timer_limit")
@@ -164,14 +172,15 @@ def _():
             equal(counted["calls"], 0, f"calls of {name}")
 
 
-@test("a temporary scenario that would pass a ceiling at its peak is refused")
-def _():
+def test_temporary_scenario_that_would_pass_ceiling_at_its_peak():
+    """A temporary scenario that would pass a ceiling at its peak is refused."""
     with Server("leaky", "--max-fds", "150") as server:
         server.get("/leak/loop-defer?id=x").error(503, "fd_limit")
 
 
-@test("stack counts as heap: 32 clients at once stay within --max-heap and what is spare")
-def _():
+def test_stack_counts_as_heap():
+    """Stack counts as heap: 32 clients at once stay within --max-heap and what is
+    spare."""
     for ceiling in (32, 128, 512):
         with Server("leaky", "--max-heap", f"{ceiling}M") as server:
             statuses = []
@@ -195,13 +204,13 @@ def _():
             print(f"# {ceiling} MiB: {statuses.count(200)} calls, {peak_mib:.0f} MiB")
 
 
-@test("a stack larger than the ceiling is refused whole; the default one fits")
-def _():
+def test_stack_larger_than_ceiling_is_refused_whole():
+    """A stack larger than the ceiling is refused whole; the default one fits."""
     with Server("leaky", "--max-heap", "32M") as server:
         before = server.settle()
         error = server.get("/leak/array-by-value?id=x&bytes=48M").error(503)
         equal(error["code"], "heap_limit", "code")
-        check(str(49 * lab.MIB) in error["message"], f"what it needs: {error}")
+        check(str(49 * MIB) in error["message"], f"what it needs: {error}")
         equal(server.settle(), before, "resources")
         server.leak("array-by-value", bytes="24M")
     for name in ("leaky", "fixed"):
@@ -209,8 +218,8 @@ def _():
             server.leak("array-by-value")
 
 
-@test("a thread that a call runs for a moment counts, too")
-def _():
+def test_thread_that_call_runs_for_moment_counts_too():
+    """A thread that a call runs for a moment counts, too."""
     with Server("leaky", "--max-threads", "64") as server:
         free = 64 - server.settle()["threads"]
         server.leak("thread-wait", count=free - 1, bytes=1024)
@@ -220,8 +229,8 @@ def _():
         server.leak("slice-prefix", bytes=1024)
 
 
-@test("a request holds for a minute at most: count times hold over 60 s is 400")
-def _():
+def test_request_holds_for_minute_at_most():
+    """A request holds for a minute at most: count times hold over 60 s is 400."""
     with Server("leaky") as server:
         for path in (
             "loop-defer?count=7&hold=10000",
@@ -238,8 +247,8 @@ def _():
         server.get("/leak/slice-prefix?id=x&bytes=1K&count=60&hold=1000").expect(200)
 
 
-@test("clients at once do not pass the ceiling together")
-def _():
+def test_clients_at_once_do_not_pass_ceiling_together():
+    """Clients at once do not pass the ceiling together."""
     with Server("leaky", "--max-timers", "950", "--max-threads", "200") as server:
         statuses = []
 
@@ -258,8 +267,8 @@ def _():
         check(sample["threads"] <= 200, f"{sample['threads']} threads")
 
 
-@test("with all of the client's connections open, the debug port still answers")
-def _():
+def test_with_all_of_client_connections_open():
+    """With all of the client's connections open, the debug port still answers."""
     with Server("leaky", "--max-fds", "150") as server:
         clients = []
         for _ in range(60):
@@ -270,13 +279,12 @@ def _():
         server.dump()
         for client in clients:
             client.close()
-        lab.wait_until(
-            lambda: server.get("/healthz").status == 200, what="served again"
-        )
+        wait_until(lambda: server.get("/healthz").status == 200, what="served again")
 
 
-@test("every worker of the main port held: status, profiles and dump on the debug port")
-def _():
+def test_every_worker_of_main_port_held_status():
+    """Every worker of the main port held: status, profiles and dump on the debug
+    port."""
     with Server("leaky", "--max-fds", "20000") as server:
         held = []
         while len(held) < 40:
@@ -286,7 +294,7 @@ def _():
                 b"Host: localhost\r\n\r\n"
             )
             held.append(client)
-        lab.wait_until(
+        wait_until(
             lambda: server.status()["fds"] > 32 * 200,
             10,
             "every worker holds its files",
@@ -297,17 +305,14 @@ def _():
         check(os.path.getsize(server.dump()) > 0, "the dump is empty")
         for client in held:
             client.close()
-        lab.wait_until(lambda: server.status()["fds"] < 300, 20, "files given back")
+        wait_until(lambda: server.status()["fds"] < 300, 20, "files given back")
 
 
-@test("a request of a hundred slow calls ends after a minute and a half")
-def _():
-    error = _slow_reply.result().error(503, "time_limit")
+def test_request_of_hundred_slow_calls_ends_in_time(slow):
+    """A request of a hundred slow calls ends after a minute and a half."""
+    server, reply = slow
+    error = reply.result().error(503, "time_limit")
     equal(error["hint"], "ask for fewer calls at a time", "hint")
-    done = _slow_server.status()["scenarios"]["http-body"]["calls"]
+    done = server.status()["scenarios"]["http-body"]["calls"]
     check(15 <= done <= 23, f"{done} calls of four seconds in 90")
     check(f"failed after {done} complete calls" in error["message"], error["message"])
-    _slow_upstream.shutdown()
-
-
-lab.main()

@@ -1,22 +1,25 @@
-#!/usr/bin/python3
 """leakcheck judges a server of another make, a Go program with net/http/pprof: a kept
 slice and a stuck goroutine are found and named, clean work passes."""
 
-import atexit
 import os
 import re
 import subprocess
 
-import lab
-from lab import check, equal, test
+import pytest
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
-SOURCE = os.path.join(lab.ROOT, "tests", "e2e", "goserver", "main.go")
+from checks import check, equal
+from commands import run
+from tree import BUILD, ROOT, scratch
+
+JUDGE = os.path.join(BUILD, "leakcheck")
+SOURCE = os.path.join(ROOT, "tests", "e2e", "goserver", "main.go")
 
 
-def start():
-    """Builds the program and starts it; returns its URL."""
-    directory = lab.scratch()
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """Builds the program and starts it; sets its URL."""
+    global url
+    directory = scratch()
     program = os.path.join(directory, "goserver")
     environment = os.environ | {
         "GO111MODULE": "off",
@@ -24,18 +27,15 @@ def start():
         "GOTOOLCHAIN": "local",
         "HOME": directory,
     }
-    lab.run("go", "build", "-o", program, SOURCE, env=environment, limit=300)
-    process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
-    atexit.register(process.wait)
-    atexit.register(process.kill)
-    return process.stdout.readline().split()[-1]
-
-
-url = start()
+    run("go", "build", "-o", program, SOURCE, env=environment, limit=300)
+    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[-1]
+        yield
+        process.kill()
 
 
 def judge(path, expect, *options):
-    done = lab.run(JUDGE, "--url", url, "--drive", path, *options, check_exit=False)
+    done = run(JUDGE, "--url", url, "--drive", path, *options, check_exit=False)
     equal(done.returncode, expect, f"exit: {done.stdout}{done.stderr}")
     return done.stdout
 
@@ -48,31 +48,28 @@ def line_of(text):
     raise AssertionError(f"no line with {text}")
 
 
-@test("a kept slice: heap climbs, main.payloadRead is blamed, exit 1")
-def kept_slice():
+def test_kept_slice():
+    """A kept slice: heap climbs, main.payloadRead is blamed, exit 1."""
     out = judge("/slice", 1)
     check("in-use climbs" in out and "LEAKS" in out, out)
     check(f"main.payloadRead {SOURCE}:{line_of('make([]byte')}" in out, out)
 
 
-@test("a stuck goroutine: goroutines climb, main.waitForever is named, exit 1")
-def stuck_goroutine():
+def test_stuck_goroutine():
+    """A stuck goroutine: goroutines climb, main.waitForever is named, exit 1."""
     out = judge("/goroutine", 1)
     check("threads climb" in out and re.search("goroutines +1 a call", out), out)
     check(f"main.waitForever {SOURCE}:{line_of('<-never')}" in out, out)
 
 
-@test("clean work passes, exit 0, three times")
-def clean_work():
+def test_clean_work():
+    """Clean work passes, exit 0, three times."""
     for _ in range(3):
         out = judge("/clean", 0)
         check("holds" in out and "nothing measured climbs" in out, out)
 
 
-@test("the limits decide: what is allowed is no failure")
-def limits():
+def test_limits():
+    """The limits decide: what is allowed is no failure."""
     judge("/slice", 0, "--max-growth", "1M", "--rounds", "3")
     judge("/goroutine", 0, "--max-threads", "2", "--rounds", "3")
-
-
-lab.main()

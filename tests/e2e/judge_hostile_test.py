@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """leakcheck against servers that send what no honest server sends: too much, too many,
 too large, too slowly, or nothing to the end. Each run ends with exit 2 and one clear
 line. A server that only closes its connections without notice is judged as usual."""
@@ -10,11 +9,13 @@ import socket
 import struct
 import threading
 
-import lab
-from lab import check, equal, test
-from stand import Stand
+from checks import check, equal
+from commands import run
+from heap_profile import MIB
+from stand_in import Stand
+from tree import BUILD
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
+JUDGE = os.path.join(BUILD, "leakcheck")
 LIMIT = 60  # to end a test, not to measure: the judge itself gives up after 15 s
 HEADER = "heap profile: 1: 100 [1: 100] @ heapprofile\n"
 MAPS = "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
@@ -52,7 +53,9 @@ class Closer:
 
     def body(self, path):
         if path == "/pprof/heap":
-            return PROFILE.replace("1: 100 [1: 100]", f"1: {self.calls * self.leak} [1: 100]")
+            return PROFILE.replace(
+                "1: 100 [1: 100]", f"1: {self.calls * self.leak} [1: 100]"
+            )
         if path != "/work":
             return None
         self.calls += 1
@@ -80,7 +83,7 @@ class Closer:
 
 
 def judge(url, *options, rounds=2):
-    return lab.run(
+    return run(
         *(JUDGE, "--url", url, "--drive", "/work", "--rounds", rounds, *options),
         check_exit=False,
         limit=LIMIT,
@@ -110,7 +113,10 @@ def good(**changes):
 
 def stacks(count, amounts, header=HEADER, first=16):
     """A profile with `count` stacks, each of one function of its own."""
-    lines = [f"{amounts} @ {address:#x}\n" for address in range(first, first + count * 16, 16)]
+    lines = [
+        f"{amounts} @ {address:#x}\n"
+        for address in range(first, first + count * 16, 16)
+    ]
     return header + "".join(lines) + MAPS
 
 
@@ -125,8 +131,10 @@ def pour(handler, part, count):
 # -- connections -----------------------------------------------------------------------
 
 
-@test("a server that closes its connections without a word is judged, by a right verdict")
-def closing_connections():
+def test_closing_connections():
+    """A server that closes its connections without a word is judged, by a right
+    verdict."""
+
     def try_one(how, leak):
         with Closer(how, leak) as closer:
             done = judge(closer.url, rounds=3)
@@ -136,8 +144,8 @@ def closing_connections():
     together(try_one, [(how, leak) for how in hows for leak in (0, 10000)])
 
 
-@test("a request that got part of a reply is not sent again")
-def no_second_call():
+def test_no_second_call():
+    """A request that got part of a reply is not sent again."""
     calls = []
 
     def work(handler):
@@ -151,8 +159,8 @@ def no_second_call():
     equal(len(calls), 3, "calls")
 
 
-@test("a reply that drips is given up")
-def dripping():
+def test_dripping():
+    """A reply that drips is given up."""
     gone = threading.Event()
 
     def drip(handler):
@@ -171,23 +179,26 @@ def dripping():
         gone.set()
 
 
-@test("an endless reply is not read to its end, whichever it is")
-def endless():
-    part = b"x" * lab.MIB
-    refused(good(pprof_heap=lambda handler: pour(handler, part, 200)), "larger than 64 MiB")
+def test_endless():
+    """An endless reply is not read to its end, whichever it is."""
+    part = b"x" * MIB
+    refused(
+        good(pprof_heap=lambda handler: pour(handler, part, 200)), "larger than 64 MiB"
+    )
     refused(good(work=lambda handler: pour(handler, part, 200)), "larger than 64 MiB")
 
 
-@test("what is not HTTP at all")
-def junk():
+def test_junk():
+    """What is not HTTP at all."""
+
     def junk(handler):
         handler.wfile.write(b"\x00\xff\x1b[2J" * 1000)
 
     refused(good(pprof_heap=junk), "/pprof/heap")
 
 
-@test("a URL without its scheme is told what to add")
-def no_scheme():
+def test_no_scheme():
+    """A URL without its scheme is told what to add."""
     done = judge("localhost:8080")
     equal((done.returncode, done.stdout), (2, ""))
     check("add http://" in done.stderr, done.stderr)
@@ -196,36 +207,47 @@ def no_scheme():
 # -- profiles --------------------------------------------------------------------------
 
 
-@test("a profile of 100,001 stacks is refused, of heap or of threads")
-def too_many_stacks():
+def test_too_many_stacks():
+    """A profile of 100,001 stacks is refused, of heap or of threads."""
     heap = stacks(100001, "1: 1 [1: 1]")
     refused(good(pprof_heap=heap), "/pprof/heap", "over 100000 stacks")
     threads = stacks(100001, "1", header="threads profile: total 100001\n")
-    refused(good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0"))
+    refused(
+        good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0")
+    )
 
 
-@test("sums that overflow are refused, and no verdict is given on them")
-def overflowing_sums():
+def test_overflowing_sums():
+    """Sums that overflow are refused, and no verdict is given on them."""
     huge = 9 * 10**15
     row = f"{huge}: {huge} [{huge}: {huge}]"
     sampled = "heap profile: 5: 5 [5: 5] @ heap_v2/1000000000000000\n"
     refused(good(pprof_heap=stacks(5, row, header=sampled)), "too large to be true")
     refused(good(pprof_heap=stacks(2000, row)), "too large to be true")
     threads = stacks(2000, huge, header="threads profile: total 5\n")
-    refused(good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0"))
+    refused(
+        good(debug_pprof_goroutine=threads), "thread", options=("--max-threads", "0")
+    )
     line = f"1: {2**63 - 1} [1: {2**63 - 1}] @ 0x10\n"
     refused(good(pprof_heap=HEADER + line + MAPS), "line 2", "cannot be read")
 
 
-@test("a sampling period that is no plain number, or none, is refused")
-def odd_periods():
-    for period, word in (("1e15", "heap_v2/1e15"), ("-1", "heap_v2/-1"), ("0", "samples nothing")):
-        profile = stacks(5, "1: 10 [1: 10]", f"heap profile: 5: 50 [5: 50] @ heap_v2/{period}\n")
+def test_odd_periods():
+    """A sampling period that is no plain number, or none, is refused."""
+    for period, word in (
+        ("1e15", "heap_v2/1e15"),
+        ("-1", "heap_v2/-1"),
+        ("0", "samples nothing"),
+    ):
+        profile = stacks(
+            5, "1: 10 [1: 10]", f"heap profile: 5: 50 [5: 50] @ heap_v2/{period}\n"
+        )
         refused(good(pprof_heap=profile), word)
 
 
-@test("40,000 functions that all grow: a verdict, with their names asked for in few questions")
-def many_functions():
+def test_many_functions():
+    """40,000 functions that all grow: a verdict, with their names asked for in few
+    questions."""
     calls = []
     questions = []
 
@@ -251,8 +273,9 @@ def many_functions():
     check(len(questions) <= 12, f"{len(questions)} questions")
 
 
-@test("names that a server does not give are no failure: 404, 501, HTML, nothing, junk")
-def no_names():
+def test_no_names():
+    """Names that a server does not give are no failure: 404, 501, HTML, nothing,
+    junk."""
     bare = HEADER + "1: 100 [1: 100] @ 0x1010\n" + MAPS
 
     def broken(handler):
@@ -277,13 +300,17 @@ def no_names():
     together(try_one, [(reply,) for reply in replies])
 
 
-@test("names and paths that hold commands to a terminal arrive without them")
-def terminal_names():
+def test_terminal_names():
+    """Names and paths that hold commands to a terminal arrive without them."""
     calls = []
 
     def heap(_):
         held = 100 + 10000 * len(calls)
-        return HEADER.replace("100", str(held)) + f"1: {held} [1: {held}] @ 0x1010\n" + MAPS
+        return (
+            HEADER.replace("100", str(held))
+            + f"1: {held} [1: {held}] @ 0x1010\n"
+            + MAPS
+        )
 
     def work(_):
         calls.append(1)
@@ -300,11 +327,11 @@ def terminal_names():
 
 
 def long_json(**values):
-    return json.dumps(values | {"padding": "x" * lab.MIB})
+    return json.dumps(values | {"padding": "x" * MIB})
 
 
-@test("a /status over 1 MiB is no status, and the end of no run")
-def long_status():
+def test_long_status():
+    """A /status over 1 MiB is no status, and the end of no run."""
     calls = []
 
     def work(_):
@@ -319,25 +346,24 @@ def long_status():
     equal(done.returncode, 0, done.stdout + done.stderr)
 
 
-@test("an error reply over 1 MiB is told without its text")
-def long_error():
+def test_long_error():
+    """An error reply over 1 MiB is told without its text."""
     error = {"code": "full", "message": "out of paper", "hint": "none"}
-    refused(good(work=(500, json.dumps({"error": error}))), "answered 500", "out of paper")
+    refused(
+        good(work=(500, json.dumps({"error": error}))), "answered 500", "out of paper"
+    )
     with good(work=(500, long_json(error=error))) as stand:
         done = judge(stand.url)
     equal((done.returncode, done.stdout), (2, ""), done.stderr)
     check("answered 500" in done.stderr and "paper" not in done.stderr, done.stderr)
 
 
-@test("two servers whose JSON is over 1 MiB are refused by name")
-def long_pair():
+def test_long_pair():
+    """Two servers whose JSON is over 1 MiB are refused by name."""
     memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
     status = json.dumps({"memory": memory, "threads": 1, "fds": 1, "timers": 0})
     routes = {"status": status, "scenarios": long_json()}
     with good(**routes) as leaky, good(**routes) as fixed:
-        done = lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=LIMIT)
+        done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=LIMIT)
     equal((done.returncode, done.stdout), (2, ""), done.stderr)
     check("/scenarios is larger than 1 MiB" in done.stderr, done.stderr)
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """leakcheck gives no verdict on a server that doesn't play its part: one clear line on
 stderr, nothing on stdout, exit 2. The servers are stand-ins that do as a real one
 but for one fault."""
@@ -7,11 +6,12 @@ import json
 import os
 import time
 
-import lab
-from lab import check, equal, test
-from stand import Stand
+from checks import check, equal
+from commands import run
+from stand_in import Stand
+from tree import BUILD
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
+JUDGE = os.path.join(BUILD, "leakcheck")
 PROFILE = (
     "heap profile: 1: 100 [1: 100] @ heapprofile\n"
     "1: 100 [1: 100] @ 0x1010\n#\t0x1010\tkeep+0x1\tleaky/x.c:3\n\n"
@@ -22,7 +22,7 @@ PROFILE = (
 def refused(routes, *words, drive="/work", limit=20):
     """Judges a stand-in, and checks that the only output is a line with `words`."""
     with Stand(**routes) as stand:
-        done = lab.run(
+        done = run(
             *(JUDGE, "--url", stand.url, "--drive", drive, "--rounds", "2"),
             check_exit=False,
             limit=limit,
@@ -37,15 +37,15 @@ def good(**changes):
     return {"pprof_heap": PROFILE, "work": "done"} | changes
 
 
-@test("the stand-in without a fault gets a verdict")
-def no_fault():
+def test_no_fault():
+    """The stand-in without a fault gets a verdict."""
     with Stand(**good()) as stand:
-        done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
+        done = run(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
     check("holds" in done.stdout, done.stdout)
 
 
-@test("a gperftools server without comments: /pprof/symbol names who leaks")
-def plain_gperftools():
+def test_plain_gperftools():
+    """A gperftools server without comments: /pprof/symbol names who leaks."""
     calls = []
     names = {"0x100f": "payload_keep", "0x201f": "library_make"}
 
@@ -66,7 +66,7 @@ def plain_gperftools():
         return "done"
 
     with Stand(**good(pprof_heap=heap, pprof_symbol=symbol, work=work)) as stand:
-        done = lab.run(
+        done = run(
             *(JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "3"),
             check_exit=False,
         )
@@ -75,35 +75,41 @@ def plain_gperftools():
     check("payload_keep" in done.stdout, done.stdout)
 
 
-@test("nobody listens")
-def nobody_there():
-    done = lab.run(JUDGE, "--url", "http://127.0.0.1:1", "--drive", "/x", check_exit=False)
+def test_nobody_there():
+    """Nobody listens."""
+    done = run(JUDGE, "--url", "http://127.0.0.1:1", "--drive", "/x", check_exit=False)
     equal((done.returncode, done.stdout), (2, ""))
     check("connect" in done.stderr, done.stderr)
 
 
-@test("no heap profile, HTML instead of one, or one that was cut short")
-def bad_profiles():
+def test_bad_profiles():
+    """No heap profile, HTML instead of one, or one that was cut short."""
     refused(good(pprof_heap=(404, "no")), "no heap profile")
-    refused(good(pprof_heap="<!DOCTYPE html><title>hello</title>"), "no heap profile", "<!DOC")
+    refused(
+        good(pprof_heap="<!DOCTYPE html><title>hello</title>"),
+        "no heap profile",
+        "<!DOC",
+    )
     refused(good(pprof_heap=PROFILE[: PROFILE.index("MAPPED")]), "cut short")
     refused(good(pprof_heap=""), "no heap profile", "HEAPPROFILE")
 
 
-@test("no thread profile but HTML: threads are not measured, and no limit on them kept")
-def bad_thread_profile():
+def test_bad_thread_profile():
+    """No thread profile but HTML: threads are not measured, and no limit on them
+    kept."""
     routes = good(debug_pprof_goroutine="<html>")
     with Stand(**routes) as stand:
         command = [JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2"]
-        done = lab.run(*command)
+        done = run(*command)
         check("threads      not measured" in done.stdout, done.stdout)
-        done = lab.run(*command, "--max-threads", "0", check_exit=False)
+        done = run(*command, "--max-threads", "0", check_exit=False)
     equal((done.returncode, done.stdout), (2, ""), done.stderr)
     check("no thread profile" in done.stderr, done.stderr)
 
 
-@test("a profile whose connection breaks in the middle")
-def broken_connection():
+def test_broken_connection():
+    """A profile whose connection breaks in the middle."""
+
     def break_off(handler):
         handler.send_response(200)
         handler.send_header("Content-Length", "9999")
@@ -115,22 +121,22 @@ def broken_connection():
     refused(good(pprof_heap=break_off), "/pprof/heap")
 
 
-@test("a redirect is not followed")
-def redirect():
+def test_redirect():
+    """A redirect is not followed."""
     refused(good(pprof_heap=(302, "")), "redirect")
     refused(good(work=(301, "")), "redirect")
 
 
-@test("the path that is driven fails: 404, 500, 503")
-def path_fails():
+def test_path_fails():
+    """The path that is driven fails: 404, 500, 503."""
     refused(good(), "answered 404", drive="/nowhere")
     refused(good(work=(500, "oops")), "answered 500")
     error = {"error": {"code": "heap_limit", "message": "full", "hint": "raise it"}}
     refused(good(work=(503, json.dumps(error))), "heap_limit", "full", "raise it")
 
 
-@test("a server that is gone in the middle of the run")
-def gone():
+def test_gone():
+    """A server that is gone in the middle of the run."""
     calls = []
 
     def work(handler):
@@ -144,8 +150,8 @@ def gone():
     refused(good(work=work), "/work")
 
 
-@test("a server that never comes to rest")
-def restless():
+def test_restless():
+    """A server that never comes to rest."""
     began = time.monotonic()
 
     def heap(_):
@@ -155,8 +161,9 @@ def restless():
     refused(good(pprof_heap=heap), "does not settle", "heap", limit=40)
 
 
-@test("an endless reply is not read to its end")
-def endless():
+def test_endless():
+    """An endless reply is not read to its end."""
+
     def pour(handler):
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")
@@ -169,21 +176,18 @@ def endless():
     refused(good(pprof_heap=pour), "larger than")
 
 
-@test("a message that holds commands to a terminal arrives without them")
-def terminal_commands():
+def test_terminal_commands():
+    """A message that holds commands to a terminal arrives without them."""
     error = {"error": {"code": "x", "message": "\x1b[2Jgone\n\nmore", "hint": "h"}}
     with Stand(**good(work=(400, json.dumps(error)))) as stand:
-        done = lab.run(JUDGE, "--url", stand.url, "--drive", "/work", check_exit=False)
+        done = run(JUDGE, "--url", stand.url, "--drive", "/work", check_exit=False)
     equal(len(done.stderr.splitlines()), 1, done.stderr)
     check("\x1b" not in done.stderr and "gone" in done.stderr, repr(done.stderr))
 
 
-@test("two servers that are none of the lab's: no verdict")
-def not_of_the_lab():
+def test_not_of_the_lab():
+    """Two servers that are none of the lab's: no verdict."""
     with Stand(**good()) as stand:
-        done = lab.run(JUDGE, stand.url, stand.url, check_exit=False)
+        done = run(JUDGE, stand.url, stand.url, check_exit=False)
     equal((done.returncode, done.stdout), (2, ""))
     check("/status" in done.stderr, done.stderr)
-
-
-lab.main()

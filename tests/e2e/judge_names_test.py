@@ -1,15 +1,15 @@
-#!/usr/bin/python3
 """leakcheck names the functions of a server that gives addresses only: from the file
 that --binary names, if the server runs it, and never from a path that the server names.
 The server is a stand-in; its addresses are those of a program that this test builds."""
 
 import os
 
-import lab
-from lab import check, equal, test
-from stand import Stand
+from checks import check, equal
+from commands import run
+from stand_in import Stand
+from tree import BUILD, scratch
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
+JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = """
 #include <stdint.h>
 #include <stdio.h>
@@ -44,12 +44,12 @@ class Program:
     """A program built with `flags`, and what it says of where it was in memory."""
 
     def __init__(self, *flags, compiler="gcc"):
-        self.path = os.path.join(lab.scratch(), "program")
+        self.path = os.path.join(scratch(), "program")
         source = self.path + ".c"
         with open(source, "w", encoding="ascii") as file:
             file.write(SOURCE)
-        lab.run(compiler, "-g", "-O1", *flags, "-o", self.path, source)
-        self.address, self.maps = lab.run(self.path).stdout.split("\n", 1)
+        run(compiler, "-g", "-O1", *flags, "-o", self.path, source)
+        self.address, self.maps = run(self.path).stdout.split("\n", 1)
 
 
 def judge(program, *options, symbol=(404, "no")):
@@ -69,13 +69,14 @@ def judge(program, *options, symbol=(404, "no")):
 
     with Stand(pprof_heap=heap, pprof_symbol=symbol, work=work) as stand:
         command = (JUDGE, "--url", stand.url, "--drive", "/work", "--rounds", "2")
-        done = lab.run(*command, *options, check_exit=False)
+        done = run(*command, *options, check_exit=False)
     equal(done.returncode, 1, done.stdout + done.stderr)
     return done.stdout
 
 
-@test("--binary names function, file and line, of a program at any place or a fixed one")
-def binary_names():
+def test_binary_names():
+    """--binary names function, file and line, of a program at any place or a fixed
+    one."""
     for compiler in ("gcc", "clang"):
         for flags in (("-fPIE", "-pie"), ("-fno-pie", "-no-pie")):
             program = Program(*flags, compiler=compiler)
@@ -84,8 +85,8 @@ def binary_names():
             check(f"program.c:{CALL_LINE}" in told, f"{compiler} {flags}: {told}")
 
 
-@test("--binary adds file and line to what /pprof/symbol names")
-def both_name():
+def test_both_name():
+    """--binary adds file and line to what /pprof/symbol names."""
     program = Program()
     asked = int(program.address, 16) - 1
     names = f"{asked:#x}\tname_of_the_server\n"
@@ -93,16 +94,21 @@ def both_name():
     check("name_of_the_server" in told and f"program.c:{CALL_LINE}" in told, told)
 
 
-@test("a file that the profile names is not opened, and the report says what is missing")
-def no_binary():
+def test_no_binary():
+    """A file that the profile names is not opened, and the report says what is
+    missing."""
     told = judge(Program())
     check("payload_keep" not in told, told)
-    for words in ("addresses only", "/pprof/symbol answers 404", "no --binary was given"):
+    for words in (
+        "addresses only",
+        "/pprof/symbol answers 404",
+        "no --binary was given",
+    ):
         check(words in told, f"{words!r} is not in {told}")
 
 
-@test("a binary that does not fit, is none, or has no names: the report says so")
-def other_binaries():
+def test_other_binaries():
+    """A binary that does not fit, is none, or has no names: the report says so."""
     program = Program()
     empty = Program("-s")
     for judged, path, words in (
@@ -112,6 +118,3 @@ def other_binaries():
     ):
         told = judge(judged, "--binary", path)
         check(words in told and "payload_keep" not in told, f"{path}: {told}")
-
-
-lab.main()

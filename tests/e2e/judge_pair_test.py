@@ -1,15 +1,15 @@
-#!/usr/bin/python3
-"""leakcheck on stand-ins for a lab's pair, whose fixed half still leaks a little of what
-the leaky half leaks, or stops counting: no "fix holds" is said of either."""
+"""leakcheck on stand-ins for a lab's pair, whose fixed half still leaks a little of
+what the leaky half leaks, or stops counting: no "fix holds" is said of either."""
 
 import json
 import os
 
-import lab
-from lab import check, equal, test
-from stand import half, heap, status
+from checks import check, equal
+from commands import run
+from stand_in import half, heap, status
+from tree import BUILD
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
+JUDGE = os.path.join(BUILD, "leakcheck")
 DECLARED = 1024 * 1024
 
 
@@ -29,18 +29,20 @@ def keeping(name, step, **changes):
 
 
 def judge(step, **changes):
-    with keeping("leaky", DECLARED) as leaky, keeping("fixed", step, **changes) as fixed:
-        return lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+    with keeping("leaky", DECLARED) as leaky, keeping(
+        "fixed", step, **changes
+    ) as fixed:
+        return run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
 
 
-@test("a fixed half that keeps nothing holds")
-def keeps_nothing():
+def test_keeps_nothing():
+    """A fixed half that keeps nothing holds."""
     done = judge(0)
     equal(done.returncode, 0, done.stdout + done.stderr)
 
 
-@test("a fixed half that keeps 1 % of the leak, or a few bytes of it, does not hold")
-def keeps_little():
+def test_keeps_little():
+    """A fixed half that keeps 1 % of the leak, or a few bytes of it, does not hold."""
     for step in (DECLARED // 100, 48):
         done = judge(step)
         equal(done.returncode, 1, f"{step}: {done.stdout}{done.stderr}")
@@ -48,8 +50,8 @@ def keeps_little():
         check("1 of 1 leaks shown" in done.stdout, done.stdout)
 
 
-@test("a fixed half that keeps memory which no heap profile sees does not hold")
-def keeps_mapping():
+def test_keeps_mapping():
+    """A fixed half that keeps memory which no heap profile sees does not hold."""
     for step, expect in ((4096, 0), (64 * 1024, 1)):
         calls = []
 
@@ -83,17 +85,17 @@ def churning(name, step, library):
     return half(name, leak, scenario, pprof_heap=profile, debug_pprof_heap=profile)
 
 
-@test("churn that a library does for the fixed half is churn")
-def library_churns():
+def test_library_churns():
+    """Churn that a library does for the fixed half is churn."""
     for step, expect in ((0, 0), (4 * DECLARED, 1)):
         leaky = churning("leaky", 4 * DECLARED, False)
         with leaky, churning("fixed", step, True) as fixed:
-            done = lab.run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+            done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
         equal(done.returncode, expect, done.stdout + done.stderr)
 
 
-@test("a fixed half that stops counting in the middle is no verdict")
-def stops_counting():
+def test_stops_counting():
+    """A fixed half that stops counting in the middle is no verdict."""
     asked = []
 
     def ends(_):
@@ -102,7 +104,7 @@ def stops_counting():
 
     done = judge(0, status=ends)
     equal((done.returncode, done.stdout), (2, ""), done.stderr)
-    check("/status" in done.stderr and "does not count: descriptors" in done.stderr, done.stderr)
-
-
-lab.main()
+    check(
+        "/status" in done.stderr and "does not count: descriptors" in done.stderr,
+        done.stderr,
+    )

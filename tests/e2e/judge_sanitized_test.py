@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """leakcheck under AddressSanitizer and UBSan, where a server fails in the middle or
 sends amounts that overflow. Locals start with a pattern, so that a flag that was never
 set has no valid value, and is reported."""
@@ -6,34 +5,28 @@ set has no valid value, and is reported."""
 import json
 import os
 
-import lab
-from lab import check, equal, test
-from small import Small
-from stand import half, heap
+import pytest
+
+from builds import ADDRESS, built
+from checks import check, equal
+from commands import run
+from small_server import Small
+from stand_in import half, heap
 
 HUGE = 9 * 10**15  # the most that is read; 1025 of them overflow
 
 
-def build():
-    """Builds the judge with the sanitizers; returns its path."""
-    directory = lab.scratch()
-    program = f"{directory}/leakcheck"
-    lab.run(
-        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-        *("SANITIZE=address,undefined", "CC=gcc -ftrivial-auto-var-init=pattern", program),
-        cwd=lab.ROOT,
-        limit=200,
-    )
-    return program
-
-
-JUDGE = build()
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """Builds the judge with the sanitizers; sets its path."""
+    global JUDGE
+    JUDGE = os.path.join(built(*ADDRESS, targets=["leakcheck"]), "leakcheck")
 
 
 def judge(*words, expect, limit=120):
     """Runs the judge; returns its output, which holds no report of a sanitizer."""
     environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}
-    done = lab.run(JUDGE, *words, check_exit=False, env=environment, limit=limit)
+    done = run(JUDGE, *words, check_exit=False, env=environment, limit=limit)
     output = done.stdout + done.stderr
     for word in ("Sanitizer", "runtime error"):
         check(word not in output, output[:6000])
@@ -54,8 +47,8 @@ def declares(amount, most=10**9):
     return leak
 
 
-@test("a heap profile that fails at the first sample of the warm-up is no verdict")
-def first_sample_fails():
+def test_first_sample_fails():
+    """A heap profile that fails at the first sample of the warm-up is no verdict."""
     for failing in ("leaky", "fixed"):
         asked = []
 
@@ -72,8 +65,8 @@ def first_sample_fails():
         equal(len(asked), 2, "profiles asked for")
 
 
-@test("a declaration that overflows over the calls is multiplied without harm")
-def declared_overflows():
+def test_declared_overflows():
+    """A declaration that overflows over the calls is multiplied without harm."""
     with (
         half("leaky", declares(HUGE, most=1200)) as leaky,
         half("fixed", declares(HUGE, most=1200)) as fixed,
@@ -85,12 +78,9 @@ def declared_overflows():
     check("LEAK NOT SHOWN" in output, output)
 
 
-@test("one server: judged as ever, a leak and none")
-def gate():
+def test_gate():
+    """One server: judged as ever, a leak and none."""
     for leak, expect in (("none", 0), ("heap", 1), ("thread", 1)):
         with Small("--status", "lab", "--threads", "--leak", leak) as server:
             words = ("--url", server.url, "--drive", "/work", "--pid", server.pid)
             judge(*words, expect=expect)
-
-
-lab.main()

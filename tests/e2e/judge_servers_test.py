@@ -1,7 +1,6 @@
-#!/usr/bin/python3
-"""leakcheck on small servers that each report something different about themselves, with
-a leak of every kind in each: the verdict is right, and "holds" is said only of what was
-measured. What is not measured is named; a limit on it gives no verdict."""
+"""leakcheck on small servers that each report something different about themselves,
+with a leak of every kind in each: the verdict is right, and "holds" is said only of
+what was measured. What is not measured is named; a limit on it gives no verdict."""
 
 import concurrent.futures
 import json
@@ -11,11 +10,14 @@ import signal
 import subprocess
 import tempfile
 
-import lab
-from lab import check, equal, test
-from small import Small
+import pytest
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
+from checks import check, equal, wait_until
+from commands import run
+from small_server import Small
+from tree import BUILD, scratch
+
+JUDGE = os.path.join(BUILD, "leakcheck")
 ALL = {"heap", "threads", "fds", "timers", "rss"}
 WORDS = {
     "heap": "heap",
@@ -24,7 +26,13 @@ WORDS = {
     "timers": "timers",
     "rss": "resident set",
 }
-LEAKS = {"heap": "heap", "thread": "threads", "fd": "fds", "timer": "timers", "rss": "rss"}
+LEAKS = {
+    "heap": "heap",
+    "thread": "threads",
+    "fd": "fds",
+    "timer": "timers",
+    "rss": "rss",
+}
 
 # Each server: its options, and what can be measured of it from outside.
 SERVERS = {
@@ -46,8 +54,8 @@ SERVERS = {
 
 def judge(server, *options, limit=60):
     """Runs the gate; returns its exit status, its output, and its JSON or None."""
-    target = os.path.join(tempfile.mkdtemp(dir=lab.scratch()), "gate.json")
-    done = lab.run(
+    target = os.path.join(tempfile.mkdtemp(dir=scratch()), "gate.json")
+    done = run(
         *(JUDGE, "--url", server.url, "--drive", "/work", "--rounds", "3"),
         *("--calls", "6", "--json", target, *options),
         check_exit=False,
@@ -90,47 +98,32 @@ def one_leak(leak, options, measured, process=False):
         right(judge(server, *words), measured, leak)
 
 
-# A verdict is mostly waiting, so several are made at a time.
-_pool = concurrent.futures.ThreadPoolExecutor(10)
+def every_leak(options, measured, process=False):
+    """One server for each leak, all at once: a verdict is mostly waiting."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        leaks = ("none", *LEAKS)
+        jobs = [
+            pool.submit(one_leak, leak, options, measured, process) for leak in leaks
+        ]
+    for job in jobs:
+        job.result()
 
 
-def soon(promise):
-    """Marks a function as a test that runs beside the others."""
-
-    def mark(function):
-        test(promise)(_pool.submit(function).result)
-        return function
-
-    return mark
+@pytest.mark.parametrize("name", SERVERS)
+def test_what_is_measured_holds(name):
+    """No leak that is measured holds, the rest is named."""
+    every_leak(*SERVERS[name])
 
 
-def every_leak(promise, options, measured, process=False):
-    """A test with one server for each leak."""
-    jobs = [
-        _pool.submit(one_leak, leak, options, measured, process)
-        for leak in ("none", *LEAKS)
-    ]
-    test(promise)(lambda: [job.result() for job in jobs])
+@pytest.mark.parametrize("options", ["", "--status 500", "--close plain", "--threads"])
+def test_with_pid_all_is_measured(options):
+    """With --pid all is measured, whatever is served."""
+    every_leak(options.split(), ALL, process=True)
 
 
-for _name, (_options, _measured) in SERVERS.items():
-    every_leak(
-        f"{_name}: no leak that is measured holds, the rest is named",
-        _options,
-        _measured,
-    )
-
-for _options in ([], ["--status", "500"], ["--close", "plain"], ["--threads"]):
-    every_leak(
-        f"with --pid all is measured, whatever {' '.join(_options) or 'is served'}",
-        _options,
-        ALL,
-        process=True,
-    )
-
-
-@soon("goroutines are not measured by the kernel's threads, nor by two sources in turn")
-def one_source():
+def test_one_source():
+    """Goroutines are not measured by the kernel's threads, nor by two sources in
+    turn."""
     go = ("--heap", "go")
     threads = "/debug/pprof/goroutine"
     for options, measured, process in (
@@ -145,47 +138,57 @@ def one_source():
                 right(judge(server, *words), measured, leak)
 
 
-@soon("a thread profile that fails is missed by no count of /proc")
-def no_thread_profile():
+def test_no_thread_profile():
+    """A thread profile that fails is missed by no count of /proc."""
     for answers in ("1", "2"):  # the baseline's fails, or the last
-        options = ("--threads", "--vanish", "/debug/pprof/goroutine", "--vanish-after", answers)
+        options = (
+            "--threads",
+            "--vanish",
+            "/debug/pprof/goroutine",
+            "--vanish-after",
+            answers,
+        )
         with Small(*options, "--leak", "thread") as server:
             done = judge(server, "--pid", str(server.pid))
             right(done, ALL, "thread")
             equal(done[2]["resources"]["threads"]["blamed"], None)
 
 
-@soon("a limit on what cannot be measured is no verdict")
-def limit_not_measured():
+def test_limit_not_measured():
+    """A limit on what cannot be measured is no verdict."""
     for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):
         with Small("--leak", "thread") as server:
             status, output, _ = judge(server, option, "0")
             equal(status, 2, output)
             check("cannot be measured" in output, output)
-            status, output, _ = judge(server, option, "1M"[: 2 if "rss" in option else 1])
+            status, output, _ = judge(
+                server, option, "1M"[: 2 if "rss" in option else 1]
+            )
             equal(status, 2, output)
 
 
-@soon("a limit that is asked for is kept where --pid measures it")
-def limit_measured():
+def test_limit_measured():
+    """A limit that is asked for is kept where --pid measures it."""
     with Small("--leak", "fd") as server:
         pid = ("--pid", str(server.pid))
         equal(judge(server, "--max-fds", "1", *pid)[0], 0)
         equal(judge(server, "--max-fds", "0", *pid)[0], 1)
 
 
-@soon("growth and a limit that look the same when rounded are told in bytes")
-def limit_close():
+def test_limit_close():
+    """Growth and a limit that look the same when rounded are told in bytes."""
     with Small("--leak", "heap") as server:
         growth = judge(server)[2]["resources"]["heap"]["growth_per_call"]
         equal(growth, int(growth), "growth of an exact heap")
         status, output, _ = judge(server, "--max-growth", str(int(growth) - 1))
     equal(status, 1, output)
-    check(f"heap         {growth} B a call, limit {growth - 1} B: OVER" in output, output)
+    check(
+        f"heap         {growth} B a call, limit {growth - 1} B: OVER" in output, output
+    )
 
 
-@soon("--pid of another process is refused: none, a parent, one that serves nothing")
-def wrong_process():
+def test_wrong_process():
+    """--pid of another process is refused: none, a parent, one that serves nothing."""
     with Small() as server, Small() as other:
         gone = subprocess.Popen(["true"])
         gone.wait()
@@ -195,15 +198,15 @@ def wrong_process():
             check("--pid" in output, output)
 
 
-@soon("work that goes on after the reply does not hide a leak behind it")
-def busy_after_reply():
+def test_busy_after_reply():
+    """Work that goes on after the reply does not hide a leak behind it."""
     with Small("--leak", "busy") as server:
         status, output, _ = judge(server)
         equal(status, 1, output)
 
 
-@soon("a heap that moves by itself: a leak beside the noise is found, noise is none")
-def noise():
+def test_noise():
+    """A heap that moves by itself: a leak beside the noise is found, noise is none."""
     with Small("--heap", "go", "--leak", "noisy") as server:
         status, output, figures = judge(server, "--rounds", "12")
         equal(status, 1, output)
@@ -213,29 +216,35 @@ def noise():
         equal(status, 0, output)
 
 
-@soon("resident memory that leaks, and falls a little now and then, is found")
-def resident_steps():
+def test_resident_steps():
+    """Resident memory that leaks, and falls a little now and then, is found."""
     with Small("--leak", "rss-steps") as server:
-        status, output, figures = judge(server, "--rounds", "4", "--pid", str(server.pid))
+        status, output, figures = judge(
+            server, "--rounds", "4", "--pid", str(server.pid)
+        )
         equal(status, 1, output)
         check(figures["resources"]["rss"]["over"], output)
 
 
-@soon("growth now and then is a leak where it goes on, and else no verdict")
-def now_and_then():
+def test_now_and_then():
+    """Growth now and then is a leak where it goes on, and else no verdict."""
     rounds = ("--rounds", "4")
     with Small("--leak", "third") as server:
         equal(judge(server, *rounds, "--calls", "2")[0], 1)
     with Small("--leak", "twentieth") as server:
-        status, output, _ = judge(server, *rounds, "--calls", "5", "--max-growth", "400")
+        status, output, _ = judge(
+            server, *rounds, "--calls", "5", "--max-growth", "400"
+        )
         equal(status, 2, output)
         check("--calls" in output, output)
-        status, output, _ = judge(server, *rounds, "--calls", "30", "--max-growth", "400")
+        status, output, _ = judge(
+            server, *rounds, "--calls", "30", "--max-growth", "400"
+        )
         equal(status, 1, output)
 
 
-@soon("a profile of few samples proves a leak, and never that there is none")
-def coarse_samples():
+def test_coarse_samples():
+    """A profile of few samples proves a leak, and never that there is none."""
     with Small("--heap", "coarse", "--leak", "heap") as server:
         equal(judge(server)[0], 1)
     with Small("--heap", "coarse") as server:
@@ -249,24 +258,24 @@ def coarse_samples():
         equal(judge(server, "--max-growth", "1M")[0], 0)
 
 
-@soon("--pid of one of two processes that share the port is refused: any may answer")
-def shared_port():
+def test_shared_port():
+    """--pid of one of two processes that share the port is refused: any may answer."""
     with Small("--close", "plain", "--worker") as server:
         status, output, _ = judge(server, "--pid", str(server.pid))
         equal(status, 2, output)
         check("listens on its port, too" in output, output)
 
 
-@soon("a cache that fills is no leak; growth in every call is one")
-def cache_fills():
+def test_cache_fills():
+    """A cache that fills is no leak; growth in every call is one."""
     with Small("--leak", "cache") as server:
         status, output, _ = judge(server, "--max-growth", "100")
         equal(status, 0, output)
         check(" a call, limit 100 B, but not in every round\n" in output, output)
 
 
-@soon("hostile numbers: a clear line and exit 2, or a verdict that is not holds")
-def hostile_numbers():
+def test_hostile_numbers():
+    """Hostile numbers: a clear line and exit 2, or a verdict that is not holds."""
     with Small("--heap", "hostile") as server:
         status, output, _ = judge(server)
         equal(status, 2, output)
@@ -277,16 +286,16 @@ def hostile_numbers():
         check("nan" not in output and "inf" not in output, output)
 
 
-@soon("a heap profile that drips ends with the run's time, exit 2")
-def dripping():
+def test_dripping():
+    """A heap profile that drips ends with the run's time, exit 2."""
     with Small("--drip", "/pprof/heap") as server:
         status, output, _ = judge(server, "--timeout", "3", limit=15)
         equal(status, 2, output)
         check("--timeout" in output, output)
 
 
-@soon("a server that is restarted in the middle is no verdict")
-def restarted():
+def test_restarted():
+    """A server that is restarted in the middle is no verdict."""
     # The second life starts with the counts of none: what leaked is gone.
     with Small("--status", "lab", "--leak", "thread") as server:
         target = ["--url", server.url, "--drive", "/work", "--pid", str(server.pid)]
@@ -296,7 +305,7 @@ def restarted():
             stderr=subprocess.PIPE,
             text=True,
         ) as judging:
-            lab.wait_until(
+            wait_until(
                 lambda: len(os.listdir(f"/proc/{server.pid}/task")) > 20, 20, "calls"
             )
             server.process.send_signal(signal.SIGKILL)
@@ -304,16 +313,16 @@ def restarted():
         equal((judging.returncode, out), (2, ""), errors)
 
 
-@soon("a restart that only the place of a library shows is no verdict")
-def restarted_in_place():
+def test_restarted_in_place():
+    """A restart that only the place of a library shows is no verdict."""
     with Small("--heap", "sampled", "--leak", "heap", "--restart", "16") as server:
         status, output, _ = judge(server)
         equal(status, 2, output)
         check("was restarted" in output, output)
 
 
-@soon("allocated a call is printed where it was counted only")
-def allocations():
+def test_allocations():
+    """Allocated a call is printed where it was counted only."""
     with Small() as server:
         _, output, figures = judge(server)
         check("\nallocated " in output, output)
@@ -324,8 +333,8 @@ def allocations():
         equal(figures["allocated_bytes_per_call"], None)
 
 
-@soon("a file in a directory named common is the program's own, and --own decides")
-def ownership():
+def test_ownership():
+    """A file in a directory named common is the program's own, and --own decides."""
     with Small("--leak", "heap") as server:
         status, output, figures = judge(server)
         equal(status, 1, output)
@@ -343,25 +352,24 @@ def ownership():
             _, output, figures = judge(server, "--own", own)
             blamed = figures["resources"]["heap"]["blamed"]
             equal(blamed["function"], function, f"--own {own}: {output}")
-            told = f"\nown code     no stack that has names passes through --own {own}\n"
+            told = (
+                f"\nown code     no stack that has names passes through --own {own}\n"
+            )
             equal(told in output, own == "app/comm", f"--own {own}: {output}")
 
 
-@soon("a --binary that is not there is said at once, exit 2")
-def no_binary():
+def test_no_binary():
+    """A --binary that is not there is said at once, exit 2."""
     with Small() as server:
         status, output, _ = judge(server, "--binary", "/nowhere/server")
         equal(status, 2, output)
         check("--binary /nowhere/server: No such file" in output, output)
 
 
-@soon("where no function can be named, it says why")
-def no_names():
+def test_no_names():
+    """Where no function can be named, it says why."""
     with Small("--heap", "bare", "--leak", "heap") as server:
         status, output, figures = judge(server)
         equal(status, 1, output)
         check("/pprof/symbol" in output and "--binary" in output, output)
         equal(figures["resources"]["heap"]["blamed"], None)
-
-
-lab.main()

@@ -1,5 +1,3 @@
-#!/usr/bin/python3
-# alone
 """leakcheck proves every leak and every fix in time, notices servers that are swapped
 or the same, and reports in a table, JSON and one HTML file."""
 
@@ -10,11 +8,19 @@ import re
 import subprocess
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
 
-JUDGE = os.path.join(lab.BUILD, "leakcheck")
-CLEAN = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+from checks import check, equal, wait_until
+from commands import run
+from servers import Server
+from tree import BUILD, ROOT, scratch
+
+pytestmark = pytest.mark.alone
+
+JUDGE = os.path.join(BUILD, "leakcheck")
+CLEAN = {
+    key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")
+}
 PICTURES = {
     "slice-prefix": "leak",
     "thread-wait": "stuck-threads",
@@ -24,23 +30,32 @@ PICTURES = {
     "file-unclosed": "descriptors",
     "ticker-many": "timers",
 }
-REPORT = os.path.join(lab.scratch(), "report.html")
-FIGURES = os.path.join(lab.scratch(), "figures.json")
 
-leaky = lab.Server("leaky")
-fixed = lab.Server("fixed")
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """Both servers, and where the reports go."""
+    global leaky, fixed, REPORT, FIGURES
+    REPORT = os.path.join(scratch(), "report.html")
+    FIGURES = os.path.join(scratch(), "figures.json")
+    with Server("leaky") as leaky, Server("fixed") as fixed:
+        yield
 
 
 def judge(*arguments, expect=0, **options):
-    done = lab.run(JUDGE, *arguments, check_exit=False, **options)
-    equal(done.returncode, expect, f"exit of leakcheck {arguments}: {done.stdout}{done.stderr}")
+    done = run(JUDGE, *arguments, check_exit=False, **options)
+    equal(
+        done.returncode,
+        expect,
+        f"exit of leakcheck {arguments}: {done.stdout}{done.stderr}",
+    )
     return done
 
 
 def proved_all(limit):
     """Judges all pairs, and checks what the report in JSON says of each."""
     started = time.monotonic()
-    files = ["--json", FIGURES, "--report", REPORT, "--source", lab.ROOT]
+    files = ["--json", FIGURES, "--report", REPORT, "--source", ROOT]
     judge(*files, leaky.url, fixed.url)
     took = time.monotonic() - started
     check(took < limit, f"judging took {took:.1f} s")
@@ -55,56 +70,64 @@ def proved_all(limit):
     return figures
 
 
-@test("all 29 pairs are proved in under 30 s")
-def all_are_proved():
-    equal(len(proved_all(30)["scenarios"]), 29)
+@pytest.fixture(name="figures", scope="module")
+def judged():
+    """What the report in JSON says when all pairs are judged, in under 30 s."""
+    return proved_all(30)
 
 
-@test("they are proved again on servers that leaked before, while a core is busy")
-def proved_again():
-    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as busy:
-        try:
-            proved_all(60)
-        finally:
-            busy.kill()
+def check_ratios(figures):
+    for one in figures["scenarios"]:
+        if one["declared"]["heap_bytes"] > 0:
+            ratio = one["heap_measured_over_declared"]
+            check(0.98 <= ratio <= 1.02, f"{one['name']}: {ratio}")
 
 
-@test("measured heap over declared heap is 0.98 to 1.02")
-def ratio_is_right():
-    with open(FIGURES, encoding="utf-8") as file:
-        for one in json.load(file)["scenarios"]:
-            if one["declared"]["heap_bytes"] > 0:
-                ratio = one["heap_measured_over_declared"]
-                check(0.98 <= ratio <= 1.02, f"{one['name']}: {ratio}")
+def check_blame(figures):
+    for one in figures["scenarios"]:
+        if one["suspect"] == "":
+            continue
+        blamed = one["leaky"]["heap"]
+        equal(blamed["function"], one["suspect"], one["name"])
+        equal(blamed["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
+        with open(os.path.join(ROOT, blamed["file"]), encoding="utf-8") as source:
+            line = source.read().splitlines()[blamed["line"] - 1]
+        check("(" in line, f"{one['name']}: {blamed} calls nothing: {line}")
 
 
-@test("the function that is blamed is the suspect, and its line is a line that allocates")
-def blame_is_right():
-    with open(FIGURES, encoding="utf-8") as file:
-        for one in json.load(file)["scenarios"]:
-            if one["suspect"] == "":
-                continue
-            blamed = one["leaky"]["heap"]
-            equal(blamed["function"], one["suspect"], one["name"])
-            equal(blamed["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
-            with open(os.path.join(lab.ROOT, blamed["file"]), encoding="utf-8") as source:
-                line = source.read().splitlines()[blamed["line"] - 1]
-            check("(" in line, f"{one['name']}: {blamed} calls nothing: {line}")
+def check_waits(figures):
+    for one in figures["scenarios"]:
+        if one["resource"] != "threads":
+            continue
+        waits = one["leaky"]["waits"]
+        equal(waits["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
+        equal(one["leaky"]["picture"], "stuck-threads", one["name"])
 
 
-@test("of stuck threads it says in which function of the scenario they wait")
-def waiting_place_is_named():
-    with open(FIGURES, encoding="utf-8") as file:
-        for one in json.load(file)["scenarios"]:
-            if one["resource"] != "threads":
-                continue
-            waits = one["leaky"]["waits"]
-            equal(waits["file"], f"leaky/{one['name'].replace('-', '_')}.c", one["name"])
-            equal(one["leaky"]["picture"], "stuck-threads", one["name"])
+def test_all_are_proved(figures):
+    """All 29 pairs are proved in under 30 s."""
+    equal(len(figures["scenarios"]), 29)
 
 
-@test("the report needs no network, and shows charts, the guilty line and the diff")
-def report_is_whole():
+def test_ratio_is_right(figures):
+    """Measured heap over declared heap is 0.98 to 1.02."""
+    check_ratios(figures)
+
+
+def test_blame_is_right(figures):
+    """The function that is blamed is the suspect, and its line is a line that
+    allocates."""
+    check_blame(figures)
+
+
+def test_waiting_place_is_named(figures):
+    """Of stuck threads it says in which function of the scenario they wait."""
+    check_waits(figures)
+
+
+@pytest.mark.usefixtures("figures")
+def test_report_is_whole():
+    """The report needs no network, and shows charts, the guilty line and the diff."""
     with open(REPORT, encoding="utf-8") as file:
         page = file.read()
     for wanted in ("29 of 29", "payload_read", 'class="guilty"', 'class="old"', "<svg"):
@@ -115,18 +138,31 @@ def report_is_whole():
     check("url(" not in page and "@import" not in page, "the style loads something")
 
 
-@test("without the sources, the report says so and leaves them out")
-def report_without_source():
+@pytest.mark.usefixtures("figures")
+def test_proved_again():
+    """They are proved again on servers that leaked before, while a core is busy."""
+    with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as busy:
+        try:
+            figures = proved_all(60)
+        finally:
+            busy.kill()
+    check_ratios(figures)
+    check_blame(figures)
+    check_waits(figures)
+
+
+def test_report_without_source():
+    """Without the sources, the report says so and leaves them out."""
     judge(
-        *("--scenario", "slice-prefix", "--report", REPORT, "--source", lab.scratch()),
+        *("--scenario", "slice-prefix", "--report", REPORT, "--source", scratch()),
         *(leaky.url, fixed.url),
     )
     with open(REPORT, encoding="utf-8") as file:
         check("source is not shown" in file.read(), "no note in the report")
 
 
-@test("servers that are swapped, or the same twice: said at once, exit 2")
-def swapped():
+def test_swapped():
+    """Servers that are swapped, or the same twice: said at once, exit 2."""
     done = judge(fixed.url, leaky.url, expect=2)
     check("the first is the fixed server: swap them" in done.stderr, done.stderr)
     for server in (leaky, fixed):
@@ -157,8 +193,8 @@ def on_terminal(environment):
     return text.decode()
 
 
-@test("a terminal gets a table of 80 columns in colour, none with NO_COLOR or a pipe")
-def table_fits():
+def test_table_fits():
+    """A terminal gets a table of 80 columns in colour, none with NO_COLOR or a pipe."""
     colour = on_terminal({"TERM": "xterm"})
     check("\033[" in colour, "no colour on a terminal")
     plain = on_terminal({"TERM": "xterm", "NO_COLOR": "1"})
@@ -173,8 +209,8 @@ def table_fits():
         check(wanted in row[0], f"{wanted} is not in {row[0]}")
 
 
-@test("wrong usage: one line that says what is wrong, exit 2")
-def usage():
+def test_usage():
+    """Wrong usage: one line that says what is wrong, exit 2."""
     both = [leaky.url, fixed.url]
     one = ["--url", leaky.url, "--drive", "/x"]
     started = calls_of(leaky)
@@ -213,10 +249,12 @@ def usage():
     check("--max-growth" in judge("--help").stdout, "--help says too little")
 
 
-@test("a guard rail in the way is no verdict: one line, exit 2")
-def guard_rail():
-    with lab.Server("leaky", "--max-threads", "64") as narrow:
-        done = judge("--scenario", "channel-one-receiver", narrow.url, fixed.url, expect=2)
+def test_guard_rail():
+    """A guard rail in the way is no verdict: one line, exit 2."""
+    with Server("leaky", "--max-threads", "64") as narrow:
+        done = judge(
+            "--scenario", "channel-one-receiver", narrow.url, fixed.url, expect=2
+        )
     check("thread_limit" in done.stderr, done.stderr)
     equal(done.stdout, "", "a verdict")
     target = ["--url", leaky.url, "--drive", "/leak/slice-prefix?id=x&bytes=250M"]
@@ -224,18 +262,16 @@ def guard_rail():
     check("heap_limit" in done.stderr, done.stderr)
 
 
-@test("a server that is killed in the middle of the run: no verdict, one line, exit 2")
-def killed():
-    victim = lab.Server("fixed")
+def test_killed():
+    """A server that is killed in the middle of the run: no verdict, one line, exit
+    2."""
+    victim = Server("fixed")
     command = [JUDGE, leaky.url, victim.url]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
-        lab.wait_until(lambda: calls_of(victim) > 40, what="the judge at work")
+        wait_until(lambda: calls_of(victim) > 40, what="the judge at work")
         victim.process.kill()
         out, errors = process.communicate(timeout=60)
     equal((process.returncode, out), (2, ""), f"exit and output: {errors}")
     equal(len(errors.splitlines()), 1, errors)
     check(victim.url in errors, errors)
-
-
-lab.main()

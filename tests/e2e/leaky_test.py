@@ -1,13 +1,16 @@
-#!/usr/bin/python3
 """Each scenario of the leaky server leaves, per call, what SCENARIOS.md promises:
 threads, descriptors and timers by /proc, bytes by the heap profile."""
 
-import functools
 import threading
 import time
 
-import lab
-from lab import MIB, check, equal, test
+import pytest
+
+from checks import check, equal, wait_until
+from commands import run
+from heap_profile import MIB
+from scenarios import Scenario, scenario_names
+from servers import Server
 
 KIB = 1024
 CALLS = 10
@@ -54,17 +57,21 @@ LEAVES = {
     "buffer-churn": (0, 0, 0, 0),
 }
 
-server = lab.Server(
-    "leaky",
-    *("--max-heap", "4G", "--max-threads", "4000", "--max-fds", "4000"),
-    *("--max-timers", "8000"),
-)
-functions = server.functions()
-listed = {described["name"]: described for described in server.scenarios()}
-scenarios = {
-    name: lab.Scenario(server, described, functions)
-    for name, described in listed.items()
-}
+LIMITS = ("--max-heap", "4G", "--max-threads", "4000", "--max-fds", "4000")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its scenarios by name."""
+    global server, listed, scenarios
+    with Server("leaky", *LIMITS, "--max-timers", "8000") as server:
+        functions = server.functions()
+        listed = {described["name"]: described for described in server.scenarios()}
+        scenarios = {
+            name: Scenario(server, described, functions)
+            for name, described in listed.items()
+        }
+        yield
 
 
 def near(measured, declared, what):
@@ -76,7 +83,8 @@ def near(measured, declared, what):
     )
 
 
-def leaves(name):
+@pytest.mark.parametrize("name", scenario_names())
+def test_leaves_what_is_promised(name):
     """Calls a scenario, and compares what is left with what is promised."""
     scenario = scenarios[name]
     declared = scenario.described["leaves"]
@@ -117,22 +125,18 @@ def leaves(name):
         check(share >= 0.9, f"{suspect} owns {share:.0%} of {owned}")
 
 
-for _name in listed:
-    test(f"{_name} leaves per call what is promised")(functools.partial(leaves, _name))
-
-
-@test("every scenario that is promised is there")
-def _():
+def test_every_scenario_that_is_promised_is_there():
+    """Every scenario that is promised is there."""
     equal([name for name in listed if name in LEAVES], list(LEAVES), "scenarios")
 
 
-@test("thread-loop: each leaked thread adds 1 KiB every 100 ms")
-def _():
+def test_thread_loop():
+    """Thread-loop: each leaked thread adds 1 KiB every 100 ms."""
     scenario = scenarios["thread-loop"]
     rate = scenario.described["growth_bytes_per_second"]
     equal(rate, 10240, "declared growth per second and thread")
-    with lab.Server("leaky") as fresh:
-        scenario = lab.Scenario(fresh, scenario.described, fresh.functions())
+    with Server("leaky") as fresh:
+        scenario = Scenario(fresh, scenario.described, fresh.functions())
         fresh.leak("thread-loop", count=20)
         fresh.settle()
         profile, started = fresh.heap(), time.monotonic()
@@ -148,8 +152,8 @@ def _():
         )
 
 
-@test("what a call leaves follows its bytes and count")
-def _():
+def test_what_call_leaves_follows_its_bytes_and_count():
+    """What a call leaves follows its bytes and count."""
     for name, size, count in (
         ("slice-prefix", 256 * KIB, 4),
         ("global-list", 128 * KIB, 7),
@@ -166,7 +170,7 @@ def _():
 
 def at_peak(name, hold, look):
     """Runs look() while a call is held at its peak; returns what it returned."""
-    with lab.Server("leaky") as fresh:
+    with Server("leaky") as fresh:
         fresh.leak(name)
         before = fresh.settle()
         rss = fresh.rss()
@@ -182,13 +186,14 @@ def at_peak(name, hold, look):
         return seen
 
 
-@test("loop-defer holds 200 descriptors until the call ends")
-def _():
+def test_loop_defer_holds_200_descriptors_until_call_ends():
+    """Loop-defer holds 200 descriptors until the call ends."""
+
     def look(fresh, before, _rss):
-        lab.wait_until(
+        wait_until(
             lambda: fresh.sample()["fds"] >= before["fds"] + 200, 5, "200 descriptors"
         )
-        held = lab.run("ls", "-l", f"/proc/{fresh.pid}/fd").stdout
+        held = run("ls", "-l", f"/proc/{fresh.pid}/fd").stdout
         files = [line for line in held.splitlines() if "socket" not in line]
         return len(files)
 
@@ -196,10 +201,11 @@ def _():
     equal(listed["loop-defer"]["holds"]["fds"], 200, "declared")
 
 
-@test("array-by-value holds 32 MiB of stack until the call ends")
-def _():
+def test_array_by_value_holds_32_mib_of_stack_until_call_ends():
+    """Array-by-value holds 32 MiB of stack until the call ends."""
+
     def look(fresh, _before, rss):
-        return lab.wait_until(
+        return wait_until(
             lambda: fresh.rss() - rss > 31 * MIB and fresh.rss() - rss, 5, "32 MiB"
         )
 
@@ -207,8 +213,8 @@ def _():
     check(grown < 40 * MIB, f"{grown} bytes resident")
 
 
-@test("buffer-churn allocates 6.25 MiB a call and keeps nothing")
-def _():
+def test_buffer_churn_allocates_6_25_mib_call_and_keeps_nothing():
+    """Buffer-churn allocates 6.25 MiB a call and keeps nothing."""
     before = server.status()["memory"]
     profile = server.heap()
     server.leak("buffer-churn", count=20)
@@ -221,6 +227,3 @@ def _():
     equal(declared, 100 * 64 * KIB, "declared")
     # The leaked threads of thread-loop allocate meanwhile, and so do the profiles.
     check(declared * 20 <= allocated <= declared * 20 + 8 * MIB, f"{allocated} bytes")
-
-
-lab.main()

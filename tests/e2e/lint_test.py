@@ -1,13 +1,9 @@
-#!/usr/bin/python3
 """The sources pass every static check, and the scripts too."""
 
-import lab
-from lab import test
+from commands import run
+from tree import ROOT
 
 
-@test("make lint: pair rule, shellcheck, clang-format, cppcheck, clang-tidy")
-def _():
-    lab.run("make", "-s", "lint", cwd=lab.ROOT, limit=280)
-
-
-lab.main()
+def test_make_lint_pair_rule_shellcheck_clang_format_cppcheck():
+    """Make lint: pair rule, shellcheck, clang-format, cppcheck, clang-tidy."""
+    run("make", "-s", "lint", cwd=ROOT, limit=280)

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The command line of the servers: options, the start-up line, and how they end."""
 
 import os
@@ -7,14 +6,17 @@ import socket
 import subprocess
 import time
 
-import lab
-from lab import Server, check, equal, test
+from checks import LIMIT, check, equal, wait_until
+from commands import run
+from processes import ended
+from servers import Server
+from tree import BUILD, scratch
 
 
 def refused(expected, *options, name="leaky"):
     """Runs a server that must refuse; returns the one line that says why."""
-    program = os.path.join(lab.BUILD, name)
-    done = lab.run(program, *options, check_exit=False, limit=10, cwd=lab.scratch())
+    program = os.path.join(BUILD, name)
+    done = run(program, *options, check_exit=False, limit=10, cwd=scratch())
     equal(done.returncode, expected, f"exit of {options}")
     equal(done.stdout, "", "standard output")
     lines = done.stderr.splitlines()
@@ -22,8 +24,8 @@ def refused(expected, *options, name="leaky"):
     return lines[0]
 
 
-@test("the start-up line says both addresses and the process id")
-def _():
+def test_start_up_line_says_both_addresses_and_process_id():
+    """The start-up line says both addresses and the process id."""
     for name in ("leaky", "fixed"):
         with Server(name) as server:
             equal(server.pid, server.process.pid, "pid in the start-up line")
@@ -33,8 +35,8 @@ def _():
             equal(reply.text.strip(), "ok", "/healthz of the debug port")
 
 
-@test("standard output has the start-up line and nothing else")
-def _():
+def test_standard_output_has_start_up_line_and_nothing_else():
+    """Standard output has the start-up line and nothing else."""
     with Server("leaky") as server:
         server.get("/nothing")
         server.process.send_signal(signal.SIGTERM)
@@ -43,31 +45,31 @@ def _():
         server.stop()
 
 
-@test("the default ports are 8080 and 6060, 8081 and 6061")
-def _():
+def test_default_ports_are_8080_and_6060_8081_and_6061():
+    """The default ports are 8080 and 6060, 8081 and 6061."""
     for name, port, debug_port in (("leaky", 8080, 6060), ("fixed", 8081, 6061)):
-        usage = lab.run(os.path.join(lab.BUILD, name), "--help").stdout
+        usage = run(os.path.join(BUILD, name), "--help").stdout
         check(f"({port};" in usage and f"({debug_port};" in usage, usage)
 
 
-@test("--help lists every option, --version says the version")
-def _():
+def test_help_lists_every_option_version_says_version():
+    """--help lists every option, --version says the version."""
     words = """--port --debug-port --bind --expose --profile --profile-dir --max-heap
         --max-threads --max-fds --max-timers --upstream --peer --help --version"""
     for name in ("leaky", "fixed"):
-        program = os.path.join(lab.BUILD, name)
-        usage = lab.run(program, "--help").stdout
+        program = os.path.join(BUILD, name)
+        usage = run(program, "--help").stdout
         for word in words.split():
             check(word in usage, f"--help does not mention {word}")
         check(
             max(map(len, usage.splitlines())) <= 80, "--help is wider than 80 columns"
         )
-        version = lab.run(program, "--version").stdout
+        version = run(program, "--version").stdout
         check(version.startswith(name) and version.count("\n") == 1, version)
 
 
-@test("wrong usage is one clear line and exit 2")
-def _():
+def test_wrong_usage_is_one_clear_line_and_exit_2():
+    """Wrong usage is one clear line and exit 2."""
     for options, word in (
         (["--bad"], "--bad"),
         (["stray"], "stray"),
@@ -105,8 +107,8 @@ def _():
         check(line.startswith("leaky: "), f"{line!r} does not say who speaks")
 
 
-@test("another address needs --expose")
-def _():
+def test_another_address_needs_expose():
+    """Another address needs --expose."""
     line = refused(2, "--bind", "0.0.0.0", "--port", "0", "--debug-port", "0")
     check("--expose" in line, line)
     with Server("leaky", "--bind", "0.0.0.0", "--expose") as server:
@@ -114,8 +116,8 @@ def _():
         server.get("/healthz").expect(200)
 
 
-@test("a port in use is named, exit 1")
-def _():
+def test_port_in_use_is_named_exit_1():
+    """A port in use is named, exit 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = refused(1, "--port", port, "--debug-port", "0")
@@ -124,9 +126,9 @@ def _():
         check(str(port) in line, f"{line!r} does not name port {port}")
 
 
-@test("a directory that cannot be written is named, exit 1")
-def _():
-    file = os.path.join(lab.scratch(), "file")
+def test_directory_that_cannot_be_written_is_named_exit_1():
+    """A directory that cannot be written is named, exit 1."""
+    file = os.path.join(scratch(), "file")
     with open(file, "w", encoding="ascii"):
         pass
     for directory in (file, file + "/below", "/proc/leak-lab"):
@@ -135,16 +137,16 @@ def _():
         check(directory in line, f"{line!r} does not name {directory}")
 
 
-@test("--debug-port off opens one port only")
-def _():
+def test_debug_port_off_opens_one_port_only():
+    """--debug-port off opens one port only."""
     with Server("leaky", "--debug-port", "off") as server:
         equal(server.debug_port, None, "debug port")
         server.get("/status").expect(200)
         server.get("/debug/pprof/").expect(200)
 
 
-@test("--profile off: everything but profiles works, and these say 501 and why")
-def _():
+def test_profile_off_everything_but_profiles_works():
+    """--profile off: everything but profiles works, and these say 501 and why."""
     with Server("leaky", "--profile", "off") as server:
         equal(server.status()["profile"], "off", "profile in /status")
         server.leak("slice-prefix", bytes=4096)
@@ -155,36 +157,36 @@ def _():
         check("--profile" in error["message"] + error["hint"], error)
 
 
-@test("--profile-dir is made, and is where dumps go")
-def _():
+def test_profile_dir_is_made_and_is_where_dumps_go():
+    """--profile-dir is made, and is where dumps go."""
     with Server("fixed", "--profile-dir", "dumps") as server:
         path = server.dump()
         equal(os.path.relpath(path, server.directory), "dumps/fixed.0001.heap", "path")
         check(os.path.getsize(path) > 0, "the dump is empty")
 
 
-@test("without --upstream the server has one child, which ends with it")
-def _():
+def test_without_upstream_server_has_one_child():
+    """Without --upstream the server has one child, which ends with it."""
     with Server("leaky") as server:
         with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
             child = children.read().split()
         equal(len(child), 1, "number of child processes")
         server.leak("http-body")
         server.stop()
-        lab.wait_until(lambda: not os.path.exists(f"/proc/{child[0]}"), 5, "child ends")
+        wait_until(lambda: ended(child[0]), 5, "child ends")
 
 
-@test("the child ends even when the server is killed")
-def _():
+def test_child_ends_even_when_server_is_killed():
+    """The child ends even when the server is killed."""
     server = Server("leaky")
     with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
         child = children.read().split()[0]
     server.stop(sign=signal.SIGKILL, expect=-signal.SIGKILL)
-    lab.wait_until(lambda: not os.path.exists(f"/proc/{child}"), 5, "child ends")
+    wait_until(lambda: ended(child), 5, "child ends")
 
 
-@test("--upstream names another server, which then is asked")
-def _():
+def test_upstream_names_another_server_which_then_is_asked():
+    """--upstream names another server, which then is asked."""
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         port = upstream.getsockname()[1]
         with Server("leaky", "--upstream", f"http://127.0.0.1:{port}") as server:
@@ -194,14 +196,14 @@ def _():
                 client.sendall(
                     b"GET /leak/http-body?id=x HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 )
-                upstream.settimeout(lab.LIMIT)
+                upstream.settimeout(LIMIT)
                 connection, _ = upstream.accept()
                 with connection:
                     check(connection.recv(4).startswith(b"GET"), "no request came")
 
 
-@test("SIGTERM and SIGINT end it within 4 s with 0, also with leaked threads")
-def _():
+def test_sigterm_and_sigint_end_it_within_4_s_with_0():
+    """SIGTERM and SIGINT end it within 4 s with 0, also with leaked threads."""
     for name in ("leaky", "fixed"):
         for sign in (signal.SIGTERM, signal.SIGINT):
             server = Server(name)
@@ -210,19 +212,20 @@ def _():
             server.stop(sign=sign)
 
 
-@test("SIGTERM ends it within 4 s while a request is held for 10 s")
-def _():
+def test_sigterm_ends_it_within_4_s_while_request_is_held_for_10_s():
+    """SIGTERM ends it within 4 s while a request is held for 10 s."""
     server = Server("leaky")
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(
             b"GET /leak/loop-defer?id=x&hold=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )
-        lab.wait_until(lambda: server.status()["fds"] > 200, what="files held")
+        wait_until(lambda: server.status()["fds"] > 200, what="files held")
         server.stop()
 
 
-@test("SIGTERM ends it within 4 s while clients are silent in the middle of a request")
-def _():
+def test_sigterm_ends_it_within_4_s_while_clients_are_silent():
+    """SIGTERM ends it within 4 s while clients are silent in the middle of a
+    request."""
     server = Server("leaky")
     clients = []
     for _ in range(4):
@@ -237,14 +240,14 @@ def _():
         client.close()
 
 
-@test("a second signal ends it at once")
-def _():
+def test_second_signal_ends_it_at_once():
+    """A second signal ends it at once."""
     server = Server("leaky")
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(
             b"GET /leak/loop-defer?id=x&hold=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )
-        lab.wait_until(lambda: server.status()["fds"] > 200, what="files held")
+        wait_until(lambda: server.status()["fds"] > 200, what="files held")
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         check(server.process.poll() is None, "it ended before the second signal")
@@ -252,8 +255,8 @@ def _():
         check(taken < 0.5, f"it took {taken:.2f} s")
 
 
-@test("logs go to standard error; closing it or standard output harms nothing")
-def _():
+def test_logs_go_to_standard_error():
+    """Logs go to standard error; closing it or standard output harms nothing."""
     server = Server("leaky")
     server.process.stdout.close()
     server.process.stdout = open(os.devnull, "rb")
@@ -261,17 +264,12 @@ def _():
     server.stop()
 
 
-@test("a server that is started without standard streams runs")
-def _():
-    directory = lab.scratch()
-    command = (
-        f"exec {lab.BUILD}/leaky --port 0 --debug-port 0 --profile-dir {directory}"
-    )
+def test_server_that_is_started_without_standard_streams_runs():
+    """A server that is started without standard streams runs."""
+    directory = scratch()
+    command = f"exec {BUILD}/leaky --port 0 --debug-port 0 --profile-dir {directory}"
     process = subprocess.Popen(["sh", "-c", command + " <&- >&- 2>&-"])
     time.sleep(1)
     check(process.poll() is None, f"it ended with {process.returncode}")
     process.terminate()
     equal(process.wait(6), 0, "exit code")
-
-
-lab.main()

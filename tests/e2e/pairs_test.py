@@ -1,13 +1,16 @@
-#!/usr/bin/python3
 """The pair rule is enforced, the proofs fail when a pair is swapped, and a scenario is
 added with two files and one line. All of it in scratch copies of the tree."""
 
 import os
 import re
-import shutil
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from checks import check, equal
+from commands import run, run_tests
+from scenarios import scenario_names
+from servers import Server
+from tree import BUILD, ROOT, copy_of_tree, copy_with_build
 
 LEAKY = "leaky/slice_prefix.c"
 FIXED = "fixed/slice_prefix.c"
@@ -31,14 +34,14 @@ def change(copy, path, old, new):
 
 
 def pair_rule(copy):
-    done = lab.run("scripts/check-pairs.sh", cwd=copy, check_exit=False)
+    done = run("scripts/check-pairs.sh", cwd=copy, check_exit=False)
     return done.returncode, done.stderr
 
 
 def copy_with(*names):
     """A copy of the tree that has these scenarios alone: checked in no time."""
-    copy = lab.copy_of_tree()
-    for name in lab.scenario_names():
+    copy = copy_of_tree()
+    for name in scenario_names():
         name = name.replace("-", "_")
         if name not in names:
             line = re.search(rf"    X\({name}\).*\n", read(copy, "common/scenario.h"))[
@@ -50,187 +53,179 @@ def copy_with(*names):
     return copy
 
 
-copy_to_break = copy_with("slice_prefix", "slice_tail", "string_prefix")
+@pytest.fixture(name="copy", scope="module")
+def copy_to_break():
+    """A small copy of the tree, for changes that are taken back."""
+    return copy_with("slice_prefix", "slice_tail", "string_prefix")
 
 
-def must_reject(what, words, *changes):
-    """Checks that the changes are rejected, with a message that has these words."""
+# What is wrong, words of the message, and the changes: file, old text, new text.
+REJECTED = (
+    (
+        "another header comment",
+        "slice_prefix header",
+        (FIXED, " * A gateway", " * The gateway"),
+    ),
+    ("another include", "slice_prefix includes", (FIXED, "#include <errno.h>\n", "")),
+    ("another macro", "slice_prefix macros", (FIXED, "MAX 65536", "MAX 65537")),
+    (
+        "another type",
+        "slice_prefix types",
+        (FIXED, "    struct slice view;\n", "    struct slice view;\n    int more;\n"),
+    ),
+    (
+        "another descriptor",
+        "slice_prefix descriptors",
+        (FIXED, ".bytes_min = 1", ".bytes_min = 2"),
+    ),
+    ("a renamed function", "payload_read", (FIXED, "payload_read(", "payload_get(")),
+    ("a leaky half without LEAK", "LEAK: found 0", (LEAKY, "/* LEAK:", "/* Note:")),
+    (
+        "two LEAK comments",
+        "LEAK: found 2",
+        (
+            LEAKY,
+            "    signatures_held++;",
+            "    /* LEAK: more. */\n    signatures_held++;",
+        ),
+    ),
+    ("a LEAK without a reason", "LEAK:", (LEAKY, "/* LEAK: a view", "/* LEAK:\n")),
+    ("a fixed half without FIX", "FIX: found 0", (FIXED, "/* FIX:", "/* Note:")),
+    (
+        "FIX in the leaky half",
+        "FIX: other half",
+        (LEAKY, "    signatures_held++;", "    /* FIX: no. */\n    signatures_held++;"),
+    ),
+    (
+        "more than 30 changed lines",
+        "changed lines",
+        (
+            FIXED,
+            "    signatures_held++;\n",
+            "    signatures_held++;\n" + "    (void)0;\n" * 30,
+        ),
+    ),
+    (
+        "a file of more than 200 lines",
+        "leaky/slice_prefix.c lines",
+        (
+            LEAKY,
+            "    signatures_held++;\n",
+            "    signatures_held++;\n" + "    (void)0;\n" * 150,
+        ),
+    ),
+    (
+        "an exported function",
+        "static payload_read",
+        (LEAKY, "static struct slice payload", "struct slice payload"),
+    ),
+    (
+        "an exported variable",
+        "static signatures_next",
+        (LEAKY, "static size_t signatures_next", "size_t signatures_next"),
+    ),
+    ("civetweb", "civetweb.h", (LEAKY, "#include <errno.h>", "#include <civetweb.h>")),
+    (
+        "gperftools",
+        "gperftools/",
+        (LEAKY, "#include <errno.h>", "#include <gperftools/malloc_extension_c.h>"),
+    ),
+    (
+        "a module of the server",
+        "server/reply.h",
+        (FIXED, "#include <errno.h>", '#include "server/reply.h"'),
+    ),
+    (
+        "another name",
+        "slice-prefix",
+        (LEAKY, '.name = "slice-prefix"', '.name = "slices"'),
+    ),
+    (
+        "a descriptor that is not last",
+        "slice_prefix.c must end",
+        (
+            LEAKY,
+            "    .stop = signatures_clear,\n};\n",
+            "    .stop = signatures_clear,\n};\nstatic int more;\n",
+        ),
+    ),
+    (
+        "the same function name in two scenarios",
+        "payload_read same",
+        ("leaky/slice_tail.c", "messages_read(", "payload_read("),
+        ("fixed/slice_tail.c", "messages_read(", "payload_read("),
+    ),
+    (
+        "a scenario that is not in the list",
+        "slice_prefix: SCENARIO_LIST",
+        (
+            "common/scenario.h",
+            re.search(r"    X\(slice_prefix\).*\n", read(ROOT, "common/scenario.h"))[0],
+            "",
+        ),
+    ),
+)
 
-    def run():
-        changed = {path for path, _, _ in changes}
-        kept = {path: read(copy_to_break, path) for path in changed}
-        try:
-            for path, old, new in changes:
-                change(copy_to_break, path, old, new)
-            code, message = pair_rule(copy_to_break)
-            equal(code, 1, f"exit code; {message}")
-            for word in words.split():
-                check(word in message, f"{word} is not in: {message}")
-            check(len(message.splitlines()) < 16, f"too long: {message}")
-        finally:
-            for path, text in kept.items():
-                write(copy_to_break, path, text)
 
-    test(f"check-pairs rejects {what}")(run)
+@pytest.mark.parametrize("case", REJECTED, ids=[case[0] for case in REJECTED])
+def test_check_pairs_rejects(copy, case):
+    """The changes are rejected, with a message that has these words."""
+    _, words, *changes = case
+    kept = {path: read(copy, path) for path, _, _ in changes}
+    try:
+        for path, old, new in changes:
+            change(copy, path, old, new)
+        code, message = pair_rule(copy)
+        equal(code, 1, f"exit code; {message}")
+        for word in words.split():
+            check(word in message, f"{word} is not in: {message}")
+        check(len(message.splitlines()) < 16, f"too long: {message}")
+    finally:
+        for path, text in kept.items():
+            write(copy, path, text)
 
 
-@test("check-pairs accepts every pair of the tree")
-def _():
-    done = lab.run("scripts/check-pairs.sh", cwd=lab.ROOT)
-    count = len(lab.scenario_names())
+def test_check_pairs_accepts_every_pair_of_tree():
+    """Check-pairs accepts every pair of the tree."""
+    done = run("scripts/check-pairs.sh", cwd=ROOT)
+    count = len(scenario_names())
     check(done.stdout.startswith(f"check-pairs: {count} pairs"), done.stdout)
 
 
-must_reject(
-    "another header comment",
-    "slice_prefix header",
-    (FIXED, " * A gateway", " * The gateway"),
-)
-must_reject(
-    "another include", "slice_prefix includes", (FIXED, "#include <errno.h>\n", "")
-)
-must_reject("another macro", "slice_prefix macros", (FIXED, "MAX 65536", "MAX 65537"))
-must_reject(
-    "another type",
-    "slice_prefix types",
-    (FIXED, "    struct slice view;\n", "    struct slice view;\n    int more;\n"),
-)
-must_reject(
-    "another descriptor",
-    "slice_prefix descriptors",
-    (FIXED, ".bytes_min = 1", ".bytes_min = 2"),
-)
-must_reject(
-    "a renamed function", "payload_read", (FIXED, "payload_read(", "payload_get(")
-)
-must_reject(
-    "a leaky half without LEAK", "LEAK: found 0", (LEAKY, "/* LEAK:", "/* Note:")
-)
-must_reject(
-    "two LEAK comments",
-    "LEAK: found 2",
-    (LEAKY, "    signatures_held++;", "    /* LEAK: more. */\n    signatures_held++;"),
-)
-must_reject(
-    "a LEAK without a reason", "LEAK:", (LEAKY, "/* LEAK: a view", "/* LEAK:\n")
-)
-must_reject("a fixed half without FIX", "FIX: found 0", (FIXED, "/* FIX:", "/* Note:"))
-must_reject(
-    "FIX in the leaky half",
-    "FIX: other half",
-    (LEAKY, "    signatures_held++;", "    /* FIX: no. */\n    signatures_held++;"),
-)
-must_reject(
-    "more than 30 changed lines",
-    "changed lines",
-    (
-        FIXED,
-        "    signatures_held++;\n",
-        "    signatures_held++;\n" + "    (void)0;\n" * 30,
-    ),
-)
-must_reject(
-    "a file of more than 200 lines",
-    "leaky/slice_prefix.c lines",
-    (
-        LEAKY,
-        "    signatures_held++;\n",
-        "    signatures_held++;\n" + "    (void)0;\n" * 150,
-    ),
-)
-must_reject(
-    "an exported function",
-    "static payload_read",
-    (LEAKY, "static struct slice payload", "struct slice payload"),
-)
-must_reject(
-    "an exported variable",
-    "static signatures_next",
-    (LEAKY, "static size_t signatures_next", "size_t signatures_next"),
-)
-must_reject(
-    "civetweb", "civetweb.h", (LEAKY, "#include <errno.h>", "#include <civetweb.h>")
-)
-must_reject(
-    "gperftools",
-    "gperftools/",
-    (LEAKY, "#include <errno.h>", "#include <gperftools/malloc_extension_c.h>"),
-)
-must_reject(
-    "a module of the server",
-    "server/reply.h",
-    (FIXED, "#include <errno.h>", '#include "server/reply.h"'),
-)
-must_reject(
-    "another name",
-    "slice-prefix",
-    (LEAKY, '.name = "slice-prefix"', '.name = "slices"'),
-)
-must_reject(
-    "a descriptor that is not last",
-    "slice_prefix.c must end",
-    (
-        LEAKY,
-        "    .stop = signatures_clear,\n};\n",
-        "    .stop = signatures_clear,\n};\nstatic int more;\n",
-    ),
-)
-must_reject(
-    "the same function name in two scenarios",
-    "payload_read same",
-    ("leaky/slice_tail.c", "messages_read(", "payload_read("),
-    ("fixed/slice_tail.c", "messages_read(", "payload_read("),
-)
-must_reject(
-    "a scenario that is not in the list",
-    "slice_prefix: SCENARIO_LIST",
-    (
-        "common/scenario.h",
-        re.search(
-            r"    X\(slice_prefix\).*\n", read(copy_to_break, "common/scenario.h")
-        )[0],
-        "",
-    ),
-)
-
-
-@test("check-pairs rejects two halves that are the same")
-def _():
-    kept = read(copy_to_break, FIXED)
-    write(copy_to_break, FIXED, read(copy_to_break, LEAKY))
-    code, message = pair_rule(copy_to_break)
-    write(copy_to_break, FIXED, kept)
+def test_check_pairs_rejects_two_halves_that_are_same(copy):
+    """Check-pairs rejects two halves that are the same."""
+    kept = read(copy, FIXED)
+    write(copy, FIXED, read(copy, LEAKY))
+    code, message = pair_rule(copy)
+    write(copy, FIXED, kept)
     equal(code, 1, "exit code")
     check("both halves are the same" in message, message)
 
 
-@test(
-    "check-pairs rejects a half that is missing, and a file that does not belong there"
-)
-def _():
-    kept = read(copy_to_break, FIXED)
-    os.unlink(os.path.join(copy_to_break, FIXED))
-    code, message = pair_rule(copy_to_break)
-    write(copy_to_break, FIXED, kept)
+def test_check_pairs_rejects_half_that_is_missing(copy):
+    """Check-pairs rejects a half that is missing, and a file that does not belong
+    there."""
+    kept = read(copy, FIXED)
+    os.unlink(os.path.join(copy, FIXED))
+    code, message = pair_rule(copy)
+    write(copy, FIXED, kept)
     equal(code, 1, "exit code")
     check(f"{FIXED}: missing" in message, message)
-    write(copy_to_break, "leaky/notes.txt", "x\n")
-    code, message = pair_rule(copy_to_break)
-    os.unlink(os.path.join(copy_to_break, "leaky/notes.txt"))
+    write(copy, "leaky/notes.txt", "x\n")
+    code, message = pair_rule(copy)
+    os.unlink(os.path.join(copy, "leaky/notes.txt"))
     equal(code, 1, "exit code")
     check("leaky/notes.txt" in message, message)
-    equal(pair_rule(copy_to_break)[0], 0, "exit code for the repaired copy")
+    equal(pair_rule(copy)[0], 0, "exit code for the repaired copy")
 
 
-@test("each scenario's object exports its descriptor and nothing else")
-def _():
+def test_each_scenario_object_exports_its_descriptor_and_nothing():
+    """Each scenario's object exports its descriptor and nothing else."""
     for half in ("leaky", "fixed"):
-        for name in lab.scenario_names():
+        for name in scenario_names():
             name = name.replace("-", "_")
-            path = os.path.join(lab.BUILD, "objects", half, f"{name}.o")
-            rows = lab.run("nm", "--extern-only", "--defined-only", path).stdout.split(
-                "\n"
-            )
+            path = os.path.join(BUILD, "objects", half, f"{name}.o")
+            rows = run("nm", "--extern-only", "--defined-only", path).stdout.split("\n")
             exported = [row.split()[-1] for row in rows if row]
             equal(exported, [f"{name}_scenario"], path)
 
@@ -238,32 +233,22 @@ def _():
 # -- scratch builds --------------------------------------------------------------------
 
 
-def copy_with_build():
-    """A copy of the tree with what is built, so that only what changes is built anew.
-    That holds for C files alone: which headers they need is noted for another path."""
-    copy = lab.copy_of_tree()
-    shutil.copytree(lab.BUILD, os.path.join(copy, "build"), symlinks=True)
-    return copy
-
-
 def build(copy):
-    lab.run("make", "-s", "-j2", "BUILD=build", "build", cwd=copy, limit=200)
+    run("make", "-s", "-j2", "BUILD=build", "build", cwd=copy, limit=200)
 
 
 def proof(copy, program, word):
     """Runs one of these test programs on the copy, for one scenario."""
-    environment = os.environ | {"BUILD": os.path.join(copy, "build")}
     path = os.path.join(copy, "tests", "e2e", program)
-    return lab.run(path, word, env=environment, check_exit=False, cwd=copy)
+    options = (path, "--word", word)
+    return run_tests(*options, build=os.path.join(copy, "build"))
 
 
 def judge(copy, name):
     """Has leakcheck judge one scenario of the copy."""
     built = os.path.join(copy, "build")
-    with lab.Server("leaky", build=built) as leaky, lab.Server(
-        "fixed", build=built
-    ) as fixed:
-        return lab.run(
+    with Server("leaky", build=built) as leaky, Server("fixed", build=built) as fixed:
+        return run(
             os.path.join(built, "leakcheck"),
             *("--scenario", name, leaky.url, fixed.url),
             check_exit=False,
@@ -273,8 +258,9 @@ def judge(copy, name):
 SWAPPED = ("string-prefix", "lock-never-released")
 
 
-@test("with two pairs swapped, leakcheck, the tests and check-pairs all fail for them")
-def _():
+def test_with_two_pairs_swapped_leakcheck():
+    """With two pairs swapped, leakcheck, the tests and check-pairs all fail for
+    them."""
     copy = copy_with_build()
     for name in SWAPPED:
         leaky, fixed = (
@@ -287,14 +273,14 @@ def _():
     equal(pair_rule(copy)[0], 1, "exit of check-pairs")
     for name in SWAPPED:
         for program in ("leaky_test.py", "fixed_test.py"):
-            done = proof(copy, program, f"{name} leaves")
+            done = proof(copy, program, f"[{name}]")
             equal(done.returncode, 1, f"{program} for swapped {name}: {done.stdout}")
-            check(f"not ok 1 - {name} leaves" in done.stdout, done.stdout)
+            check("1 failed, " in done.stdout, done.stdout)
         verdict = judge(copy, name)
         equal(verdict.returncode, 1, f"exit of leakcheck for {name}: {verdict.stdout}")
     other = "slice-prefix"
     for program in ("leaky_test.py", "fixed_test.py"):
-        done = proof(copy, program, f"{other} leaves")
+        done = proof(copy, program, f"[{other}]")
         equal(done.returncode, 0, f"{program} for {other}: {done.stdout}")
     verdict = judge(copy, other)
     equal(
@@ -304,9 +290,9 @@ def _():
     )
 
 
-@test("a scenario is added with two files and one line: listed, working, proved")
-def _():
-    copy = lab.copy_of_tree()
+def test_scenario_is_added_with_two_files_and_one_line_listed():
+    """A scenario is added with two files and one line: listed, working, proved."""
+    copy = copy_of_tree()
     for half in ("leaky", "fixed"):
         text = read(copy, f"{half}/slice_prefix.c")
         for old, new in (
@@ -323,7 +309,7 @@ def _():
     equal(code, 0, f"exit of check-pairs: {message}")
     build(copy)
     built = os.path.join(copy, "build")
-    with lab.Server("leaky", build=built) as server:
+    with Server("leaky", build=built) as server:
         listed = server.scenarios()
         names = [described["name"] for described in listed]
         equal(
@@ -334,11 +320,8 @@ def _():
         equal(server.leak("stamp-kept", bytes=4096)["scenario"], "stamp-kept", "reply")
         equal(server.status()["scenarios"]["stamp-kept"]["held"], 1, "held")
     for program in ("leaky_test.py", "fixed_test.py"):
-        done = proof(copy, program, "stamp-kept")
+        done = proof(copy, program, "[stamp-kept]")
         equal(done.returncode, 0, f"{program}: {done.stdout}")
-        check("ok 1 - stamp-kept" in done.stdout, done.stdout)
+        check("1 passed" in done.stdout, done.stdout)
     verdict = judge(copy, "stamp-kept")
     equal(verdict.returncode, 0, f"leakcheck: {verdict.stdout}{verdict.stderr}")
-
-
-lab.main()

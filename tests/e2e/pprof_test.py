@@ -1,33 +1,46 @@
-#!/usr/bin/python3
 """google-pprof and go tool pprof, asked about two dumps of the leaky server, name the
 function that is guilty: at least 90 % of what grew is its own, for every scenario that
 the heap sees."""
 
-import functools
 import os
 import re
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
 
-READERS = lab.profile_readers()
-# flat, flat %, sum %, cumulative, cumulative %, function; only Go's amounts have a unit.
+from checks import check, equal
+from commands import profile_readers, run
+from scenarios import scenario_names
+from servers import Server
+from tree import ROOT
+
+READERS = profile_readers()
+# flat, flat %, sum %, cumulative, cumulative %, function; Go's amounts have a unit.
 ROW = re.compile(
     r"^\s*-?[\d.]+[kMG]?B?\s+(-?[\d.]+)%\s+-?[\d.]+%"
     r"\s+-?[\d.]+[kMG]?B?\s+(-?[\d.]+)%\s+(.+)$"
 )
-# Libraries allocate for themselves, the C library for a file and for a thread (on Debian
-# 13 a tenth of what small threads hold): the cumulative share is what counts.
+# Libraries allocate for themselves, the C library for a file and for a thread (on
+# Debian 13 a tenth of what small threads hold): the cumulative share is what counts.
 BY_CUMULATIVE = {"http-body", "database-statement", "file-unclosed"}
 BY_CUMULATIVE |= {"channel-one-receiver"}
 # In use it is flat; what it allocated and freed again is what tells.
 CHURN = {"buffer-churn"}
 
-server = lab.Server("leaky", "--max-heap", "4G", "--max-timers", "8000")
+# The heap does not see what these leave.
+BLIND = {"loop-defer", "array-by-value"}
+SUSPICIOUS = [name for name in scenario_names() if name not in BLIND]
 # Only its own stack can grow in a test: thread-loop, which grows by itself, comes last.
-listed = {described["name"]: described for described in server.scenarios()}
-ordered = sorted(listed, key=lambda name: name == "thread-loop")
+SUSPICIOUS.sort(key=lambda name: name == "thread-loop")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of all tests here, and its scenarios by name."""
+    global server, listed
+    with Server("leaky", "--max-heap", "4G", "--max-timers", "8000") as server:
+        listed = {described["name"]: described for described in server.scenarios()}
+        yield
 
 
 # Go's total adds up what grew and what shrank. A stack whose blocks have another mean
@@ -41,10 +54,13 @@ def rows(text):
     found = [ROW.match(line) for line in text.splitlines()]
     shown = SHOWN.search(text)
     whole = float(shown[1]) / 100 if shown else 1
-    return {row[3]: (float(row[1]) / whole, float(row[2]) / whole) for row in found if row}
+    return {
+        row[3]: (float(row[1]) / whole, float(row[2]) / whole) for row in found if row
+    }
 
 
-def blamed(name):
+@pytest.mark.parametrize("name", SUSPICIOUS)
+def test_pprof_names_the_suspect(name):
     """Takes two dumps around ten calls, and asks what reads them."""
     suspect = listed[name]["suspect"]
     server.leak(name)
@@ -55,7 +71,7 @@ def blamed(name):
         time.sleep(1)
     after = server.dump()
     for reader in READERS:
-        report = lab.run(
+        report = run(
             *(*reader, "--text", f"--base={base}"),
             *(["--alloc_space"] if name in CHURN else []),
             *(server.program, after),
@@ -69,35 +85,32 @@ def blamed(name):
             equal(next(iter(share)), suspect, f"{reader[0]}: the function at the top")
 
 
-for _name in ordered:
-    if listed[_name]["suspect"] is not None:
-        test(f"{_name}: pprof names {listed[_name]['suspect']}")(
-            functools.partial(blamed, _name)
-        )
-
-
-@test("only what the heap cannot see has no suspect")
-def _():
+def test_only_what_heap_cannot_see_has_no_suspect():
+    """Only what the heap cannot see has no suspect."""
     blind = {name for name in listed if listed[name]["suspect"] is None}
-    equal(blind, {"loop-defer", "array-by-value"}, "scenarios without a suspect")
+    equal(blind, BLIND, "scenarios without a suspect")
 
 
 # The Perl pprof takes the address after the call to malloc for the call's own, so that
 # it may show the line after it.
-@test("pprof names the line, too, or the one after it")
-def _():
+def test_pprof_names_line_too_or_one_after():
+    """Pprof names the line, too, or the one after it."""
     base = server.dump()
     server.leak("slice-prefix")
     after = server.dump()
-    path = os.path.join(lab.ROOT, "leaky", "slice_prefix.c")
+    path = os.path.join(ROOT, "leaky", "slice_prefix.c")
     with open(path, encoding="utf-8") as source:
         lines = source.read().splitlines()
     number = next(i for i, line in enumerate(lines, 1) if "malloc(slice_array" in line)
     shown = (f"slice_prefix.c:{number}\n", f"slice_prefix.c:{number + 1}\n")
     for reader in READERS:
-        command = (*reader, "--text", "--lines", f"--base={base}", server.program, after)
-        report = lab.run(*command).stdout
+        command = (
+            *reader,
+            "--text",
+            "--lines",
+            f"--base={base}",
+            server.program,
+            after,
+        )
+        report = run(*command).stdout
         check(any(line in report for line in shown), f"{reader[0]}:\n{report}")
-
-
-lab.main()

@@ -1,9 +1,6 @@
-#!/usr/bin/python3
 """Profiles by URL: every command that reads one names the right function, and
-file and line where it prints them, from the URL alone; the totals are the profiler's own;
-and nothing that a client asks, asks for twice, or leaves unread does any harm."""
-
-# alone
+file and line where it prints them, from the URL alone; the totals are the profiler's
+own; and nothing that a client asks, asks for twice, or leaves unread does any harm."""
 
 import os
 import re
@@ -14,8 +11,17 @@ import subprocess
 import threading
 import time
 
-import lab
-from lab import MIB, check, equal, test
+import pytest
+
+from builds import built
+from checks import check, equal, wait_until
+from commands import run
+from heap_profile import MIB, HeapProfile
+from http_request import request
+from servers import Server
+from tree import BUILD, ROOT, scratch
+
+pytestmark = pytest.mark.alone
 
 STRESS_SECONDS = float(os.environ.get("STRESS_SECONDS") or 5)
 HEAPS = ("/debug/pprof/heap", "/debug/pprof/allocs")
@@ -23,30 +29,38 @@ THREADS = ("/debug/pprof/goroutine", "/debug/pprof/threads")
 PROFILES = HEAPS + THREADS
 GIVEN = 5  # calls of each of the two scenarios whose functions the tools must name
 
-# The tools run here, a folder with nothing in it, and leave their files here too.
-folder = lab.scratch()
-tools = os.environ | {"HOME": folder, "PPROF_TMPDIR": folder, "BROWSER": "true"}
-tools |= {"PPROF_BINARY_PATH": folder}
 
-# The server runs from a copy of its program, which is then moved: no tool can find it.
-_programs = lab.scratch()
-shutil.copy(os.path.join(lab.BUILD, "leaky"), _programs)
-server = lab.Server("leaky", "--max-heap", "1G", build=_programs)
-os.rename(server.program, server.program + ".away")
-server.leak("slice-prefix", count=GIVEN)
-server.leak("thread-wait", count=GIVEN)
-server.settle()
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """The server of the tests here: it runs from a copy of its program, which is then
+    moved, so that no tool can find it. The tools run in a folder with nothing in it,
+    and leave their files there too."""
+    global folder, tools, server
+    folder, programs = scratch(), scratch()
+    tools = os.environ | {"HOME": folder, "PPROF_TMPDIR": folder, "BROWSER": "true"}
+    tools |= {"PPROF_BINARY_PATH": folder}
+    shutil.copy(os.path.join(BUILD, "leaky"), programs)
+    with Server("leaky", "--max-heap", "1G", build=programs) as server:
+        os.rename(server.program, server.program + ".away")
+        server.leak("slice-prefix", count=GIVEN)
+        server.leak("thread-wait", count=GIVEN)
+        server.settle()
+        yield
 
 
 def line_of(path, words):
     """The number of the line of a source file that contains `words`."""
-    with open(os.path.join(lab.ROOT, path), encoding="utf-8") as source:
+    with open(os.path.join(ROOT, path), encoding="utf-8") as source:
         return next(n for n, line in enumerate(source, 1) if words in line)
 
 
-HEAP_LINE = f"leaky/slice_prefix.c:{line_of('leaky/slice_prefix.c', 'malloc(slice_array')}"
+HEAP_LINE = (
+    f"leaky/slice_prefix.c:{line_of('leaky/slice_prefix.c', 'malloc(slice_array')}"
+)
 LIST = "order_read"  # what global-list allocates with
-THREAD_LINE = f"leaky/thread_wait.c:{line_of('leaky/thread_wait.c', 'channel_receive(')}"
+THREAD_LINE = (
+    f"leaky/thread_wait.c:{line_of('leaky/thread_wait.c', 'channel_receive(')}"
+)
 
 
 def tool(*command, text=None, **options):
@@ -62,7 +76,10 @@ def tool(*command, text=None, **options):
         env=tools,
         **options,
     )
-    check(done.returncode == 0, f"{command}: {done.returncode} {done.stdout} {done.stderr}")
+    check(
+        done.returncode == 0,
+        f"{command}: {done.returncode} {done.stdout} {done.stderr}",
+    )
     return done
 
 
@@ -118,11 +135,11 @@ HEAP_TYPES = ["alloc_objects/count", "alloc_space/bytes"]
 HEAP_TYPES += ["inuse_objects/count", "inuse_space/bytes"]
 
 
-# -- the commands, word for word --------------------------------------------------------
+# -- the commands, word for word -------------------------------------------------------
 
 
-@test("go tool pprof -top URL of the heap: function and size, on both ports")
-def _():
+def test_go_tool_pprof_top_url_of_heap_function_and_size():
+    """Go tool pprof -top URL of the heap: function and size, on both ports."""
     for url in urls("/debug/pprof/heap"):
         report = go("-top", url).stdout
         figures = row(report, "payload_read")
@@ -132,20 +149,26 @@ def _():
     equal((size, figures[-2]), (50, "payload_read"), "size and function")
 
 
-@test("go tool pprof -alloc_space -cum -svg URL > heap.svg: a drawing")
-def _():
+def test_go_tool_pprof_alloc_space_cum_svg_url_heap_svg():
+    """Go tool pprof -alloc_space -cum -svg URL > heap.svg: a drawing."""
     url = server.url + "/debug/pprof/heap"
     drawn = go("-alloc_space", "-cum", "-svg", url).stdout
     check("</svg>" in drawn and "payload_read" in drawn, drawn[:500])
 
 
-@test("go tool pprof -http=:PORT URL: the browser's pages")
-def _():
+def test_go_tool_pprof_http_port_url_browser_pages():
+    """Go tool pprof -http=:PORT URL: the browser's pages."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        ["go", "tool", "pprof", f"-http=:{port}", server.debug_url + "/debug/pprof/heap"],
+        [
+            "go",
+            "tool",
+            "pprof",
+            f"-http=:{port}",
+            server.debug_url + "/debug/pprof/heap",
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -156,22 +179,25 @@ def _():
 
     def page(path):
         try:
-            return lab.request(port, "GET", path).expect(200).text
+            return request(port, "GET", path).expect(200).text
         except ConnectionError:
             return None
 
     try:
-        top = lab.wait_until(lambda: page("/ui/top"), what="pprof's page")
+        top = wait_until(lambda: page("/ui/top"), what="pprof's page")
         check("payload_read" in top, "payload_read is not on the page /ui/top")
-        check("payload_read" in page("/ui/flamegraph"), "no payload_read in the flame graph")
+        check(
+            "payload_read" in page("/ui/flamegraph"),
+            "no payload_read in the flame graph",
+        )
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-@test("go tool pprof -seconds 5 URL: only what changed meanwhile")
-def _():
-    timer = threading.Timer(2, lambda: server.leak("global-list", bytes=4 * lab.MIB))
+def test_go_tool_pprof_seconds_5_url():
+    """Go tool pprof -seconds 5 URL: only what changed meanwhile."""
+    timer = threading.Timer(2, lambda: server.leak("global-list", bytes=4 * MIB))
     timer.start()
     report = go("-seconds", "5", server.url + "/debug/pprof/heap", text="top\n").stdout
     timer.join()
@@ -180,20 +206,20 @@ def _():
     check("payload_read" not in report, f"what is older is in it:\n{report}")
 
 
-@test("go tool pprof -diff_base BASE URL: what changed since the base")
-def _():
+def test_go_tool_pprof_diff_base_base_url():
+    """Go tool pprof -diff_base BASE URL: what changed since the base."""
     url = server.url + "/debug/pprof/heap"
     base = os.path.join(folder, "base.pb.gz")
     with open(base, "wb") as file:
         file.write(server.get("/debug/pprof/heap").expect(200).body)
-    server.leak("global-list", bytes=4 * lab.MIB)
+    server.leak("global-list", bytes=4 * MIB)
     report = go("-diff_base", "base.pb.gz", url, text="top\n").stdout
     equal(megabytes(row(report, LIST)[0]), 4, report)
     check("payload_read" not in report, f"what is older is in it:\n{report}")
 
 
-@test("go tool pprof -top URL of the threads: where they are stuck")
-def _():
+def test_go_tool_pprof_top_url_of_threads_where_they_are_stuck():
+    """Go tool pprof -top URL of the threads: where they are stuck."""
     for path in THREADS:
         report = go("-top", server.url + path).stdout
         equal(row(report, "order_await_payment")[3], str(GIVEN), report)
@@ -202,17 +228,19 @@ def _():
     equal((figures[3], figures[-2]), (str(GIVEN), "order_await_payment"), report)
 
 
-@test("curl of heap?debug=1: function, file and line of every frame")
-def _():
+def test_curl_of_heap_debug_1_function():
+    """Curl of heap?debug=1: function, file and line of every frame."""
     for url in urls("/debug/pprof/heap?debug=1"):
         text = tool("curl", "-s", url).stdout
-        lab.HeapProfile(text)
+        HeapProfile(text)
         pattern = rf"^#\t0x[0-9a-f]+\tpayload_read\+0x[0-9a-f]+\t{HEAP_LINE}$"
-        check(re.search(pattern, text, re.MULTILINE), f"no {HEAP_LINE} in:\n{text[:2000]}")
+        check(
+            re.search(pattern, text, re.MULTILINE), f"no {HEAP_LINE} in:\n{text[:2000]}"
+        )
 
 
-@test("curl of goroutine?debug=1: grouped, most numerous first, symbolised")
-def _():
+def test_curl_of_goroutine_debug_1_grouped_most_numerous_first():
+    """Curl of goroutine?debug=1: grouped, most numerous first, symbolised."""
     for url in urls("/debug/pprof/goroutine?debug=1"):
         text = tool("curl", "-s", url).stdout
         head, *groups = text.split("\n\n")
@@ -227,11 +255,13 @@ def _():
         check(f"\t{THREAD_LINE}\n" in block, f"no {THREAD_LINE} in\n{block}")
 
 
-@test("goroutine?debug=2: each thread with name, state and time")
-def _():
+def test_goroutine_debug_2_each_thread_with_name():
+    """Goroutine?debug=2: each thread with name, state and time."""
     for path in THREADS:
         text = server.get(path + "?debug=2", debug=True).expect(200).text
-        blocks = [block for block in text.split("\n\n") if "order_await_payment" in block]
+        blocks = [
+            block for block in text.split("\n\n") if "order_await_payment" in block
+        ]
         equal(len(blocks), GIVEN, "threads that wait for a payment")
         for block in blocks:
             head = r'thread \d+ "order" \[sleeping, at least [\d.]+ s\]:\n'
@@ -241,15 +271,15 @@ def _():
 
 def google_pprof(*arguments, **options):
     if not shutil.which("google-pprof"):
-        raise lab.Skip("this Debian has no google-pprof")
-    return lab.run("google-pprof", *arguments, env=tools, **options).stdout
+        pytest.skip("this Debian has no google-pprof")
+    return run("google-pprof", *arguments, env=tools, **options).stdout
 
 
-@test("google-pprof --text PROGRAM DUMP, and with --base")
-def _():
-    with lab.Server("leaky") as other:
+def test_google_pprof_text_program_dump_and_with_base():
+    """Google-pprof --text PROGRAM DUMP, and with --base."""
+    with Server("leaky") as other:
         other.leak("slice-prefix")
-        os.symlink(lab.BUILD, os.path.join(other.directory, "build"))
+        os.symlink(BUILD, os.path.join(other.directory, "build"))
         other.dump()
         other.leak("slice-prefix", count=3)
         other.dump()
@@ -263,20 +293,20 @@ def _():
         equal(row(report(base), "payload_read")[0], "30.0", "MB more than in the base")
 
 
-@test("google-pprof --text URL: gperftools' own protocol")
-def _():
+def test_google_pprof_text_url_gperftools_own_protocol():
+    """Google-pprof --text URL: gperftools' own protocol."""
     for url in urls("/pprof/heap"):
         report = google_pprof("--text", url, cwd=folder)
         equal(row(report, "payload_read")[0], "50.0", "MB")
 
 
-# -- the forms --------------------------------------------------------------------------
+# -- the forms -------------------------------------------------------------------------
 
 
 # A request itself allocates, so two profiles are never quite of one moment. Stacks that
 # are the same before and after must be the same in between, and nearly all are.
-@test("profile.proto has the figures of gperftools' text, to the byte")
-def _():
+def test_profile_proto_has_figures_of_gperftools_text_to_byte():
+    """Profile.proto has the figures of gperftools' text, to the byte."""
     for path in HEAPS:
         before = counts_of(server.get("/pprof/heap").expect(200).text)
         body = server.get(path).expect(200).body
@@ -301,10 +331,11 @@ def _():
 
 
 def counts_of(text):
-    """gperftools' text as {stack: (alloc objects, alloc bytes, in-use objects, bytes)}."""
+    """gperftools' text as {stack: (alloc objects, alloc bytes, in-use objects,
+    bytes)}."""
     counts = {}
     for line in text.splitlines()[1:]:
-        found = lab.HeapProfile.ROW.match(line)
+        found = HeapProfile.ROW.match(line)
         if found is None:
             break
         stack = tuple(int(address, 16) for address in found[5].split())
@@ -314,15 +345,21 @@ def counts_of(text):
     return counts
 
 
-@test("the four values, mappings and a build id are in profile.proto; allocs shows alloc_space")
-def _():
+def test_four_values():
+    """The four values, mappings and a build id are in profile.proto; allocs shows
+    alloc_space."""
     for path in HEAPS:
         reply = server.get(path).expect(200)
         equal(reply.headers["content-type"], "application/octet-stream", "type")
         raw = go("-raw", saved(reply.body)).stdout
-        check(re.search(r"^1: 0x[0-9a-f]+/0x[0-9a-f]+/0x[0-9a-f]+ ", raw, re.M), raw[-500:])
+        check(
+            re.search(r"^1: 0x[0-9a-f]+/0x[0-9a-f]+/0x[0-9a-f]+ ", raw, re.M),
+            raw[-500:],
+        )
         shown = "alloc_space" if path.endswith("allocs") else "inuse_space"
-        check(f"Type: {shown}" in go("-top", saved(reply.body)).stdout, f"{path}: {shown}")
+        check(
+            f"Type: {shown}" in go("-top", saved(reply.body)).stdout, f"{path}: {shown}"
+        )
 
 
 def saved(body):
@@ -332,22 +369,23 @@ def saved(body):
     return path
 
 
-@test("heap?gc=1 gives free memory back first")
-def _():
-    server.leak("buffer-churn", bytes=16 * lab.MIB)
+def test_heap_gc_1_gives_free_memory_back_first():
+    """Heap?gc=1 gives free memory back first."""
+    server.leak("buffer-churn", bytes=16 * MIB)
     free = server.status()["memory"]["heap_free_bytes"]
-    check(free >= 16 * lab.MIB, f"only {free} bytes were free before")
+    check(free >= 16 * MIB, f"only {free} bytes were free before")
     server.get("/debug/pprof/heap?gc=1").expect(200)
     time.sleep(0.02)  # figures are reused for 10 ms
     left = server.status()["memory"]["heap_free_bytes"]
     check(left < free / 4, f"{free} bytes were free, and then still {left}")
 
 
-@test("a difference over seconds shows what changed, on both ports")
-def _():
+def test_difference_over_seconds_shows_what_changed():
+    """A difference over seconds shows what changed, on both ports."""
+
     def leak():
         time.sleep(0.3)
-        server.leak("global-list", bytes=3 * lab.MIB)
+        server.leak("global-list", bytes=3 * MIB)
 
     for path in HEAPS:
         thread = threading.Thread(target=leak)
@@ -356,43 +394,56 @@ def _():
         thread.join()
         _, samples, places = parse(reply.body)
         grown = [v for s, v in samples if LIST in places[s[0]][1]]
-        equal(grown, [(1, 3 * lab.MIB, 1, 3 * lab.MIB)], "what global-list allocated")
+        equal(grown, [(1, 3 * MIB, 1, 3 * MIB)], "what global-list allocated")
         held = [v[3] for s, v in samples if "GetHeapProfile" in places[s[0]][1]]
         check(not any(held), f"the profiler's own memory counts as growth: {held}")
-        check(not any("payload_read" in places[s[0]][1] for s, v in samples if any(v)), "old")
+        check(
+            not any("payload_read" in places[s[0]][1] for s, v in samples if any(v)),
+            "old",
+        )
 
 
-@test("symbol: GET, HEAD and POST; names of many addresses at once")
-def _():
+def test_symbol_get_head_and_post():
+    """Symbol: GET, HEAD and POST; names of many addresses at once."""
     text = server.get("/debug/pprof/heap?debug=1").text
     address = int(re.search(r"#\t0x([0-9a-f]+)\tpayload_read\+", text)[1], 16) - 1
     for path in ("/debug/pprof/symbol", "/pprof/symbol"):
         for debug in (False, True):
             equal(server.get(path, debug).expect(200).text, "num_symbols: 1\n", "GET")
             port = server.debug_port if debug else server.port
-            equal(lab.request(port, "HEAD", path).expect(200).body, b"", "HEAD")
+            equal(request(port, "HEAD", path).expect(200).body, b"", "HEAD")
             reply = server.post(path, f"{address:#x}+0x1".encode(), debug).expect(200)
             equal(reply.text, f"num_symbols: 1\n{address:#x}\tpayload_read\n", "POST")
         got = server.get(f"{path}?{address:#x}").expect(200).text
         check(f"{address:#x}\tpayload_read\n" in got, got)
         many = "+".join([f"{address:#x}"] * 4000).encode()
-        equal(server.post(path, many).expect(200).text.count("payload_read"), 4000, "names")
+        equal(
+            server.post(path, many).expect(200).text.count("payload_read"),
+            4000,
+            "names",
+        )
 
 
-@test("symbol: no address, 10,000, garbage, and more than the cap")
-def _():
+def test_symbol_no_address_10_000_garbage_and_more_than_cap():
+    """Symbol: no address, 10,000, garbage, and more than the cap."""
     path = "/debug/pprof/symbol"
     equal(server.post(path, b"").expect(200).text, "num_symbols: 1\n", "none")
     short = b"+".join(b"%x" % number for number in range(10000))
-    equal(server.post(path, short).expect(200).text, "num_symbols: 1\n", "10,000 unknown")
+    equal(
+        server.post(path, short).expect(200).text, "num_symbols: 1\n", "10,000 unknown"
+    )
     for garbage in (b"+++", b"0x", b"zz+-1+0x" + b"f" * 60, b"\0\xff%41&=", b"0x1 0x2"):
-        equal(server.post(path, garbage).expect(200).text, "num_symbols: 1\n", repr(garbage))
+        equal(
+            server.post(path, garbage).expect(200).text,
+            "num_symbols: 1\n",
+            repr(garbage),
+        )
     server.post(path, b"+".join([b"0x7f0123456789"] * 10000)).error(413)
     equal(server.get("/healthz").expect(200).text.strip(), "ok", "healthz after it")
 
 
-@test("cmdline: the arguments, on both paths and ports")
-def _():
+def test_cmdline_arguments_on_both_paths_and_ports():
+    """Cmdline: the arguments, on both paths and ports."""
     with open(f"/proc/{server.pid}/cmdline", "rb") as file:
         expected = file.read().rstrip(b"\0")
     for path in ("/debug/pprof/cmdline", "/pprof/cmdline"):
@@ -400,8 +451,8 @@ def _():
             equal(server.get(path, debug).expect(200).body, expected, path)
 
 
-@test("the index page names every profile and links only to what is there")
-def _():
+def test_index_page_names_every_profile_and_links_only_to_what():
+    """The index page names every profile and links only to what is there."""
     for debug in (False, True):
         reply = server.get("/debug/pprof/", debug).expect(200)
         check(reply.headers["content-type"].startswith("text/html"), str(reply.headers))
@@ -412,11 +463,11 @@ def _():
             server.get(link, debug).expect(200)
 
 
-# -- bad input, and bad moments ----------------------------------------------------------
+# -- bad input, and bad moments --------------------------------------------------------
 
 
-@test("wrong parameters are refused: seconds, debug, gc, and unknown ones")
-def _():
+def test_wrong_parameters_are_refused_seconds_debug_gc():
+    """Wrong parameters are refused: seconds, debug, gc, and unknown ones."""
     for path in HEAPS:
         for query in ("seconds=0", "seconds=61", "seconds=x", "seconds=", "seconds=-1"):
             server.get(f"{path}?{query}").error(400)
@@ -439,8 +490,8 @@ def busy():
     return True
 
 
-@test("a second difference meanwhile is 409; other profiles are not held up")
-def _():
+def test_second_difference_meanwhile_is_409():
+    """A second difference meanwhile is 409; other profiles are not held up."""
     replies = []
     slow = threading.Thread(
         target=lambda: replies.append(server.get("/debug/pprof/heap?seconds=4"))
@@ -458,42 +509,46 @@ def _():
     check(not busy(), "the slot is not free after the difference")
 
 
-@test("a client that goes away: the server is well, and the slot is free again")
-def _():
+def test_client_that_goes_away_server_is_well():
+    """A client that goes away: the server is well, and the slot is free again."""
     before = server.settle()
     started = time.monotonic()
-    for path in ("/debug/pprof/heap?seconds=3", *PROFILES, "/debug/pprof/threads?debug=2"):
+    for path in (
+        "/debug/pprof/heap?seconds=3",
+        *PROFILES,
+        "/debug/pprof/threads?debug=2",
+    ):
         with socket.create_connection(("127.0.0.1", server.port)) as gone:
             gone.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             # Closed with a reset, and unread.
             gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             time.sleep(0.1)
     equal(server.get("/healthz").expect(200).text.strip(), "ok", "healthz")
-    lab.wait_until(lambda: not busy(), 10, "a free slot")
+    wait_until(lambda: not busy(), 10, "a free slot")
     took = time.monotonic() - started
     check(took < 3 + 1 + 2, f"the slot was free after {took:.1f} s")
     server.settle(wanted=lambda sample: sample["fds"] <= before["fds"])
 
 
-@test("at the heap ceiling every profile answers")
-def _():
-    with lab.Server("leaky", "--max-heap", "64M") as full:
-        lab.wait_until(lambda: refused(full, "global-list", "heap_limit", bytes="1M"))
-        lab.wait_until(lambda: refused(full, "global-list", "heap_limit", bytes="4K"))
+def test_at_heap_ceiling_every_profile_answers():
+    """At the heap ceiling every profile answers."""
+    with Server("leaky", "--max-heap", "64M") as full:
+        wait_until(lambda: refused(full, "global-list", "heap_limit", bytes="1M"))
+        wait_until(lambda: refused(full, "global-list", "heap_limit", bytes="4K"))
         bodies = profiles_answer(full)
         size = full.heap().bytes
-        check(size > 56 * lab.MIB, f"the heap is not full: {size}")
+        check(size > 56 * MIB, f"the heap is not full: {size}")
     for body in bodies:
         parse(body)
 
 
-@test("with all descriptors used up every profile answers")
-def _():
-    with lab.Server("leaky", "--max-fds", "100") as full:
-        lab.wait_until(lambda: refused(full, "file-unclosed", "fd_limit", bytes="8K"))
+def test_with_all_descriptors_used_up_every_profile_answers():
+    """With all descriptors used up every profile answers."""
+    with Server("leaky", "--max-fds", "100") as full:
+        wait_until(lambda: refused(full, "file-unclosed", "fd_limit", bytes="8K"))
         # Clients that only hold connections take descriptors beyond the rail.
         silent = [socket.create_connection(("127.0.0.1", full.port)) for _ in range(16)]
-        lab.wait_until(lambda: full.sample()["fds"] > 100, what="descriptors in use")
+        wait_until(lambda: full.sample()["fds"] > 100, what="descriptors in use")
         bodies = profiles_answer(full)
         check(full.sample()["fds"] > 100, "descriptors were given back meanwhile")
         for connection in silent:
@@ -521,40 +576,38 @@ def profiles_answer(full):
             full.get(path + "?debug=1", debug).expect(200)
         full.get("/debug/pprof/threads?debug=2", debug).expect(200)
         bodies.append(full.get("/debug/pprof/heap?seconds=1", debug).expect(200).body)
-        lab.HeapProfile(full.get("/pprof/heap", debug).expect(200).text)
+        HeapProfile(full.get("/pprof/heap", debug).expect(200).text)
         full.post("/debug/heap/dump?reason=full", debug=debug).expect(200)
     return bodies
 
 
-@test("a build without gperftools: no heap profile (501), but threads")
-def _():
-    build = lab.scratch()
-    # `env` without make's own variables, in case that make runs the tests.
-    clean = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-    command = ("make", "-s", f"BUILD={build}", "ALLOCATOR=libc", "-j2", f"{build}/leaky")
-    lab.run(*command, cwd=lab.ROOT, env=clean)
-    with lab.Server("leaky", build=build) as plain:
+def test_build_without_gperftools_no_heap_profile_501():
+    """A build without gperftools: no heap profile (501), but threads."""
+    build = built("CC=gcc", "ALLOCATOR=libc")
+    with Server("leaky", build=build) as plain:
         plain.leak("thread-wait")
         for path in (*HEAPS, "/pprof/heap"):
             plain.get(path).error(501, "profile_off")
         plain.post("/debug/heap/dump?reason=x").error(501, "profile_off")
         for path in THREADS:
             types, samples, places = parse(plain.get(path).expect(200).body)
-            waiting = [v for s, v in samples if any(THREAD_LINE in places[n][1] for n in s)]
+            waiting = [
+                v for s, v in samples if any(THREAD_LINE in places[n][1] for n in s)
+            ]
             equal(waiting, [(1,)], "threads that wait")
             plain.get(path + "?debug=2").expect(200)
 
 
-@test("--profile off: no heap profile (501), but threads")
-def _():
-    with lab.Server("leaky", "--profile", "off") as plain:
+def test_profile_off_no_heap_profile_501_but_threads():
+    """--profile off: no heap profile (501), but threads."""
+    with Server("leaky", "--profile", "off") as plain:
         for path in (*HEAPS, "/pprof/heap"):
             plain.get(path).error(501, "profile_off")
         for path in THREADS:
             parse(plain.get(path).expect(200).body)
 
 
-# -- all at once -------------------------------------------------------------------------
+# -- all at once -----------------------------------------------------------------------
 
 
 class Stress:
@@ -563,7 +616,7 @@ class Stress:
     def __init__(self, target, seconds):
         self.target = target
         self.end = time.monotonic() + seconds
-        self.directory = lab.scratch()
+        self.directory = scratch()
         self.failures = []
         self.calls = 0
         self.profiles = [0] * 50  # of each client
@@ -613,15 +666,20 @@ class Stress:
             files = [name for name in names if name.startswith(kind + ".")]
             check(files, f"no profile of {kind}")
             for i in range(0, len(files), 100):
-                part = [os.path.join(self.directory, name) for name in files[i : i + 100]]
+                part = [
+                    os.path.join(self.directory, name) for name in files[i : i + 100]
+                ]
                 done = go("-top", "-nodecount=1", *part)
-                wrong = [s for s in done.stderr.splitlines() if "Saved profile" not in s]
+                wrong = [
+                    s for s in done.stderr.splitlines() if "Saved profile" not in s
+                ]
                 equal(wrong, [], "what go tool pprof complains of")
 
 
-@test("50 parallel profiles while 4 clients allocate: no deadlock, and every reply parses")
-def _():
-    with lab.Server("leaky") as busy_server:
+def test_50_parallel_profiles_while_4_clients_allocate():
+    """50 parallel profiles while 4 clients allocate: no deadlock, and every reply
+    parses."""
+    with Server("leaky") as busy_server:
         stress = Stress(busy_server, STRESS_SECONDS)
         stress.run()
         profiles = sum(stress.profiles)
@@ -633,6 +691,3 @@ def _():
             check(min(port) + 2 >= max(port) / 3, f"profiles of each client: {port}")
         equal(busy_server.get("/healthz").expect(200).text.strip(), "ok", "healthz")
         stress.parse_all()
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Both servers under the sanitizers, on builds without gperftools. The fixed one must
 be clean of everything; the leaky one of everything but its leaks, and LeakSanitizer
 must find those of its leaks that are lost, and no others."""
@@ -8,29 +7,20 @@ import re
 import socket
 import threading
 
-import lab
-from lab import check, equal, test
+from builds import ADDRESS, THREAD, built
+from checks import LIMIT, check, equal, wait_until
+from commands import run
+from http_request import read_reply
+from scenarios import LOST, owners, small_bytes
+from servers import Server
 
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 
 
-def build(sanitize):
-    """Builds both servers with a sanitizer; returns the directory."""
-    directory = lab.scratch()
-    programs = [f"{directory}/{name}" for name in ("leaky", "fixed")]
-    lab.run(
-        *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-        *(f"SANITIZE={sanitize}", *programs),
-        cwd=lab.ROOT,
-        limit=200,
-    )
-    return directory
-
-
 def call_all(server, clients=2, calls=CALLS):
     """Every scenario `calls` times, from several clients at once."""
-    listed = [(each["name"], lab.small_bytes(each)) for each in server.scenarios()]
+    listed = [(each["name"], small_bytes(each)) for each in server.scenarios()]
     failed = []
 
     def client():
@@ -50,11 +40,9 @@ def call_all(server, clients=2, calls=CALLS):
     server.get("/status").expect(200)
 
 
-def run(name, directory, variable, options, expect=0):
+def said(name, directory, variable, options, expect=0):
     """Runs every scenario on one server; returns what the sanitizer said."""
-    server = lab.Server(
-        name, *LIMITS, build=directory, env={variable: options}, limit=60
-    )
+    server = Server(name, *LIMITS, build=directory, env={variable: options}, limit=60)
     call_all(server)
     server.stop(limit=20, expect=expect)
     return server.errors()
@@ -66,40 +54,28 @@ def clean(report):
         check(word not in report, report[:6000])
 
 
-_built = {}
+def test_fixed_under_addresssanitizer_leaksanitizer_and_ubsan():
+    """Fixed under AddressSanitizer, LeakSanitizer and UBSan: no report."""
+    clean(said("fixed", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
 
 
-def built(sanitize):
-    if sanitize not in _built:
-        _built[sanitize] = build(sanitize)
-    return _built[sanitize]
+def test_leaky_under_addresssanitizer_and_ubsan():
+    """Leaky under AddressSanitizer and UBSan: no report but leaks."""
+    clean(said("leaky", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
 
 
-ADDRESS = "address,undefined"
-
-
-@test("fixed under AddressSanitizer, LeakSanitizer and UBSan: no report")
-def _():
-    clean(run("fixed", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
-
-
-@test("leaky under AddressSanitizer and UBSan: no report but leaks")
-def _():
-    clean(run("leaky", built(ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
-
-
-@test("LeakSanitizer finds in leaky what is lost, and is silent about what is not")
-def _():
-    server = lab.Server(
+def test_leaksanitizer_finds_in_leaky_what_is_lost():
+    """LeakSanitizer finds in leaky what is lost, and is silent about what is not."""
+    server = Server(
         "leaky",
         *LIMITS,
-        build=built(ADDRESS),
+        build=built(*ADDRESS),
         # The quick way to walk a stack ends at libraries that keep no frame pointers.
         env={"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:fast_unwind_on_malloc=0"},
         limit=60,
     )
     listed = {each["name"]: each for each in server.scenarios()}
-    owners = lab.owners(server.program)
+    owned = owners(server.program)
     call_all(server)
     server.stop(limit=20, expect=99)
     report = server.errors()
@@ -109,27 +85,27 @@ def _():
         if not re.match(r"(Direct|Indirect) leak of", block):
             continue
         names = re.findall(r"^ +#\d+ 0x[0-9a-f]+ in (\w+)", block, re.MULTILINE)
-        guilty = {owners[name] for name in names if name in owners}
+        guilty = {owned[name] for name in names if name in owned}
         check(guilty, f"a leak that is no scenario's:\n{block}")
         found |= guilty
-    equal(sorted(found), sorted(lab.LOST), "scenarios that lose memory")
+    equal(sorted(found), sorted(LOST), "scenarios that lose memory")
     check(found <= set(listed), found)
 
 
-@test("fixed under ThreadSanitizer: no report")
-def _():
-    clean(run("fixed", built("thread"), "TSAN_OPTIONS", "exitcode=99"))
+def test_fixed_under_threadsanitizer_no_report():
+    """Fixed under ThreadSanitizer: no report."""
+    clean(said("fixed", built(*THREAD), "TSAN_OPTIONS", "exitcode=99"))
 
 
-@test("leaky under ThreadSanitizer: no report but threads that never end")
-def _():
+def test_leaky_under_threadsanitizer():
+    """Leaky under ThreadSanitizer: no report but threads that never end."""
     # A lock that is never released, and two that are taken crosswise, are the lessons.
     options = "exitcode=99:report_thread_leaks=0:detect_deadlocks=0"
-    clean(run("leaky", built("thread"), "TSAN_OPTIONS", options))
+    clean(said("leaky", built(*THREAD), "TSAN_OPTIONS", options))
 
 
-@test("requests that come while a server starts, under ThreadSanitizer: no report")
-def _():
+def test_requests_that_come_while_server_starts():
+    """Requests that come while a server starts, under ThreadSanitizer: no report."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -138,12 +114,14 @@ def _():
 
     def client():
         # The Origin is compared with both ports, of which one opens after the other.
-        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a\r\n\r\n"
+        request = (
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a\r\n\r\n"
+        )
         while not started.is_set():
             try:
                 with socket.create_connection(("127.0.0.1", port)) as connection:
                     connection.sendall(request)
-                    reply = lab.read_reply(connection, lab.LIMIT)
+                    reply = read_reply(connection, LIMIT)
                     answered.append(reply and reply.status)
             except ConnectionError:
                 pass
@@ -152,13 +130,13 @@ def _():
     for thread in threads:
         thread.start()
     try:
-        server = lab.Server(
+        server = Server(
             *("leaky", "--port", port),
-            build=built("thread"),
+            build=built(*THREAD),
             env={"TSAN_OPTIONS": "exitcode=99"},
             limit=60,
         )
-        lab.wait_until(lambda: answered, what="an answer")
+        wait_until(lambda: answered, what="an answer")
     finally:
         started.set()
         for thread in threads:
@@ -168,22 +146,13 @@ def _():
     clean(server.errors())
 
 
-@test("the unit tests under ASan and UBSan, and under ThreadSanitizer: no report")
-def _():
-    for sanitize in (ADDRESS, "thread"):
-        directory = built(sanitize)
-        lab.run(
-            *("make", "-s", "-j2", f"BUILD={directory}", "ALLOCATOR=libc"),
-            *(f"SANITIZE={sanitize}", "unit-programs"),
-            cwd=lab.ROOT,
-            limit=200,
-        )
+def test_unit_tests_under_asan_and_ubsan():
+    """The unit tests under ASan and UBSan, and under ThreadSanitizer: no report."""
+    for variables in (ADDRESS, THREAD):
+        directory = built(*variables, targets=["unit-programs"])
         programs = sorted(glob.glob(f"{directory}/tests/unit/*_test"))
         check(len(programs) >= 8, programs)
         for program in programs:
-            done = lab.run(program, check_exit=False)
+            done = run(program, check_exit=False)
             equal(done.returncode, 0, f"{program}: {done.stdout}{done.stderr}")
             clean(done.stderr)
-
-
-lab.main()

@@ -1,16 +1,15 @@
-#!/usr/bin/python3
 """scripts/setup.sh asks for what the release has: tried against releases that are made
 up, with stand-ins for apt-get, apt-cache and dpkg-query."""
 
-import atexit
 import os
 import shutil
 import tempfile
 
-import lab
-from lab import check, equal, test
+from checks import check, equal
+from commands import run
+from tree import ROOT, scratch
 
-SETUP = os.path.join(lab.ROOT, "scripts", "setup.sh")
+SETUP = os.path.join(ROOT, "scripts", "setup.sh")
 
 # Each stand-in notes how it is called. Apt knows the packages in the file `offered`,
 # which apt-get update copies from `archive`; `installed` is what dpkg says.
@@ -62,7 +61,7 @@ class Release:
     """A made-up release, and what setup.sh does on it."""
 
     def __init__(self, archive, offered=(), installed=(), folder=None):
-        self.folder = folder or lab.scratch()
+        self.folder = folder or scratch()
         os.makedirs(self.folder, exist_ok=True)
         for name, names in (
             ("archive", archive),
@@ -86,7 +85,7 @@ class Release:
     def run(self, *command, check_exit=True):
         path = f"{self.folder}:{os.environ['PATH']}"
         environment = os.environ | {"PATH": path}
-        return lab.run(*command, cwd=self.folder, env=environment, check_exit=check_exit)
+        return run(*command, cwd=self.folder, env=environment, check_exit=check_exit)
 
     def setup(self, *options):
         return self.run(SETUP, *options)
@@ -96,16 +95,16 @@ OLD = [*lists(), "google-perftools"]  # Debian 12 and 13
 NEW = lists()  # unstable
 
 
-@test("no name of a package has a version of clang, gcc or Go in it")
-def _():
+def test_no_name_of_package_has_version_of_clang():
+    """No name of a package has a version of clang, gcc or Go in it."""
     # These are the numbers of interfaces, the same in every release.
     stable = {"libc6-dev", "libcurl4-openssl-dev", "libsqlite3-dev", "python3"}
     found = {name for name in lists() if any(letter.isdigit() for letter in name)}
     equal(found, stable, "names with digits")
 
 
-@test("a bare release with google-pprof: that is installed, and no Go")
-def _():
+def test_bare_release_with_google_pprof_that_is_installed():
+    """A bare release with google-pprof: that is installed, and no Go."""
     release = Release(OLD)
     done = release.setup()
     installed = release.read("installed")
@@ -115,8 +114,8 @@ def _():
     equal(release.setup().stdout, "setup.sh: all packages are installed.\n", "again")
 
 
-@test("a bare release without google-pprof: Go's pprof is installed in its place")
-def _():
+def test_bare_release_without_google_pprof():
+    """A bare release without google-pprof: Go's pprof is installed in its place."""
     for offered in ((), NEW):
         release = Release(NEW, offered)
         done = release.setup()
@@ -126,19 +125,19 @@ def _():
         equal(again, "setup.sh: all packages are installed.\n", "again")
 
 
-@test("--tests and --debian install all of their lists, on either release")
-def _():
+def test_tests_and_debian_install_all_of_their_lists():
+    """--tests and --debian install all of their lists, on either release."""
     for archive, reader in ((OLD, "google-perftools"), (NEW, "golang-go")):
         release = Release(archive)
         release.setup("--tests", "--debian")
         equal(sorted(release.read("installed")), sorted({*NEW, reader}), "installed")
 
 
-@test("when it cannot install, it names the release's own reader and exits 1")
-def _():
+def test_when_it_cannot_install(request):
+    """When it cannot install, it names the release's own reader and exits 1."""
     # Another user than root may not enter TMPDIR, nor where the lab is.
     folder = tempfile.mkdtemp(dir="/tmp")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    request.addfinalizer(lambda: shutil.rmtree(folder))
     os.chmod(folder, 0o755)
     setup = shutil.copy(SETUP, folder)
     command = [setup]
@@ -152,6 +151,3 @@ def _():
         check("apt-get" in words and "--no-install-recommends" in words, done.stderr)
         check(reader in words, done.stderr)
         equal(release.read("calls"), [], "calls of apt-get")
-
-
-lab.main()

@@ -1,8 +1,5 @@
-#!/usr/bin/python3
 """Clients that are silent, drip, do not read their replies, or always have another
 request: both ports answer all the same, and nobody else's request suffers."""
-
-# alone
 
 import http.client
 import itertools
@@ -10,8 +7,13 @@ import socket
 import threading
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from checks import LIMIT, check, equal, wait_until
+from http_request import read_reply, request
+from servers import Server
+
+pytestmark = pytest.mark.alone
 
 MANY = 64  # with so many clients that hold connections, /status answers within 1 s
 MORE = 200  # with so many, within 5 s
@@ -45,7 +47,9 @@ class NeverReads(Silent):
     """Asks for more than the sockets between take, and reads nothing of it."""
 
     first = b"GET /scenarios?answers=1 HTTP/1.1\r\n" + HEAD + b"\r\n"
-    lasts = 1.5  # It never reads as far as the end, so it cannot see that it was cut off.
+    lasts = (
+        1.5  # It never reads as far as the end, so it cannot see that it was cut off.
+    )
 
 
 class ReadsSlowly(NeverReads):
@@ -55,8 +59,8 @@ class ReadsSlowly(NeverReads):
 
 
 class Clients:
-    """A number of clients of one kind on one port; one that the server disconnects comes
-    again. A context manager."""
+    """A number of clients of one kind on one port; one that the server disconnects
+    comes again. A context manager."""
 
     PAUSE = 0.03  # seconds between two rounds
 
@@ -139,27 +143,26 @@ def answers(server, kind, count, limit):
                 check(taken < limit, f"{kind.__name__}, {ports}: {taken:.2f} s")
 
 
-for each_kind in (Silent, DripsHead, DripsBody, NeverReads, ReadsSlowly):
-    for each_count, each_limit in ((MANY, 1.0), (MORE, 5.0)):
+@pytest.mark.parametrize("count, limit", [(MANY, 1.0), (MORE, 5.0)])
+@pytest.mark.parametrize(
+    "kind", [Silent, DripsHead, DripsBody, NeverReads, ReadsSlowly]
+)
+def test_status_comes_in_time(kind, count, limit):
+    """So many clients of a kind: /status comes within so many seconds, on both
+    ports."""
+    with Server("leaky") as server:
+        before = server.settle()
+        answers(server, kind, count, limit)
+        server.settle(wanted=lambda sample: sample == before)
 
-        @test(
-            f"{each_count} clients: {each_kind.__doc__.splitlines()[0]} /status comes "
-            f"within {each_limit:.0f} s"
-        )
-        def _(kind=each_kind, count=each_count, limit=each_limit):
-            with lab.Server("leaky") as server:
-                before = server.settle()
-                answers(server, kind, count, limit)
-                server.settle(wanted=lambda sample: sample == before)
 
-
-@test("what is under way goes on: a held call, a body, a keep-alive connection")
-def _():
-    with lab.Server("leaky") as server:
+def test_what_is_under_way_goes_on_held_call_body():
+    """What is under way goes on: a held call, a body, a keep-alive connection."""
+    with Server("leaky") as server:
         replies = {}
 
         def client(name, *arguments):
-            replies[name] = lab.request(server.port, *arguments)
+            replies[name] = request(server.port, *arguments)
 
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         body = b"bytes=1024&id=" + b"x" * 100
@@ -167,15 +170,15 @@ def _():
             "held": ("GET", "/leak/loop-defer?id=x&hold=3000"),
             "body": ("POST", "/leak/slice-prefix", body, form),
         }
-        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=lab.LIMIT)
+        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT)
         threads = [
             threading.Thread(target=client, args=(name, *call))
             for name, call in calls.items()
         ]
         threads[0].start()
-        lab.wait_until(lambda: server.status()["scenarios"]["loop-defer"]["held"])
+        wait_until(lambda: server.status()["scenarios"]["loop-defer"]["held"])
         with Clients(DripsHead, server.port, MORE) as slow:
-            lab.wait_until(lambda: slow.returned > 32, what="slow clients gave way")
+            wait_until(lambda: slow.returned > 32, what="slow clients gave way")
             threads[1].start()
             for _ in range(5):
                 try:
@@ -209,7 +212,7 @@ class Busy:
 
     def _go_on(self, number):
         # It comes again by itself after a reply with "Connection: close".
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=lab.LIMIT)
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
         while not self.ended.wait(0.005):
             try:
                 client.request("GET", "/healthz")
@@ -222,7 +225,7 @@ class Busy:
     def __enter__(self):
         for thread in self.threads:
             thread.start()
-        lab.wait_until(lambda: sum(n > 0 for n in self.answered) >= 16)
+        wait_until(lambda: sum(n > 0 for n in self.answered) >= 16)
         return self
 
     def __exit__(self, *_):
@@ -231,27 +234,27 @@ class Busy:
             thread.join()
 
 
-@test("clients that always have another request take turns with the others")
-def _():
+def test_clients_that_always_have_another_request_take_turns():
+    """Clients that always have another request take turns with the others."""
     for count in (16, 32):
-        with lab.Server("leaky") as server, Busy(server.debug_port, count) as busy:
+        with Server("leaky") as server, Busy(server.debug_port, count) as busy:
             for _ in range(3):
                 taken = seconds_for_status(server, True)
                 print(f"# {count} busy clients, /status on debug: {taken:.3f} s")
                 check(taken < 2.0, f"{count} busy clients: {taken:.2f} s")
-            lab.wait_until(lambda: min(busy.answered) > 1, what="each has its turn")
+            wait_until(lambda: min(busy.answered) > 1, what="each has its turn")
 
 
-@test("a reply says so when it is the connection's last")
-def _():
+def test_reply_says_so_when_it_is_connection_last():
+    """A reply says so when it is the connection's last."""
     request = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
     last = None
-    with lab.Server("leaky") as server, Busy(server.debug_port, 32):
+    with Server("leaky") as server, Busy(server.debug_port, 32):
         while last is None:
             with socket.create_connection(("127.0.0.1", server.debug_port)) as client:
                 while last is None:
                     client.sendall(request)
-                    reply = lab.read_reply(client, lab.LIMIT)
+                    reply = read_reply(client, LIMIT)
                     if reply is None:
                         break  # It idled too long, as a busy machine makes it.
                     equal(reply.status, 200, "status")
@@ -260,18 +263,18 @@ def _():
     equal(last.headers.get("connection"), "close", "Connection of the last reply")
 
 
-@test("the server stops in time while slow clients hold all its workers")
-def _():
+def test_server_stops_in_time_while_slow_clients_hold_all():
+    """The server stops in time while slow clients hold all its workers."""
     for kind in (Silent, DripsBody, NeverReads):
-        server = lab.Server("leaky")
+        server = Server("leaky")
         with Clients(kind, server.port, MANY), Clients(kind, server.debug_port, MANY):
             server.get("/status").expect(200)
             server.stop()
 
 
-@test("nobody is cut off while a worker is free")
-def _():
-    with lab.Server("leaky") as server:
+def test_nobody_is_cut_off_while_worker_is_free():
+    """Nobody is cut off while a worker is free."""
+    with Server("leaky") as server:
         clients = [
             socket.create_connection(("127.0.0.1", server.debug_port))
             for _ in range(15)
@@ -281,26 +284,23 @@ def _():
             seconds_for_status(server, True)
         for client in clients:
             client.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
-            equal(lab.read_reply(client).status, 200, "status")
+            equal(read_reply(client).status, 200, "status")
             client.close()
 
 
-@test("one connection too many: only the one that waits longest gives way")
-def _():
-    with lab.Server("leaky") as server:
+def test_one_connection_too_many():
+    """One connection too many: only the one that waits longest gives way."""
+    with Server("leaky") as server:
         clients = []
         for _ in range(16):
             clients.append(socket.create_connection(("127.0.0.1", server.debug_port)))
             clients[-1].sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
-            equal(lab.read_reply(clients[-1]).status, 200, "status")
+            equal(read_reply(clients[-1]).status, 200, "status")
         seconds_for_status(server, True)
-        clients[0].settimeout(lab.LIMIT)
+        clients[0].settimeout(LIMIT)
         equal(clients[0].recv(1), b"", "the first that came")
         for client in clients[1:]:
             client.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n")
-            equal(lab.read_reply(client).status, 200, "status of the others")
+            equal(read_reply(client).status, 200, "status of the others")
             client.close()
         clients[0].close()
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """scripts/try-debian.sh runs commands in systems of their own, and leaves nothing: no
 process, no mount, no file, however it ends. The systems here are tiny: a stand-in for
 debootstrap copies a shell and a few programs of this machine into a directory."""
@@ -10,10 +9,13 @@ import signal
 import subprocess
 import time
 
-import lab
-from lab import check, equal, test
+import pytest
 
-SCRIPT = os.path.join(lab.ROOT, "scripts", "try-debian.sh")
+from checks import check, equal, wait_until
+from commands import run
+from tree import ROOT, scratch
+
+SCRIPT = os.path.join(ROOT, "scripts", "try-debian.sh")
 PROGRAMS = ("bash", "env", "cat", "sleep", "mkdir", "touch", "ls")
 COPIED = " ".join(shutil.which(program) for program in PROGRAMS)
 DEBOOTSTRAP = f"""#!/bin/bash
@@ -25,7 +27,10 @@ ln -s usr/bin "$root/bin"
 echo 99.9 >"$root/etc/debian_version"
 libraries=$(ldd {COPIED} | grep -o '/[^ ]*\\.so[^ ]*' | sort -u)
 for file in {COPIED}; do cp -L "$file" "$root/usr/bin/"; done
-for file in $libraries; do mkdir -p "$root${{file%/*}}"; cp -L "$file" "$root$file"; done
+for file in $libraries; do
+    mkdir -p "$root${{file%/*}}"
+    cp -L "$file" "$root$file"
+done
 """
 
 
@@ -35,10 +40,10 @@ class Stage:
     def __init__(self):
         for program in ("git", "unshare", "setpriv"):
             if not shutil.which(program):
-                raise lab.Skip(f"no {program} here")
+                pytest.skip(f"no {program} here")
         if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode:
-            raise lab.Skip("mounting is for root")
-        self.folder = lab.scratch()
+            pytest.skip("mounting is for root")
+        self.folder = scratch()
         self.lab = os.path.join(self.folder, "lab")
         self.systems = os.path.join(self.folder, "systems")
         self.programs = os.path.join(self.folder, "programs")
@@ -48,10 +53,18 @@ class Stage:
             file.write(DEBOOTSTRAP)
         os.chmod(f"{self.programs}/debootstrap", 0o755)
         shutil.copy(SCRIPT, f"{self.lab}/scripts/")
-        git = ("git", "-C", self.lab, "-c", "user.name=t", "-c", "user.email=t@localhost")
-        lab.run("git", "init", "-q", self.lab)
-        lab.run(*git, "add", ".")
-        lab.run(*git, "commit", "-q", "-m", "the lab")
+        git = (
+            "git",
+            "-C",
+            self.lab,
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@localhost",
+        )
+        run("git", "init", "-q", self.lab)
+        run(*git, "add", ".")
+        run(*git, "commit", "-q", "-m", "the lab")
 
     def start(self, *arguments):
         environment = os.environ | {"TMPDIR": self.systems}
@@ -83,25 +96,27 @@ class Stage:
         return found
 
     def nothing_left(self):
-        lab.wait_until(lambda: not self.processes(), what="the end of all processes")
+        wait_until(lambda: not self.processes(), what="the end of all processes")
         with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
             equal([line for line in mounts if self.systems in line], [], "mounts")
-        lab.wait_until(lambda: not os.listdir(self.systems), what="no files")
+        wait_until(lambda: not os.listdir(self.systems), what="no files")
 
 
-@test("--help, wrong usage")
-def _():
-    check("--cache" in lab.run(SCRIPT, "--help").stdout, "usage")
+def test_help_wrong_usage():
+    """--help, wrong usage."""
+    check("--cache" in run(SCRIPT, "--help").stdout, "usage")
     for wrong in ("--bad", "--run", "../x", "Bad name"):
-        done = lab.run(SCRIPT, wrong, check_exit=False)
+        done = run(SCRIPT, wrong, check_exit=False)
         equal(done.returncode, 2, f"exit of {wrong}")
         check(wrong in done.stderr, done.stderr)
 
 
-@test("commands run in a clone, with /proc and terminals; how they end is reported")
-def _():
+def test_commands_run_in_clone_with_proc_and_terminals():
+    """Commands run in a clone, with /proc and terminals; how they end is reported."""
     stage = Stage()
-    look = "ls /root/lab/scripts /proc/1/status /dev/pts/ptmx && echo pid $$ >/root/seen"
+    look = (
+        "ls /root/lab/scripts /proc/1/status /dev/pts/ptmx && echo pid $$ >/root/seen"
+    )
     status, output = stage.run("--run", look, "--run", "cat /root/seen; exit 7", "tiny")
     equal(status, 1, f"exit; {output}")
     for words in ("try-debian.sh", "/proc/1/status", "/dev/pts/ptmx", "Debian 99.9"):
@@ -112,8 +127,8 @@ def _():
     stage.nothing_left()
 
 
-@test("--cache keeps the bare system, not what was done to it")
-def _():
+def test_cache_keeps_bare_system_not_what_was_done():
+    """--cache keeps the bare system, not what was done to it."""
     stage = Stage()
     cache = os.path.join(stage.folder, "cache")
     for _turn in range(2):
@@ -126,8 +141,8 @@ def _():
         stage.nothing_left()
 
 
-@test("a release that cannot be unpacked: its words, exit 1, nothing left")
-def _():
+def test_release_that_cannot_be_unpacked_its_words_exit_1():
+    """A release that cannot be unpacked: its words, exit 1, nothing left."""
     stage = Stage()
     status, output = stage.run("refused")
     equal(status, 1, f"exit; {output}")
@@ -135,8 +150,8 @@ def _():
     stage.nothing_left()
 
 
-@test("what a command leaves running ends with it")
-def _():
+def test_what_command_leaves_running_ends():
+    """What a command leaves running ends with it."""
     stage = Stage()
     started = time.monotonic()
     status, output = stage.run("--run", "sleep 300 & sleep 300 & exit 0", "tiny")
@@ -145,12 +160,12 @@ def _():
     stage.nothing_left()
 
 
-@test("SIGINT, SIGTERM or SIGKILL in the middle: every process and mount is gone")
-def _():
+def test_sigint_sigterm_or_sigkill_in_middle():
+    """SIGINT, SIGTERM or SIGKILL in the middle: every process and mount is gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         stage = Stage()
         process = stage.start("--run", "sleep 300 & echo here; sleep 300", "tiny")
-        lab.wait_until(
+        wait_until(
             lambda: len(stage.processes()) >= 3, what="the command in the system"
         )
         process.send_signal(number)
@@ -158,14 +173,14 @@ def _():
         equal(process.wait(20), expected, f"exit status after {number}")
         process.stdout.close()
         if number == signal.SIGKILL:  # Nobody is left to remove the files.
-            lab.wait_until(lambda: not stage.processes(), what="the end of all")
+            wait_until(lambda: not stage.processes(), what="the end of all")
             shutil.rmtree(stage.systems)
             os.mkdir(stage.systems)
         stage.nothing_left()
 
 
-@test("below a mount nothing is removed")
-def _():
+def test_below_mount_nothing_is_removed():
+    """Below a mount nothing is removed."""
     stage = Stage()
     kept = os.path.join(stage.folder, "kept")
     os.mkdir(kept)
@@ -178,17 +193,14 @@ def _():
         root = os.path.join(stage.systems, names[0], "tiny") if names else ""
         return root if os.path.exists(f"{root}/root/go") else None
 
-    root = lab.wait_until(system, what="the system")
-    lab.run("mount", "--bind", kept, f"{root}/tmp")
+    root = wait_until(system, what="the system")
+    run("mount", "--bind", kept, f"{root}/tmp")
     try:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=20)
         check("is mounted below" in output, output)
         check(os.path.exists(f"{kept}/file"), "it removed files through a mount")
     finally:
-        lab.run("umount", f"{root}/tmp")
+        run("umount", f"{root}/tmp")
         shutil.rmtree(os.path.dirname(root))
     stage.nothing_left()
-
-
-lab.main()

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Both servers under Valgrind, on a build without gperftools: the fixed one has no
 errors, loses nothing and has joined every thread, and of the leaky one Valgrind finds
 just what is lost."""
@@ -6,13 +5,19 @@ just what is lost."""
 import re
 import socket
 
-import lab
-from lab import check, equal, test
+import pytest
+
+from builds import built
+from checks import check, equal
+from commands import run
+from scenarios import LOST, owners, small_bytes
+from servers import Server
+from tree import scratch
 
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 ERROR = re.compile(r"^==\d+== ERROR SUMMARY: (\d+) errors", re.MULTILINE)
-LOST = re.compile(r"^==\d+==\s+(\w+) lost: ([\d,]+) bytes", re.MULTILINE)
+LOST_BYTES = re.compile(r"^==\d+==\s+(\w+) lost: ([\d,]+) bytes", re.MULTILINE)
 # Of the leaky server's threads many never end. Each has memory of the C library, which
 # nothing but the thread itself points into: Valgrind's "possibly lost".
 NO_THREADS = (
@@ -20,25 +25,24 @@ NO_THREADS = (
     "--show-leak-kinds=definite,indirect",
 )
 
-build = lab.scratch()
-lab.run(
-    *("make", "-s", "-j2", f"BUILD={build}", "ALLOCATOR=libc"),
-    *(f"{build}/leaky", f"{build}/fixed"),
-    cwd=lab.ROOT,
-    limit=200,
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """Builds both servers without gperftools; sets the directory."""
+    global build
+    build = built("CC=gcc", "ALLOCATOR=libc")
 
 
-def run(name, *options):
+def call_all(name, *options):
     """Calls every scenario on one server under Valgrind with these options; returns
     Valgrind's report, and the server's functions by scenario."""
     wrapper = (
         *("valgrind", "--leak-check=full", "--num-callers=40", "--max-threads=2000"),
         *("--error-limit=no", *options),
     )
-    server = lab.Server(name, *LIMITS, build=build, wrapper=wrapper, limit=60)
+    server = Server(name, *LIMITS, build=build, wrapper=wrapper, limit=60)
     for scenario in server.scenarios():
-        size = lab.small_bytes(scenario)
+        size = small_bytes(scenario)
         server.leak(scenario["name"], bytes=size, count=CALLS, limit=120)
     server.get("/status").expect(200)
     server.stop(limit=60)
@@ -46,29 +50,29 @@ def run(name, *options):
     check("HEAP SUMMARY" in report, f"no report: {report[-3000:]}")
     # The server's child, its upstream, reports too: the server's own is what counts.
     own = [line for line in report.splitlines() if line.startswith(f"=={server.pid}==")]
-    return "\n".join(own), lab.owners(server.program)
+    return "\n".join(own), owners(server.program)
 
 
-@test("fixed: every scenario 20 times, 0 errors, 0 bytes lost, not even possibly")
-def _():
-    report, _ = run("fixed")
+def test_fixed_every_scenario_20_times_0_errors_0_bytes_lost():
+    """Fixed: every scenario 20 times, 0 errors, 0 bytes lost, not even possibly."""
+    report, _ = call_all("fixed")
     equal(ERROR.findall(report), ["0"], f"errors: {report[:6000]}")
     if "All heap blocks were freed" not in report:
         none = {"definitely": "0", "indirectly": "0", "possibly": "0"}
-        equal(dict(LOST.findall(report)), none, "bytes lost")
+        equal(dict(LOST_BYTES.findall(report)), none, "bytes lost")
 
 
-@test("fixed: 0 errors also when it cannot start, and when nothing was asked of it")
-def _():
+def test_fixed_0_errors_also_when_it_cannot_start():
+    """Fixed: 0 errors also when it cannot start, and when nothing was asked of it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = lab.run(
+        done = run(
             *("valgrind", "--leak-check=full", "--error-exitcode=99"),
             *(f"{build}/fixed", "--port", taken.getsockname()[1]),
-            *("--debug-port", "0", "--profile-dir", lab.scratch()),
+            *("--debug-port", "0", "--profile-dir", scratch()),
             check_exit=False,
         )
     equal(done.returncode, 1, f"exit: {done.stderr[-3000:]}")
-    server = lab.Server(
+    server = Server(
         *("fixed", "--upstream", "http://127.0.0.1:9"),
         build=build,
         wrapper=("valgrind", "--leak-check=full", "--error-exitcode=99"),
@@ -76,15 +80,15 @@ def _():
     server.stop(limit=60)
 
 
-@test("leaky: no errors but what is lost, as LeakSanitizer finds it")
-def _():
-    report, owners = run("leaky", *NO_THREADS)
+def test_leaky_no_errors_but_what_is_lost():
+    """Leaky: no errors but what is lost, as LeakSanitizer finds it."""
+    report, owned = call_all("leaky", *NO_THREADS)
     found = set()
     # One paragraph an error; Valgrind ends each with an empty line.
     for block in re.split(r"^==\d+== ?$", report, flags=re.MULTILINE):
         names = re.findall(r"0x[0-9A-F]+: (\w+) \(", block)
         if " are definitely lost in " in block or " are indirectly lost in " in block:
-            guilty = {owners[name] for name in names if name in owners}
+            guilty = {owned[name] for name in names if name in owned}
             check(guilty, f"lost by no scenario:\n{block}")
             found |= guilty
         else:
@@ -96,9 +100,6 @@ def _():
     # looks before that, Valgrind after it.
     equal(
         sorted(found),
-        sorted(lab.LOST | {"file-unclosed"}),
+        sorted(LOST | {"file-unclosed"}),
         "scenarios that lose memory",
     )
-
-
-lab.main()

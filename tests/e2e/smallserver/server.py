@@ -247,9 +247,13 @@ def main():
     parser.add_argument("--threads", action="store_true")
     parser.add_argument("--close", default="")
     parser.add_argument("--drip", default="")
-    parser.add_argument("--vanish", default="", help="a path that is gone after a while")
+    parser.add_argument(
+        "--vanish", default="", help="a path that is gone after a while"
+    )
     parser.add_argument("--vanish-after", type=int, default=8, help="answers")
-    parser.add_argument("--restart", type=int, help="looks new-born after so many calls")
+    parser.add_argument(
+        "--restart", type=int, help="looks new-born after so many calls"
+    )
     parser.set_defaults(restarted=False)
     parser.add_argument("--leak", default="none")
     parser.add_argument("--worker", action="store_true", help="a child serves")

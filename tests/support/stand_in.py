@@ -9,7 +9,8 @@ MAPS = (
     "2000-3000 r-xp 0 08:01 2 /usr/lib/libx.so\n"
 )
 THREADS = (
-    "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n\n--- Memory map: ---\n"
+    "threads profile: total 1\n1 @ 0x1010\n#\t0x1010\tmain+0x1\tx.c:3\n"
+    "\n--- Memory map: ---\n"
 )
 
 
@@ -65,8 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def heap(kept, allocated=None, library=False):
-    """A heap profile with so many bytes in use and ever allocated, by one function, or by
-    a library that it calls."""
+    """A heap profile with so many bytes in use and ever allocated, by one function, or
+    by a library that it calls."""
     total = kept + 200 if allocated is None else allocated
     row = f"1: {kept} [2: {total}] @"
     stack, names = " 0x1010\n", "#\t0x1010\tkeep+0x1\tx.c:3\n"
@@ -78,7 +79,14 @@ def heap(kept, allocated=None, library=False):
 def status(name, **changes):
     """A /status as a half of the lab has it."""
     memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
-    figures = {"server": name, "pid": 7, "memory": memory, "threads": 1, "fds": 1, "timers": 0}
+    figures = {
+        "server": name,
+        "pid": 7,
+        "memory": memory,
+        "threads": 1,
+        "fds": 1,
+        "timers": 0,
+    }
     return json.dumps(figures | changes)
 
 

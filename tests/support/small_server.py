@@ -1,11 +1,12 @@
-"""Starts smallserver/server.py, a server that leakcheck judges, for the time of a test."""
+"""Starts smallserver/server.py, a server that leakcheck judges, for the time of a
+test."""
 
 import os
 import subprocess
 
-import lab
+from tree import ROOT
 
-SERVER = os.path.join(lab.ROOT, "tests", "e2e", "smallserver", "server.py")
+SERVER = os.path.join(ROOT, "tests", "e2e", "smallserver", "server.py")
 
 
 class Small:

@@ -1,0 +1,65 @@
+"""The processes that this one started, and theirs: found by their parents, ended by
+their ids. An orphan becomes a child of the nearest process that has said that it takes
+orphans in, so none is lost."""
+
+import ctypes
+import os
+import signal
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def take_in_orphans():
+    """From now on, descendants whose parent has ended become children of this
+    process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _table():
+    """State and parent of each process, by process id."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The name in parentheses may hold anything; state and parent follow it.
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found[int(pid)] = (state.decode(), int(parent))
+    return found
+
+
+def descendants():
+    """The ids of the children of this process, of their children, and so on, but of
+    those that have ended."""
+    table = _table()
+    found, added = set(), {os.getpid()}
+    while added:
+        added = {pid for pid, (_, parent) in table.items() if parent in added}
+        found |= added
+    return {pid for pid in found if table[pid][0] not in "ZX"}
+
+
+def ended(pid):
+    """Whether the process has ended; nobody may have waited for it yet."""
+    return _table().get(int(pid), ("X", 0))[0] in "ZX"
+
+
+def end_all_but(kept):
+    """Ends every descendant whose id is not in `kept`."""
+    while True:
+        left = descendants() - kept
+        if not left:
+            break
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.005)
+    for pid, (state, parent) in _table().items():
+        if parent == os.getpid() and state == "Z" and pid not in kept:
+            os.waitpid(pid, os.WNOHANG)
