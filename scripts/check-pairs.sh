@@ -84,7 +84,7 @@ exported() {
 
 # Includes that a scenario must not have: it never sees the servers or the profiler.
 foreign_includes() {
-    grep -nE '^#include' "$1" | grep -E 'civetweb|gperftools|cJSON|cjson|"\.\.|server/|debug/' ||
+    grep -nE '^#include' "$1" | grep -E 'civetweb|gperftools|cJSON|cjson|"\.\.|server/|probe/' ||
         true
     grep -nE '^#include "' "$1" | grep -vE '"(scenario\.h|runtime/[a-z_]+\.h)"' || true
 }
