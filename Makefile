@@ -119,7 +119,9 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
 $(BUILD)/tests/unit/threads_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 
-$(BUILD)/tests/unit/origin_test: $(call object,probe/http/origin.c)
+HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
+$(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
+$(HTTP_TESTED): UNIT_LIBS = -lcjson
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))

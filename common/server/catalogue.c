@@ -67,6 +67,22 @@ static void add_effects(cJSON *json, const struct scenario *scenario)
                             (double)scenario->growth_blocks * (double)bytes);
 }
 
+/* What gives the bug away. */
+static void add_answers(cJSON *json, const struct scenario *scenario)
+{
+    cJSON_AddStringToObject(json, "cause", scenario->cause);
+    cJSON_AddStringToObject(json, "fix", scenario->fix);
+    cJSON_AddStringToObject(json, "find_it", scenario->find_it);
+    cJSON *files = cJSON_AddArrayToObject(json, "files");
+    add_file(files, "leaky", scenario->name);
+    add_file(files, "fixed", scenario->name);
+    if (scenario->suspect != NULL) {
+        cJSON_AddStringToObject(json, "suspect", scenario->suspect);
+    } else {
+        cJSON_AddNullToObject(json, "suspect");
+    }
+}
+
 static void describe(cJSON *json, const struct scenario *scenario, bool answers)
 {
     cJSON_AddStringToObject(json, "name", scenario->name);
@@ -77,16 +93,8 @@ static void describe(cJSON *json, const struct scenario *scenario, bool answers)
     add_parameters(json, scenario);
     cJSON_AddStringToObject(json, "story", scenario->story);
     cJSON_AddStringToObject(json, "symptom", scenario->symptom);
-    cJSON_AddStringToObject(json, "cause", scenario->cause);
-    cJSON_AddStringToObject(json, "fix", scenario->fix);
-    cJSON_AddStringToObject(json, "find_it", scenario->find_it);
-    cJSON *files = cJSON_AddArrayToObject(json, "files");
-    add_file(files, "leaky", scenario->name);
-    add_file(files, "fixed", scenario->name);
-    if (answers && scenario->suspect != NULL) {
-        cJSON_AddStringToObject(json, "suspect", scenario->suspect);
-    } else if (answers) {
-        cJSON_AddNullToObject(json, "suspect");
+    if (answers) {
+        add_answers(json, scenario);
     }
 }
 

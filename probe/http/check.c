@@ -27,7 +27,7 @@ static bool is_number(const char *text)
 static bool is_plain(const char *path)
 {
     for (const char *p = path; *p != '\0'; p++) {
-        if (*p <= ' ' || *p > '~' || *p == '%') {
+        if (*p <= ' ' || *p > '~') {
             return false;
         }
     }

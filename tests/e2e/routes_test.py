@@ -119,23 +119,25 @@ def test_every_scenario_has_its_route_and_every_family_too():
 
 def test_scenarios_lists_each_scenario_whole():
     """/scenarios lists each scenario whole; answers come only when asked for."""
-    members = (
-        "name family title kind leaves holds parameters "
-        "story symptom cause fix find_it files"
-    )
+    members = "name family title kind leaves holds parameters story symptom"
+    answers = "cause fix find_it files suspect"
     plain = leaky.get("/scenarios").expect(200).json()
     equal(plain, fixed.get("/scenarios").expect(200).json(), "both halves' lists")
     for scenario in plain:
         for member in members.split():
             check(member in scenario, f"{scenario['name']} has no {member}")
-        check("suspect" not in scenario, "the answer is told unasked")
+        for member in answers.split():
+            check(member not in scenario, f"{member} is told unasked")
         check(scenario["kind"] in KINDS, scenario["kind"])
-        for member in "title story symptom cause fix find_it".split():
+        for member in "title story symptom".split():
+            check(len(scenario[member]) > 8, f"{scenario['name']}: {member} is empty")
+    for scenario in leaky.scenarios():
+        for member in (members + " " + answers).split():
+            check(member in scenario, f"{scenario['name']} has no {member}")
+        for member in "cause fix find_it".split():
             check(len(scenario[member]) > 8, f"{scenario['name']}: {member} is empty")
         for file in scenario["files"]:
             check(os.path.exists(os.path.join(ROOT, file)), f"{file} is not there")
-    for scenario in leaky.scenarios():
-        check("suspect" in scenario, f"{scenario['name']} has no suspect member")
 
 
 def test_scenario_is_declared_as_its_family_and_kind_say():
@@ -273,3 +275,12 @@ def test_names_of_scenarios_and_families_are_made_for_routes():
     for scenario in listed:
         check(re.fullmatch(r"[a-z]+(-[a-z]+)*", scenario["name"]), scenario["name"])
         check(re.fullmatch(r"[a-z]+(-[a-z]+)*", scenario["family"]), scenario["family"])
+
+
+def test_json_is_indented_and_ends_with_a_newline():
+    """JSON is indented and ends with a newline: people read it with curl."""
+    for path in ("/status", "/scenarios", "/leak/slice-prefix?bytes=1024", "/nothing"):
+        text = leaky.get(path).text
+        check(text.endswith("\n") and not text.endswith("\n\n"), repr(text[-9:]))
+        check(re.match(r"\{\n\t\"|\[\{\n\t\t\"", text), repr(text[:20]))
+        check(max(map(len, text.splitlines())) < 700, f"{path} has a line without end")
