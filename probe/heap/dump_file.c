@@ -57,6 +57,17 @@ static int number_highest(DIR *directory, const char *name, unsigned long *ret_n
     return -errno;
 }
 
+/* Notes which file it is that was just made; if that fails, none is left. */
+static int file_know(struct dump_file *file)
+{
+    if (fstat(file->fd, &file->made) == 0) {
+        return 0;
+    }
+    int error = -errno;
+    unlinkat(file->directory, file->name, 0);
+    return error;
+}
+
 /* Creates the file with the first free number from `number` on. */
 static int file_create(struct dump_file *file, const char *name, unsigned long number)
 {
@@ -65,7 +76,7 @@ static int file_create(struct dump_file *file, const char *name, unsigned long n
         file->fd = openat(file->directory, file->name,
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (file->fd >= 0) {
-            return fstat(file->fd, &file->made) == 0 ? 0 : -errno;
+            return file_know(file);
         }
         if (errno != EEXIST) {
             return -errno;
