@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "runtime/channel.h"
-#include "runtime/channel_private.h"
 #include "runtime/context.h"
+#include "runtime/waiter.h"
 #include "unit.h"
 
 /* One thread that sends, receives or selects, and what came of it. */
@@ -48,22 +48,20 @@ static void *worker_select(void *argument)
     return NULL;
 }
 
-static size_t queue_length(const struct channel_waiter *first)
+static size_t queue_length(const struct waiter_place *first)
 {
     size_t length = 0;
-    const struct channel_waiter *waiter = first;
-    while (waiter != NULL && (waiter != first || length == 0)) {
+    for (const struct waiter_place *place = first; place != NULL; place = place->next) {
         length++;
-        waiter = waiter->next;
     }
     return length;
 }
 
 static size_t waiting(const struct channel *channel)
 {
-    channels_lock();
+    waiters_lock();
     size_t count = queue_length(channel->senders) + queue_length(channel->receivers);
-    channels_unlock();
+    waiters_unlock();
     return count;
 }
 
@@ -504,8 +502,6 @@ static void cancel_ends_waits(void **state)
         context_cancel(&parent);
         workers_join(workers, 4, -ECANCELED);
         assert_int_equal(waiting(&channel), 1);
-        assert_int_equal(waiting(&parent.done), 0);
-        assert_int_equal(waiting(&child.done), 0);
         context_finish(&child);
         context_finish(&parent);
         /* The one without a context is still there, and still works. */
