@@ -1,44 +1,20 @@
 /*
- * Channels and select. A thread that must wait makes a `struct wait` on its own stack,
- * with one place in the queue of every channel that it waits on. Whoever completes it
- * copies the value, says which case was chosen, takes it out of all the queues and
- * wakes it, all under one lock: the sleeper has nothing left to do but return.
+ * Channels and select. A thread that must wait stands in the queue of every channel of
+ * its select. The thread that completes it copies the value and wakes it, under one
+ * lock: a value goes from one to the other in one step that no third one sees half
+ * done.
  */
 #include "runtime/channel.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
 
-#include "runtime/channel_private.h"
-#include "runtime/context.h"
+#include "runtime/context_private.h"
+#include "runtime/waiter.h"
 
-/* One thread that waits. It is `done` once `chosen` has been set for it. */
-struct wait {
-    pthread_cond_t wake;
-    bool done;
-    int chosen;
-    size_t count;
-    struct channel_waiter places[CHANNEL_CASES_MAX + CONTEXT_DEPTH_MAX];
-    struct channel_case ends[CONTEXT_DEPTH_MAX]; /* receive from done channels */
-    size_t ends_count;
-};
-
-#define CONTEXT_ENDED (-1) /* an index that no case has */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-void channels_lock(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-void channels_unlock(void)
-{
-    pthread_mutex_unlock(&lock);
-}
+_Static_assert(CHANNEL_CASES_MAX + CONTEXT_DEPTH_MAX <= WAITER_PLACES_MAX,
+               "a select has room for its cases and its contexts");
 
 void channel_init(struct channel *channel, void *buffer, size_t item_bytes,
                   size_t capacity)
@@ -50,63 +26,11 @@ void channel_init(struct channel *channel, void *buffer, size_t item_bytes,
 
 void channel_finish(struct channel *channel)
 {
-    /* The lock also makes this wait for a close that is just waking the last waiter. */
-    channels_lock();
+    /* The lock also makes this wait for a close that just wakes the last waiter. */
+    waiters_lock();
     assert(channel->senders == NULL && channel->receivers == NULL);
     *channel = (struct channel){.closed = true};
-    channels_unlock();
-}
-
-static struct channel_waiter **queue_of(const struct channel_case *choice)
-{
-    return choice->is_send ? &choice->channel->senders : &choice->channel->receivers;
-}
-
-static void queue_append(struct channel_waiter **first, struct channel_waiter *waiter)
-{
-    if (*first == NULL) {
-        waiter->next = waiter;
-        waiter->previous = waiter;
-        *first = waiter;
-        return;
-    }
-    waiter->next = *first;
-    waiter->previous = (*first)->previous;
-    waiter->previous->next = waiter;
-    waiter->next->previous = waiter;
-}
-
-static void queue_remove(struct channel_waiter **first, struct channel_waiter *waiter)
-{
-    if (waiter->next == waiter) {
-        *first = NULL;
-        return;
-    }
-    waiter->previous->next = waiter->next;
-    waiter->next->previous = waiter->previous;
-    if (*first == waiter) {
-        *first = waiter->next;
-    }
-}
-
-static void wait_leave_queues(struct wait *wait)
-{
-    for (size_t i = 0; i < wait->count; i++) {
-        queue_remove(queue_of(wait->places[i].choice), &wait->places[i]);
-    }
-    wait->count = 0;
-}
-
-/* Ends the wait that `waiter` is a place of. The signal is sent under the lock, because
- * the wait is gone from its thread's stack as soon as that thread gets the lock. */
-static void waiter_complete(struct channel_waiter *waiter, int error)
-{
-    struct wait *wait = waiter->wait;
-    waiter->choice->error = error;
-    wait->chosen = waiter->index;
-    wait->done = true;
-    wait_leave_queues(wait);
-    pthread_cond_signal(&wait->wake);
+    waiters_unlock();
 }
 
 static void item_copy(const struct channel *channel, void *to, const void *from)
@@ -149,9 +73,9 @@ static int try_send_locked(struct channel *channel, const void *item)
         return -EPIPE;
     }
     if (channel->receivers != NULL) {
-        struct channel_waiter *receiver = channel->receivers;
-        item_copy(channel, receiver->choice->item, item);
-        waiter_complete(receiver, 0);
+        struct waiter_place *receiver = channel->receivers;
+        item_copy(channel, receiver->item, item);
+        waiter_wake(receiver, 0);
         return 0;
     }
     if (channel->count < channel->capacity) {
@@ -166,19 +90,19 @@ static int try_receive_locked(struct channel *channel, void *item)
     if (channel == NULL) {
         return -EAGAIN;
     }
-    struct channel_waiter *sender = channel->senders;
+    struct waiter_place *sender = channel->senders;
     if (channel->count > 0) {
         buffer_pop(channel, item);
         if (sender != NULL) {
             /* It waited for room in the buffer, behind the values that are there. */
-            buffer_push(channel, sender->choice->item);
-            waiter_complete(sender, 0);
+            buffer_push(channel, sender->item);
+            waiter_wake(sender, 0);
         }
         return 0;
     }
     if (sender != NULL) {
-        item_copy(channel, item, sender->choice->item);
-        waiter_complete(sender, 0);
+        item_copy(channel, item, sender->item);
+        waiter_wake(sender, 0);
         return 0;
     }
     return channel->closed ? -EPIPE : -EAGAIN;
@@ -199,67 +123,33 @@ static int try_cases_locked(struct channel_case *cases, size_t count)
     return -EAGAIN;
 }
 
-static void wait_enter_queue(struct wait *wait, struct channel_case *choice, int index)
-{
-    if (choice->channel == NULL) {
-        return;
-    }
-    assert(wait->count < sizeof(wait->places) / sizeof(wait->places[0]));
-    struct channel_waiter *waiter = &wait->places[wait->count++];
-    waiter->wait = wait;
-    waiter->choice = choice;
-    waiter->index = index;
-    queue_append(queue_of(choice), waiter);
-}
-
-static void wait_init(struct wait *wait)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&wait->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    wait->done = false;
-    wait->chosen = CONTEXT_ENDED;
-    wait->count = 0;
-    wait->ends_count = 0;
-}
-
-/* Waits on the cases and on the done channels of the context and of all its parents.
- * Returns what channel_select does. */
+/* Waits until another thread does one of the cases, or the context ends. Returns what
+ * channel_select does. */
 static int wait_locked(struct channel_case *cases, size_t count,
                        struct context *context)
 {
-    struct wait wait;
-    wait_init(&wait);
+    struct waiter waiter;
+    waiter_init(&waiter);
     for (size_t i = 0; i < count; i++) {
-        wait_enter_queue(&wait, &cases[i], (int)i);
-    }
-    for (struct context *end = context; end != NULL; end = end->parent) {
-        assert(wait.ends_count < CONTEXT_DEPTH_MAX);
-        struct channel_case *choice = &wait.ends[wait.ends_count++];
-        *choice = (struct channel_case){.channel = &end->done};
-        wait_enter_queue(&wait, choice, CONTEXT_ENDED);
-    }
-
-    /* What was asked for is looked at, and not why the thread woke: a wake-up may be
-     * spurious, and a case that was chosen counts even if the deadline has passed. */
-    while (!wait.done && context_error_locked(context) == 0) {
-        if (context != NULL && context->has_deadline) {
-            pthread_cond_timedwait(&wait.wake, &lock, &context->deadline);
-        } else {
-            pthread_cond_wait(&wait.wake, &lock);
+        struct channel *channel = cases[i].channel;
+        if (channel != NULL) {
+            waiter_enter(&waiter,
+                         cases[i].is_send ? &channel->senders : &channel->receivers,
+                         (int)i, cases[i].item);
         }
     }
-    wait_leave_queues(&wait);
-    pthread_cond_destroy(&wait.wake);
-    return wait.chosen == CONTEXT_ENDED ? context_error_locked(context) : wait.chosen;
+    int chosen = context_wait_locked(context, &waiter);
+    if (chosen >= 0) {
+        cases[chosen].error = waiter.error;
+    }
+    waiter_finish(&waiter);
+    return chosen;
 }
 
 int channel_select(struct channel_case *cases, size_t count, struct context *context)
 {
     assert(count <= CHANNEL_CASES_MAX);
-    channels_lock();
+    waiters_lock();
     int result = context_error_locked(context);
     if (result == 0) {
         result = try_cases_locked(cases, count);
@@ -267,7 +157,7 @@ int channel_select(struct channel_case *cases, size_t count, struct context *con
     if (result == -EAGAIN) {
         result = wait_locked(cases, count, context);
     }
-    channels_unlock();
+    waiters_unlock();
     return result;
 }
 
@@ -293,17 +183,17 @@ int channel_receive(struct channel *channel, void *item, struct context *context
 
 int channel_try_send(struct channel *channel, const void *item)
 {
-    channels_lock();
+    waiters_lock();
     int error = try_send_locked(channel, item);
-    channels_unlock();
+    waiters_unlock();
     return error;
 }
 
 int channel_try_receive(struct channel *channel, void *item)
 {
-    channels_lock();
+    waiters_lock();
     int error = try_receive_locked(channel, item);
-    channels_unlock();
+    waiters_unlock();
     return error;
 }
 
@@ -312,32 +202,24 @@ size_t channel_length(struct channel *channel)
     if (channel == NULL) {
         return 0;
     }
-    channels_lock();
+    waiters_lock();
     size_t count = channel->count;
-    channels_unlock();
+    waiters_unlock();
     return count;
-}
-
-int channel_close_locked(struct channel *channel)
-{
-    if (channel->closed) {
-        return -EPIPE;
-    }
-    channel->closed = true;
-    while (channel->receivers != NULL) {
-        waiter_complete(channel->receivers, -EPIPE);
-    }
-    while (channel->senders != NULL) {
-        waiter_complete(channel->senders, -EPIPE);
-    }
-    return 0;
 }
 
 int channel_close(struct channel *channel)
 {
     assert(channel != NULL);
-    channels_lock();
-    int error = channel_close_locked(channel);
-    channels_unlock();
+    waiters_lock();
+    int error = channel->closed ? -EPIPE : 0;
+    channel->closed = true;
+    while (channel->receivers != NULL) {
+        waiter_wake(channel->receivers, -EPIPE);
+    }
+    while (channel->senders != NULL) {
+        waiter_wake(channel->senders, -EPIPE);
+    }
+    waiters_unlock();
     return error;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 struct context;
-struct channel_waiter;
+struct waiter_place;
 
 /* The most cases that one select may have (asserted): a thread that waits keeps its
  * places in the queues on its own stack. */
@@ -27,8 +27,8 @@ struct channel {
     size_t count;    /* values in the buffer */
     size_t first;    /* index of the oldest of them */
     bool closed;
-    struct channel_waiter *senders; /* who waits to send, longest first */
-    struct channel_waiter *receivers;
+    struct waiter_place *senders; /* threads that wait to send, longest first */
+    struct waiter_place *receivers;
 };
 
 /* Makes a channel for values of `item_bytes` (0: a channel of signals). `buffer` has
@@ -36,7 +36,7 @@ struct channel {
 void channel_init(struct channel *channel, void *buffer, size_t item_bytes,
                   size_t capacity);
 
-/* Ends the channel's life. Nobody may be waiting on it. */
+/* Ends the channel's life. No thread may wait on it. */
 void channel_finish(struct channel *channel);
 
 /* No more values will be sent: receivers get what is buffered, then -EPIPE; waiting

@@ -1,14 +1,16 @@
 /*
- * Contexts. One is cancelled by closing its done channel, on which everyone who waits
- * with it or with a child of it waits too. A deadline needs no timer: whoever waits, or
- * asks, looks at the clock.
+ * Contexts. A thread that waits with a context stands in its queue and in those of its
+ * ancestors. A deadline needs no timer: who waits or asks looks at the clock.
  */
 #include "runtime/context.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "runtime/channel_private.h"
+#include "runtime/context_private.h"
+#include "runtime/waiter.h"
+
+#define CONTEXT_ENDED (-1) /* a reason to wake that no other queue has */
 
 static bool is_before(struct timespec a, struct timespec b)
 {
@@ -27,9 +29,8 @@ void context_init(struct context *context, struct context *parent)
     *context = (struct context){.parent = parent,
                                 .depth = parent == NULL ? 1 : parent->depth + 1};
     assert(context->depth <= CONTEXT_DEPTH_MAX);
-    channel_init(&context->done, NULL, 0, 0);
     if (parent != NULL) {
-        /* Neither changes once it is set, so a child's copy is as good as a look. */
+        /* Neither changes once it is set, so the child may keep a copy. */
         context->has_deadline = parent->has_deadline;
         context->deadline = parent->deadline;
     }
@@ -54,18 +55,25 @@ void context_init_timeout(struct context *context, struct context *parent,
 
 void context_cancel(struct context *context)
 {
-    channels_lock();
-    if (!context->done.closed) {
-        context->cancelled = now();
-        channel_close_locked(&context->done);
+    waiters_lock();
+    if (!context->cancelled) {
+        context->cancelled = true;
+        context->cancelled_at = now();
     }
-    channels_unlock();
+    while (context->waiting != NULL) {
+        waiter_wake(context->waiting, 0);
+    }
+    waiters_unlock();
 }
 
 void context_finish(struct context *context)
 {
     if (context != NULL) {
-        channel_finish(&context->done);
+        /* The lock also makes this wait for a cancel that just wakes the last waiter.
+         */
+        waiters_lock();
+        assert(context->waiting == NULL);
+        waiters_unlock();
     }
 }
 
@@ -76,8 +84,8 @@ int context_error_locked(const struct context *context)
     }
     /* Late or cancelled, whichever came first: the answer never changes again. */
     for (const struct context *end = context; end != NULL; end = end->parent) {
-        if (end->done.closed &&
-            (!context->has_deadline || is_before(end->cancelled, context->deadline))) {
+        if (end->cancelled && (!context->has_deadline ||
+                               is_before(end->cancelled_at, context->deadline))) {
             return -ECANCELED;
         }
     }
@@ -89,17 +97,41 @@ int context_error_locked(const struct context *context)
 
 int context_error(const struct context *context)
 {
-    channels_lock();
+    waiters_lock();
     int error = context_error_locked(context);
-    channels_unlock();
+    waiters_unlock();
     return error;
+}
+
+int context_wait_locked(struct context *context, struct waiter *waiter)
+{
+    const struct timespec *deadline = NULL;
+    if (context != NULL && context->has_deadline) {
+        deadline = &context->deadline;
+    }
+    for (struct context *end = context; end != NULL; end = end->parent) {
+        waiter_enter(waiter, &end->waiting, CONTEXT_ENDED, NULL);
+    }
+    while (!waiter->woken && context_error_locked(context) == 0) {
+        waiter_sleep(waiter, deadline);
+    }
+    /* What woke it counts, even if the deadline has passed since. */
+    if (waiter->woken && waiter->reason != CONTEXT_ENDED) {
+        return waiter->reason;
+    }
+    return context_error_locked(context);
 }
 
 int context_sleep(struct context *context, unsigned ms)
 {
     struct context nap;
     context_init_timeout(&nap, context, ms);
-    channel_select(NULL, 0, &nap);
+    struct waiter waiter;
+    waiter_init(&waiter);
+    waiters_lock();
+    context_wait_locked(&nap, &waiter);
+    waiter_finish(&waiter);
+    waiters_unlock();
     context_finish(&nap);
     return context_error(context);
 }

@@ -8,20 +8,21 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "runtime/channel.h"
+struct waiter_place;
 
-/* How long a line of contexts may be, the root counted (asserted): whoever waits with a
- * context also waits for its ancestors. context_sleep takes one for itself. */
+/* The most contexts in a line from the root to a child (asserted): a thread that waits
+ * with a context waits for its ancestors too. context_sleep takes one for itself. */
 #define CONTEXT_DEPTH_MAX 8
 
 /* Lives in memory that the caller owns. The members are private. */
 struct context {
-    struct context *parent;    /* NULL at the root; must outlive this one */
-    unsigned depth;            /* 1 at the root */
-    struct channel done;       /* closed by context_cancel; carries no values */
-    struct timespec cancelled; /* when it was closed */
+    struct context *parent;       /* NULL at the root; must outlive this one */
+    unsigned depth;               /* 1 at the root */
+    struct waiter_place *waiting; /* threads that wait with it or a descendant */
+    bool cancelled;
+    struct timespec cancelled_at; /* of CLOCK_MONOTONIC, as the deadline is */
     bool has_deadline;
-    struct timespec deadline; /* of CLOCK_MONOTONIC; its own or its parent's */
+    struct timespec deadline; /* its own or its parent's */
 };
 
 /* Makes a context that ends when it is cancelled or `parent` (may be NULL) ends. */
@@ -31,10 +32,10 @@ void context_init(struct context *context, struct context *parent);
 void context_init_timeout(struct context *context, struct context *parent,
                           unsigned timeout_ms);
 
-/* Ends the context and wakes everyone who waits on it. May be called again. */
+/* Ends the context and wakes all threads that wait with it. May be called again. */
 void context_cancel(struct context *context);
 
-/* Ends the context's life. Nobody may be waiting on it; takes NULL. */
+/* Ends the context's life. No thread may wait with it; takes NULL. */
 void context_finish(struct context *context);
 
 /* 0 while work should go on, -ECANCELED once cancelled, -ETIMEDOUT once late.

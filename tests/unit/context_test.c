@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "runtime/channel_private.h"
 #include "runtime/context.h"
+#include "runtime/waiter.h"
 #include "unit.h"
 
 /* One thread that sleeps with a context, and how that ended. */
@@ -33,9 +33,9 @@ static void sleeper_start(struct sleeper *sleeper, struct context *context, unsi
 static bool somebody_waits(void *argument)
 {
     struct context *context = argument;
-    channels_lock();
-    bool waits = context->done.receivers != NULL;
-    channels_unlock();
+    waiters_lock();
+    bool waits = context->waiting != NULL;
+    waiters_unlock();
     return waits;
 }
 

@@ -16,27 +16,28 @@
 /* Answers the first requests, and keeps later ones waiting until the client leaves.
  * Serves one connection after the other. */
 struct stand {
+    pthread_t thread;
     int listener;
     int answers; /* how many requests it answers */
     int closes;  /* each connection at this request of it, from 1 on; 0: never */
     int connections;
     int requests;
-    char url[64];
 };
 
-static void stand_open(struct stand *stand)
+/* Listens on a free port, and writes its URL. Returns the listening socket. */
+static int stand_listen(char *url, size_t size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
-    stand->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(stand->listener >= 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(listener >= 0);
     struct sockaddr *any = (struct sockaddr *)&address;
-    assert_int_equal(bind(stand->listener, any, length), 0);
-    assert_int_equal(listen(stand->listener, 8), 0);
-    assert_int_equal(getsockname(stand->listener, any, &length), 0);
-    snprintf(stand->url, sizeof(stand->url), "http://127.0.0.1:%d",
-             ntohs(address.sin_port));
+    assert_int_equal(bind(listener, any, length), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, any, &length), 0);
+    snprintf(url, size, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    return listener;
 }
 
 /* Reads one request, which fits into one piece; false if the client left. */
@@ -73,10 +74,39 @@ static void *stand_main(void *argument)
     return NULL;
 }
 
-static void stand_close(struct stand *stand, pthread_t thread)
+/* A client of a server of this test, and what its last request came to. */
+struct client {
+    struct http http;
+    struct http_reply reply;
+    struct failure failure;
+};
+
+/* Starts the server, and connects a client to it. */
+static void stand_open(struct stand *stand, struct client *client)
 {
+    char url[64];
+    stand->listener = stand_listen(url, sizeof(url));
+    stand->thread = unit_thread(stand_main, stand);
+    *client = (struct client){0};
+    assert_int_equal(http_open(&client->http, url, &client->failure), 0);
+}
+
+static int client_get(struct client *client)
+{
+    return http_get(&client->http, "/", &client->reply, &client->failure);
+}
+
+static int client_post(struct client *client)
+{
+    return http_post(&client->http, "/", "x", &client->reply, &client->failure);
+}
+
+static void stand_close(struct stand *stand, struct client *client)
+{
+    http_close(&client->http);
+    http_reply_release(&client->reply);
     shutdown(stand->listener, SHUT_RDWR);
-    unit_join(thread);
+    unit_join(stand->thread);
     close(stand->listener);
 }
 
@@ -84,22 +114,16 @@ static void run_ends_at_its_deadline(void **state)
 {
     (void)state;
     struct stand stand = {.answers = 1};
-    struct http http;
-    struct http_reply reply = {0};
-    struct failure failure = {""};
-    stand_open(&stand);
-    pthread_t thread = unit_thread(stand_main, &stand);
-    assert_int_equal(http_open(&http, stand.url, &failure), 0);
-    assert_int_equal(http_get(&http, "/", &reply, &failure), 0);
-    http_deadline(&http, clock_now_ms() + 200);
-    assert_int_equal(http_get(&http, "/", &reply, &failure), -ETIMEDOUT);
-    assert_non_null(strstr(failure.text, "the run's time is over"));
-    assert_non_null(strstr(failure.text, "--timeout"));
+    struct client client;
+    stand_open(&stand, &client);
+    assert_int_equal(client_get(&client), 0);
+    http_deadline(&client.http, clock_now_ms() + 200);
+    assert_int_equal(client_get(&client), -ETIMEDOUT);
+    assert_non_null(strstr(client.failure.text, "the run's time is over"));
+    assert_non_null(strstr(client.failure.text, "--timeout"));
     /* Past it, nothing is sent any more. */
-    assert_int_equal(http_post(&http, "/", "x", &reply, &failure), -ETIMEDOUT);
-    http_close(&http);
-    http_reply_release(&reply);
-    stand_close(&stand, thread);
+    assert_int_equal(client_post(&client), -ETIMEDOUT);
+    stand_close(&stand, &client);
     assert_int_equal(stand.requests, 2);
 }
 
@@ -107,21 +131,15 @@ static void dead_connection_is_replaced(void **state)
 {
     (void)state;
     struct stand stand = {.answers = 100, .closes = 2};
-    struct http http;
-    struct http_reply reply = {0};
-    struct failure failure = {""};
-    stand_open(&stand);
-    pthread_t thread = unit_thread(stand_main, &stand);
-    assert_int_equal(http_open(&http, stand.url, &failure), 0);
+    struct client client;
+    stand_open(&stand, &client);
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(http_get(&http, "/", &reply, &failure), 0);
-        assert_string_equal(reply.body.data, "ok");
+        assert_int_equal(client_get(&client), 0);
+        assert_string_equal(client.reply.body.data, "ok");
     }
-    assert_true(http.fresh);
-    assert_int_equal(http_post(&http, "/", "x", &reply, &failure), 0);
-    http_close(&http);
-    http_reply_release(&reply);
-    stand_close(&stand, thread);
+    assert_true(client.http.fresh);
+    assert_int_equal(client_post(&client), 0);
+    stand_close(&stand, &client);
     assert_int_equal(stand.connections, 21);
 }
 
@@ -130,17 +148,11 @@ static void new_connection_is_not_tried_again(void **state)
 {
     (void)state;
     struct stand stand = {.answers = 100, .closes = 1};
-    struct http http;
-    struct http_reply reply = {0};
-    struct failure failure = {""};
-    stand_open(&stand);
-    pthread_t thread = unit_thread(stand_main, &stand);
-    assert_int_equal(http_open(&http, stand.url, &failure), 0);
-    assert_int_equal(http_get(&http, "/", &reply, &failure), -EIO);
-    assert_false(http.fresh);
-    http_close(&http);
-    http_reply_release(&reply);
-    stand_close(&stand, thread);
+    struct client client;
+    stand_open(&stand, &client);
+    assert_int_equal(client_get(&client), -EIO);
+    assert_false(client.http.fresh);
+    stand_close(&stand, &client);
     assert_int_equal(stand.requests, 1);
 }
 

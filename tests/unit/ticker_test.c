@@ -369,11 +369,9 @@ static void threads_start_and_stop(void **state)
     assert_int_equal(atomic_load(&failures), 0);
 }
 
-/* Whether a thread still exists. */
-/* The kernel lets the joiner go a moment before it forgets the thread. */
-static bool thread_is_gone(void *thread)
+static bool thread_is_gone(void *tid)
 {
-    return tgkill(getpid(), *(pid_t *)thread, 0) != 0;
+    return tgkill(getpid(), *(pid_t *)tid, 0) != 0;
 }
 
 /* Starts a ticker, waits until it ticks, and returns the dispatcher's thread id. */
@@ -397,6 +395,7 @@ static void finish_joins_the_dispatcher(void **state)
         assert_int_equal(created, before + i);
         pid_t dispatcher = i % 2 == 0 ? dispatcher_find() : 0;
         ticker_finish();
+        /* The kernel keeps its id for a moment after pthread_join has returned. */
         if (dispatcher != 0) {
             unit_wait_until(thread_is_gone, &dispatcher);
         }
