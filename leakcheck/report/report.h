@@ -12,7 +12,7 @@
 int report_json_judgement(const char *path, const struct judgement *judgement,
                           struct failure *failure);
 int report_json_gate(const char *path, const struct gate *gate,
-                     const struct options *options, struct failure *failure);
+                     const struct gate_settings *settings, struct failure *failure);
 
 /* `source` is the directory that holds the files that /scenarios names. */
 int report_html(const char *path, const char *source, const struct judgement *judgement,

@@ -23,6 +23,6 @@ void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement);
 
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
-                const struct options *options);
+                const struct gate_settings *settings);
 
 #endif
