@@ -10,6 +10,11 @@
 
 #include "unit.h"
 
+#define SEVENTY_EIGHT_X                                                                \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                                          \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define EIGHTY_COLUMNS SEVENTY_EIGHT_X " 8"
+
 static int64_t port;
 static int64_t heap;
 static const char *mode;
@@ -64,7 +69,7 @@ static const struct command_line line = {
     .about = "Does what a tool does.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
-    .notes = "Exit: 0.",
+    .notes = EIGHTY_COLUMNS "\n" EIGHTY_COLUMNS "1",
 };
 
 static struct failure failure;
@@ -221,8 +226,8 @@ static void the_help_has_every_row_and_its_default(void **state)
         "\n"
         "  --help           this text\n"
         "  --version        the version\n"
-        "\n"
-        "Exit: 0.\n";
+        "\n" EIGHTY_COLUMNS "\n" SEVENTY_EIGHT_X "\n"
+        "81\n";
     READ("one");
     char *text = NULL;
     size_t length = 0;
