@@ -8,6 +8,7 @@
 
 #include "base/amount.h"
 #include "base/command_line.h"
+#include "base/size.h"
 
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000
@@ -37,8 +38,8 @@ static void defaults_set(void)
 {
     memset(&taken, 0, sizeof(taken));
     taken.timeout_secs = 300;
-    taken.limits[RESOURCE_HEAP].most = 1024;
-    taken.limits[RESOURCE_RSS].most = 2048;
+    taken.limits[RESOURCE_HEAP].most = KIB;
+    taken.limits[RESOURCE_RSS].most = 2 * KIB;
 }
 
 static const struct command_option table[] = {

@@ -15,9 +15,7 @@
 #include "leakcheck/measure/settle.h"
 
 #define WARM_UP_CALLS 3
-#define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
-#define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
-#define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
+#define LATE_PATIENCE_MS 400 /* once a round has shown where things stay */
 
 const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                      RESOURCE_TIMERS, RESOURCE_RSS};

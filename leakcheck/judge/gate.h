@@ -6,7 +6,10 @@
 #ifndef LEAKCHECK_JUDGE_GATE_H
 #define LEAKCHECK_JUDGE_GATE_H
 
-#include "leakcheck/judge/verdict.h"
+#include "leakcheck/judge/blame.h"
+#include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/picture.h"
+#include "leakcheck/measure/sample.h"
 
 /* How much of a resource one call may leave behind. */
 struct limit {

@@ -9,8 +9,9 @@
 
 #include "base/amount.h"
 #include "base/number.h"
+#include "base/size.h"
 
-#define NUMBER_MAX (INT64_MAX / 1024)
+#define NUMBER_MAX (INT64_MAX / KIB)
 #define LINE_NUMBER_MAX 100000000
 
 bool reader_next_line(struct profile_reader *reader, struct span *ret_line)
