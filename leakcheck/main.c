@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 #include "leakcheck/options.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/report_file.h"

@@ -8,7 +8,7 @@
 
 #include "base/failure.h"
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 
 struct options {
     bool one_server; /* `gate` says what to judge; else `pairs` does */

@@ -5,7 +5,7 @@
 #define LEAKCHECK_REPORT_REPORT_H
 
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 #include "leakcheck/report/report_file.h"
 
 /* Write a new report to `path`. Return 0, or -errno with a reason. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 #include "leakcheck/report/text.h"
 
 /* How it may look. */
