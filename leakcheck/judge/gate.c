@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "leakcheck/judge/gate_blame.h"
 #include "leakcheck/judge/gate_growth.h"
-#include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
 #define WARM_UP_CALLS 3
@@ -20,15 +20,6 @@
 const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                      RESOURCE_TIMERS, RESOURCE_RSS};
 const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
-
-/* The profiles to compare. */
-struct gate_profiles {
-    struct profile heap_idle; /* before heap_base, with nothing between but sampling */
-    struct profile heap_base;
-    struct profile heap_last;
-    struct profile threads_base;
-    struct profile threads_last;
-};
 
 static int calls_make(struct gate *gate, const char *path, unsigned calls,
                       struct failure *failure)
@@ -273,96 +264,6 @@ static int gate_measure(struct gate *gate, const struct gate_settings *settings,
     return error == 0 ? restart_check(gate, profiles, failure) : error;
 }
 
-/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
-static void picture_choose(struct gate *gate)
-{
-    static const struct {
-        enum resource resource;
-        enum picture picture;
-    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
-                  {RESOURCE_TIMERS, PICTURE_TIMERS},
-                  {RESOURCE_FDS, PICTURE_FDS},
-                  {RESOURCE_HEAP, PICTURE_LEAK},
-                  {RESOURCE_RSS, PICTURE_RESIDENT}};
-    gate->picture = PICTURE_FLAT;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
-            enum resource resource = climbs[i].resource;
-            const struct gate_resource *judged = &gate->resources[resource];
-            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-            bool climbs_on = judged->measured && judged->fit.grew_every_round &&
-                             judged->fit.slope > (bytes ? NOISE_BYTES : 0);
-            if (judged->over || (pass == 1 && climbs_on)) {
-                gate->picture = climbs[i].picture;
-                return;
-            }
-        }
-    }
-}
-
-/* A path that is misspelt would silently leave the blame to other code. */
-static const char *own_missed(const struct blame_own *own,
-                              const struct gate_profiles *profiles)
-{
-    for (size_t i = 0; i < own->count; i++) {
-        if (!blame_meets(&profiles->heap_last, own->paths[i]) &&
-            !blame_meets(&profiles->threads_last, own->paths[i])) {
-            return own->paths[i];
-        }
-    }
-    return NULL;
-}
-
-static int gate_blame(struct gate *gate, const struct gate_settings *settings,
-                      struct gate_profiles *profiles, struct failure *failure)
-{
-    struct blame_own own = settings->own;
-    struct blame_question churn = {.what = BLAME_ALLOCATED,
-                                   .own = own,
-                                   .base = &profiles->heap_base,
-                                   .last = &profiles->heap_last,
-                                   .idle_from = &profiles->heap_idle,
-                                   .idle_to = &profiles->heap_base};
-    struct blame_question heap = {.what = BLAME_IN_USE,
-                                  .own = own,
-                                  .base = &profiles->heap_base,
-                                  .last = &profiles->heap_last};
-    struct blame_question wait = {.what = BLAME_THREADS,
-                                  .own = own,
-                                  .base = &profiles->threads_base,
-                                  .last = &profiles->threads_last};
-    struct blame *allocated_here = &gate->resources[RESOURCE_HEAP].blame;
-    struct blame allocated = {0};
-    int error = 0;
-    if (!gate->server.is_go) {
-        error = server_name_functions(&gate->server, &profiles->threads_last, failure);
-        if (error == 0) {
-            error = server_name_functions(&gate->server, &profiles->heap_last, failure);
-        }
-    }
-    if (error == 0) {
-        gate->own_missed = own_missed(&settings->own, profiles);
-        error = blame_find(&allocated, &churn, failure);
-    }
-    if (error == 0) {
-        error = blame_find(allocated_here, &heap, failure);
-    }
-    if (error == 0) {
-        error = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
-    }
-    if (error < 0 || !gate->counts_allocations) {
-        return error;
-    }
-    int64_t calls = gate->samples[gate->sample_count - 1].calls;
-    int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
-    gate->total_per_call = (double)bytes / (double)calls;
-    if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
-        gate->picture = PICTURE_CHURN;
-        *allocated_here = allocated;
-    }
-    return 0;
-}
-
 /* A mistyped file name must not silently leave the report without function names. */
 static int binary_check(const char *path, struct failure *failure)
 {
@@ -405,8 +306,7 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
         error = gate_measure(gate, settings, &profiles, failure);
     }
     if (error == 0) {
-        picture_choose(gate);
-        error = gate_blame(gate, settings, &profiles, failure);
+        error = gate_blame(gate, &settings->own, &profiles, failure);
     }
     profile_release(&profiles.heap_idle);
     profile_release(&profiles.heap_base);
