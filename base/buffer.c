@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define BUFFER_FIRST_BYTES ((size_t)16 * 1024)
+#include "base/size.h"
+
+#define BUFFER_FIRST_BYTES ((size_t)(16 * KIB))
 
 /* Grows to at least `capacity` bytes. Returns 0 or -ENOMEM. */
 static int buffer_grow(struct buffer *buffer, size_t capacity)

@@ -135,20 +135,9 @@ static int run(struct options *options, const char *directory)
 int main(int argc, char **argv)
 {
     struct options options;
-    char message[256];
-    switch (options_parse(&options, argc, argv, message, sizeof(message))) {
-    case OPTIONS_HELP:
-        options_usage(stdout);
-        return 0;
-    case OPTIONS_VERSION:
-        printf("%s %s\n", variant.name, LAB_VERSION);
-        return 0;
-    case OPTIONS_WRONG:
-        fprintf(stderr, "%s: %s\nTry '%s --help'.\n", variant.name, message,
-                variant.name);
-        return 2;
-    case OPTIONS_RUN:
-        break;
+    int status;
+    if (!options_parse(&options, argc, argv, &status)) {
+        return status;
     }
     int error = probe_heap_prepare(argv);
     if (error != 0) {
@@ -164,7 +153,7 @@ int main(int argc, char **argv)
     if (error != 0) {
         return fail("cannot make a directory ", directory, error);
     }
-    int status = run(&options, directory);
+    status = run(&options, directory);
     directory_remove(directory);
     return status;
 }

@@ -1,51 +1,44 @@
 /*
- * What the command line says: see options_usage for each option's meaning.
+ * What the command line of a server says; options.c has the table.
  */
 #ifndef LAB_OPTIONS_H
 #define LAB_OPTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
+#include "base/number.h"
 #include "probe/http/origin.h"
 
 struct options {
-    int port;              /* 0: any free port */
-    int debug_port;        /* 0: any free port; -1: off */
+    int64_t port;          /* 0: any free port */
+    int64_t debug_port;    /* 0: any free port; -1: off */
     const char *bind;      /* an IPv4 address */
     bool expose;           /* other addresses than 127.0.0.1 are meant */
     bool profile;          /* exact heap profile, else none */
     const char *directory; /* where heap dumps go */
-    size_t max_heap;       /* bytes */
-    unsigned max_threads;
-    unsigned max_fds;
-    unsigned max_timers;
+    int64_t max_heap;      /* bytes */
+    int64_t max_threads;
+    int64_t max_fds;
+    int64_t max_timers;
     const char *upstream; /* URL; NULL: a child process of this server */
     struct origin peer;   /* the other server of this lab; port 0: none */
 };
 
-enum options_result {
-    OPTIONS_RUN,
-    OPTIONS_HELP,
-    OPTIONS_VERSION,
-    OPTIONS_WRONG, /* `message` says what is wrong */
-};
+/* Reads the command line; texts stay where it has them. Returns true; or false once
+ * --help, --version or wrong usage has been answered: then the program is to end with
+ * *ret_status. */
+bool options_parse(struct options *ret_options, int count, char **arguments,
+                   int *ret_status);
 
-/* Reads the command line into *options, whose strings then point into argv. `message`
- * has room for `message_size` bytes. */
-enum options_result options_parse(struct options *options, int argc, char **argv,
-                                  char *message, size_t message_size);
-
-/* Writes the usage text of --help. */
-void options_usage(FILE *stream);
-
-/* Reads a size such as "65536", "64K", "512M" or "2G" (powers of 1024). Returns 0, or
- * -EINVAL, -ERANGE. */
-int options_size(const char *text, uint64_t *ret_bytes);
-
-/* Reads a whole decimal number, digits only. Returns 0, or -EINVAL, -ERANGE. */
-int options_number(const char *text, uint64_t *ret_number);
+/* For request.c, until it calls base/number.h itself. */
+static inline int options_size(const char *text, uint64_t *ret_bytes)
+{
+    return number_parse_size(text, 0, UINT64_MAX, ret_bytes);
+}
+static inline int options_number(const char *text, uint64_t *ret_number)
+{
+    return number_parse(text, 0, UINT64_MAX, ret_number);
+}
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 #include "leakcheck/options.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/report_file.h"
@@ -15,9 +15,6 @@
 #define EXIT_GOOD 0
 #define EXIT_LEAK 1
 #define EXIT_NO_VERDICT 2
-
-#define ROUNDS_DEFAULT 4
-#define CALLS_DEFAULT 2
 
 static int complain(const struct failure *failure)
 {
@@ -30,23 +27,15 @@ static int pairs_main(const struct options *options)
 {
     struct failure failure = {""};
     struct judgement judgement = {0};
-    const char *source = options->source == NULL ? "." : options->source;
-    struct judge_order order = {
-        .urls = {options->urls[0], options->urls[1]},
-        .scenarios = options->scenarios,
-        .scenario_count = options->scenario_count,
-        .rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds,
-        .calls = options->calls == 0 ? CALLS_DEFAULT : options->calls,
-        .timeout_secs = options->timeout_secs};
     int status = EXIT_NO_VERDICT;
-    int error = judge_run(&judgement, &order, &failure);
+    int error = judge_run(&judgement, &options->pairs, &failure);
     if (error == 0) {
         table_judgement(stdout, table_style_of(stdout), &judgement);
         if (options->json != NULL) {
             error = report_json_judgement(options->json, &judgement, &failure);
         }
         if (error == 0 && options->report != NULL) {
-            error = report_html(options->report, source, &judgement, &failure);
+            error = report_html(options->report, options->source, &judgement, &failure);
         }
     }
     if (error < 0) {
@@ -66,11 +55,11 @@ static int gate_main(const struct options *options)
     struct failure failure = {""};
     struct gate gate = {0};
     int status = EXIT_NO_VERDICT;
-    int error = gate_run(&gate, options, &failure);
+    int error = gate_run(&gate, &options->gate, &failure);
     if (error == 0) {
-        table_gate(stdout, table_style_of(stdout), &gate, options);
+        table_gate(stdout, table_style_of(stdout), &gate, &options->gate);
         if (options->json != NULL) {
-            error = report_json_gate(options->json, &gate, options, &failure);
+            error = report_json_gate(options->json, &gate, &options->gate, &failure);
         }
     }
     if (error < 0) {
@@ -96,23 +85,15 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct failure failure = {""};
-    if (options_parse(&options, argc, argv, &failure) < 0) {
-        fprintf(stderr, "leakcheck: %s\nTry leakcheck --help.\n", failure.text);
-        return EXIT_NO_VERDICT;
-    }
-    if (options.help) {
-        fputs(options_help, stdout);
-        return EXIT_GOOD;
-    }
-    if (options.version) {
-        puts("leakcheck " LAB_VERSION);
-        return EXIT_GOOD;
+    int status;
+    if (!options_parse(&options, argc, argv, &status)) {
+        return status;
     }
     if (reports_check(&options, &failure) < 0) {
         return complain(&failure);
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int status = options.url != NULL ? gate_main(&options) : pairs_main(&options);
+    status = options.one_server ? gate_main(&options) : pairs_main(&options);
     curl_global_cleanup();
     return status;
 }

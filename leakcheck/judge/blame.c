@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/amount.h"
+#include "base/size.h"
 
-#define PROFILE_BUFFER_BYTES (1024 * 1024) /* of gperftools' GetHeapProfile */
+#define PROFILE_BUFFER_BYTES MIB /* of gperftools' GetHeapProfile */
 
 /* How much one stack grew, and the frame that is blamed for it. */
 struct share {

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ROUNDS_MAX 100
+
 struct fit {
     double slope;          /* growth per call: least squares over the rounds */
     double slope_error;    /* its standard error; infinite with two samples */

@@ -10,29 +10,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "leakcheck/judge/gate_blame.h"
 #include "leakcheck/judge/gate_growth.h"
-#include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
-#define ROUNDS_DEFAULT 5
-#define CALLS_DEFAULT 10
 #define WARM_UP_CALLS 3
-#define LATE_PATIENCE_MS 400      /* once a round has shown where things stay */
-#define CHURN_BYTES (1024 * 1024) /* per call: that much is fast */
-#define NOISE_BYTES 1024          /* per call: below it, no picture climbs */
+#define LATE_PATIENCE_MS 400 /* once a round has shown where things stay */
 
 const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                      RESOURCE_TIMERS, RESOURCE_RSS};
 const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
-
-/* The profiles to compare. */
-struct gate_profiles {
-    struct profile heap_idle; /* before heap_base, with nothing between but sampling */
-    struct profile heap_base;
-    struct profile heap_last;
-    struct profile threads_base;
-    struct profile threads_last;
-};
 
 static int calls_make(struct gate *gate, const char *path, unsigned calls,
                       struct failure *failure)
@@ -92,12 +79,12 @@ static int round_sample(struct gate *gate, struct failure *failure)
     return 0;
 }
 
-static int rounds_drive(struct gate *gate, const char *path, unsigned rounds,
+static int rounds_drive(struct gate *gate, const struct gate_settings *settings,
                         struct failure *failure)
 {
     int error = 0;
-    for (unsigned round = 0; round < rounds && error == 0; round++) {
-        error = calls_make(gate, path, gate->calls, failure);
+    for (unsigned round = 0; round < settings->rounds && error == 0; round++) {
+        error = calls_make(gate, settings->drive, gate->calls, failure);
         if (error == 0) {
             error = round_sample(gate, failure);
         }
@@ -238,17 +225,17 @@ static int baseline_check(struct gate *gate, struct failure *failure)
 }
 
 /* Drives all rounds, and as many again if the first ones leave the verdict open. */
-static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
+static int rounds_run(struct gate *gate, const struct gate_settings *settings,
                       struct failure *failure)
 {
-    int error = rounds_drive(gate, path, rounds, failure);
+    int error = rounds_drive(gate, settings, failure);
     if (error < 0) {
         return error;
     }
-    gate->rounds_first = rounds;
+    gate->rounds_first = settings->rounds;
     gate_judge(gate);
     if (gate_is_unclear(gate)) {
-        error = rounds_drive(gate, path, rounds, failure);
+        error = rounds_drive(gate, settings, failure);
         if (error < 0) {
             return error;
         }
@@ -260,112 +247,21 @@ static int rounds_run(struct gate *gate, const char *path, unsigned rounds,
 }
 
 /* All that is measured, with the profiles from before and after. */
-static int gate_measure(struct gate *gate, const struct options *options,
+static int gate_measure(struct gate *gate, const struct gate_settings *settings,
                         struct gate_profiles *profiles, struct failure *failure)
 {
-    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
-    int error = baseline_take(gate, options->drive, profiles, failure);
+    int error = baseline_take(gate, settings->drive, profiles, failure);
     if (error == 0) {
         error = baseline_check(gate, failure);
     }
     if (error == 0) {
-        error = rounds_run(gate, options->drive, rounds, failure);
+        error = rounds_run(gate, settings, failure);
     }
     if (error == 0) {
         error =
             profiles_take(gate, &profiles->heap_last, &profiles->threads_last, failure);
     }
     return error == 0 ? restart_check(gate, profiles, failure) : error;
-}
-
-/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
-static void picture_choose(struct gate *gate)
-{
-    static const struct {
-        enum resource resource;
-        enum picture picture;
-    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
-                  {RESOURCE_TIMERS, PICTURE_TIMERS},
-                  {RESOURCE_FDS, PICTURE_FDS},
-                  {RESOURCE_HEAP, PICTURE_LEAK},
-                  {RESOURCE_RSS, PICTURE_RESIDENT}};
-    gate->picture = PICTURE_FLAT;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
-            enum resource resource = climbs[i].resource;
-            const struct gate_resource *judged = &gate->resources[resource];
-            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-            bool climbs_on = judged->measured && judged->fit.grew_every_round &&
-                             judged->fit.slope > (bytes ? NOISE_BYTES : 0);
-            if (judged->over || (pass == 1 && climbs_on)) {
-                gate->picture = climbs[i].picture;
-                return;
-            }
-        }
-    }
-}
-
-/* A path that is misspelt would silently leave the blame to other code. */
-static const char *own_missed(const struct options *options,
-                              const struct gate_profiles *profiles)
-{
-    for (size_t i = 0; i < options->own_count; i++) {
-        if (!blame_meets(&profiles->heap_last, options->own[i]) &&
-            !blame_meets(&profiles->threads_last, options->own[i])) {
-            return options->own[i];
-        }
-    }
-    return NULL;
-}
-
-static int gate_blame(struct gate *gate, const struct options *options,
-                      struct gate_profiles *profiles, struct failure *failure)
-{
-    struct blame_own own = {options->own, options->own_count};
-    struct blame_question churn = {.what = BLAME_ALLOCATED,
-                                   .own = own,
-                                   .base = &profiles->heap_base,
-                                   .last = &profiles->heap_last,
-                                   .idle_from = &profiles->heap_idle,
-                                   .idle_to = &profiles->heap_base};
-    struct blame_question heap = {.what = BLAME_IN_USE,
-                                  .own = own,
-                                  .base = &profiles->heap_base,
-                                  .last = &profiles->heap_last};
-    struct blame_question wait = {.what = BLAME_THREADS,
-                                  .own = own,
-                                  .base = &profiles->threads_base,
-                                  .last = &profiles->threads_last};
-    struct blame *allocated_here = &gate->resources[RESOURCE_HEAP].blame;
-    struct blame allocated = {0};
-    int error = 0;
-    if (!gate->server.is_go) {
-        error = server_name_functions(&gate->server, &profiles->threads_last, failure);
-        if (error == 0) {
-            error = server_name_functions(&gate->server, &profiles->heap_last, failure);
-        }
-    }
-    if (error == 0) {
-        gate->own_missed = own_missed(options, profiles);
-        error = blame_find(&allocated, &churn, failure);
-    }
-    if (error == 0) {
-        error = blame_find(allocated_here, &heap, failure);
-    }
-    if (error == 0) {
-        error = blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure);
-    }
-    if (error < 0 || !gate->counts_allocations) {
-        return error;
-    }
-    int64_t calls = gate->samples[gate->sample_count - 1].calls;
-    int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
-    gate->total_per_call = (double)bytes / (double)calls;
-    if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
-        gate->picture = PICTURE_CHURN;
-        *allocated_here = allocated;
-    }
-    return 0;
 }
 
 /* A mistyped file name must not silently leave the report without function names. */
@@ -378,41 +274,39 @@ static int binary_check(const char *path, struct failure *failure)
     return failure_set(failure, error, "--binary %.200s: %s", path, strerror(error));
 }
 
-static int gate_open(struct gate *gate, const struct options *options,
+static int gate_open(struct gate *gate, const struct gate_settings *settings,
                      int64_t deadline_ms, struct failure *failure)
 {
-    int error = binary_check(options->binary, failure);
+    int error = binary_check(settings->binary, failure);
     if (error < 0) {
         return error;
     }
-    error = server_open(&gate->server, options->url, deadline_ms, failure);
-    gate->server.binary = options->binary;
-    if (error == 0 && options->pid != 0) {
-        error = server_watch_process(&gate->server, options->pid, failure);
+    error = server_open(&gate->server, settings->url, deadline_ms, failure);
+    gate->server.binary = settings->binary;
+    if (error == 0 && settings->pid != 0) {
+        error = server_watch_process(&gate->server, settings->pid, failure);
     }
     return error;
 }
 
-int gate_run(struct gate *gate, const struct options *options, struct failure *failure)
+int gate_run(struct gate *gate, const struct gate_settings *settings,
+             struct failure *failure)
 {
     int64_t start = clock_now_ms();
-    int64_t deadline_ms = start + (int64_t)options->timeout_secs * 1000;
-    unsigned rounds = options->rounds == 0 ? ROUNDS_DEFAULT : options->rounds;
+    int64_t deadline_ms = start + (int64_t)settings->timeout_secs * 1000;
     struct gate_profiles profiles = {0};
-    *gate =
-        (struct gate){.calls = options->calls == 0 ? CALLS_DEFAULT : options->calls};
+    *gate = (struct gate){.calls = settings->calls};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        gate->resources[i].limit = options->limits[i];
+        gate->resources[i].limit = settings->limits[i];
     }
-    gate->samples = calloc(2 * rounds + 1, sizeof(*gate->samples));
+    gate->samples = calloc(2 * settings->rounds + 1, sizeof(*gate->samples));
     int error = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
-                                      : gate_open(gate, options, deadline_ms, failure);
+                                      : gate_open(gate, settings, deadline_ms, failure);
     if (error == 0) {
-        error = gate_measure(gate, options, &profiles, failure);
+        error = gate_measure(gate, settings, &profiles, failure);
     }
     if (error == 0) {
-        picture_choose(gate);
-        error = gate_blame(gate, options, &profiles, failure);
+        error = gate_blame(gate, &settings->own, &profiles, failure);
     }
     profile_release(&profiles.heap_idle);
     profile_release(&profiles.heap_base);

@@ -6,8 +6,29 @@
 #ifndef LEAKCHECK_JUDGE_GATE_H
 #define LEAKCHECK_JUDGE_GATE_H
 
-#include "leakcheck/judge/verdict.h"
-#include "leakcheck/options.h"
+#include "leakcheck/judge/blame.h"
+#include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/picture.h"
+#include "leakcheck/measure/sample.h"
+
+/* How much of a resource one call may leave behind. */
+struct limit {
+    int64_t most; /* bytes, or a count */
+    bool asked;   /* the user set it: then it must be measured */
+};
+
+/* What to judge. All of it stays the caller's until the gate is released. */
+struct gate_settings {
+    const char *url;    /* the server */
+    const char *drive;  /* the path to call, with its query */
+    const char *binary; /* the program's file, for names; NULL: not given */
+    int pid;            /* its process; 0: not given */
+    struct blame_own own;
+    unsigned rounds; /* 2 to ROUNDS_MAX */
+    unsigned calls;  /* a round, 1 or more */
+    unsigned timeout_secs;
+    struct limit limits[RESOURCE_COUNT];
+};
 
 /* One resource over all rounds. */
 struct gate_resource {
@@ -46,7 +67,8 @@ struct gate {
 /* Drives and measures. Returns 0, or -errno if there can be no verdict: also when a
  * limit was asked for on what cannot be measured. In both cases `gate` is the caller's
  * to release. */
-int gate_run(struct gate *gate, const struct options *options, struct failure *failure);
+int gate_run(struct gate *gate, const struct gate_settings *settings,
+             struct failure *failure);
 
 /* Whether anything measured is over its limit. */
 bool gate_is_over(const struct gate *gate);

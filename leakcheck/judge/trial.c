@@ -8,14 +8,15 @@
 
 #include "base/amount.h"
 #include "base/clock.h"
+#include "base/size.h"
 #include "leakcheck/measure/drive.h"
 #include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
-#define SIZE_WANTED (1024 * 1024) /* heap per call: exact, and far from the limits */
+#define SIZE_WANTED MIB /* heap per call: exact, and far from the limits */
 #define LEAKY_PATIENCE_MS 1000
 #define LATE_PATIENCE_MS 200 /* once a round has shown where things stay */
-#define HEAP_SLACK 1024      /* bytes a call: not worth waiting for */
+#define HEAP_SLACK KIB       /* bytes a call: not worth waiting for */
 #define RATE_WINDOW_MS 1000
 #define RAIL_PART 8 /* one scenario may take an eighth of what a guard rail allows */
 
@@ -47,7 +48,7 @@ static int64_t bytes_choose(const struct scenario_info *info)
         return UNKNOWN;
     }
     double part = (double)SIZE_WANTED / (double)heap;
-    int64_t bytes = (int64_t)((double)info->bytes_default * part) / 1024 * 1024;
+    int64_t bytes = (int64_t)((double)info->bytes_default * part) / KIB * KIB;
     return bytes < info->bytes_min ? info->bytes_min : bytes;
 }
 

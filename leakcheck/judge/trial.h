@@ -9,8 +9,6 @@
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/measure/sample.h"
 
-#define ROUNDS_MAX 100
-
 /* What the C library keeps of a thread that has ended, to start the next one faster:
  * heap that comes with as many threads as ever lived at once, and no leak. */
 #define THREAD_COST_BYTES 400

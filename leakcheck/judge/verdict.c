@@ -6,52 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NOISE_BYTES                                                                    \
-    1024 /* heap per call that is no leak: a table grew, a log wrapped */
-#define NOISE_PART                                                                     \
-    0.02               /* of what churn is declared to allocate: its in-use is flat    \
-                        */
-#define PEAK_SHOWN 0.8 /* of what is declared: samples may miss the very top */
-#define PEAK_LEFT 0.2  /* of what is declared: a fix may hold, or allocate, so much */
-
-const char *picture_sentence(enum picture picture)
-{
-    switch (picture) {
-    case PICTURE_LEAK:
-        return "in-use climbs with every round: a leak";
-    case PICTURE_THREADS:
-        return "threads climb with every round: stuck threads";
-    case PICTURE_FDS:
-        return "descriptors climb with every round: a leak of descriptors";
-    case PICTURE_TIMERS:
-        return "timers climb with every round: a leak of timers";
-    case PICTURE_CHURN:
-        return "total climbs fast while in-use is flat: churn";
-    case PICTURE_PEAK:
-        return "high during the call, back after it: a temporary leak";
-    case PICTURE_RESIDENT:
-        return "the resident set climbs while the heap is flat: memory that malloc "
-               "does not see, or holes in what it gave back";
-    default:
-        return "nothing measured climbs steadily; under 1 KiB a call is noise";
-    }
-}
-
-const char *picture_name(enum picture picture)
-{
-    static const char *const names[] = {
-        "flat",           "leak",  "stuck threads",  "leak of descriptors",
-        "leak of timers", "churn", "temporary leak", "resident set"};
-    return names[picture];
-}
-
-const char *picture_word(enum picture picture)
-{
-    static const char *const words[] = {"flat",        "leak",    "stuck-threads",
-                                        "descriptors", "timers",  "churn",
-                                        "temporary",   "resident"};
-    return words[picture];
-}
+/* Parts of what is declared. */
+#define NOISE_PART 0.02 /* of what churn allocates: its in-use is flat */
+#define PEAK_SHOWN 0.8  /* samples may miss the very top */
+#define PEAK_LEFT 0.2   /* a fix may hold, or allocate, so much */
 
 enum resource verdict_resource(const struct scenario_info *info)
 {
@@ -134,8 +92,7 @@ static enum picture picture_of(const struct trial *trial)
     if (!unknown && heap->grew_every_round && trial_heap_growth(trial) > NOISE_BYTES) {
         return PICTURE_LEAK;
     }
-    /* Fast: a request that leaves nothing has asked for more than a megabyte. */
-    return trial->info->kind == KIND_CHURN && trial->heap_per_call > 1024 * 1024.0
+    return trial->info->kind == KIND_CHURN && trial->heap_per_call > CHURN_BYTES
                ? PICTURE_CHURN
                : PICTURE_FLAT;
 }

@@ -1,23 +1,12 @@
 /*
- * The verdict: was the leak shown, does the fix hold, and which of the pictures is it
- * that a person would see on a dashboard.
+ * The verdict on a trial: was the leak shown, does the fix hold, and which picture does
+ * a graph show?
  */
 #ifndef LEAKCHECK_JUDGE_VERDICT_H
 #define LEAKCHECK_JUDGE_VERDICT_H
 
+#include "leakcheck/judge/picture.h"
 #include "leakcheck/judge/trial.h"
-
-/* What a graph of the server would show. */
-enum picture {
-    PICTURE_FLAT,     /* nothing climbs by more than noise */
-    PICTURE_LEAK,     /* in-use climbs */
-    PICTURE_THREADS,  /* the threads climb, and stay */
-    PICTURE_FDS,      /* the descriptors climb */
-    PICTURE_TIMERS,   /* the timers climb */
-    PICTURE_CHURN,    /* total climbs fast, in-use is flat */
-    PICTURE_PEAK,     /* high during the call, back after it */
-    PICTURE_RESIDENT, /* the resident set climbs, and no heap profile shows it */
-};
 
 /* What one trial says. */
 struct finding {
@@ -45,10 +34,5 @@ double verdict_declared(const struct trial *trial, enum resource resource);
 
 /* The same of the fixed half: what it still leaves, holds or allocates per call. */
 double verdict_remaining(const struct trial *trial, enum resource resource);
-
-/* A sentence for a person, two words for a table, and one for scripts. */
-const char *picture_sentence(enum picture picture);
-const char *picture_name(enum picture picture);
-const char *picture_word(enum picture picture);
 
 #endif

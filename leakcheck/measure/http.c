@@ -167,7 +167,7 @@ static int attempt_explain(const struct http *http, const char *url, CURLcode co
     case CURLE_WRITE_ERROR:
     case CURLE_FILESIZE_EXCEEDED:
         return failure_set(failure, EFBIG, "%s: the reply is larger than %d MiB", url,
-                           HTTP_REPLY_MAX / 1024 / 1024);
+                           (int)(HTTP_REPLY_MAX / MIB));
     case CURLE_OPERATION_TIMEDOUT:
         if (http->time_ms < HTTP_TIMEOUT_MS) {
             return deadline_complain(url, failure);

@@ -12,8 +12,9 @@
 
 #include "base/buffer.h"
 #include "base/failure.h"
+#include "base/size.h"
 
-#define HTTP_REPLY_MAX (64 * 1024 * 1024) /* bytes */
+#define HTTP_REPLY_MAX (64 * MIB) /* bytes */
 #define HTTP_TIMEOUT_MS 15000
 
 /* Lives in memory that the caller owns. `handle` is a CURL easy handle. */

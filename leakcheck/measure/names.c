@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/profile_text.h"
 
 #define SYMBOL_PATH "/pprof/symbol"
-#define QUESTION_BYTES (60 * 1024) /* of a request's body: servers take 64 KiB */
-#define QUESTIONS_MAX 200          /* some 800,000 addresses */
+#define QUESTION_BYTES (60 * KIB) /* of a request's body: servers take 64 KiB */
+#define QUESTIONS_MAX 200         /* some 800,000 addresses */
 
 /* The addresses of the stacks without names, in order, each once, with what is known of
  * them. An address is one less than on the stack: a return address comes after its

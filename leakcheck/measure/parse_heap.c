@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/amount.h"
+#include "base/size.h"
 #include "leakcheck/measure/profile_text.h"
 
-#define CUT_TEXT_LEAST (768 * 1024) /* bytes of a profile that gperftools cut */
+#define CUT_TEXT_LEAST (768 * KIB) /* bytes of a profile that gperftools cut */
 
 /* What the first line says besides the totals. */
 struct heap_header {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 
 #define SOCKETS_MAX 64
 #define LOOKS 20 /* for the owner of a connection that comes or goes */
@@ -122,7 +123,7 @@ static int64_t resident_bytes(int pid)
             fclose(file);
         }
         if (kilobytes != UNKNOWN) {
-            return kilobytes * 1024;
+            return kilobytes * KIB;
         }
     }
     return UNKNOWN;

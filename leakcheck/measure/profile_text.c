@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/amount.h"
+#include "base/number.h"
+#include "base/size.h"
 
-#define NUMBER_MAX (INT64_MAX / 1024)
+#define NUMBER_MAX (INT64_MAX / KIB)
 #define LINE_NUMBER_MAX 100000000
 
 bool reader_next_line(struct profile_reader *reader, struct span *ret_line)
@@ -56,48 +58,25 @@ bool span_number(struct span *span, int64_t *ret_number)
 {
     struct span after = *span;
     span_blank(&after);
-    const char *first = after.at;
-    int64_t number = 0;
-    while (after.at < after.end && *after.at >= '0' && *after.at <= '9') {
-        if (number > NUMBER_MAX / 10) {
-            return false;
-        }
-        number = number * 10 + (*after.at - '0');
-        after.at++;
-    }
-    if (after.at == first) {
+    uint64_t number;
+    const char *end = number_scan(after.at, after.end, &number);
+    if (end == NULL || number > NUMBER_MAX) {
         return false;
     }
-    span->at = after.at;
-    *ret_number = number;
+    span->at = end;
+    *ret_number = (int64_t)number;
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* At most 16 digits of a hexadecimal number, without "0x". */
+/* A hexadecimal number without "0x". */
 static bool span_hex(struct span *span, uint64_t *ret_number)
 {
-    const char *first = span->at;
-    uint64_t number = 0;
-    while (span->at < span->end && hex_digit(*span->at) >= 0) {
-        if (span->at - first == 16) {
-            return false;
-        }
-        number = number << 4 | (uint64_t)hex_digit(*span->at);
-        span->at++;
+    const char *end = number_scan_hex(span->at, span->end, ret_number);
+    if (end == NULL) {
+        return false;
     }
-    *ret_number = number;
-    return span->at > first;
+    span->at = end;
+    return true;
 }
 
 bool span_address(struct span *span, uint64_t *ret_address)
@@ -186,7 +165,7 @@ static struct span function_trim(struct span text)
         text.end--;
     }
     const char *plus = text.end;
-    while (plus > text.at && hex_digit(plus[-1]) >= 0) {
+    while (plus > text.at && number_hex_digit(plus[-1]) >= 0) {
         plus--;
     }
     if (plus - text.at > 3 && plus < text.end && memcmp(plus - 3, "+0x", 3) == 0) {

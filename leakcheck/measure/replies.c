@@ -40,7 +40,7 @@ static int reply_refuse(size_t length, const char *path, const char *reason,
 {
     if (length > REPLY_JSON_MAX) {
         return failure_set(failure, EPROTO, "the reply to %s is larger than %d MiB",
-                           path, REPLY_JSON_MAX / 1024 / 1024);
+                           path, (int)(REPLY_JSON_MAX / MIB));
     }
     return failure_set(failure, EPROTO, "the reply to %s %s", path, reason);
 }

@@ -11,8 +11,9 @@
 
 #include "base/arena.h"
 #include "base/failure.h"
+#include "base/size.h"
 
-#define REPLY_JSON_MAX (1024 * 1024) /* bytes; a longer one is refused unread */
+#define REPLY_JSON_MAX MIB /* bytes; a longer one is refused unread */
 
 /* What is counted, in the order in which it is shown. */
 enum resource {

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 
 #define EQUAL_SAMPLES 3
 #define PAUSE_MIN_MS 8
 #define PAUSE_MAX_MS 40
 #define LIMIT_MS 10000
-#define EXACT_JITTER 256       /* bytes */
-#define GO_JITTER (128 * 1024) /* bytes: the runtime's own, between two collections */
+#define EXACT_JITTER 256      /* bytes */
+#define GO_JITTER (128 * KIB) /* bytes: the runtime's own, between two collections */
 
 static const enum resource watched[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                         RESOURCE_TIMERS};

@@ -6,7 +6,7 @@
 #define LEAKCHECK_REPORT_HTML_H
 
 #include "base/buffer.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 
 /* Text, with everything that HTML could take for markup escaped: also fit for the
  * value of an attribute in double quotes. */

@@ -178,13 +178,13 @@ static void resource_add(cJSON *list, const char *name, const struct gate *gate,
 }
 
 int report_json_gate(const char *path, const struct gate *gate,
-                     const struct options *options, struct failure *failure)
+                     const struct gate_settings *settings, struct failure *failure)
 {
     static const char *const names[RESOURCE_COUNT] = {"heap",   "threads", "fds",
                                                       "timers", "rss",     "allocated"};
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "url", options->url);
-    cJSON_AddStringToObject(root, "drive", options->drive);
+    cJSON_AddStringToObject(root, "url", settings->url);
+    cJSON_AddStringToObject(root, "drive", settings->drive);
     cJSON_AddStringToObject(root, "verdict", gate_is_over(gate) ? "leaks" : "holds");
     cJSON_AddStringToObject(root, "picture", picture_word(gate->picture));
     cJSON_AddStringToObject(root, "means", picture_sentence(gate->picture));

@@ -280,9 +280,9 @@ static void verdict_print(FILE *stream, struct table_style style,
 }
 
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
-                const struct options *options)
+                const struct gate_settings *settings)
 {
-    fprintf(stream, "%-12s %s%s\n", "path", gate->server.http.base, options->drive);
+    fprintf(stream, "%-12s %s%s\n", "path", gate->server.http.base, settings->drive);
     for (size_t i = 0; i < gate_judged_count; i++) {
         resource_print(stream, style, gate, gate_judged[i]);
     }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "leakcheck/judge/gate.h"
-#include "leakcheck/judge/judge.h"
+#include "leakcheck/judge/pair.h"
 #include "leakcheck/report/text.h"
 
 /* How it may look. */
@@ -23,6 +23,6 @@ void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement);
 
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
-                const struct options *options);
+                const struct gate_settings *settings);
 
 #endif

@@ -1,0 +1,116 @@
+/*
+ * The picture follows from the resources alone, unless they are flat: then the profiles
+ * tell whether much is allocated and freed.
+ */
+#include "leakcheck/judge/gate_blame.h"
+
+#include "leakcheck/measure/names.h"
+
+/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
+static void picture_choose(struct gate *gate)
+{
+    static const struct {
+        enum resource resource;
+        enum picture picture;
+    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
+                  {RESOURCE_TIMERS, PICTURE_TIMERS},
+                  {RESOURCE_FDS, PICTURE_FDS},
+                  {RESOURCE_HEAP, PICTURE_LEAK},
+                  {RESOURCE_RSS, PICTURE_RESIDENT}};
+    gate->picture = PICTURE_FLAT;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
+            enum resource resource = climbs[i].resource;
+            const struct gate_resource *judged = &gate->resources[resource];
+            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+            bool climbs_on = judged->measured && judged->fit.grew_every_round &&
+                             judged->fit.slope > (bytes ? NOISE_BYTES : 0);
+            if (judged->over || (pass == 1 && climbs_on)) {
+                gate->picture = climbs[i].picture;
+                return;
+            }
+        }
+    }
+}
+
+/* A path that is misspelt would silently leave the blame to other code. */
+static const char *own_missed(const struct blame_own *own,
+                              const struct gate_profiles *profiles)
+{
+    for (size_t i = 0; i < own->count; i++) {
+        if (!blame_meets(&profiles->heap_last, own->paths[i]) &&
+            !blame_meets(&profiles->threads_last, own->paths[i])) {
+            return own->paths[i];
+        }
+    }
+    return NULL;
+}
+
+/* Go's profiles come with names. */
+static int names_find(struct gate *gate, struct gate_profiles *profiles,
+                      struct failure *failure)
+{
+    if (gate->server.is_go) {
+        return 0;
+    }
+    int error = server_name_functions(&gate->server, &profiles->threads_last, failure);
+    return error == 0
+               ? server_name_functions(&gate->server, &profiles->heap_last, failure)
+               : error;
+}
+
+/* Finds who made the heap and the threads that stayed. */
+static int growth_blame(struct gate *gate, const struct blame_own *own,
+                        const struct gate_profiles *profiles, struct failure *failure)
+{
+    const struct blame_question heap = {.what = BLAME_IN_USE,
+                                        .own = *own,
+                                        .base = &profiles->heap_base,
+                                        .last = &profiles->heap_last};
+    const struct blame_question wait = {.what = BLAME_THREADS,
+                                        .own = *own,
+                                        .base = &profiles->threads_base,
+                                        .last = &profiles->threads_last};
+    int error = blame_find(&gate->resources[RESOURCE_HEAP].blame, &heap, failure);
+    return error == 0
+               ? blame_find(&gate->resources[RESOURCE_THREADS].blame, &wait, failure)
+               : error;
+}
+
+/* Finds who allocated, freed or not, which is churn if it is much and nothing climbs.
+ */
+static int churn_blame(struct gate *gate, const struct blame_own *own,
+                       const struct gate_profiles *profiles, struct failure *failure)
+{
+    const struct blame_question question = {.what = BLAME_ALLOCATED,
+                                            .own = *own,
+                                            .base = &profiles->heap_base,
+                                            .last = &profiles->heap_last,
+                                            .idle_from = &profiles->heap_idle,
+                                            .idle_to = &profiles->heap_base};
+    struct blame allocated = {0};
+    int error = blame_find(&allocated, &question, failure);
+    if (error < 0 || !gate->counts_allocations) {
+        return error;
+    }
+    int64_t calls = gate->samples[gate->sample_count - 1].calls;
+    int64_t bytes = allocated.growth > 0 ? allocated.file_growth : allocated.total;
+    gate->total_per_call = (double)bytes / (double)calls;
+    if (gate->picture == PICTURE_FLAT && gate->total_per_call > CHURN_BYTES) {
+        gate->picture = PICTURE_CHURN;
+        gate->resources[RESOURCE_HEAP].blame = allocated;
+    }
+    return 0;
+}
+
+int gate_blame(struct gate *gate, const struct blame_own *own,
+               struct gate_profiles *profiles, struct failure *failure)
+{
+    picture_choose(gate);
+    int error = names_find(gate, profiles, failure);
+    if (error == 0) {
+        gate->own_missed = own_missed(own, profiles);
+        error = growth_blame(gate, own, profiles, failure);
+    }
+    return error == 0 ? churn_blame(gate, own, profiles, failure) : error;
+}

@@ -1,0 +1,132 @@
+/*
+ * Opens both servers, sees that they are a pair, and has a thread judge each.
+ */
+#include "leakcheck/judge/pair.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* The leaky server comes first, and is not judged against itself: a leaky server in
+ * the second place could be taken for a fix that leaks. */
+static int names_compare(const struct judgement *judgement, struct failure *failure)
+{
+    const char *first = judgement->sides[ROLE_LEAKY].server.name;
+    const char *second = judgement->sides[ROLE_FIXED].server.name;
+    if (strcmp(first, "fixed") == 0 && strcmp(second, "leaky") == 0) {
+        return failure_set(failure, EINVAL,
+                           "the first is the fixed server: swap them (LEAKY_URL "
+                           "FIXED_URL)");
+    }
+    if (strcmp(first, "fixed") == 0 || strcmp(second, "leaky") == 0) {
+        return failure_set(failure, EINVAL,
+                           "both are the %s server: give LEAKY_URL and FIXED_URL",
+                           strcmp(first, "fixed") == 0 ? first : second);
+    }
+    return 0;
+}
+
+/* Both servers must offer the same scenarios, in the same order: they are pairs. */
+static int sides_compare(const struct judgement *judgement, struct failure *failure)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    bool same = leaky->count == fixed->count;
+    for (size_t i = 0; same && i < leaky->count; i++) {
+        same = strcmp(leaky->list[i].name, fixed->list[i].name) == 0;
+    }
+    if (!same) {
+        return failure_set(failure, EPROTO, "%s and %s do not offer the same scenarios",
+                           leaky->server.http.base, fixed->server.http.base);
+    }
+    return 0;
+}
+
+/* What a thread needs to judge one side. */
+struct part {
+    struct side *side;
+    atomic_bool *stop;
+};
+
+static void *part_main(void *argument)
+{
+    struct part *part = argument;
+    side_judge(part->side, part->stop);
+    return NULL;
+}
+
+static int parts_run(struct judgement *judgement, struct failure *failure)
+{
+    struct part parts[2];
+    pthread_t threads[2];
+    int started = 0;
+    for (; started < 2; started++) {
+        parts[started] = (struct part){&judgement->sides[started], &judgement->stop};
+        if (pthread_create(&threads[started], NULL, part_main, &parts[started]) != 0) {
+            atomic_store(&judgement->stop, true);
+            break;
+        }
+    }
+    for (int i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    if (started < 2) {
+        return failure_set(failure, EAGAIN, "cannot start a thread");
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct side *side = &judgement->sides[i];
+        if (side->error < 0 && side->error != -ECANCELED) {
+            *failure = side->failure;
+            return side->error;
+        }
+    }
+    return 0;
+}
+
+int judge_run(struct judgement *judgement, const struct judge_order *order,
+              struct failure *failure)
+{
+    int64_t start = clock_now_ms();
+    int64_t deadline_ms = start + (int64_t)order->timeout_secs * 1000;
+    *judgement = (struct judgement){.order = *order};
+    int error = 0;
+    for (int i = 0; i < 2 && error == 0; i++) {
+        error = side_open(&judgement->sides[i], (enum role)i, &judgement->order,
+                          deadline_ms, failure);
+    }
+    if (error == 0) {
+        error = names_compare(judgement, failure);
+    }
+    if (error == 0) {
+        error = sides_compare(judgement, failure);
+    }
+    if (error == 0) {
+        error = parts_run(judgement, failure);
+    }
+    judgement->elapsed_ms = clock_now_ms() - start;
+    return error;
+}
+
+struct judge_summary judge_summarize(const struct judgement *judgement)
+{
+    struct judge_summary summary = {0};
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    for (size_t i = 0; i < leaky->count; i++) {
+        if (leaky->chosen[i]) {
+            summary.judged++;
+            summary.shown += leaky->findings[i].good;
+            summary.alarms += !fixed->findings[i].good;
+        }
+    }
+    return summary;
+}
+
+void judge_release(struct judgement *judgement)
+{
+    for (int i = 0; i < 2; i++) {
+        side_release(&judgement->sides[i]);
+    }
+}

@@ -1,0 +1,309 @@
+/*
+ * Drives the trials of one server, and checks in the end that what was left behind is
+ * still there.
+ */
+#include "leakcheck/judge/side.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/amount.h"
+#include "base/clock.h"
+#include "leakcheck/measure/drive.h"
+#include "leakcheck/measure/names.h"
+#include "leakcheck/measure/settle.h"
+
+#define IDLE_WINDOW_MS 300 /* three periods of the slowest thread that grows */
+
+static const struct scenario_info *growing_find(const struct side *side)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        if (side->list[i].growth_bytes_per_second > 0) {
+            return &side->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* Marks the scenarios that are to be judged: those asked for, or all. */
+static int scenarios_choose(struct side *side, struct failure *failure)
+{
+    const struct judge_order *order = side->order;
+    side->chosen = calloc(side->count, sizeof(*side->chosen));
+    side->trials = calloc(side->count, sizeof(*side->trials));
+    side->findings = calloc(side->count, sizeof(*side->findings));
+    if (side->chosen == NULL || side->trials == NULL || side->findings == NULL) {
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < side->count; i++) {
+        side->chosen[i] = order->scenario_count == 0;
+    }
+    for (size_t j = 0; j < order->scenario_count; j++) {
+        bool found = false;
+        for (size_t i = 0; i < side->count; i++) {
+            if (strcmp(side->list[i].name, order->scenarios[j]) == 0) {
+                side->chosen[i] = true;
+                found = true;
+            }
+        }
+        if (!found) {
+            return failure_set(failure, EINVAL,
+                               "%s has no scenario named '%.60s'; GET /scenarios lists "
+                               "them",
+                               side->server.http.base, order->scenarios[j]);
+        }
+    }
+    return 0;
+}
+
+/* A server of the lab has a /status, and without it there is no verdict. */
+static int status_check(struct side *side, struct failure *failure)
+{
+    struct status status;
+    if (!side->server.has_status) {
+        return failure_set(failure, EPROTO,
+                           "%s is not one of the lab's servers: it has no /status. "
+                           "For another server: leakcheck --url URL --drive PATH",
+                           side->server.http.base);
+    }
+    side->server.needs_status = true;
+    return server_status(&side->server, &status, failure);
+}
+
+int side_open(struct side *side, enum role role, const struct judge_order *order,
+              int64_t deadline_ms, struct failure *failure)
+{
+    side->role = role;
+    side->order = order;
+    int error =
+        server_open(&side->server, order->urls[side->role], deadline_ms, failure);
+    if (error == 0) {
+        error = status_check(side, failure);
+    }
+    if (error == 0) {
+        error = server_scenarios(&side->server, &side->arena, &side->list, &side->count,
+                                 failure);
+    }
+    if (error == 0) {
+        error = scenarios_choose(side, failure);
+    }
+    const struct scenario_info *growing = error == 0 ? growing_find(side) : NULL;
+    side->server.growing = growing == NULL ? NULL : growing->name;
+    return error;
+}
+
+/* Every scenario that doesn't grow by itself runs once, so that first-time costs are
+ * behind, and both profiles are taken, which load symbols. */
+static int warm_up(struct side *side)
+{
+    struct resources declared;
+    struct profile profile;
+    struct settle_rule rule = settle_rule_any(&side->server);
+    struct sample sample;
+    int error = sample_take(&side->server, &sample, true, NULL, &side->failure);
+    if (error == 0 && side->server.threads_path != NULL) {
+        error = server_threads(&side->server, &profile, &side->failure);
+        if (error == 0) {
+            profile_release(&profile);
+        }
+    }
+    if (error == 0) {
+        rule.ignore_heap = sample.heap_grows_alone;
+        error = settle(&side->server, &rule, &sample, &side->failure);
+    }
+    if (error < 0) {
+        return error;
+    }
+    rule.at_most = sample.now;
+    rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
+    rule.patience_ms = side->role == ROLE_FIXED ? SETTLE_PATIENCE_MS : 0;
+    for (size_t i = 0; i < side->count && error == 0; i++) {
+        if (side->chosen[i] && side->list[i].growth_bytes_per_second == 0) {
+            error = drive_scenario(&side->server, &side->list[i], UNKNOWN, &declared,
+                                   &side->failure);
+        }
+    }
+    return error < 0 ? error : settle(&side->server, &rule, &sample, &side->failure);
+}
+
+/* Looks which stacks of an idle server grow: threads that an earlier thread-loop left.
+ */
+static int idle_watch(struct side *side)
+{
+    struct status status;
+    int error = server_status(&side->server, &status, &side->failure);
+    if (error < 0) {
+        return error;
+    }
+    side->limits = status.limits;
+    if (status.growing_held == 0) {
+        return 0;
+    }
+    error = server_heap(&side->server, false, &side->idle_from, &side->failure);
+    if (error == 0) {
+        clock_sleep_ms(IDLE_WINDOW_MS);
+        error = server_heap(&side->server, false, &side->idle_to, &side->failure);
+    }
+    return error;
+}
+
+static struct finding finding_make(const struct side *side, const struct trial *trial)
+{
+    return side->role == ROLE_LEAKY ? verdict_leaky(trial) : verdict_fixed(trial);
+}
+
+/* Judges one scenario; what is not clear at first is tried once more. */
+static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
+{
+    struct trial_plan plan = {
+        .role = side->role,
+        .rounds = side->order->rounds,
+        .calls = side->order->calls,
+        .dwell_ms = dwell_ms,
+        .limits = side->limits,
+        .idle_from = side->idle_from.count > 0 ? &side->idle_from : NULL,
+        .idle_to = side->idle_to.count > 0 ? &side->idle_to : NULL};
+    struct finding *finding = &side->findings[index];
+    *finding = (struct finding){0};
+    for (int attempt = 0; attempt < 2 && !finding->good && !finding->clear; attempt++) {
+        trial_release(&side->trials[index]);
+        int error = trial_run(&side->server, &side->list[index], &plan,
+                              &side->trials[index], &side->failure);
+        if (error < 0) {
+            return error;
+        }
+        *finding = finding_make(side, &side->trials[index]);
+    }
+    const struct trial *trial = &side->trials[index];
+    side->last_call_ms = trial->samples[trial->sample_count - 1].at_ms;
+    return 0;
+}
+
+/* The scenarios whose threads allocate come last: they would disturb the others. */
+static int scenarios_judge(struct side *side)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < side->count; i++) {
+            bool late = side->list[i].growth_bytes_per_second > 0;
+            if (!side->chosen[i] || late != (pass == 1)) {
+                continue;
+            }
+            if (atomic_load(side->stop)) {
+                return -ECANCELED;
+            }
+            int error = scenario_judge(side, i, 0);
+            if (error < 0) {
+                return error;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Whether the growth that the trial found is still there: its heap in the blamed
+ * function, and, by `counts_stay`, the counts of all trials together. */
+static bool growth_stayed(const struct side *side, const struct trial *trial,
+                          const bool *counts_stay)
+{
+    const struct blame_own own = trial_own(trial, side->role);
+    for (int i = RESOURCE_THREADS; i <= RESOURCE_TIMERS; i++) {
+        if (trial->fits[i].change > 0 && !counts_stay[i]) {
+            return false;
+        }
+    }
+    return trial->declared.amount[RESOURCE_HEAP] == 0 ||
+           blame_held(&side->heap, &trial->heap, own) >= trial->heap.growth;
+}
+
+/* Whether each count is now as high as the first baseline and all growth require. */
+static void counts_check(const struct side *side, const struct resources *now,
+                         bool *ret_stay)
+{
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        int64_t first = INT64_MAX;
+        int64_t growth = 0;
+        for (size_t j = 0; j < side->count; j++) {
+            const struct trial *trial = &side->trials[j];
+            if (trial->info == NULL || trial->info->kind != KIND_PERMANENT) {
+                continue;
+            }
+            int64_t base = trial->samples[0].now.amount[i];
+            first = base < first ? base : first;
+            growth = amount_add(growth, trial->fits[i].change);
+        }
+        ret_stay[i] = first == INT64_MAX || now->amount[i] >= amount_add(first, growth);
+    }
+}
+
+/* A leak stays. The trials of the leaky half wait no longer than it takes for the
+ * growth to appear; so in the end, when even the last call is long over, all of it is
+ * looked at once more. Where something is gone, its trials are made again, slowly. */
+static int leaks_confirm(struct side *side)
+{
+    int64_t waited = clock_now_ms() - side->last_call_ms;
+    if (waited < SETTLE_PATIENCE_MS) {
+        clock_sleep_ms((unsigned)(SETTLE_PATIENCE_MS - waited));
+    }
+    struct sample sample;
+    bool counts_stay[RESOURCE_COUNT];
+    int error = sample_take(&side->server, &sample, true, &side->heap, &side->failure);
+    if (error == 0) {
+        error = server_name_functions(&side->server, &side->heap, &side->failure);
+    }
+    if (error < 0) {
+        return error;
+    }
+    counts_check(side, &sample.now, counts_stay);
+    for (size_t i = 0; i < side->count && error == 0; i++) {
+        const struct trial *trial = &side->trials[i];
+        if (side->chosen[i] && side->findings[i].good &&
+            trial->info->kind == KIND_PERMANENT &&
+            !growth_stayed(side, trial, counts_stay)) {
+            error = scenario_judge(side, i, SETTLE_PATIENCE_MS);
+        }
+    }
+    return error;
+}
+
+/* Everything between opening and releasing. */
+static int side_steps(struct side *side)
+{
+    int error = warm_up(side);
+    if (error == 0) {
+        error = idle_watch(side);
+    }
+    if (error == 0) {
+        error = scenarios_judge(side);
+    }
+    if (error < 0) {
+        return error;
+    }
+    return side->role == ROLE_LEAKY
+               ? leaks_confirm(side)
+               : server_heap(&side->server, true, &side->heap, &side->failure);
+}
+
+void side_judge(struct side *side, atomic_bool *stop)
+{
+    side->stop = stop;
+    side->error = side_steps(side);
+    if (side->error < 0) {
+        atomic_store(stop, true);
+    }
+}
+
+void side_release(struct side *side)
+{
+    for (size_t i = 0; side->trials != NULL && i < side->count; i++) {
+        trial_release(&side->trials[i]);
+    }
+    free(side->chosen);
+    free(side->trials);
+    free(side->findings);
+    profile_release(&side->heap);
+    profile_release(&side->idle_from);
+    profile_release(&side->idle_to);
+    arena_release(&side->arena);
+    server_close(&side->server);
+}
