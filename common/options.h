@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/number.h"
 #include "probe/http/origin.h"
 
 struct options {
@@ -30,15 +29,5 @@ struct options {
  * *ret_status. */
 bool options_parse(struct options *ret_options, int count, char **arguments,
                    int *ret_status);
-
-/* For request.c, until it calls base/number.h itself. */
-static inline int options_size(const char *text, uint64_t *ret_bytes)
-{
-    return number_parse_size(text, 0, UINT64_MAX, ret_bytes);
-}
-static inline int options_number(const char *text, uint64_t *ret_number)
-{
-    return number_parse(text, 0, UINT64_MAX, ret_number);
-}
 
 #endif
