@@ -70,6 +70,7 @@ static bool read_body(struct mg_connection *connection, struct request *request,
     char *body = malloc(room + 1);
     if (body == NULL) {
         probe_reply_no_memory(reply);
+        reply->closes = true;
         return false;
     }
     *ret_body = body;
