@@ -1,5 +1,6 @@
 /*
- * One scenario on one server.
+ * The order of the work: baseline, rounds, blame. Before each sample the server
+ * settles: a leaky half to what it is to leave behind, a fixed one to where it was.
  */
 #include "leakcheck/judge/trial.h"
 

@@ -1,5 +1,6 @@
 /*
- * Judges what the trials measured.
+ * A leak has one proof for each kind of scenario: what is left, what is held, what is
+ * allocated. A fix must leave nothing, and hold or allocate little.
  */
 #include "leakcheck/judge/verdict.h"
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/failure.h"
-#include "leakcheck/measure/replies.h"
+#include "leakcheck/measure/resource.h"
 
 /* Lives in memory that the caller owns. */
 struct process {
