@@ -1,5 +1,5 @@
 /*
- * What the lab's servers say in JSON: what they are made of now (/status), what they
+ * What the lab's servers say in JSON: what they hold now (/status), what they
  * can do (/scenarios), what a call left behind (/leak), and why they refused.
  */
 #ifndef LEAKCHECK_MEASURE_REPLIES_H
