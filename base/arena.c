@@ -1,5 +1,5 @@
 /*
- * Many small pieces of memory that are given back together.
+ * Pieces are cut from chunks of 64 KiB; a larger piece gets a chunk of its own.
  */
 #include "base/arena.h"
 

@@ -1,7 +1,6 @@
 /*
- * Growable memory from mmap. See buffer.h for why it is not malloc. It grows by
- * copying, though mremap would not need to: ThreadSanitizer does not know mremap, and
- * takes what was at the new place before for a race.
+ * A buffer grows into a new mapping, and copies. mremap would not have to copy, but
+ * ThreadSanitizer does not know it, and reports races on the new place.
  */
 #include "base/buffer.h"
 

@@ -1,6 +1,5 @@
 /*
- * The rows of the table become what getopt_long wants; it finds the row, and the row
- * says what to do with the value.
+ * getopt_long finds the row of an option; the row says what to do with the value.
  */
 #include "base/command_line.h"
 

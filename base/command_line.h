@@ -1,10 +1,10 @@
 /*
- * A program's command line as a table: a row an option, which says what its value may
- * be, where it goes and what --help prints about it. So the help cannot say anything
- * else than what is read, and all programs treat and refuse options alike.
+ * A command line as a table. Each row is one option: what its value may be, where the
+ * value goes, and what --help prints about it. So the help says what is read, and all
+ * programs treat options alike.
  *
- * An option that is given again takes its last value. Every program has --help and
- * --version; the rest of the command line is not looked at behind them.
+ * Of an option that is given again, the last value counts. Every program has --help and
+ * --version; what follows them is not read.
  */
 #ifndef BASE_COMMAND_LINE_H
 #define BASE_COMMAND_LINE_H

@@ -1,5 +1,5 @@
 /*
- * One-line messages about what went wrong.
+ * The text is made printable here, once, so that it can be printed anywhere.
  */
 #include "base/failure.h"
 

@@ -6,7 +6,7 @@
 #define BASE_FAILURE_H
 
 struct failure {
-    char text[640]; /* printable ASCII, no newline; set by whoever fails */
+    char text[640]; /* printable ASCII, no newline; set by the function that fails */
 };
 
 /* Writes the text and returns -error, so that `return failure_set(...)` reads well.

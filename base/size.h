@@ -1,5 +1,5 @@
 /*
- * Sizes in bytes. Signed, because most sizes here are differences, too.
+ * Sizes in bytes. They are signed: many are compared with differences.
  */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H

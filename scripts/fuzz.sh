@@ -15,14 +15,12 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p out/fuzz
-judge=()
-for part in arena blame failure parse_heap parse_threads profile profile_text replies; do
-    judge+=("leakcheck/$part.c")
-done
+judge=(base/{arena,failure,number}.c leakcheck/judge/blame.c
+    leakcheck/measure/{parse_heap,parse_threads,profile,profile_text,replies,resource}.c)
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined,integer \
+    clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined,integer \
         -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${judge[@]}" \
         -lcjson -lm
     # New inputs go to a directory of this run; the seeds are only read.

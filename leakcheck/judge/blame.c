@@ -195,8 +195,8 @@ static bool is_thread_cost(const struct record *record, const struct frame *blam
     return false;
 }
 
-/* What the server allocates to write the profiles that it is asked for is the judge's
- * own doing. */
+/* The server allocates memory to write a profile. It does so for the judge, so that is
+ * no leak of its own. */
 static bool is_profiling_by_name(const struct record *record)
 {
     for (size_t i = 0; i < record->frame_count; i++) {

@@ -1,8 +1,8 @@
 /*
  * Blame: which line of the program allocated what grew between two profiles, or waits
  * there. It is the innermost frame that is the program's own: libraries only do what
- * they are told, and the outer frames only ask for the work. The bug may be elsewhere,
- * with whoever keeps what that line made.
+ * they are told, and the outer frames only order the work. The bug may be elsewhere: in
+ * the code that keeps what that line made.
  */
 #ifndef LEAKCHECK_JUDGE_BLAME_H
 #define LEAKCHECK_JUDGE_BLAME_H
@@ -47,7 +47,7 @@ struct blame {
     int64_t total;          /* of every stack that grew */
 };
 
-/* Finds who is to blame. Returns 0, also when nothing grew (then growth is 0), or
+/* Finds the code to blame. Returns 0, also when nothing grew (then growth is 0), or
  * -ENOMEM. */
 int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure);
@@ -59,7 +59,7 @@ bool blame_meets(const struct profile *profile, const char *path);
 int64_t blame_held(const struct profile *profile, const struct blame *blame,
                    struct blame_own own);
 
-/* The frame of `record` that is answerable; NULL if it has no named frame. */
+/* The frame of `record` that takes the blame; NULL if it has no named frame. */
 const struct frame *blame_frame(const struct profile *profile,
                                 const struct record *record, struct blame_own own);
 

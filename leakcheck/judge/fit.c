@@ -1,5 +1,5 @@
 /*
- * Slope and steadiness of a growth.
+ * A straight line by least squares. Its noise tells how far the slope can be chance.
  */
 #include "leakcheck/judge/fit.h"
 

@@ -1,5 +1,6 @@
 /*
- * Judges one path of one server.
+ * The order of the work: open, baseline, rounds, last profiles, blame. An error in any
+ * step ends it without a verdict.
  */
 #include "leakcheck/judge/gate.h"
 

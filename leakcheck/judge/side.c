@@ -93,8 +93,8 @@ int side_open(struct side *side, enum role role, const struct judge_order *order
     return error;
 }
 
-/* Every scenario that doesn't grow by itself runs once, so that first-time costs are
- * behind, and both profiles are taken, which load symbols. */
+/* First-time costs must not count. So every scenario that doesn't grow by itself runs
+ * once, and both profiles are taken, for which the server loads symbols. */
 static int warm_up(struct side *side)
 {
     struct resources declared;
@@ -127,8 +127,8 @@ static int warm_up(struct side *side)
     return error < 0 ? error : settle(&side->server, &rule, &sample, &side->failure);
 }
 
-/* Looks which stacks of an idle server grow: threads that an earlier thread-loop left.
- */
+/* Finds the stacks that grow on an idle server: those of threads that an earlier
+ * thread-loop left. */
 static int idle_watch(struct side *side)
 {
     struct status status;
@@ -236,9 +236,9 @@ static void counts_check(const struct side *side, const struct resources *now,
     }
 }
 
-/* A leak stays. The trials of the leaky half wait no longer than it takes for the
- * growth to appear; so in the end, when even the last call is long over, all of it is
- * looked at once more. Where something is gone, its trials are made again, slowly. */
+/* A leak stays. A trial of the leaky half waits only until the growth appears, so all
+ * growth is checked once more when the last call is long over. Where some of it is
+ * gone, its trial is made again, slowly. */
 static int leaks_confirm(struct side *side)
 {
     int64_t waited = clock_now_ms() - side->last_call_ms;

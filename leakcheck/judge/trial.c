@@ -1,5 +1,6 @@
 /*
- * One scenario on one server.
+ * The order of the work: baseline, rounds, blame. Before each sample the server
+ * settles: a leaky half to what it is to leave behind, a fixed one to where it was.
  */
 #include "leakcheck/judge/trial.h"
 
@@ -67,7 +68,7 @@ static unsigned calls_choose(const struct scenario_info *info,
     return calls < 1 ? 1 : (unsigned)calls;
 }
 
-/* Whether this scenario's own heap is busy all the time, or somebody else's is. */
+/* Whether threads allocate all the time: this scenario's own, or others. */
 static bool heap_is_restless(const struct trial *trial)
 {
     return trial->info->growth_bytes_per_second > 0 ||
@@ -235,9 +236,9 @@ static int rate_measure(struct trial_run *run)
     return error;
 }
 
-/* The last heap profile, with names if any stack grew. A profile with names is large,
- * so both that are compared come without; that also keeps the bytes that a server needs
- * to write one on the same stacks. */
+/* The last heap profile, with names if any stack grew. Two profiles without names are
+ * compared: they are smaller, and what the server needs to write them lies on the same
+ * stacks in both. */
 static int heap_last_take(struct trial_run *run)
 {
     int error = server_heap(run->server, false, &run->heap_last, run->failure);

@@ -1,5 +1,6 @@
 /*
- * Judges what the trials measured.
+ * A leak has one proof for each kind of scenario: what is left, what is held, what is
+ * allocated. A fix must leave nothing, and hold or allocate little.
  */
 #include "leakcheck/judge/verdict.h"
 
@@ -173,8 +174,8 @@ static bool peak_is_shown(const struct trial *trial, struct finding *finding)
     return true;
 }
 
-/* Not by stack totals of one file: every byte that a call asked for is in the blamed
- * function, or the ratio says so. */
+/* What the blamed file itself allocates must be what is declared: if other code
+ * allocates the bytes, the ratio is too low. */
 static bool churn_is_shown(const struct trial *trial, struct finding *finding)
 {
     double declared = (double)trial->info->allocates_bytes;

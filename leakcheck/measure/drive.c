@@ -1,5 +1,5 @@
 /*
- * Calls scenarios.
+ * A call that is held runs in a thread of its own, while this one samples the server.
  */
 #include "leakcheck/measure/drive.h"
 

@@ -1,5 +1,6 @@
 /*
- * The judge's HTTP client, over libcurl.
+ * libcurl does the work. This file sets its limits, and turns what went wrong into one
+ * line.
  */
 #include "leakcheck/measure/http.h"
 
@@ -112,7 +113,7 @@ static long request_time_ms(const struct http *http)
     return left < HTTP_TIMEOUT_MS ? (long)left : HTTP_TIMEOUT_MS;
 }
 
-static int deadline_complain(const char *url, struct failure *failure)
+static int deadline_refuse(const char *url, struct failure *failure)
 {
     return failure_set(failure, ETIMEDOUT,
                        "the run's time is over (at %s); --timeout allows more", url);
@@ -170,7 +171,7 @@ static int attempt_explain(const struct http *http, const char *url, CURLcode co
                            (int)(HTTP_REPLY_MAX / MIB));
     case CURLE_OPERATION_TIMEDOUT:
         if (http->time_ms < HTTP_TIMEOUT_MS) {
-            return deadline_complain(url, failure);
+            return deadline_refuse(url, failure);
         }
         return failure_set(failure, ETIMEDOUT, "%s: no whole reply in time: %s", url,
                            reason);
@@ -189,7 +190,7 @@ static int request_send(struct http *http, const char *path, struct http_reply *
         return failure_set(failure, EINVAL, "the path is too long: %.100s...", path);
     }
     if (request_time_ms(http) == 0) {
-        return deadline_complain(url, failure);
+        return deadline_refuse(url, failure);
     }
     CURLcode code = attempt(http, url, reply, reason);
     if (!http->fresh && kept_connection_died(http, code)) {

@@ -16,7 +16,7 @@
 #include "base/size.h"
 
 #define SOCKETS_MAX 64
-#define LOOKS 20 /* for the owner of a connection that comes or goes */
+#define LOOKS 20 /* attempts to find the owner of a connection that comes or goes */
 #define LOOK_PAUSE_MS 10
 #define TCP_ESTABLISHED 0x01
 #define TCP_LISTEN 0x0a

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/failure.h"
-#include "leakcheck/measure/replies.h"
+#include "leakcheck/measure/resource.h"
 
 /* Lives in memory that the caller owns. */
 struct process {
@@ -16,7 +16,7 @@ struct process {
     uint64_t started; /* clock ticks since boot: tells it from a later process */
 };
 
-/* Names the process. Returns 0, -ESRCH if there is none, or -errno. */
+/* Finds the process. Returns 0, -ESRCH if there is none, or -errno. */
 int process_open(struct process *process, int pid, struct failure *failure);
 
 /* Counts its threads, descriptors, POSIX timers and resident bytes into those of

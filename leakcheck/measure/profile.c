@@ -1,5 +1,6 @@
 /*
- * Profiles once they are read: look-up and release.
+ * What can be done with a profile once it is read. Look-ups are binary searches: the
+ * readers leave stacks and mappings in order.
  */
 #include "leakcheck/measure/profile.h"
 

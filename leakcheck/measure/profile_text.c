@@ -1,5 +1,5 @@
 /*
- * Lines, numbers, stacks, comments and mappings of the profile texts.
+ * Each function steps over what it has read, and over nothing where that is not there.
  */
 #include "leakcheck/measure/profile_text.h"
 

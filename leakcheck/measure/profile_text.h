@@ -68,9 +68,10 @@ int reader_refuse_start(const struct profile_reader *reader, struct span text,
 /* Adds `more` to `sum`; no sum exceeds AMOUNT_MAX. */
 void amounts_add(struct amounts *sum, const struct amounts *more);
 
-/* Ends the reading, whose outcome so far is `result`. 0: brings the records into order,
- * joins those with equal stacks, and hands the profile over; -EPROTO if an amount is
- * too large to work with. A failure, which has been told: releases the profile. */
+/* Ends the reading. If `error` is 0, brings the records into order, joins those with
+ * equal stacks, and hands the profile over; returns -EPROTO if an amount is too large
+ * to work with. Otherwise releases the profile and returns `error`, whose reason
+ * *failure already has. */
 int reader_deliver(struct profile_reader *reader, int error,
                    struct profile *ret_profile, struct failure *failure);
 

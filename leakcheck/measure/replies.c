@@ -1,5 +1,6 @@
 /*
- * Reads the JSON replies of the lab's servers, and trusts none of it.
+ * A number that is missing, negative or too large counts as missing; a text keeps its
+ * printable ASCII only.
  */
 #include "leakcheck/measure/replies.h"
 
@@ -11,13 +12,6 @@
 
 #define NUMBER_MAX 9e15 /* beyond it a double is no longer exact */
 #define SCENARIOS_MAX 1000
-
-const char *resource_name(enum resource resource)
-{
-    static const char *const names[RESOURCE_COUNT] = {
-        "heap", "threads", "descriptors", "timers", "resident set", "allocated"};
-    return names[resource];
-}
 
 /* NULL if the text is no JSON, or over REPLY_JSON_MAX: a tree takes many times the
  * memory of its text. cJSON keeps the place of an error in a static variable, so only

@@ -1,5 +1,5 @@
 /*
- * What the lab's servers say in JSON: what they are made of now (/status), what they
+ * What the lab's servers say in JSON: what they hold now (/status), what they
  * can do (/scenarios), what a call left behind (/leak), and why they refused.
  */
 #ifndef LEAKCHECK_MEASURE_REPLIES_H
@@ -12,26 +12,11 @@
 #include "base/arena.h"
 #include "base/failure.h"
 #include "base/size.h"
+#include "leakcheck/measure/resource.h"
 
 #define REPLY_JSON_MAX MIB /* bytes; a longer one is refused unread */
 
-/* What is counted, in the order in which it is shown. */
-enum resource {
-    RESOURCE_HEAP,    /* bytes in use */
-    RESOURCE_THREADS, /* goroutines in a Go program */
-    RESOURCE_FDS,
-    RESOURCE_TIMERS,
-    RESOURCE_RSS,   /* bytes of the resident set */
-    RESOURCE_TOTAL, /* bytes allocated since the start */
-    RESOURCE_COUNT
-};
-
-/* An amount of each; UNKNOWN where the server doesn't say. */
-#define UNKNOWN (-1)
-struct resources {
-    int64_t amount[RESOURCE_COUNT];
-};
-
+/* A reply of /status. */
 struct status {
     char server[16]; /* "leaky", "fixed"; "" where it doesn't say */
     int64_t pid;     /* UNKNOWN where it doesn't say */
@@ -89,8 +74,5 @@ int leak_parse(struct resources *ret_declared, const char *text, size_t length,
 
 /* Whatever the text is, *ret_error holds strings afterwards. */
 void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length);
-
-/* "heap", "threads", "descriptors", "timers", "resident set", "allocated". */
-const char *resource_name(enum resource resource);
 
 #endif

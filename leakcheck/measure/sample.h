@@ -1,5 +1,5 @@
 /*
- * A sample is what the server consists of at one moment.
+ * A sample is how much of each resource the server holds at one moment.
  */
 #ifndef LEAKCHECK_MEASURE_SAMPLE_H
 #define LEAKCHECK_MEASURE_SAMPLE_H

@@ -1,5 +1,5 @@
 /*
- * What a server serves, and how to ask for it.
+ * The known paths are tried once, when the server is opened; those that work are kept.
  */
 #include "leakcheck/measure/server.h"
 
@@ -27,8 +27,8 @@ static int fetch(struct server *server, const char *path, struct failure *failur
     return error;
 }
 
-/* Everything that the lab's servers leak must be counted each time, or "the fix holds"
- * would be said of what nobody looked at. */
+/* Everything that the lab's servers leak must be counted each time: "the fix holds"
+ * must not be said of what was not measured. */
 static int status_check_whole(const struct server *server, const struct status *status,
                               struct failure *failure)
 {
@@ -58,9 +58,9 @@ int server_status(struct server *server, struct status *ret_status,
                : error;
 }
 
-/* Puts the path before what a parser complained of. */
-static int parse_complain(const struct server *server, const char *path, int error,
-                          struct failure *failure)
+/* Puts the path before the reason that a parser gave. */
+static int parse_refuse(const struct server *server, const char *path, int error,
+                        struct failure *failure)
 {
     struct failure reason = *failure;
     return failure_set(failure, -error, "%s%s: %.300s", server->http.base, path,
@@ -76,7 +76,7 @@ static int heap_fetch(struct server *server, const char *path,
     }
     const struct buffer *body = &server->reply.body;
     error = profile_parse_heap(ret_profile, body->data, body->length, failure);
-    return error < 0 ? parse_complain(server, path, error, failure) : 0;
+    return error < 0 ? parse_refuse(server, path, error, failure) : 0;
 }
 
 int server_heap(struct server *server, bool named, struct profile *ret_profile,
@@ -95,7 +95,7 @@ int server_threads(struct server *server, struct profile *ret_profile,
     }
     const struct buffer *body = &server->reply.body;
     error = profile_parse_threads(ret_profile, body->data, body->length, failure);
-    return error < 0 ? parse_complain(server, server->threads_path, error, failure) : 0;
+    return error < 0 ? parse_refuse(server, server->threads_path, error, failure) : 0;
 }
 
 bool server_threads_try(struct server *server, struct profile *ret_profile)
@@ -134,7 +134,7 @@ static int heap_try(struct server *server, const char *path, bool *ret_go,
 }
 
 /* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
-static int probe_heap(struct server *server, struct failure *failure)
+static int heap_find(struct server *server, struct failure *failure)
 {
     struct failure why[2] = {{""}, {""}};
     bool is_go = false;
@@ -170,7 +170,7 @@ static int probe_heap(struct server *server, struct failure *failure)
 }
 
 /* Looks for a /status like the lab's. Another server may have anything there. */
-static void probe_status(struct server *server)
+static void status_find(struct server *server)
 {
     struct status status;
     struct failure why = {""};
@@ -185,7 +185,7 @@ static void probe_status(struct server *server)
     }
 }
 
-static void probe_threads(struct server *server)
+static void threads_find(struct server *server)
 {
     struct profile profile;
     server->threads_path = "/debug/pprof/goroutine?debug=1";
@@ -203,13 +203,13 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
         return error;
     }
     http_deadline(&server->http, deadline_ms);
-    probe_status(server);
-    error = probe_heap(server, failure);
+    status_find(server);
+    error = heap_find(server, failure);
     if (error < 0) {
         server_close(server);
         return error;
     }
-    probe_threads(server);
+    threads_find(server);
     /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
     server->threads_by_profile = server->is_go || !server->has_status;
     return 0;
@@ -262,5 +262,5 @@ int server_scenarios(struct server *server, struct arena *arena,
     const struct buffer *body = &server->reply.body;
     error = scenarios_parse(ret_scenarios, ret_count, arena, body->data, body->length,
                             failure);
-    return error < 0 ? parse_complain(server, path, error, failure) : 0;
+    return error < 0 ? parse_refuse(server, path, error, failure) : 0;
 }

@@ -1,6 +1,6 @@
 /*
- * A server that is judged: what it serves, and how to ask for it. What it is made of is
- * known through HTTP, and, with --pid, from /proc.
+ * A server that is judged: what it serves, and how to ask for it. What it holds is
+ * known through HTTP and, with --pid, from /proc.
  */
 #ifndef LEAKCHECK_MEASURE_SERVER_H
 #define LEAKCHECK_MEASURE_SERVER_H

@@ -1,5 +1,6 @@
 /*
- * Waits until a server has come to rest.
+ * A server is at rest when three cheap samples in a row are equal. The sample that is
+ * handed out then is a whole one.
  */
 #include "leakcheck/measure/settle.h"
 

@@ -16,7 +16,7 @@ struct settle_rule {
     struct resources at_least; /* UNKNOWN: any amount will do */
     struct resources at_most;
     unsigned patience_ms;
-    unsigned limit_ms;   /* no peace by then: failure */
+    unsigned limit_ms;   /* not at rest by then: failure */
     int64_t heap_jitter; /* a difference of so many bytes is no change */
     bool ignore_heap;    /* something else allocates all the time */
 };
