@@ -1,9 +1,24 @@
 /*
- * Escaping.
+ * Escaping, and the small pieces that several parts of the report share.
  */
 #include "leakcheck/report/html.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#include "leakcheck/report/text.h"
+
+struct pair html_pair(const struct judgement *judgement, size_t index)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    return (struct pair){.info = &leaky->list[index],
+                         .leaky = &leaky->trials[index],
+                         .fixed = &fixed->trials[index],
+                         .shown = &leaky->findings[index],
+                         .holds = &fixed->findings[index],
+                         .resource = verdict_resource(&leaky->list[index])};
+}
 
 void html_text_length(struct buffer *page, const char *text, size_t length)
 {
@@ -38,4 +53,63 @@ void html_text_length(struct buffer *page, const char *text, size_t length)
 void html_text(struct buffer *page, const char *text)
 {
     html_text_length(page, text, strlen(text));
+}
+
+void html_element(struct buffer *page, const char *tag, const char *text)
+{
+    buffer_printf(page, "<%s>", tag);
+    html_text(page, text);
+    buffer_printf(page, "</%s>", tag);
+}
+
+void html_family(struct buffer *page, const char *family)
+{
+    for (size_t i = 0; family[i] != '\0'; i++) {
+        char letter = family[i] == '-' ? ' ' : family[i];
+        letter = i == 0 ? (char)toupper((unsigned char)letter) : letter;
+        html_text_length(page, &letter, 1);
+    }
+}
+
+void html_badge(struct buffer *page, const struct pair *pair)
+{
+    bool good = pair->shown->good && pair->holds->good;
+    const char *text = good                ? "proved"
+                       : pair->shown->good ? "the fix leaks"
+                                           : "leak not shown";
+    buffer_printf(page, "<span class=\"badge %s\">%s</span>", good ? "good" : "bad",
+                  text);
+}
+
+/* " thread", " threads"; "" for bytes, which carry their unit. */
+static const char *noun_of(enum resource resource, const char *amount)
+{
+    bool one = strcmp(amount, "1") == 0;
+    switch (resource) {
+    case RESOURCE_THREADS:
+        return one ? " thread" : " threads";
+    case RESOURCE_FDS:
+        return one ? " descriptor" : " descriptors";
+    case RESOURCE_TIMERS:
+        return one ? " timer" : " timers";
+    default:
+        return "";
+    }
+}
+
+void html_growth(struct buffer *page, const struct pair *pair, enum resource resource,
+                 double amount, bool noun)
+{
+    /* A peak is never below 0: that is how one is marked that was not measured. */
+    if (pair->info->kind == KIND_TEMPORARY && amount < 0) {
+        buffer_text(page, "not measured");
+        return;
+    }
+    struct text grown = text_amount(resource, amount < 0 ? 0 : amount);
+    struct text shrunk = text_amount(resource, amount < 0 ? -amount : 0);
+    struct text nothing = text_amount(resource, 0);
+    buffer_printf(page, "%s%s", grown.at, noun ? noun_of(resource, grown.at) : "");
+    if (strcmp(shrunk.at, nothing.at) != 0) {
+        buffer_printf(page, " <small>(shrank by %s)</small>", shrunk.at);
+    }
 }

@@ -1,6 +1,7 @@
 /*
  * The parts of the HTML report. Each writes to the end of a page. All text that comes
- * from outside goes through html_text.
+ * from outside goes through html_text. Ids of the page's own begin with '_', which no
+ * scenario's name does; a scenario's name is the id of its section.
  */
 #ifndef LEAKCHECK_REPORT_HTML_H
 #define LEAKCHECK_REPORT_HTML_H
@@ -8,21 +9,66 @@
 #include "base/buffer.h"
 #include "leakcheck/judge/pair.h"
 
+/* One scenario as both servers ran it. Everything belongs to the judgement. */
+struct pair {
+    const struct scenario_info *info;
+    const struct trial *leaky;
+    const struct trial *fixed;
+    const struct finding *shown;
+    const struct finding *holds;
+    enum resource resource; /* what the scenario is about */
+};
+
+/* The pair of the scenario with that index in the servers' list. */
+struct pair html_pair(const struct judgement *judgement, size_t index);
+
 /* Text, with everything that HTML could take for markup escaped: also fit for the
  * value of an attribute in double quotes. */
 void html_text(struct buffer *page, const char *text);
 void html_text_length(struct buffer *page, const char *text, size_t length);
 
+/* An element with text that came from outside. */
+void html_element(struct buffer *page, const char *tag, const char *text);
+
+/* A family as words: "stuck-threads" is "Stuck threads". */
+void html_family(struct buffer *page, const char *family);
+
+/* "proved", or what failed. */
+void html_badge(struct buffer *page, const struct pair *pair);
+
+/* What one call grows by, or holds at its peak. A shrinkage is no growth: "0 B" with a
+ * note. `noun` adds what is counted: "1 thread". */
+void html_growth(struct buffer *page, const struct pair *pair, enum resource resource,
+                 double amount, bool noun);
+
+/* The summary and a table of all pairs that were judged, by family. It names neither
+ * function nor line. `order` holds the indexes of the `count` scenarios to show, with
+ * those of a family beside each other. */
+void html_overview(struct buffer *page, const struct judgement *judgement,
+                   const size_t *order, size_t count);
+
+/* Where the icicles show a scenario: the number of its largest box, by role; 0: none.
+ */
+struct html_boxes {
+    unsigned number[2];
+};
+
+/* What both servers hold in the end, as two icicles on one scale: callers above,
+ * callees below, width is bytes in use. `boxes`, zeroed and one for each scenario of
+ * the list, is filled in. */
+void html_icicles(struct buffer *page, const struct judgement *judgement,
+                  struct html_boxes *boxes);
+
+/* The section of one scenario. `source` is the directory that holds its files. */
+void html_scenario(struct buffer *page, const struct pair *pair,
+                   const struct html_boxes *boxes, const char *source);
+
 /* The leaky and the fixed curve of one scenario, as inline SVG. */
 void html_chart(struct buffer *page, const struct trial *leaky,
                 const struct trial *fixed);
 
-/* What a server's heap holds, as an icicle: callers above, callees below, width is
- * bytes in use. */
-void html_icicle(struct buffer *page, const struct profile *profile);
-
-/* The lines around `line` of a file below the directory `source`; a note if it cannot
- * be read. */
+/* The lines around `line` of a file below the directory `source`, without the comment
+ * that gives the bug away; a note if it cannot be read. */
 void html_source(struct buffer *page, const char *source, const char *file,
                  unsigned line);
 

@@ -6,11 +6,11 @@
 #include "leakcheck/report/text.h"
 
 #define WIDTH 360
-#define HEIGHT 190
-#define LEFT 58
+#define HEIGHT 200
+#define LEFT 66
 #define RIGHT 12
-#define TOP 26
-#define BOTTOM 34
+#define TOP 30
+#define BOTTOM 42
 
 /* One curve: how far each sample is above the baseline. */
 struct curve {
@@ -100,9 +100,26 @@ static void axes_draw(struct buffer *page, const struct scale *scale,
     }
     buffer_printf(page,
                   "<text x=\"%d\" y=\"%d\">0</text><text x=\"%d\" y=\"%d\" "
-                  "text-anchor=\"end\">%.0f calls</text>",
-                  LEFT, HEIGHT - BOTTOM + 16, WIDTH - RIGHT, HEIGHT - BOTTOM + 16,
-                  scale->calls);
+                  "text-anchor=\"end\">%.0f call%s</text>",
+                  LEFT, HEIGHT - BOTTOM + 18, WIDTH - RIGHT, HEIGHT - BOTTOM + 18,
+                  scale->calls, scale->calls == 1 ? "" : "s");
+}
+
+static void legend_draw(struct buffer *page)
+{
+    buffer_printf(page,
+                  "<circle class=\"leaky\" cx=\"%d\" cy=\"%d\" r=\"4\"/><text x=\"%d\" "
+                  "y=\"%d\">leaky</text><rect class=\"fixed\" x=\"%d\" y=\"%d\" "
+                  "width=\"7\" height=\"7\"/><text x=\"%d\" y=\"%d\">fixed</text>",
+                  LEFT + 60, HEIGHT - 8, LEFT + 70, HEIGHT - 4, LEFT + 120, HEIGHT - 12,
+                  LEFT + 134, HEIGHT - 4);
+}
+
+/* The last value, for those who cannot see the curve. */
+static struct text curve_end(const struct curve *curve, enum resource resource)
+{
+    double last = curve->count == 0 ? 0 : curve->values[curve->count - 1];
+    return text_amount(resource, last < 0 ? 0 : last);
 }
 
 void html_chart(struct buffer *page, const struct trial *leaky,
@@ -117,19 +134,16 @@ void html_chart(struct buffer *page, const struct trial *leaky,
     scale.amount = curve_most(&green, green.values, scale.amount);
     const char *what = leaky->info->kind == KIND_TEMPORARY ? "at the peak of each call"
                                                            : "above the baseline";
-    buffer_printf(page,
-                  "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>%s %s: leaky and "
-                  "fixed</title><text x=\"%d\" y=\"14\" class=\"strong\">%s %s</text>",
-                  WIDTH, HEIGHT, resource_name(resource), what, 4,
-                  resource_name(resource), what);
+    buffer_printf(
+        page,
+        "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>%s %s: leaky comes to "
+        "%s, fixed to %s</title><text x=\"4\" y=\"16\" class=\"strong\">%s "
+        "%s</text>",
+        WIDTH, HEIGHT, resource_name(resource), what, curve_end(&red, resource).at,
+        curve_end(&green, resource).at, resource_name(resource), what);
     axes_draw(page, &scale, resource);
     curve_draw(page, &green, &scale, "fixed", false);
     curve_draw(page, &red, &scale, "leaky", true);
-    buffer_printf(
-        page,
-        "<circle class=\"leaky\" cx=\"%d\" cy=\"%d\" r=\"4\"/><text x=\"%d\" "
-        "y=\"%d\">leaky</text><rect class=\"fixed\" x=\"%d\" y=\"%d\" "
-        "width=\"7\" height=\"7\"/><text x=\"%d\" y=\"%d\">fixed</text></svg>",
-        LEFT + 60, HEIGHT - 8, LEFT + 68, HEIGHT - 4, LEFT + 110, HEIGHT - 12,
-        LEFT + 122, HEIGHT - 4);
+    legend_draw(page);
+    buffer_text(page, "</svg>");
 }

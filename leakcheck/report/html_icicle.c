@@ -1,172 +1,192 @@
 /*
- * The icicle of a heap: what is in use, by who asked for it. Rows go from the thread's
- * start at the top to the allocation at the bottom.
+ * The icicles: what both heaps hold in the end. Rows go from the thread's start at the
+ * top to the allocation at the bottom. A box's left edge and width are in per cent of
+ * one scale for both pictures; the script of the page zooms by changing that scale.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "leakcheck/report/heap_tree.h"
 #include "leakcheck/report/html.h"
 #include "leakcheck/report/text.h"
 
-#define NODES_MAX 20000
-#define SHOWN_PART 0.004 /* narrower nodes could not be seen */
-#define DEPTH_SHOWN 40
+#define SHOWN_PART 0.001 /* of the scale: narrower boxes are not drawn */
+#define ROWS_MAX 40
 
-/* One function as called from its parent. */
-struct node {
-    const struct frame *frame; /* NULL at the root */
-    int64_t bytes;
-    struct node *children; /* largest first, once sorted */
-    struct node *next;
+static const char *const role_names[] = {"leaky", "fixed"};
+
+/* One picture while it is drawn. */
+struct icicle {
+    struct buffer *page;
+    const struct side *side;
+    struct html_boxes *boxes;
+    double scale;  /* bytes of the full width */
+    int64_t total; /* bytes in use */
+    unsigned count;
 };
 
-struct tree {
-    struct node root;
-    struct arena arena;
-    size_t count;
-};
-
-static struct node *child_find(struct tree *tree, struct node *parent,
-                               const struct frame *frame)
+/* The index of the judged scenario whose own file a function is in; the number of
+ * scenarios if it is in none. */
+static size_t scenario_of(const struct side *side, const struct frame *frame)
 {
-    for (struct node *child = parent->children; child != NULL; child = child->next) {
-        if (strcmp(child->frame->function, frame->function) == 0) {
-            return child;
-        }
+    size_t index = 0;
+    while (index < side->count &&
+           !(frame->file != NULL && side->chosen[index] &&
+             strcmp(frame->file, side->list[index].files[side->role]) == 0)) {
+        index++;
     }
-    struct node *child = NULL;
-    if (tree->count < NODES_MAX) {
-        child = arena_alloc(&tree->arena, sizeof(*child));
-    }
-    if (child != NULL) {
-        tree->count++;
-        child->frame = frame;
-        child->next = parent->children;
-        parent->children = child;
-    }
-    return child;
-}
-
-/* The server's own buffer for writing this profile is no part of the picture. */
-static bool is_profiling(const struct record *record)
-{
-    for (size_t i = 0; i < record->frame_count && i < 4; i++) {
-        const char *function = record->frames[i].function;
-        if (function != NULL && strcmp(function, "GetHeapProfile") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void record_add(struct tree *tree, const struct record *record)
-{
-    int64_t bytes = record->amounts.inuse_bytes;
-    if (bytes <= 0 || record->frame_count == 0 || is_profiling(record)) {
-        return;
-    }
-    struct node *node = &tree->root;
-    node->bytes += bytes;
-    for (size_t i = record->frame_count; i-- > 0;) {
-        const struct frame *frame = &record->frames[i];
-        if (frame->function == NULL) {
-            continue;
-        }
-        node = child_find(tree, node, frame);
-        if (node == NULL) {
-            return;
-        }
-        node->bytes += bytes;
-    }
-}
-
-/* Largest first: an insertion sort, because lists are short. */
-static void children_sort(struct node *parent)
-{
-    struct node *sorted = NULL;
-    struct node *child = parent->children;
-    while (child != NULL) {
-        struct node *next = child->next;
-        struct node **place = &sorted;
-        while (*place != NULL && (*place)->bytes >= child->bytes) {
-            place = &(*place)->next;
-        }
-        child->next = *place;
-        *place = child;
-        child = next;
-    }
-    parent->children = sorted;
+    return index;
 }
 
 /* The kind of code, for the colour. */
-static const char *node_class(const struct frame *frame)
+static const char *kind_of(const struct frame *frame, bool own)
 {
-    if (frame->file == NULL) {
-        return "library";
+    static const char *const rooms[] = {"base/", "common/", "fixed/", "leaky/",
+                                        "probe/"};
+    if (own) {
+        return "own";
     }
-    return strncmp(frame->file, "common/", 7) == 0 ? "common" : "own";
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        if (frame->file != NULL &&
+            strncmp(frame->file, rooms[i], strlen(rooms[i])) == 0) {
+            return "common";
+        }
+    }
+    return "library";
 }
 
-static void node_write(struct buffer *page, struct node *node, int64_t total, int depth)
+/* `left` is the bytes in use to the left of the box. */
+static void place_write(const struct icicle *icicle, int64_t left, int64_t bytes,
+                        int row)
 {
-    children_sort(node);
-    if (node->frame != NULL) {
-        struct text bytes = text_bytes((double)node->bytes);
-        buffer_printf(page, "<b class=\"%s\" title=\"", node_class(node->frame));
-        html_text(page, node->frame->function);
-        if (node->frame->file != NULL) {
-            buffer_text(page, " ");
-            html_text(page, node->frame->file);
-            buffer_printf(page, ":%u", node->frame->line);
-        }
-        buffer_printf(page, " - %s, %.1f %%\">", bytes.at,
-                      100.0 * (double)node->bytes / (double)total);
-        html_text(page, node->frame->function);
-        buffer_printf(page, " %s</b>", bytes.at);
+    buffer_printf(icicle->page, " style=\"--l:%.4f;--w:%.4f;--r:%d\"",
+                  100.0 * (double)left / icicle->scale,
+                  100.0 * (double)bytes / icicle->scale, row);
+}
+
+/* A box leads to the scenario whose code it is. */
+static void box_write(struct icicle *icicle, const struct heap_node *node, int64_t left,
+                      int row)
+{
+    struct buffer *page = icicle->page;
+    const struct frame *frame = node->frame;
+    enum role role = icicle->side->role;
+    struct text bytes = text_bytes((double)node->bytes);
+    size_t scenario = scenario_of(icicle->side, frame);
+    bool own = scenario < icicle->side->count;
+    icicle->count++;
+    if (own && icicle->boxes[scenario].number[role] == 0) {
+        icicle->boxes[scenario].number[role] = icicle->count;
     }
-    if (node->children == NULL || depth == DEPTH_SHOWN) {
-        return;
+    buffer_printf(page, "<a class=\"box %s\" id=\"_%s-%u\"", kind_of(frame, own),
+                  role_names[role], icicle->count);
+    if (own) {
+        buffer_text(page, " href=\"#");
+        html_text(page, icicle->side->list[scenario].name);
+        buffer_text(page, "\"");
     }
-    buffer_text(page, "<div class=\"row\">");
-    for (struct node *child = node->children; child != NULL; child = child->next) {
-        if ((double)child->bytes < SHOWN_PART * (double)total) {
+    place_write(icicle, left, node->bytes, row);
+    buffer_printf(page, " data-bytes=\"%s\" data-name=\"", bytes.at);
+    html_text(page, frame->function);
+    buffer_text(page, "\" title=\"");
+    html_text(page, frame->function);
+    buffer_printf(page, ": %s, %.1f %% of the %s heap", bytes.at,
+                  100.0 * (double)node->bytes / (double)icicle->total,
+                  role_names[role]);
+    if (frame->file != NULL) {
+        buffer_text(page, "; ");
+        html_text(page, frame->file);
+        buffer_printf(page, ":%u", frame->line);
+    }
+    buffer_text(page, "\">");
+    html_text(page, frame->function);
+    buffer_printf(page, " %s</a>\n", bytes.at);
+}
+
+/* Draws what `parent` called; returns how many rows that took. */
+static int children_write(struct icicle *icicle, const struct heap_node *parent,
+                          int64_t left, int row)
+{
+    int most = row;
+    for (const struct heap_node *child = parent->children;
+         child != NULL && row < ROWS_MAX; child = child->next) {
+        if ((double)child->bytes < SHOWN_PART * icicle->scale) {
             break;
         }
-        buffer_printf(page, "<div style=\"width:%.3f%%\">",
-                      100.0 * (double)child->bytes / (double)node->bytes);
-        node_write(page, child, total, depth + 1);
-        buffer_text(page, "</div>");
+        box_write(icicle, child, left, row);
+        int rows = children_write(icicle, child, left, row + 1);
+        most = rows > most ? rows : most;
+        left += child->bytes;
     }
-    buffer_text(page, "</div>");
+    return most;
 }
 
-/* Frames that everything has in common say nothing: the tree starts where it first
- * divides. */
-static struct node *first_fork(struct node *node)
+static void icicle_write(struct buffer *page, const struct judgement *judgement,
+                         const struct heap_tree *tree, enum role role, double scale,
+                         struct html_boxes *boxes)
 {
-    while (node->children != NULL && node->children->next == NULL &&
-           node->children->children != NULL) {
-        node = node->children;
-    }
-    return node;
-}
-
-void html_icicle(struct buffer *page, const struct profile *profile)
-{
-    struct tree tree = {0};
-    for (size_t i = 0; i < profile->count; i++) {
-        record_add(&tree, &profile->records[i]);
-    }
-    if (tree.root.bytes == 0) {
+    struct icicle icicle = {.page = page,
+                            .side = &judgement->sides[role],
+                            .boxes = boxes,
+                            .scale = scale,
+                            .total = tree->root.bytes};
+    struct text total = text_bytes((double)tree->root.bytes);
+    buffer_printf(page, "<h3>The %s heap: %s</h3>", role_names[role], total.at);
+    if (tree->root.bytes == 0) {
         buffer_text(page, "<p>The profile holds no stacks with names.</p>");
-    } else {
-        struct node *top = first_fork(&tree.root);
-        buffer_printf(page, "<div class=\"icicle\"><b class=\"all\">all: %s in use</b>",
-                      text_bytes((double)tree.root.bytes).at);
-        struct node unnamed = *top;
-        unnamed.frame = NULL;
-        node_write(page, &unnamed, tree.root.bytes, 0);
-        buffer_text(page, "</div>");
+        return;
     }
-    arena_release(&tree.arena);
+    buffer_printf(page,
+                  "<div class=\"icicle\" role=\"group\" aria-label=\"The %s heap\" "
+                  "data-name=\"%s\"><a class=\"box all\" id=\"_%s-0\"",
+                  role_names[role], role_names[role], role_names[role]);
+    place_write(&icicle, 0, tree->root.bytes, 0);
+    buffer_printf(page,
+                  " data-bytes=\"%s\" data-name=\"\" title=\"all of the %s heap: %s\">"
+                  "all %s</a>\n",
+                  total.at, role_names[role], total.at, total.at);
+    int rows = children_write(&icicle, heap_tree_fork(tree), 0, 1);
+    /* The height is set behind the boxes, because only now it is known. */
+    buffer_printf(page, "<i style=\"--r:%d\"></i></div>", rows);
+}
+
+static void legend_write(struct buffer *page, const char *scale)
+{
+    buffer_printf(
+        page,
+        "<ul class=\"legend\">"
+        "<li><b class=\"own\"></b>a scenario's own code: leads to the scenario</li>"
+        "<li><b class=\"common\"></b>the lab's other code</li>"
+        "<li><b class=\"library\"></b>libraries</li></ul>"
+        "<div class=\"zoom\"><p>Full width, in both pictures: <strong id=\"_scale\">%s"
+        "</strong> <button id=\"_back\" type=\"button\" hidden disabled>Back (Esc)"
+        "</button></p><p id=\"_chosen\" class=\"note\" aria-live=\"polite\">Who called "
+        "stands above whom it called. A box's title says its figures.</p></div>",
+        scale);
+}
+
+void html_icicles(struct buffer *page, const struct judgement *judgement,
+                  struct html_boxes *boxes)
+{
+    struct heap_tree trees[2];
+    for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
+        heap_tree_make(&trees[role], &judgement->sides[role].heap);
+    }
+    int64_t leaky = trees[ROLE_LEAKY].root.bytes;
+    int64_t fixed = trees[ROLE_FIXED].root.bytes;
+    double scale = (double)(leaky > fixed ? leaky : fixed);
+    buffer_printf(
+        page,
+        "<section aria-labelledby=\"_heaps\"><h2 id=\"_heaps\">What is in use "
+        "in the end</h2><p>The leaky heap holds %s, the fixed heap %s. What "
+        "the servers need to write their profiles is left out.</p>",
+        text_bytes((double)leaky).at, text_bytes((double)fixed).at);
+    buffer_text(page, "<details id=\"_icicles\"><summary>Show who holds it (names the "
+                      "functions)</summary>");
+    legend_write(page, text_bytes(scale).at);
+    for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
+        icicle_write(page, judgement, &trees[role], (enum role)role, scale, boxes);
+        heap_tree_release(&trees[role]);
+    }
+    buffer_text(page, "</details><p class=\"up\"><a href=\"#_top\">Back to the top</a>"
+                      "</p></section>");
 }

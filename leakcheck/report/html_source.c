@@ -71,6 +71,52 @@ static void line_write(struct buffer *page, const struct lines *lines, size_t in
     buffer_text(page, "\n</span>");
 }
 
+/* A block of code, wider than a narrow page: it scrolls, and says so. `file` and what
+ * is said of it are its caption. */
+static void code_open(struct buffer *page, const char *what, const char *file)
+{
+    buffer_text(page, "<figure class=\"code\"><figcaption>");
+    buffer_text(page, what);
+    html_text(page, file);
+    buffer_text(page, "<span> scrolls sideways &#8596;</span></figcaption>"
+                      "<pre tabindex=\"0\" role=\"region\" aria-label=\"Code: ");
+    html_text(page, file);
+    buffer_text(page, "\">");
+}
+
+static void code_close(struct buffer *page)
+{
+    buffer_text(page, "</pre></figure>");
+}
+
+static bool line_has(const struct lines *lines, size_t index, const char *text)
+{
+    const char *found = strstr(lines->start[index], text);
+    return found != NULL && found < lines->start[index] + lines->length[index];
+}
+
+/* Whether a line is part of the comment that says what the bug is. */
+static bool is_answer(const struct lines *lines, size_t index)
+{
+    bool answer = line_has(lines, index, "LEAK:");
+    for (size_t i = index; i-- > 0 && !answer && !line_has(lines, i, "*/");) {
+        answer = line_has(lines, i, "LEAK:");
+    }
+    return answer;
+}
+
+/* A line that is kept for "Cause and fix": its number and its place stay. */
+static void answer_write(struct buffer *page, const struct lines *lines, size_t index)
+{
+    int indent = 0;
+    while (indent < (int)lines->length[index] && lines->start[index][indent] == ' ') {
+        indent++;
+    }
+    buffer_printf(
+        page, "<span class=\"gap\"><i>%4zu</i>  %*s... (see Cause and fix)\n</span>",
+        index + 1, indent, "");
+}
+
 static void note_write(struct buffer *page, const char *file)
 {
     buffer_text(page, "<p class=\"note\">The source is not shown: ");
@@ -91,11 +137,15 @@ void html_source(struct buffer *page, const char *source, const char *file,
     size_t guilty = line - 1;
     size_t first = guilty > AROUND ? guilty - AROUND : 0;
     size_t last = guilty + AROUND < lines->count ? guilty + AROUND : lines->count - 1;
-    buffer_text(page, "<pre>");
+    code_open(page, "", file);
     for (size_t i = first; i <= last; i++) {
-        line_write(page, lines, i, i == guilty ? "guilty" : "same", "  ");
+        if (is_answer(lines, i)) {
+            answer_write(page, lines, i);
+        } else {
+            line_write(page, lines, i, i == guilty ? "guilty" : "same", "  ");
+        }
     }
-    buffer_text(page, "</pre>");
+    code_close(page);
     lines_free(lines);
 }
 
@@ -164,7 +214,6 @@ static void steps_write(struct buffer *page, const struct lines *a,
                         const struct lines *b, const struct step *steps, size_t count)
 {
     bool shown = true;
-    buffer_text(page, "<pre>");
     for (size_t i = 0; i < count; i++) {
         bool near = is_near_change(steps, count, i);
         if (near && !shown) {
@@ -182,7 +231,6 @@ static void steps_write(struct buffer *page, const struct lines *a,
                        old ? "- " : "  ");
         }
     }
-    buffer_text(page, "</pre>");
 }
 
 void html_diff(struct buffer *page, const char *source, const char *const files[2])
@@ -194,7 +242,9 @@ void html_diff(struct buffer *page, const char *source, const char *const files[
         !lines_read(b, source, files[1])) {
         note_write(page, files[0]);
     } else {
+        code_open(page, "What the fix changes in ", files[0]);
         steps_write(page, a, b, steps, steps_make(a, b, steps));
+        code_close(page);
     }
     free(steps);
     lines_free(a);

@@ -11,7 +11,7 @@ struct text {
     char at[64];
 };
 
-/* "1.5 MiB", "512 B", "-3.0 KiB". */
+/* "1.5 MiB", "512 B", "0.98 MiB", "-3.0 KiB". */
 struct text text_bytes(double bytes);
 
 /* A count: "9", or "0.5" where it isn't whole. */

@@ -1,0 +1,106 @@
+/*
+ * The top of the report: the sum of it, and one row for each pair.
+ */
+#include "leakcheck/report/html.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "leakcheck/report/text.h"
+
+static void summary_write(struct buffer *page, const struct judgement *judgement)
+{
+    struct judge_summary summary = judge_summarize(judgement);
+    const struct judge_order *order = &judgement->order;
+    char date[64] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc) != NULL) {
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &utc);
+    }
+    buffer_printf(
+        page,
+        "<header id=\"_top\"><h1>Leak report</h1><p "
+        "class=\"figures\"><span><strong>%zu "
+        "of %zu</strong> leaks shown</span><span><strong>%zu of %zu</strong> fixes "
+        "hold</span><span><strong>%.1f s</strong> of measuring</span></p><p>",
+        summary.shown, summary.judged, summary.judged - summary.alarms, summary.judged,
+        (double)judgement->elapsed_ms / 1000);
+    html_text(page, order->urls[0]);
+    buffer_text(page, " against ");
+    html_text(page, order->urls[1]);
+    buffer_printf(page,
+                  ", %s. Each scenario is called in %u rounds of up to %u call%s; what "
+                  "one call adds is the slope over the rounds.</p>",
+                  date, order->rounds, order->calls, order->calls == 1 ? "" : "s");
+    buffer_text(page,
+                "<p>Guess first: read a story, look at its chart, and say what stays "
+                "behind and why. Then open what the profile blames, and last the cause "
+                "and the fix. A profile knows where memory was allocated and where a "
+                "thread waits; the bug is often elsewhere: with the code that keeps "
+                "what was allocated, or never does what is waited for.</p></header>");
+}
+
+/* One figure with its column's name, which stands beside it where the page is narrow.
+ */
+static void figure_write(struct buffer *page, const char *label,
+                         const struct pair *pair, double amount)
+{
+    buffer_printf(page, "<td data-label=\"%s\">", label);
+    html_growth(page, pair, pair->resource, amount, false);
+    buffer_text(page, "</td>");
+}
+
+static void row_write(struct buffer *page, const struct pair *pair)
+{
+    enum resource resource = pair->resource;
+    buffer_text(page, "<tr><th scope=\"row\"><a href=\"#");
+    html_text(page, pair->info->name);
+    buffer_text(page, "\">");
+    html_text(page, pair->info->name);
+    buffer_text(page, "</a></th><td class=\"verdict\">");
+    html_badge(page, pair);
+    buffer_printf(page, "</td><td data-label=\"Grows\">%s</td>",
+                  resource_name(resource));
+    figure_write(page, "Leaky", pair, verdict_measured(pair->leaky, resource));
+    figure_write(page, "Fixed", pair, verdict_remaining(pair->fixed, resource));
+    figure_write(page, "Declared", pair, verdict_declared(pair->leaky, resource));
+    buffer_text(page, "</tr>");
+}
+
+/* The rows, with a heading above each family. */
+static void rows_write(struct buffer *page, const struct judgement *judgement,
+                       const size_t *order, size_t count)
+{
+    const char *family = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct pair pair = html_pair(judgement, order[i]);
+        if (family == NULL || strcmp(family, pair.info->family) != 0) {
+            family = pair.info->family;
+            buffer_printf(page,
+                          "%s<tbody><tr class=\"family\"><th colspan=\"6\" "
+                          "scope=\"rowgroup\"><a href=\"#_family-%zu\">",
+                          i == 0 ? "" : "</tbody>", order[i]);
+            html_family(page, family);
+            buffer_text(page, "</a></th></tr>");
+        }
+        row_write(page, &pair);
+    }
+    buffer_text(page, count == 0 ? "" : "</tbody>");
+}
+
+void html_overview(struct buffer *page, const struct judgement *judgement,
+                   const size_t *order, size_t count)
+{
+    summary_write(page, judgement);
+    buffer_text(page,
+                "<section aria-labelledby=\"_overview\"><h2 id=\"_overview\">All pairs"
+                "</h2><p class=\"note\">What one call adds; of a temporary leak, what "
+                "it holds at its peak. Declared is what the scenario says of itself."
+                "</p><table><thead><tr><th scope=\"col\">Scenario</th>"
+                "<th scope=\"col\">Verdict</th><th scope=\"col\">Grows</th>"
+                "<th scope=\"col\">Leaky</th><th scope=\"col\">Fixed</th>"
+                "<th scope=\"col\">Declared</th></tr></thead>");
+    rows_write(page, judgement, order, count);
+    buffer_text(page, "</table></section>");
+}

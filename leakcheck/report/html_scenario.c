@@ -1,0 +1,214 @@
+/*
+ * The section of one scenario: what is seen from outside at once, and folded away first
+ * what the profile blames, then the cause and the fix.
+ */
+#include "leakcheck/report/html.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "leakcheck/report/text.h"
+
+static const char *when_of(const struct pair *pair)
+{
+    return pair->info->kind == KIND_TEMPORARY ? " at the peak of a call" : " a call";
+}
+
+/* "1.0 MiB a call, as declared" */
+static void measured_write(struct buffer *page, const struct pair *pair,
+                           enum resource resource)
+{
+    double measured = verdict_measured(pair->leaky, resource);
+    double declared = verdict_declared(pair->leaky, resource);
+    struct text said = text_amount(resource, declared);
+    html_growth(page, pair, resource, measured, true);
+    buffer_text(page, when_of(pair));
+    if (strcmp(said.at, text_amount(resource, measured).at) == 0) {
+        buffer_text(page, ", as declared");
+    } else {
+        buffer_printf(page, "; the scenario declares %s", said.at);
+    }
+}
+
+static void remaining_write(struct buffer *page, const struct pair *pair,
+                            enum resource resource)
+{
+    html_growth(page, pair, resource, verdict_remaining(pair->fixed, resource), true);
+    buffer_text(page, when_of(pair));
+}
+
+static void fact_write(struct buffer *page, const char *name, const char *value)
+{
+    buffer_printf(page, "<dt>%s</dt>", name);
+    html_element(page, "dd", value);
+}
+
+static void facts_write(struct buffer *page, const struct pair *pair)
+{
+    const struct trial *leaky = pair->leaky;
+    buffer_text(page, "<dl><dt>Leaky</dt><dd>");
+    measured_write(page, pair, pair->resource);
+    buffer_text(page, "</dd><dt>Fixed</dt><dd>");
+    remaining_write(page, pair, pair->resource);
+    buffer_text(page, "</dd>");
+    if (pair->resource != RESOURCE_HEAP && leaky->declared.amount[RESOURCE_HEAP] > 0) {
+        buffer_text(page, "<dt>Heap with it</dt><dd>leaky ");
+        measured_write(page, pair, RESOURCE_HEAP);
+        buffer_text(page, "; fixed ");
+        remaining_write(page, pair, RESOURCE_HEAP);
+        buffer_text(page, "</dd>");
+    }
+    if (leaky->library_per_call >= 1) {
+        buffer_printf(
+            page,
+            "<dt>Libraries</dt><dd>took %s more a call; not declared, because "
+            "it differs from version to version</dd>",
+            text_bytes(leaky->library_per_call).at);
+    }
+    if (pair->info->kind != KIND_TEMPORARY) {
+        buffer_text(page, "<dt>Whole heap</dt><dd>grows by ");
+        html_growth(page, pair, RESOURCE_HEAP, trial_heap_growth(leaky), false);
+        buffer_text(page, " a call on the leaky server</dd>");
+    }
+    fact_write(page, "On a graph", picture_sentence(pair->shown->picture));
+    if (pair->info->kind == KIND_CHURN) {
+        fact_write(
+            page, "This chart",
+            "both curves hold the buffers, a megabyte each, that the servers need "
+            "to write their profiles");
+    }
+    buffer_text(page, "</dl>");
+}
+
+/* Whether a reason names the function that the reader is to find. */
+static bool gives_away(const struct pair *pair, const char *reason)
+{
+    const char *const names[] = {pair->info->suspect, pair->leaky->heap.function,
+                                 pair->leaky->wait.function};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i][0] != '\0' && strstr(reason, names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void problem_write(struct buffer *page, const struct pair *pair)
+{
+    const char *const reasons[] = {pair->shown->reason, pair->holds->reason};
+    const bool good[] = {pair->shown->good, pair->holds->good};
+    for (size_t i = 0; i < 2; i++) {
+        if (good[i]) {
+            continue;
+        }
+        buffer_printf(page, "<p class=\"problem\">%s: ",
+                      i == 0 ? "The leak is not shown" : "The fix leaks");
+        if (gives_away(pair, reasons[i])) {
+            buffer_text(page, "the profile names another function than it must.");
+        } else {
+            html_text(page, reasons[i]);
+        }
+        buffer_text(page, "</p>");
+    }
+}
+
+/* One place that a profile blames, with its code. A file's name comes from the server:
+ * it is opened only if it is one of the pair's, which were checked when they were read.
+ */
+static void place_write(struct buffer *page, const struct pair *pair, const char *what,
+                        const struct blame *place, const char *source)
+{
+    buffer_printf(page, "<h4>%s ", what);
+    html_element(page, "code", place->function);
+    buffer_text(page, "</h4><p>");
+    html_text(page,
+              place->file[0] == '\0' ? "In a file that is not known" : place->file);
+    if (place->file[0] != '\0') {
+        buffer_printf(page, ", line %u", place->line);
+    }
+    buffer_printf(page, ": %.0f %% of the growth.</p>",
+                  100.0 * (double)place->growth / (double)place->total);
+    if (strcmp(place->file, pair->info->files[0]) == 0) {
+        html_source(page, source, place->file, place->line);
+    } else {
+        buffer_text(page, "<p class=\"note\">This is not the scenario's own file.</p>");
+    }
+}
+
+static void box_link_write(struct buffer *page, const struct html_boxes *boxes)
+{
+    static const char *const names[] = {"leaky", "fixed"};
+    buffer_text(page, "<p>Its box in the picture: ");
+    for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
+        buffer_text(page, role == ROLE_LEAKY ? "" : ", ");
+        if (boxes->number[role] > 0) {
+            buffer_printf(page, "<a href=\"#_%s-%u\">in the %s heap</a>", names[role],
+                          boxes->number[role], names[role]);
+        } else {
+            buffer_printf(page, "none in the %s heap that could be seen", names[role]);
+        }
+    }
+    buffer_text(page, ".</p>");
+}
+
+static void places_write(struct buffer *page, const struct pair *pair,
+                         const struct html_boxes *boxes, const char *source)
+{
+    const struct blame *heap = &pair->leaky->heap;
+    const struct blame *wait = &pair->leaky->wait;
+    bool allocated = heap->growth > 0 && pair->info->suspect[0] != '\0';
+    buffer_text(page,
+                "<details class=\"place\"><summary>Show the guilty line</summary>");
+    if (!pair->shown->good) {
+        html_element(page, "p", pair->shown->reason);
+    }
+    if (allocated) {
+        place_write(page, pair, "Allocated in", heap, source);
+    }
+    if (wait->growth > 0) {
+        place_write(page, pair, "Threads wait in", wait, source);
+    }
+    if (!allocated && wait->growth <= 0) {
+        buffer_text(page,
+                    "<p>No profile sees this one: it is no memory that malloc gave "
+                    "and that stays, and no thread that waits.</p>");
+    }
+    box_link_write(page, boxes);
+    buffer_text(page, "</details>");
+}
+
+/* The title goes in here as well: it says what is wrong. */
+static void answer_write(struct buffer *page, const struct pair *pair,
+                         const char *source)
+{
+    buffer_text(page, "<details class=\"answer\"><summary>Cause and fix</summary>");
+    html_element(page, "h4", pair->info->title);
+    html_element(page, "p", pair->info->cause);
+    html_element(page, "p", pair->info->fix);
+    html_diff(page, source, pair->info->files);
+    buffer_text(page, "</details>");
+}
+
+void html_scenario(struct buffer *page, const struct pair *pair,
+                   const struct html_boxes *boxes, const char *source)
+{
+    const struct scenario_info *info = pair->info;
+    buffer_text(page, "<article id=\"");
+    html_text(page, info->name);
+    buffer_text(page, "\"><h3>");
+    html_text(page, info->name);
+    buffer_text(page, " ");
+    html_badge(page, pair);
+    buffer_text(page, "</h3>");
+    html_element(page, "p", info->story);
+    problem_write(page, pair);
+    buffer_text(page, "<div class=\"pair\"><figure>");
+    html_chart(page, pair->leaky, pair->fixed);
+    buffer_text(page, "</figure>");
+    facts_write(page, pair);
+    buffer_text(page, "</div>");
+    places_write(page, pair, boxes, source);
+    answer_write(page, pair, source);
+    buffer_text(page,
+                "<p class=\"up\"><a href=\"#_top\">Back to the top</a></p></article>");
+}
