@@ -372,6 +372,8 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
     for (int i = 0; i < 2 && error == 0; i++) {
         judgement->sides[i].role = (enum role)i;
         error = side_open(&judgement->sides[i], order, deadline_ms, failure);
+        /* For the reports: a user's name and password are not theirs to show. */
+        judgement->order.urls[i] = judgement->sides[i].server.http.base;
     }
     if (error == 0) {
         error = names_compare(judgement, failure);
