@@ -25,15 +25,17 @@
 const char options_help[] =
     "usage: leakcheck [--scenario NAME]... [--rounds R] [--calls N]\n"
     "                 [--timeout SECONDS] [--json FILE] [--report FILE.html]\n"
-    "                 [--source DIR] LEAKY_URL FIXED_URL\n"
+    "                 [--text FILE] [--source DIR] LEAKY_URL FIXED_URL\n"
     "       leakcheck --url URL --drive '/path?x=1' [--rounds R] [--calls N]\n"
     "                 [--max-growth BYTES] [--max-threads N] [--max-fds N]\n"
     "                 [--max-timers N] [--max-rss BYTES] [--pid PID] [--binary FILE]\n"
     "                 [--own PATH]... [--timeout SECONDS] [--json FILE]\n"
+    "       leakcheck --list URL\n"
     "\n"
     "The first form judges the lab's two servers: is every leak shown, and does every\n"
     "fix hold? The second judges one server of any make that serves a heap profile as\n"
-    "gperftools or Go do: does this path leak, and where is it allocated?\n"
+    "gperftools or Go do: does this path leak, and where is it allocated? The third\n"
+    "only names the scenarios of one of the lab's servers, one a line.\n"
     "\n"
     "  --scenario NAME     judge this scenario only (may be given again)\n"
     "  --rounds R          rounds of calls, 2 to 100 (4; one server: 5)\n"
@@ -42,6 +44,8 @@ const char options_help[] =
     "  --timeout SECONDS   end without a verdict after that time (300)\n"
     "  --json FILE         write every sample and verdict as JSON\n"
     "  --report FILE.html  write a report that opens without a network\n"
+    "  --text FILE         write the table, one line a scenario, as it prints when "
+    "piped\n"
     "  --source DIR        where the report finds leaky/ and fixed/ (.)\n"
     "\n"
     "One server; a limit is what one call may leave behind:\n"
@@ -71,6 +75,8 @@ enum {
     OPTION_TIMEOUT,
     OPTION_JSON,
     OPTION_REPORT,
+    OPTION_TEXT,
+    OPTION_LIST,
     OPTION_SOURCE,
     OPTION_URL,
     OPTION_DRIVE,
@@ -93,6 +99,8 @@ static const struct option table[] = {
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", required_argument, NULL, OPTION_JSON},
     {"report", required_argument, NULL, OPTION_REPORT},
+    {"text", required_argument, NULL, OPTION_TEXT},
+    {"list", no_argument, NULL, OPTION_LIST},
     {"source", required_argument, NULL, OPTION_SOURCE},
     {"url", required_argument, NULL, OPTION_URL},
     {"drive", required_argument, NULL, OPTION_DRIVE},
@@ -139,6 +147,8 @@ static const char **text_place(struct options *options, int option)
         return &options->json;
     case OPTION_REPORT:
         return &options->report;
+    case OPTION_TEXT:
+        return &options->text;
     case OPTION_SOURCE:
         return &options->source;
     case OPTION_URL:
@@ -272,6 +282,9 @@ static int option_take(struct options *options, int option, const char *value,
                          failure);
     case OPTION_OWN:
         return list_take(options->own, &options->own_count, option, value, failure);
+    case OPTION_LIST:
+        options->list = true;
+        return 0;
     case OPTION_HELP:
         options->help = true;
         return 0;
@@ -281,6 +294,23 @@ static int option_take(struct options *options, int option, const char *value,
     default:
         return number_take(options, option, value, failure);
     }
+}
+
+/* No two reports go to one file. */
+static int files_check(const struct options *options, struct failure *failure)
+{
+    static const char *const names[] = {"--json", "--report", "--text"};
+    const char *const paths[] = {options->json, options->report, options->text};
+    for (int i = 0; i < 3; i++) {
+        for (int j = i + 1; j < 3; j++) {
+            if (paths[i] != NULL && paths[j] != NULL &&
+                strcmp(paths[i], paths[j]) == 0) {
+                return failure_set(failure, EINVAL, "%s and %s name the same file",
+                                   names[i], names[j]);
+            }
+        }
+    }
+    return 0;
 }
 
 /* For the lab's two servers: refuses what is missing or belongs to the other form. */
@@ -297,10 +327,21 @@ static int pairs_check(const struct options *options, struct failure *failure)
                            "--pid, --binary and --own are for one server: they go with "
                            "--url");
     }
-    if (options->json != NULL && options->report != NULL &&
-        strcmp(options->json, options->report) == 0) {
-        return failure_set(failure, EINVAL, "--json and --report name the same file");
+    return files_check(options, failure);
+}
+
+/* To name the scenarios: one URL, and nothing that belongs to a verdict. */
+static int list_check(struct options *options, int count, char **arguments,
+                      struct failure *failure)
+{
+    if (count != 1 || options->url != NULL || options->drive != NULL ||
+        options->scenario_count > 0 || options->json != NULL ||
+        options->report != NULL || options->text != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--list takes the URL of one of the lab's servers, and "
+                           "nothing else");
     }
+    options->urls[0] = arguments[0];
     return 0;
 }
 
@@ -315,8 +356,9 @@ static int one_check(const struct options *options, const char *extra,
                                : "--url needs --drive, the path to call");
     }
     if (extra != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--url judges one server; what is '%.60s' for?", extra);
+        return failure_set(
+            failure, EINVAL, "--url judges one server; what is '%.60s' for?",
+            strrchr(extra, '@') == NULL ? extra : strrchr(extra, '@') + 1);
     }
     if (options->drive[0] != '/') {
         return failure_set(failure, EINVAL, "--drive takes a path: it starts with '/'");
@@ -327,10 +369,11 @@ static int one_check(const struct options *options, const char *extra,
                            "for '#'");
     }
     if (options->scenario_count > 0 || options->report != NULL ||
-        options->source != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--scenario, --report and --source are for the lab's two "
-                           "servers");
+        options->text != NULL || options->source != NULL) {
+        return failure_set(
+            failure, EINVAL,
+            "--scenario, --text, --report and --source are for the lab's "
+            "two servers");
     }
     return 0;
 }
@@ -339,6 +382,9 @@ static int one_check(const struct options *options, const char *extra,
 static int options_check(struct options *options, int count, char **arguments,
                          struct failure *failure)
 {
+    if (options->list) {
+        return list_check(options, count, arguments, failure);
+    }
     if (options->url != NULL || options->drive != NULL) {
         return one_check(options, count > 0 ? arguments[0] : NULL, failure);
     }

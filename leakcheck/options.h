@@ -31,6 +31,8 @@ struct options {
     const char *urls[2];
     const char *scenarios[OPTION_LIST_MAX];
     size_t scenario_count;
+    const char *text;   /* a file to write, or NULL */
+    bool list;          /* only name the scenarios of urls[0] */
     const char *source; /* the directory that holds leaky/ and fixed/; NULL: "." */
     /* One server */
     const char *url;

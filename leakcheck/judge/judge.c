@@ -140,6 +140,9 @@ static int scenarios_judge(struct part *part)
             if (error < 0) {
                 return error;
             }
+            if (part->judgement->order.progress != NULL) {
+                atomic_fetch_add(&part->judgement->order.progress->done[side->role], 1);
+            }
         }
     }
     return 0;
@@ -264,6 +267,19 @@ static int scenarios_choose(struct side *side, const struct judge_order *order,
     return 0;
 }
 
+/* Tells whoever watches how many scenarios there are to judge. */
+static void plan_tell(const struct judgement *judgement)
+{
+    const struct side *side = &judgement->sides[ROLE_LEAKY];
+    unsigned planned = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        planned += side->chosen[i];
+    }
+    if (judgement->order.progress != NULL) {
+        atomic_store(&judgement->order.progress->planned, planned);
+    }
+}
+
 /* A server of the lab has a /status, and without it there is no verdict. */
 static int status_check(struct side *side, struct failure *failure)
 {
@@ -382,6 +398,7 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
         error = sides_compare(judgement, failure);
     }
     if (error == 0) {
+        plan_tell(judgement);
         error = parts_run(judgement, failure);
     }
     judgement->elapsed_ms = clock_now_ms() - start;
