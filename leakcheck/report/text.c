@@ -12,15 +12,15 @@ struct text text_bytes(double bytes)
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     struct text text;
     int unit = 0;
-    /* At most three digits before the point, as they are after rounding. */
-    while (fabs(bytes) >= (unit == 0 ? 999.5 : 999.95) && unit < 4) {
+    /* At most three digits before the point, once rounded: 0.98 MiB, not 1000.0 KiB. */
+    while (unit < 4 && fabs(bytes) >= (unit == 0 ? 1023.5 : 999.95)) {
         bytes /= 1024;
         unit++;
     }
     /* No "-0 B". */
     bytes = unit == 0 && fabs(bytes) < 0.5 ? 0 : bytes;
-    snprintf(text.at, sizeof(text.at), unit == 0 ? "%.0f %s" : "%.1f %s", bytes,
-             units[unit]);
+    int decimals = unit == 0 ? 0 : fabs(bytes) < 0.995 ? 2 : 1;
+    snprintf(text.at, sizeof(text.at), "%.*f %s", decimals, bytes, units[unit]);
     return text;
 }
 

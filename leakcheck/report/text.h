@@ -14,7 +14,7 @@ struct text {
     char at[64];
 };
 
-/* "1.5 MiB", "512 B", "-3.0 KiB"; 1000 KiB are "1.0 MiB". */
+/* "1.5 MiB", "512 B", "0.98 MiB", "-3.0 KiB". */
 struct text text_bytes(double bytes);
 
 /* A count: "9", or "0.50" or "99.5" where it isn't whole. */
