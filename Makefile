@@ -127,7 +127,7 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c probe/http/j
 $(BUILD)/tests/unit/threads_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 
-JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
+JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(BUILD)/objects/report_page.o
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
@@ -167,8 +167,8 @@ lesson:
 	test -n "$$file" && test -f "leaky/$$file" && test -f "fixed/$$file" || { \
 		printf "make lesson: no scenario named '%s'; these are there: %s\\n" \
 			"$$NAME" "$$NAMES" | fold -s >&2; exit 2; }; \
-	diff -u --label "leaky/$$file" --label "fixed/$$file" "leaky/$$file" "fixed/$$file" || \
-		test $$? -eq 1
+	diff -u --label "leaky/$$file" --label "fixed/$$file" "leaky/$$file" "fixed/$$file" && \
+		echo "leaky/$$file and fixed/$$file are the same" || test $$? -eq 1
 
 sanitize:
 	BUILD=$(BUILD) tests/run.py tests/e2e/sanitizers_test.py tests/e2e/valgrind_test.py

@@ -286,7 +286,7 @@ Where to look first:
   make lesson S=$name
 and, after ./demo.sh --keep, with the URLs that it prints:
   build/leakcheck --scenario $name LEAKY_URL FIXED_URL
-What the servers complained of, if anything, is in out/leaky.log and out/fixed.log.
+What the servers complained of is in out/leaky.log and out/fixed.log.
 TEXT
 }
 
