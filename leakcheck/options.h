@@ -1,5 +1,5 @@
 /*
- * What the command line says: which of the two forms it is, and what to judge.
+ * What the command line says: which of the three forms it is, and what to judge.
  */
 #ifndef LEAKCHECK_OPTIONS_H
 #define LEAKCHECK_OPTIONS_H
@@ -11,12 +11,14 @@
 #include "leakcheck/judge/pair.h"
 
 struct options {
+    bool list;       /* only name the scenarios of pairs.urls[0] */
     bool one_server; /* `gate` says what to judge; else `pairs` does */
     struct gate_settings gate;
     struct judge_order pairs;
     const char *source; /* the directory that holds leaky/ and fixed/ */
     const char *json;   /* files to write, or NULL */
     const char *report;
+    const char *text;
 };
 
 /* Reads the command line; texts and lists stay where they are until it is read anew.

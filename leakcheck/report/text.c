@@ -3,6 +3,7 @@
  */
 #include "leakcheck/report/text.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -27,8 +28,16 @@ struct text text_count(double count)
 {
     struct text text;
     bool whole = fabs(count - round(count)) < 0.005;
-    snprintf(text.at, sizeof(text.at), whole ? "%.0f" : "%.2f",
-             whole ? round(count) + 0.0 : count);
+    const char *format = whole ? "%.0f" : fabs(count) < 9.995 ? "%.2f" : "%.1f";
+    snprintf(text.at, sizeof(text.at), format, whole ? round(count) + 0.0 : count);
+    return text;
+}
+
+struct text text_number_of(uint64_t count, const char *singular)
+{
+    struct text text;
+    snprintf(text.at, sizeof(text.at), "%" PRIu64 " %.40s%s", count, singular,
+             count == 1 ? "" : "s");
     return text;
 }
 
@@ -37,4 +46,14 @@ struct text text_amount(enum resource resource, double amount)
     bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS ||
                  resource == RESOURCE_TOTAL;
     return bytes ? text_bytes(amount) : text_count(amount);
+}
+
+struct text text_growth(enum resource resource, double amount)
+{
+    return text_amount(resource, amount < 0 ? 0 : amount);
+}
+
+bool text_is_shrinkage(enum resource resource, double amount)
+{
+    return text_amount(resource, amount).at[0] == '-';
 }
