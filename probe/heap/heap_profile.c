@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "probe/proto/profile_proto.h"
 #include "probe/symbols/frame_text.h"
 #include "probe/symbols/symbols.h"
 
 #define CUT_NAME "heap_stacks_cut_from_text"
+#define NUMBER_MAX 999999999999999999 /* 18 digits, far from overflow */
 
 /* A place in the text that a parse moves forward; it never passes the '\0'. */
 struct cursor {
@@ -36,7 +38,7 @@ static bool character_take(struct cursor *cursor, char character)
     return true;
 }
 
-/* Takes a decimal number; false if there is none or it has over 18 digits. */
+/* Takes a decimal number; false if there is none or it is too large. */
 static bool number_take(struct cursor *cursor, int64_t *ret_number)
 {
     spaces_skip(cursor);
@@ -44,16 +46,14 @@ static bool number_take(struct cursor *cursor, int64_t *ret_number)
     if (negative) {
         cursor->at++;
     }
-    int64_t number = 0;
-    int digits = 0;
-    while (*cursor->at >= '0' && *cursor->at <= '9' && digits < 19) {
-        if (++digits > 18) {
-            return false;
-        }
-        number = number * 10 + (*cursor->at++ - '0');
+    uint64_t number;
+    const char *end = number_scan(cursor->at, NULL, &number);
+    if (end == NULL || number > NUMBER_MAX) {
+        return false;
     }
-    *ret_number = negative ? -number : number;
-    return digits > 0;
+    cursor->at = end;
+    *ret_number = negative ? -(int64_t)number : (int64_t)number;
+    return true;
 }
 
 /* "objects: bytes [objects: bytes] @", in-use first. */
@@ -97,17 +97,6 @@ static bool cut_settle(int64_t cut[STACK_VALUES])
     return false;
 }
 
-static int hexadecimal_digit(char character)
-{
-    if (character >= '0' && character <= '9') {
-        return character - '0';
-    }
-    if (character >= 'a' && character <= 'f') {
-        return character - 'a' + 10;
-    }
-    return -1;
-}
-
 /* Takes "0x<address>"; false if that is not what stands there. */
 static bool address_take(struct cursor *cursor, uintptr_t *ret_address)
 {
@@ -115,18 +104,14 @@ static bool address_take(struct cursor *cursor, uintptr_t *ret_address)
     if (cursor->at[0] != '0' || cursor->at[1] != 'x') {
         return false;
     }
-    const char *digits = cursor->at + 2;
-    uintptr_t address = 0;
-    int count = 0;
-    for (int digit = 0; (digit = hexadecimal_digit(*digits)) >= 0; digits++) {
-        if (++count > 16) {
-            return false;
-        }
-        address = address << 4 | (uintptr_t)digit;
+    uint64_t address;
+    const char *end = number_scan_hex(cursor->at + 2, NULL, &address);
+    if (end == NULL) {
+        return false;
     }
-    cursor->at = digits;
+    cursor->at = end;
     *ret_address = address;
-    return count > 0;
+    return true;
 }
 
 /* One stack's line. Frames beyond STACK_DEPTH_MAX are left out; gperftools keeps 32. */

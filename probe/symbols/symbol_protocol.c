@@ -10,23 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "probe/symbols/symbols.h"
 
 #define READ_BYTES ((size_t)4096)
-
-static int digit_value(char character)
-{
-    if (character >= '0' && character <= '9') {
-        return character - '0';
-    }
-    if (character >= 'a' && character <= 'f') {
-        return character - 'a' + 10;
-    }
-    if (character >= 'A' && character <= 'F') {
-        return character - 'A' + 10;
-    }
-    return -1;
-}
 
 /* Reads one word as an address; false if it is anything else. */
 static bool word_parse(const char *word, size_t length, uintptr_t *ret_address)
@@ -35,16 +22,12 @@ static bool word_parse(const char *word, size_t length, uintptr_t *ret_address)
         word += 2;
         length -= 2;
     }
-    uintptr_t address = 0;
-    for (size_t i = 0; i < length; i++) {
-        int digit = digit_value(word[i]);
-        if (digit < 0 || address >> 60 != 0) {
-            return false;
-        }
-        address = address << 4 | (uintptr_t)digit;
+    uint64_t address;
+    if (number_scan_hex(word, word + length, &address) != word + length) {
+        return false;
     }
     *ret_address = address;
-    return length > 0;
+    return true;
 }
 
 int probe_symbol_answer(const char *request, size_t bytes, struct buffer *ret_text)

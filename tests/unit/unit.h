@@ -18,6 +18,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 /* cmocka 2 wants the type in the name, which version 1 does not know. */
 #ifdef assert_int_in_range
 #undef assert_in_range
@@ -27,25 +29,20 @@
 /* The longest that a test waits for what must happen; reached only when it fails. */
 #define UNIT_PATIENCE_MS 20000
 
-static inline long unit_now_ms(void)
+static inline int64_t unit_now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_now_ms();
 }
 
 static inline void unit_sleep_ms(unsigned ms)
 {
-    struct timespec rest = {.tv_sec = ms / 1000,
-                            .tv_nsec = (long)(ms % 1000) * 1000000};
-    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
-    }
+    clock_sleep_ms(ms);
 }
 
 /* Fails the test unless condition(argument) comes true. */
 static inline void unit_wait_until(bool (*condition)(void *argument), void *argument)
 {
-    long end = unit_now_ms() + UNIT_PATIENCE_MS;
+    int64_t end = unit_now_ms() + UNIT_PATIENCE_MS;
     while (!condition(argument)) {
         assert_true(unit_now_ms() < end);
         unit_sleep_ms(1);
