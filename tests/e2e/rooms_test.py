@@ -165,8 +165,8 @@ def programs_of(path):
 
 
 def call_edges(symbols):
-    """(file, file that defines what it needs, symbol). The judge and the servers may use
-    a name for two things; each then means its own."""
+    """(file, file that defines what it needs, symbol). The judge and the servers may
+    use a name for two things; each then means its own."""
     definers = {}
     for path, (defined, _) in symbols.items():
         for name in defined:
@@ -279,7 +279,7 @@ def test_includes_go_one_way(sources):
 
 
 def test_symbols_go_one_way(symbols):
-    """The same for what is linked: a function that a file declares itself counts too."""
+    """The same for what is linked, also where a file declares it without a header."""
     assert len(call_edges(symbols)) > 500
     report(wrong_calls(symbols))
 
@@ -306,7 +306,7 @@ def test_no_circle_of_includes(sources):
 
 
 def test_no_circle_of_calls(symbols):
-    """No two files need each other's functions or data, directly or by way of others."""
+    """No two files need each other's functions, directly or by way of others."""
     report(circles(calls_of_files(symbols)))
 
 
