@@ -1,5 +1,5 @@
 /*
- * The list of scenarios, and looking one up by name.
+ * The list is short, so every look-up walks it.
  */
 #include "scenario.h"
 

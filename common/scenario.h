@@ -13,8 +13,8 @@
 
 #include "runtime/context.h"
 
-/* Every scenario, in the order in which they are listed and driven. The name is that
- * of the file without its ending; routes and JSON write '-' for '_'. */
+/* Every scenario, in the order in which they are listed and run. The name is that of
+ * the file without its ending; routes and JSON have '-' for '_'. */
 #define SCENARIO_LIST(X)                                                               \
     X(thread_loop)                                                                     \
     X(thread_wait)                                                                     \
@@ -107,19 +107,19 @@ struct scenario {
      * from many threads at once. */
     int (*run)(const struct scenario_request *request);
 
-    /* How many of its things are alive now. */
+    /* How many things of earlier calls are alive now. */
     size_t (*held)(void);
 
-    /* Gives back what still can be given back. Called once, when the server stops and
-     * no `run` is under way. It never waits for a leaked thread. */
+    /* Releases what can still be released, without waiting for leaked threads. Called
+     * once, when the server stops and no `run` is under way. */
     void (*stop)(void);
 };
 
-/* What leaked threads allocate after their request was answered is not in `leaves`, so
- * no request's check has seen it. Such a thread asks here first: false means that
- * `bytes` more would pass the heap ceiling. After true it ends with
- * scenario_growth_leave, whether malloc succeeded or not. The server defines both
- * (server/guard.c). */
+/* A leaked thread calls these around a malloc of `bytes`, because that is not in
+ * `leaves`: its request was checked and answered long before. False: it would pass the
+ * heap ceiling, so the thread allocates nothing. After true comes
+ * scenario_growth_leave, even if malloc failed. Both are the server's (server/guard.c),
+ * linked by name, so that a scenario need not know the server. */
 bool scenario_growth_enter(size_t bytes);
 void scenario_growth_leave(size_t bytes);
 
@@ -130,13 +130,13 @@ SCENARIO_LIST(SCENARIO_DECLARE)
 extern const struct scenario *const scenarios[];
 extern const size_t scenario_count;
 
-/* The scenario of that name; NULL if there is none. */
+/* The scenario with this name; NULL if there is none. */
 const struct scenario *scenario_find(const char *name);
 
 /* Its place in `scenarios`. */
 size_t scenario_index(const struct scenario *scenario);
 
-/* Whether any scenario is of that family. */
+/* Whether a scenario belongs to this family. */
 bool scenario_family_exists(const char *family);
 
 /* The name of a scenario or family that is most like `name`; never NULL. */

@@ -1,6 +1,6 @@
 /*
- * Boxes. The type is known by the address of its description, so two types are never
- * taken for one another, whatever their names.
+ * A type is told by the address of its description, so two types with one name are
+ * still two.
  */
 #include "runtime/box.h"
 

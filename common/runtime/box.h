@@ -1,6 +1,6 @@
 /*
- * A box holds a value of any type, as a Go interface value does: a type tag, and the
- * contents, which are the whole value and not the part that is wanted.
+ * A box holds a value of any type together with its type, as a Go interface value does.
+ * It holds the whole value, even if only a part of it is wanted.
  */
 #ifndef LAB_RUNTIME_BOX_H
 #define LAB_RUNTIME_BOX_H
@@ -10,7 +10,7 @@
 struct box_type {
     const char *name;
     size_t bytes;                    /* of the contents; 0 if it varies */
-    void (*release)(void *contents); /* NULL: the contents are not the box's */
+    void (*release)(void *contents); /* NULL: the box does not own the contents */
 };
 
 /* Lives in memory that the caller owns. */
@@ -19,7 +19,7 @@ struct box {
     void *contents;
 };
 
-/* Puts `contents` into the box, which takes it over if the type has a release. */
+/* Puts `contents` into the box, which owns it from now on if the type has a release. */
 void box_init(struct box *box, const struct box_type *type, void *contents);
 
 /* The contents if the box holds that type, else NULL: Go's type assertion. */

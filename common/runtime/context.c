@@ -1,6 +1,6 @@
 /*
- * Contexts. A thread that waits with a context stands in its queue and in those of its
- * ancestors. A deadline needs no timer: who waits or asks looks at the clock.
+ * A thread that waits with a context stands in its queue and in those of its ancestors.
+ * A deadline needs no timer: each wait and each context_error looks at the clock.
  */
 #include "runtime/context.h"
 

@@ -1,6 +1,6 @@
 /*
- * The defer stack, and the clean-up functions that the compiler calls when a variable
- * goes out of scope: it passes them the variable's address.
+ * The compiler passes a clean-up function the address of the variable, hence the
+ * pointers to pointers.
  */
 #include "runtime/defer.h"
 
@@ -37,8 +37,8 @@ void defer_close_file(FILE **file)
 
 void defer_free(void *pointer_to_pointer)
 {
-    /* The variable is a pointer of some other type, which C lets nobody read through a
-     * void **; its bytes may be copied. */
+    /* The variable is a pointer of some other type. C does not allow reading it through
+     * a void **, but its bytes may be copied. */
     void *pointer;
     memcpy(&pointer, pointer_to_pointer, sizeof(pointer));
     free(pointer);

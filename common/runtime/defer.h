@@ -1,26 +1,26 @@
 /*
- * Two ways to clean up. A defer stack runs its clean-ups, last first, when the function
- * that owns it says so, at its end: Go's defer. DEFER_CLOSE_FILE and its like run when
- * the variable goes out of scope, which in a loop is the end of each turn.
+ * Two ways to clean up. A defer stack is Go's defer: the function that owns it runs its
+ * clean-ups at its end, last first. DEFER_CLOSE_FILE and DEFER_FREE clean up when a
+ * variable goes out of scope, which in a loop is the end of each turn.
  */
 #ifndef LAB_RUNTIME_DEFER_H
 #define LAB_RUNTIME_DEFER_H
 
 #include <stdio.h>
 
-/* One clean-up that waits for its time. */
+/* One clean-up that is still to run. */
 struct defer_item {
     void (*function)(void *argument);
     void *argument;
     struct defer_item *next;
 };
 
-/* Lives on the stack of the function whose end it waits for; { 0 } is empty. */
+/* A local variable of the function that runs it; { 0 } is empty. */
 struct defer_stack {
     struct defer_item *top;
 };
 
-/* Puts function(argument) on the stack. `item` is the caller's and stays in use until
+/* Puts function(argument) on the stack. `item` stays the caller's, and in use until
  * defer_run. */
 void defer_push(struct defer_stack *stack, struct defer_item *item,
                 void (*function)(void *argument), void *argument);

@@ -1,6 +1,6 @@
 /*
- * Reference counts. All strong references together hold one weak one, so the memory
- * outlives the finalizer, and the last of either kind to go frees it.
+ * All strong references together hold one weak reference, so the memory lives until the
+ * finalizer has run. The last release of either kind frees it.
  */
 #include "runtime/object.h"
 
@@ -17,7 +17,7 @@ void object_init(struct object *object, void (*finalize)(struct object *object))
 struct object *object_retain(struct object *object)
 {
     unsigned before = atomic_fetch_add(&object->strong, 1);
-    /* Whoever has no strong reference must ask with object_lock. */
+    /* A caller without a strong reference must use object_lock. */
     assert(before > 0);
     (void)before;
     return object;

@@ -1,15 +1,15 @@
 /*
- * An object is memory with a reference count, a finalizer that runs when the count
- * reaches zero, and weak references that don't count. Two objects that hold each other
- * strongly never reach zero: that is what a weak reference is for.
+ * An object is memory with a reference count and a finalizer, which runs when the count
+ * reaches zero. Two objects that refer to each other never reach zero. Hence weak
+ * references: they do not count, and do not keep the object alive.
  */
 #ifndef LAB_RUNTIME_OBJECT_H
 #define LAB_RUNTIME_OBJECT_H
 
 #include <stdatomic.h>
 
-/* The first member of the struct that is to be counted, which comes from the caller's
- * malloc and is freed with free(). The members are private. */
+/* The first member of the caller's struct, whose memory comes from malloc and is freed
+ * with free(). The members are private. */
 struct object {
     atomic_uint strong;
     atomic_uint weak; /* weak references, and one for all the strong ones together */
@@ -21,21 +21,22 @@ struct object {
  * holds, not the object. */
 void object_init(struct object *object, void (*finalize)(struct object *object));
 
-/* One strong reference more; returns `object`. */
+/* Adds a strong reference; returns `object`. */
 struct object *object_retain(struct object *object);
 
-/* One strong reference less; takes NULL. */
+/* Removes a strong reference; takes NULL. */
 void object_release(struct object *object);
 
-/* One weak reference more; returns `object`. The holder must not touch the object
- * but through object_lock. */
+/* Adds a weak reference; returns `object`. Its holder uses the object only through
+ * object_lock. */
 struct object *object_retain_weak(struct object *object);
 
-/* One weak reference less; takes NULL. The memory is freed when neither kind is left.
+/* Removes a weak reference; takes NULL. The memory is freed when neither kind is left.
  */
 void object_release_weak(struct object *object);
 
-/* A strong reference made from a weak one, to be released; NULL if it is gone. */
+/* Makes a strong reference from a weak one, for the caller to release; NULL if the
+ * object has been finalized. */
 struct object *object_lock(struct object *object);
 
 #endif

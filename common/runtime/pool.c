@@ -1,6 +1,6 @@
 /*
- * The pool: a list of buffers that nobody uses, last given first taken, because that
- * one is most likely still in the processor's cache.
+ * The buffer that was put last is taken first: it is most likely still in the
+ * processor's cache.
  */
 #include "runtime/pool.h"
 

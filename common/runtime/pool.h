@@ -1,7 +1,7 @@
 /*
- * A pool keeps buffers of one size for the next who needs one, as Go's sync.Pool does,
- * so that steady work allocates nothing. The buffers are the caller's malloc: a pool
- * only keeps them.
+ * A pool keeps buffers of one size for later use, as Go's sync.Pool does, so that
+ * steady work allocates nothing. The caller allocates the buffers; a pool only keeps
+ * them.
  */
 #ifndef LAB_RUNTIME_POOL_H
 #define LAB_RUNTIME_POOL_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct pool_buffer; /* a kept buffer's first bytes, while it is kept */
+struct pool_buffer; /* the first bytes of a buffer, while the pool has it */
 
 /* Lives in memory that the caller owns. The members are private. */
 struct pool {
@@ -29,12 +29,13 @@ struct pool {
     {.lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)}
 /* clang-format on */
 
-/* A kept buffer of exactly `bytes` bytes, now the caller's, its contents undefined;
- * NULL if the pool is empty or keeps another size: the caller then mallocs one. */
+/* Takes a buffer of `bytes` bytes out of the pool. It is now the caller's; its contents
+ * are undefined. NULL if the pool is empty or keeps another size: the caller then
+ * allocates one. */
 void *pool_get(struct pool *pool, size_t bytes);
 
-/* Gives a malloc'ed buffer of `bytes` to the pool. Returns false if the pool is full or
- * keeps another size: the buffer is then still the caller's, to free. Takes no NULL. */
+/* Gives the pool a buffer of `bytes` bytes from malloc; not NULL. Returns false if the
+ * pool is full or keeps another size: the buffer is then still the caller's to free. */
 bool pool_put(struct pool *pool, void *buffer, size_t bytes);
 
 /* Frees every kept buffer with free(). The pool may be used again. */

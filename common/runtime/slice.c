@@ -1,6 +1,5 @@
 /*
- * Views into arrays that are counted: each view that was taken holds one reference to
- * its array, and the last one to be released frees it.
+ * Each slice holds one reference to its array. The release of the last one frees it.
  */
 #include "runtime/slice.h"
 

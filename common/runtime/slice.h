@@ -26,11 +26,11 @@ struct slice {
 /* What to malloc for an array of `bytes` bytes. */
 size_t slice_array_bytes(size_t bytes);
 
-/* Makes the first view of a fresh array: all its `bytes` bytes, not initialised. Takes
- * over `memory`; the last slice_release frees it with free(). */
+/* Makes the first view of a new array: all its `bytes` bytes, not initialised. The
+ * array owns `memory` from now on; the last slice_release frees it with free(). */
 struct slice slice_of(void *memory, size_t bytes);
 
-/* A view of memory that somebody else keeps alive (Go: a slice of a variable). */
+/* A view of memory that the caller keeps alive (Go: a slice of a variable). */
 struct slice slice_borrow(void *memory, size_t bytes);
 
 /* A view of bytes [from, to) of `slice`, sharing its array: s[from:to]. The bounds are

@@ -1,8 +1,7 @@
 /*
- * Tickers. Each has a POSIX timer of its own, whose signal the kernel sends to the
- * dispatcher thread alone (SIGEV_THREAD_ID, see timer_create(2)), with the ticker's
- * number in it. That thread keeps the signal blocked and takes it with sigwaitinfo, so
- * no signal handler runs anywhere.
+ * The kernel sends the signal of each timer to the dispatcher thread alone
+ * (SIGEV_THREAD_ID, see timer_create(2)), with the ticker's number in it. That thread
+ * keeps the signal blocked and takes it with sigwaitinfo, so no signal handler runs.
  */
 #include "runtime/ticker.h"
 
@@ -15,8 +14,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* glibc 2.36 knows SIGEV_THREAD_ID, and has no name for the member that goes with it.
- */
+/* glibc 2.36 has SIGEV_THREAD_ID, but no name for the member that it needs. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
@@ -36,7 +34,7 @@ static int last_number;
 static int ticking; /* the number of the ticker whose tick runs now; 0: none */
 static bool dispatcher_started;
 static pthread_t dispatcher_thread;
-static pid_t dispatcher; /* its thread id, 0 until it has said so */
+static pid_t dispatcher; /* its thread id; 0 until it runs */
 
 static atomic_bool finishing;
 
@@ -140,8 +138,8 @@ static int dispatcher_create(void)
     return -error;
 }
 
-/* Makes sure that the dispatcher runs and has told its thread id. One that could not be
- * started is tried again by the next ticker. */
+/* Makes sure that the dispatcher runs and its thread id is known. If it could not be
+ * started, the next ticker tries again. */
 static int dispatcher_need_locked(void)
 {
     if (!dispatcher_started) {

@@ -1,8 +1,7 @@
 /*
  * A ticker calls a function again and again, from a POSIX timer (timer_create(2)),
- * until it is stopped, as Go's time.Ticker sends on its channel. One dispatcher thread,
- * started with the first ticker, serves them all; the kernel's timer is the ticker's
- * own.
+ * until it is stopped, as Go's time.Ticker sends on its channel. Each ticker has a
+ * timer; one dispatcher thread, started with the first ticker, serves them all.
  */
 #ifndef LAB_RUNTIME_TICKER_H
 #define LAB_RUNTIME_TICKER_H

@@ -19,7 +19,7 @@
 #define WAITER_PLACES_MAX 24
 
 /* A waiter's place in one queue. A queue is a pointer to its first place, NULL when
- * nobody waits; the order is that of arrival. */
+ * it is empty; the order is that of arrival. */
 struct waiter_place {
     struct waiter *waiter;
     struct waiter_place **queue;
@@ -34,7 +34,7 @@ struct waiter {
     pthread_cond_t wake;
     bool woken;
     int reason; /* of the place where it was woken */
-    int error;  /* from who woke it */
+    int error;  /* from the thread that woke it */
     size_t count;
     struct waiter_place places[WAITER_PLACES_MAX];
 };
