@@ -50,7 +50,7 @@ UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 
-.PHONY: help build unit unit-programs test lesson sanitize lint format bench clean
+.PHONY: help build unit unit-programs test lesson sanitize lint tidy tidied format bench clean
 help:
 	@echo 'make build                  the servers and the judge, into $(BUILD)/'
 	@echo 'make lesson S=slice-prefix  how the fixed half of a pair differs (S: its name)'
@@ -177,7 +177,7 @@ lesson:
 		echo "leaky/$$file and fixed/$$file are the same" || test $$? -eq 1
 
 sanitize:
-	BUILD=$(BUILD) ./scripts/test.sh sanitizers_test valgrind_test
+	BUILD=$(BUILD) ./scripts/test.sh --long sanitizers_test valgrind_test
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
 SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
@@ -199,9 +199,19 @@ lint:
 		--suppress=missingInclude --suppress=missingIncludeSystem \
 		--suppress=ctuuninitvar --suppress=normalCheckLevelMaxBranches \
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
-	clang-tidy --quiet $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE)) -- $(TIDY_FLAGS)
-	clang-tidy --quiet --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream \
-		$(sort $(LEAKY) $(FIXED)) -- $(TIDY_FLAGS)
+	@$(MAKE) --no-print-directory tidy
+
+TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE))
+TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
+tidy:
+	$(if $(TIDIED),clang-tidy --quiet $(TIDIED) -- $(TIDY_FLAGS))
+	$(if $(TIDIED_PAIRS),clang-tidy --quiet \
+		--checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream \
+		$(TIDIED_PAIRS) -- $(TIDY_FLAGS))
+
+tidied:
+	@echo '$(TIDIED)'
+	@echo '$(TIDIED_PAIRS)'
 
 format:
 	clang-format -i $(sort $(SOURCES) $(HEADERS))

@@ -138,5 +138,6 @@ if ! run make -s -j"$(nproc)" build unit-programs >"$scratch/build.log" 2>&1; th
 fi
 printf 'built in %d s, seed %s\n' $((SECONDS - started)) "$seed"
 
-run_tests -n 3 --dist loadfile -m 'not alone'
+# More at a time than there are cores: many wait most of the time.
+run_tests -n 4 --dist loadgroup -m 'not alone'
 run_tests -n 1 -m alone

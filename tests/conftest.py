@@ -44,7 +44,13 @@ def pytest_collection_modifyitems(config, items):
     if not option.long:
         kept = one_of_each_group(kept, option.seed)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    items[:] = sorted(kept, key=started_late)
+
+
+def started_late(item):
+    """Whether a test may start late: one that takes long would then end long after all
+    others."""
+    return item.get_closest_marker("slow") is None
 
 
 def has_word(item, words):
@@ -52,15 +58,23 @@ def has_word(item, words):
 
 
 def one_of_each_group(items, seed):
-    """Of each group marked one_of only the test that the seed chooses."""
-    groups = {}
-    for item in items:
-        marker = item.get_closest_marker("one_of")
-        groups.setdefault(marker.args[0] if marker else item.nodeid, []).append(item)
+    """Without the tests of those members of a group that the seed does not choose."""
+    members = {}  # of each group
+    for marker in filter(None, map(group_of, items)):
+        members.setdefault(marker.args[0], set()).add(marker.args[1])
+    chosen = {
+        group: random.Random(f"{seed} {group}").choice(sorted(found))
+        for group, found in members.items()
+    }
     return [
-        random.Random(f"{seed} {name}").choice(members)
-        for name, members in groups.items()
+        item
+        for item in items
+        if not (marker := group_of(item)) or chosen[marker.args[0]] == marker.args[1]
     ]
+
+
+def group_of(item):
+    return item.get_closest_marker("one_of")
 
 
 # -- everything ends with what started it ----------------------------------------------

@@ -4,6 +4,8 @@ both servers; leaks that no optimisation removes; and the commands around it."""
 import os
 import re
 
+import pytest
+
 from builds import built
 from checks import check, equal
 from commands import run, run_tests
@@ -19,19 +21,32 @@ def make(*arguments, **options):
 EVERYTHING = ("leaky", "fixed", "leakcheck", "unit-programs")
 
 
-def test_gcc_and_clang_build_everything_without_warning():
-    """Gcc and clang build everything without a warning."""
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(variables, marks=pytest.mark.one_of("build", variables))
+        for variables in (
+            ("CC=gcc",),
+            ("CC=gcc", "ALLOCATOR=libc"),
+            ("CC=clang",),
+            ("CC=clang", "ALLOCATOR=libc"),
+        )
+    ],
+    ids=" ".join,
+)
+def test_everything_is_built_without_warning(variables):
+    """With either compiler and either allocator."""
     with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         check("-Werror" in file.read(), "warnings are no errors")
-    for compiler in ("gcc", "clang"):
-        built(f"CC={compiler}", targets=EVERYTHING)
-        built(f"CC={compiler}", "ALLOCATOR=libc", targets=EVERYTHING)
+    built(*variables, targets=EVERYTHING)
 
 
+@pytest.mark.slow
 def test_clang_build_leaks_as_gcc_does_each_leak_is_there():
     """Clang's build leaks as gcc's does: each leak is there, under its name."""
     path = os.path.join(ROOT, "tests", "e2e", "leaky_test.py")
-    done = run_tests(path, build=built("CC=clang", targets=EVERYTHING))
+    done = run_tests(path, build=built("CC=clang"))
     equal(done.returncode, 0, f"leaky_test.py: {done.stdout}")
 
 
@@ -57,6 +72,7 @@ def test_both_halves_have_same_scenarios():
             equal(server.status()["server"], name, "server")
 
 
+@pytest.mark.slow
 def test_allocator_libc_no_gperftools():
     """ALLOCATOR=libc: no gperftools; profiles answer 501 with the reason."""
     directory = built("CC=gcc", "ALLOCATOR=libc")
@@ -88,9 +104,16 @@ def test_servers_are_position_independent_and_keep_every_function():
 
 def test_change_of_flags_or_compiler_builds_anew():
     """A change of flags or compiler builds anew, no change builds nothing."""
-    directory = built("CC=gcc", targets=EVERYTHING)
-    again = make(f"BUILD={directory}", "CC=gcc", "build")
-    check("cc" not in again.stdout and "link" not in again.stdout, again.stdout)
+    program = f"{scratch()}/tests/unit/origin_test"  # two files, so that it is quick
+    again = (f"BUILD={program.split('/tests/')[0]}", program)
+    for arguments, builds in (
+        (["CC=gcc"], True),
+        (["CC=gcc"], False),
+        (["CC=clang"], True),
+        (["CC=clang", "ALLOCATOR=libc"], True),
+    ):
+        told = make(*again, *arguments).stdout
+        equal("  cc  " in told and "  link  " in told, builds, f"{arguments}: {told}")
 
 
 def test_make_alone_prints_help_that_names_every_command():

@@ -17,6 +17,9 @@ from commands import run
 from scenarios import scenario_names
 from tree import ROOT, copy_of_tree, copy_with_build, scratch
 
+# Two demos at a time would take each other's ports.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
 # Whoever holds these ports, the demo must find others.
 PORTS = (8080, 8081, 6060, 6061)
 
@@ -213,8 +216,10 @@ def test_no_color_is_obeyed_on_terminal():
 
 def test_sigterm_while_it_builds_or_judges_ends_it_and_leaves():
     """SIGTERM while it builds or judges ends it and leaves nothing."""
-    copy = copy_of_tree()
-    for words, step in (("1. Build", "building"), ("5. Judge", "judging")):
+    for words, step, copy in (
+        ("1. Build", "building", copy_of_tree()),
+        ("5. Judge", "judging", copy_with_build()),
+    ):
         log = os.path.join(scratch(), "log")
         with open(log, "w+", encoding="utf-8") as output:
             process = subprocess.Popen(

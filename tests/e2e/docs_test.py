@@ -87,6 +87,7 @@ def run_block(commands, cwd, environment, expected):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [os.path.relpath(page, ROOT) for page in pages()])
 def test_every_command_runs(name):
     """Runs the commands of one page, in a copy of the tree that has been built."""

@@ -14,6 +14,9 @@ from checks import check, equal, wait_until
 from heap_profile import MIB, HeapProfile
 from servers import Server
 
+# One worker sends the slow request.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guards")]
+
 
 def fill(server, scenario, code, option, **parameters):
     """Calls a scenario until it is refused; checks the refusal, and that it left

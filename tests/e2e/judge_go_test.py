@@ -11,6 +11,9 @@ from checks import check, equal
 from commands import run
 from tree import BUILD, ROOT, scratch
 
+# One worker builds and starts the program.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("goserver")]
+
 JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = os.path.join(ROOT, "tests", "e2e", "goserver", "main.go")
 

@@ -9,11 +9,15 @@ import socket
 import struct
 import threading
 
+import pytest
+
 from checks import check, equal
 from commands import run
 from heap_profile import MIB
 from stand_in import Stand
 from tree import BUILD
+
+pytestmark = pytest.mark.slow
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 LIMIT = 60  # to end a test, not to measure: the judge itself gives up after 15 s

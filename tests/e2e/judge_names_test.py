@@ -4,10 +4,14 @@ The server is a stand-in; its addresses are those of a program that this test bu
 
 import os
 
+import pytest
+
 from checks import check, equal
 from commands import run
 from stand_in import Stand
 from tree import BUILD, scratch
+
+pytestmark = pytest.mark.slow
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = """

@@ -13,6 +13,8 @@ from commands import run
 from small_server import Small
 from stand_in import half, heap
 
+pytestmark = pytest.mark.slow
+
 HUGE = 9 * 10**15  # the most that is read; 1025 of them overflow
 
 

@@ -17,6 +17,8 @@ from commands import run
 from small_server import Small
 from tree import BUILD, scratch
 
+pytestmark = pytest.mark.slow
+
 JUDGE = os.path.join(BUILD, "leakcheck")
 ALL = {"heap", "threads", "fds", "timers", "rss"}
 WORDS = {

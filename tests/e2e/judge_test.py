@@ -15,7 +15,7 @@ from commands import run
 from servers import Server
 from tree import BUILD, ROOT, scratch
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 CLEAN = {

@@ -258,6 +258,7 @@ def judge(copy, name):
 SWAPPED = ("string-prefix", "lock-never-released")
 
 
+@pytest.mark.slow
 def test_with_two_pairs_swapped_leakcheck():
     """With two pairs swapped, leakcheck, the tests and check-pairs all fail for
     them."""
@@ -290,6 +291,7 @@ def test_with_two_pairs_swapped_leakcheck():
     )
 
 
+@pytest.mark.slow
 def test_scenario_is_added_with_two_files_and_one_line_listed():
     """A scenario is added with two files and one line: listed, working, proved."""
     copy = copy_of_tree()

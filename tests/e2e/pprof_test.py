@@ -14,6 +14,8 @@ from scenarios import scenario_names
 from servers import Server
 from tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 READERS = profile_readers()
 # flat, flat %, sum %, cumulative, cumulative %, function; Go's amounts have a unit.
 ROW = re.compile(

@@ -21,9 +21,6 @@ from http_request import request
 from servers import Server
 from tree import BUILD, ROOT, scratch
 
-pytestmark = pytest.mark.alone
-
-STRESS_SECONDS = float(os.environ.get("STRESS_SECONDS") or 5)
 HEAPS = ("/debug/pprof/heap", "/debug/pprof/allocs")
 THREADS = ("/debug/pprof/goroutine", "/debug/pprof/threads")
 PROFILES = HEAPS + THREADS
@@ -195,6 +192,8 @@ def test_go_tool_pprof_http_port_url_browser_pages():
         process.wait()
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_go_tool_pprof_seconds_5_url():
     """Go tool pprof -seconds 5 URL: only what changed meanwhile."""
     timer = threading.Timer(2, lambda: server.leak("global-list", bytes=4 * MIB))
@@ -380,6 +379,8 @@ def test_heap_gc_1_gives_free_memory_back_first():
     check(left < free / 4, f"{free} bytes were free, and then still {left}")
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_difference_over_seconds_shows_what_changed():
     """A difference over seconds shows what changed, on both ports."""
 
@@ -490,6 +491,8 @@ def busy():
     return True
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_second_difference_meanwhile_is_409():
     """A second difference meanwhile is 409; other profiles are not held up."""
     replies = []
@@ -509,6 +512,8 @@ def test_second_difference_meanwhile_is_409():
     check(not busy(), "the slot is not free after the difference")
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_client_that_goes_away_server_is_well():
     """A client that goes away: the server is well, and the slot is free again."""
     before = server.settle()
@@ -581,11 +586,14 @@ def profiles_answer(full):
     return bodies
 
 
+@pytest.mark.slow
 def test_build_without_gperftools_no_heap_profile_501():
     """A build without gperftools: no heap profile (501), but threads."""
     build = built("CC=gcc", "ALLOCATOR=libc")
     with Server("leaky", build=build) as plain:
         plain.leak("thread-wait")
+        waits = "/debug/pprof/threads?debug=1"
+        wait_until(lambda: THREAD_LINE in plain.get(waits).text, what="a thread waits")
         for path in (*HEAPS, "/pprof/heap"):
             plain.get(path).error(501, "profile_off")
         plain.post("/debug/heap/dump?reason=x").error(501, "profile_off")
@@ -676,14 +684,18 @@ class Stress:
                 equal(wrong, [], "what go tool pprof complains of")
 
 
-def test_50_parallel_profiles_while_4_clients_allocate():
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_50_parallel_profiles_while_4_clients_allocate(request):
     """50 parallel profiles while 4 clients allocate: no deadlock, and every reply
     parses."""
     with Server("leaky") as busy_server:
-        stress = Stress(busy_server, STRESS_SECONDS)
+        seconds = 120 if request.config.option.long else 5
+        stress = Stress(busy_server, seconds)
         stress.run()
         profiles = sum(stress.profiles)
-        took = f"{profiles} profiles, {stress.calls} calls in {STRESS_SECONDS:.0f} s"
+        took = f"{profiles} profiles, {stress.calls} calls in {seconds} s"
         print(f"# {took}", flush=True)
         check(profiles >= 50 and stress.calls >= 4, took)
         # On each port they wait for the same things, so none may be left behind.

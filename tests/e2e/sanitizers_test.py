@@ -7,6 +7,8 @@ import re
 import socket
 import threading
 
+import pytest
+
 from builds import ADDRESS, THREAD, built
 from checks import LIMIT, check, equal, wait_until
 from commands import run
@@ -14,6 +16,9 @@ from http_request import read_reply
 from scenarios import LOST, owners, small_bytes
 from servers import Server
 
+pytestmark = pytest.mark.slow
+by_address = pytest.mark.one_of("instrument", "address")
+by_thread = pytest.mark.one_of("instrument", "thread")
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 
@@ -54,16 +59,19 @@ def clean(report):
         check(word not in report, report[:6000])
 
 
+@by_address
 def test_fixed_under_addresssanitizer_leaksanitizer_and_ubsan():
     """Fixed under AddressSanitizer, LeakSanitizer and UBSan: no report."""
     clean(said("fixed", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
 
 
+@by_address
 def test_leaky_under_addresssanitizer_and_ubsan():
     """Leaky under AddressSanitizer and UBSan: no report but leaks."""
     clean(said("leaky", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
 
 
+@by_address
 def test_leaksanitizer_finds_in_leaky_what_is_lost():
     """LeakSanitizer finds in leaky what is lost, and is silent about what is not."""
     server = Server(
@@ -92,11 +100,13 @@ def test_leaksanitizer_finds_in_leaky_what_is_lost():
     check(found <= set(listed), found)
 
 
+@by_thread
 def test_fixed_under_threadsanitizer_no_report():
     """Fixed under ThreadSanitizer: no report."""
     clean(said("fixed", built(*THREAD), "TSAN_OPTIONS", "exitcode=99"))
 
 
+@by_thread
 def test_leaky_under_threadsanitizer():
     """Leaky under ThreadSanitizer: no report but threads that never end."""
     # A lock that is never released, and two that are taken crosswise, are the lessons.
@@ -104,6 +114,7 @@ def test_leaky_under_threadsanitizer():
     clean(said("leaky", built(*THREAD), "TSAN_OPTIONS", options))
 
 
+@by_thread
 def test_requests_that_come_while_server_starts():
     """Requests that come while a server starts, under ThreadSanitizer: no report."""
     with socket.socket() as free:
@@ -146,13 +157,23 @@ def test_requests_that_come_while_server_starts():
     clean(server.errors())
 
 
-def test_unit_tests_under_asan_and_ubsan():
-    """The unit tests under ASan and UBSan, and under ThreadSanitizer: no report."""
-    for variables in (ADDRESS, THREAD):
-        directory = built(*variables, targets=["unit-programs"])
-        programs = sorted(glob.glob(f"{directory}/tests/unit/*_test"))
-        check(len(programs) >= 8, programs)
-        for program in programs:
-            done = run(program, check_exit=False)
-            equal(done.returncode, 0, f"{program}: {done.stdout}{done.stderr}")
-            clean(done.stderr)
+def unit_tests_are_clean(variables):
+    directory = built(*variables, targets=["unit-programs"])
+    programs = sorted(glob.glob(f"{directory}/tests/unit/*_test"))
+    check(len(programs) >= 8, programs)
+    for program in programs:
+        done = run(program, check_exit=False)
+        equal(done.returncode, 0, f"{program}: {done.stdout}{done.stderr}")
+        clean(done.stderr)
+
+
+@by_address
+def test_unit_tests_under_address_sanitizer():
+    """The unit tests under ASan and UBSan: no report."""
+    unit_tests_are_clean(ADDRESS)
+
+
+@by_thread
+def test_unit_tests_under_thread_sanitizer():
+    """The unit tests under ThreadSanitizer: no report."""
+    unit_tests_are_clean(THREAD)

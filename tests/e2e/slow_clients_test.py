@@ -13,7 +13,7 @@ from checks import LIMIT, check, equal, wait_until
 from http_request import read_reply, request
 from servers import Server
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 MANY = 64  # with so many clients that hold connections, /status answers within 1 s
 MORE = 200  # with so many, within 5 s
@@ -143,9 +143,13 @@ def answers(server, kind, count, limit):
                 check(taken < limit, f"{kind.__name__}, {ports}: {taken:.2f} s")
 
 
-@pytest.mark.parametrize("count, limit", [(MANY, 1.0), (MORE, 5.0)])
 @pytest.mark.parametrize(
-    "kind", [Silent, DripsHead, DripsBody, NeverReads, ReadsSlowly]
+    "kind, count, limit",
+    [
+        pytest.param(kind, count, limit, marks=pytest.mark.one_of(kind.__name__, count))
+        for kind in (Silent, DripsHead, DripsBody, NeverReads, ReadsSlowly)
+        for count, limit in ((MANY, 1.0), (MORE, 5.0))
+    ],
 )
 def test_status_comes_in_time(kind, count, limit):
     """So many clients of a kind: /status comes within so many seconds, on both

@@ -14,6 +14,10 @@ from scenarios import LOST, owners, small_bytes
 from servers import Server
 from tree import scratch
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.one_of("instrument", "valgrind"),
+]
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 ERROR = re.compile(r"^==\d+== ERROR SUMMARY: (\d+) errors", re.MULTILINE)

@@ -28,6 +28,7 @@ def complaint(done):
     return None
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", NAMES)
 def test_unit(name):
     """Each test of the program passes; a lost wake-up shows as one that never ends."""
