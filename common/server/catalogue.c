@@ -1,13 +1,14 @@
 /*
- * The list of scenarios, for people, the dashboard and the judge.
+ * Describing the scenarios. The text is made once and kept.
  */
+#include "server/catalogue.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "probe/http/form.h"
 #include "probe/http/json.h"
-#include "server/lab.h"
 #include "server/leak.h"
 
 static void add_parameter(cJSON *list, const char *name, const char *meaning,

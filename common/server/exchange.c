@@ -13,6 +13,7 @@
 #include "probe/http/check.h"
 #include "server/connections.h"
 #include "server/lab.h"
+#include "server/routes.h"
 #include "server/strict_head.h"
 
 /* A reply up to this size goes out in one write: a second costs a third of the rate. */
@@ -140,7 +141,7 @@ static void answer(struct mg_connection *connection, struct request *request,
         probe_check_refuse(reply, fault);
         return;
     }
-    const struct route *route = lab_route_find(request->path, debug_port);
+    const struct route *route = routes_find(request->path, debug_port);
     char *body = NULL;
     if (probe_check_framing(request, reply) && probe_check_host(request, reply) &&
         probe_check_site(request, route != NULL && route->acts, reply) &&
@@ -149,7 +150,7 @@ static void answer(struct mg_connection *connection, struct request *request,
         if (route != NULL) {
             probe_route_answer(route, request, reply);
         } else {
-            lab_refuse_route(request, debug_port, reply);
+            routes_refuse(request, debug_port, reply);
         }
     }
     free(body);

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "probe/http/route.h"
+#include "probe/http/request.h"
 #include "runtime/context.h"
 #include "server/settings.h"
 
@@ -25,19 +25,5 @@ struct lab *lab_of(const struct request *request);
 int lab_init(struct lab *lab, const struct server_settings *settings);
 
 void lab_finish(struct lab *lab);
-
-/* The route of a path, among the lab's own and the probe's; NULL if there is none. What
- * makes a scenario run is on the main port only. */
-const struct route *lab_route_find(const char *path, bool debug_port);
-
-/* 404: there is no such route on this port. */
-void lab_refuse_route(const struct request *request, bool debug_port,
-                      struct reply *reply);
-
-/* The lab's pages; each file of that name has its own. */
-page leak_page_combined; /* /leak */
-page leak_page_scenario; /* /leak/<name> */
-page catalogue_page;     /* /scenarios */
-page status_page;        /* /status */
 
 #endif

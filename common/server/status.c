@@ -1,8 +1,10 @@
 /*
- * /status: what the process says of itself, and how far it is from the guard rails.
+ * The probe's figures, and what only the lab has.
  */
-#include "probe/pages/status.h"
+#include "server/status.h"
+
 #include "probe/http/form.h"
+#include "probe/pages/status.h"
 #include "scenario.h"
 #include "server/lab.h"
 

@@ -4,7 +4,7 @@
 #ifndef LEAKCHECK_JUDGE_GATE_BLAME_H
 #define LEAKCHECK_JUDGE_GATE_BLAME_H
 
-#include "leakcheck/judge/gate.h"
+#include "leakcheck/judge/gate_findings.h"
 
 /* The profiles to compare. */
 struct gate_profiles {

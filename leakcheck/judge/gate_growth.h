@@ -5,7 +5,7 @@
 #ifndef LEAKCHECK_JUDGE_GATE_GROWTH_H
 #define LEAKCHECK_JUDGE_GATE_GROWTH_H
 
-#include "leakcheck/judge/gate.h"
+#include "leakcheck/judge/gate_findings.h"
 
 /* Whether every sample has an amount of it. */
 bool gate_is_counted(const struct gate *gate, enum resource resource);

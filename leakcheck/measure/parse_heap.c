@@ -1,6 +1,8 @@
 /*
  * Reads heap profiles: gperftools' text and Go's heap?debug=1.
  */
+#include "leakcheck/measure/profile_parse.h"
+
 #include <errno.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 /*
  * Reads thread profiles: goroutine?debug=1 of Go and of the lab's servers.
  */
+#include "leakcheck/measure/profile_parse.h"
+
 #include <errno.h>
 #include <string.h>
 

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "leakcheck/measure/profile_text.h"
-
 int record_compare(const void *left, const void *right)
 {
     const struct record *a = left;

@@ -74,14 +74,8 @@ struct profile {
 #define PROFILE_FRAMES_MAX 4000000
 #define PROFILE_MAPPINGS_MAX 100000
 
-/* Read a text of `length` bytes, which may be hostile. Return 0, -EPROTO with a reason
- * (not such a profile, cut short, too many stacks, or amounts too large to work with),
- * or -ENOMEM; `ret_profile` is set on success only, and then the caller's to release.
- */
-int profile_parse_heap(struct profile *ret_profile, const char *text, size_t length,
-                       struct failure *failure);
-int profile_parse_threads(struct profile *ret_profile, const char *text, size_t length,
-                          struct failure *failure);
+/* The order of the records: by address, then by depth. */
+int record_compare(const void *left, const void *right);
 
 /* The record with that stack; NULL if there is none. */
 const struct record *profile_find(const struct profile *profile,

@@ -75,7 +75,4 @@ void amounts_add(struct amounts *sum, const struct amounts *more);
 int reader_deliver(struct profile_reader *reader, int error,
                    struct profile *ret_profile, struct failure *failure);
 
-/* The order of the records: by address, then by depth. */
-int record_compare(const void *left, const void *right);
-
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "leakcheck/measure/profile_parse.h"
 
 #define BUSY_RETRIES 100
 #define BUSY_PAUSE_MS 20

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "leakcheck/judge/blame.h"
+#include "leakcheck/measure/profile_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

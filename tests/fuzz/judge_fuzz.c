@@ -8,6 +8,7 @@
 
 #include "base/amount.h"
 #include "leakcheck/judge/blame.h"
+#include "leakcheck/measure/profile_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

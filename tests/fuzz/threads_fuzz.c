@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "leakcheck/judge/blame.h"
+#include "leakcheck/measure/profile_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

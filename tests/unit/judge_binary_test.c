@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "leakcheck/measure/binary.h"
+#include "leakcheck/measure/profile_parse.h"
 
 /* ThreadSanitizer maps files of its own below the program, whose mapping is then not
  * the first: the place that this test stands for is another one. */

@@ -10,6 +10,7 @@
 
 #include "base/amount.h"
 #include "leakcheck/measure/profile.h"
+#include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/measure/replies.h"
 
 static const char exact[] =

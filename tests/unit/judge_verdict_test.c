@@ -9,6 +9,7 @@
 
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
+#include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/measure/replies.h"
 
 static void steady_growth_has_its_slope(void **state)
