@@ -117,7 +117,7 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c probe/http/j
 $(BUILD)/tests/unit/threads_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 
-JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
+JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http page profile report verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(BUILD)/objects/report_page.o
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
