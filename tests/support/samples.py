@@ -7,7 +7,8 @@ line by line, except for:
 - addresses, process and thread ids, ports of five digits, and names of temporary directories may have any
   value, but what is equal in the sample is equal in the output, and the other way round
 - a number of seconds or milliseconds, and of a descriptor, may have any value
-- a size in kB, KiB, MB and so on may be 5 % off, and a share in % by one point
+- so may leakcheck's "resident set" and "allocated": both move by themselves
+- a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by a point
 - in the first line of a heap profile every number may be 10 % off"""
 
 import re
@@ -23,9 +24,11 @@ VARIES = re.compile(
         | (?<= /leaky-) \w{6} \b )  # a server's temporary directory
     | (?P<any> (?<= ^Thread\ ) \d+ (?= \ \()
         | (?<= \bdescriptor\ ) \d+
+        | (?<= ^resident\ set\ ) [\d.]+ | (?<= ^allocated\ ) [\d.]+
+        | (?<= /leaky\. ) \d{10} (?= \.)  # google-pprof's time stamp
         | \b \d+ (\.\d+)? (?= \ m?s\b)
         | (?<= "elapsed_ms":\ ) [\d.]+ )
-    | (?P<size> \b \d+ (\.\d+)? (?= \ ?[kKMG]i?B\b))
+    | (?P<size> \b \d+ (\.\d+)? (?= \ ?[kKMG]i?B\b) | (?<= "alloc_bytes":\ ) \d+)
     | (?P<share> \b \d+ (\.\d+)? (?= \ ?%))
     """,
     re.VERBOSE,
