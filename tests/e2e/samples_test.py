@@ -12,7 +12,7 @@ import pytest
 import pages
 from checks import check, equal
 from samples import first_difference
-from scenarios import scenario_names
+from scenarios import LOST, scenario_names
 from servers import Server
 from tree import BUILD, ROOT, copy_with_build, scratch
 
@@ -89,6 +89,26 @@ def test_commands_print_what_the_page_shows(name):
     with Server("leaky", build=build, cwd=copy) as leaky:
         with Server("fixed", build=build, cwd=copy) as fixed:
             run_page(name, pages.Shell(copy, scratch(), {"leaky": leaky, "fixed": fixed}))
+
+
+def table_commands():
+    """The commands in README's table of what to type. The demo's test has the last,
+    which judges every pair."""
+    rows = re.findall(r"^\| `([^`]+)` \| ", pages.page_text("README.md"), re.M)
+    typed = [row for row in rows if " " in row]
+    check(len(typed) >= 8 and typed[-1].startswith("build/leakcheck "), typed)
+    return typed[:-1]
+
+
+def test_commands_of_the_table_run():
+    """Every command in README's table of what to type runs, and prints something."""
+    copy = copy_with_build()
+    build = os.path.join(copy, "build")
+    with Server("leaky", build=build, cwd=copy) as leaky:
+        with Server("fixed", build=build, cwd=copy) as fixed:
+            shell = pages.Shell(copy, scratch(), {"leaky": leaky, "fixed": fixed})
+            for command in table_commands():
+                check(shell.run(command).strip(), f"{command}: prints nothing")
 
 
 def test_samples_that_are_not_compared_are_counted():
@@ -231,6 +251,14 @@ def test_recipe_for_ci_gives_no_verdict(shell, server, said):
         output = done.stdout + done.stderr
         equal(done.returncode, 2, f"exit: {output}")
         check(said.format(port=other.port) in output, output)
+
+
+def test_page_names_the_scenarios_that_lose_memory():
+    """docs/other-tools.md names the scenarios that LeakSanitizer finds."""
+    found = re.search(
+        r"scenarios it finds five: (.*?)\.", pages.page_text("docs/other-tools.md"), re.S
+    )
+    equal(set(re.findall(r"`([\w-]+)`", found[1])), LOST, "scenarios that lose memory")
 
 
 # Words of "find it" that are no functions of the program.
