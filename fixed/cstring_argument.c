@@ -80,9 +80,9 @@ const struct scenario cstring_argument_scenario = {
         "The duplicates are made in the argument list. Their only addresses are the "
         "callee's parameters, and the callee does not own them.",
     .fix = "Each duplicate gets a name, is passed on, and is freed after the call.",
-    .find_it =
-        "Compare two dumps with google-pprof --text --base: cstring_duplicate owns "
-        "what grew. /debug/pprof/heap?debug=1 names its caller, on the line below it.",
+    .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+               "cstring_duplicate owns what grew. /debug/pprof/heap?debug=1 names its "
+               "caller, on the line below it.",
     .bytes_default = 4 * 1024,
     .bytes_min = 64,
     .bytes_max = 16 * 1024 * 1024,

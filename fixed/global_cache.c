@@ -180,8 +180,8 @@ const struct scenario global_cache_scenario = {
         "leak checker finds nothing lost.",
     .fix = "The cache has a budget in bytes, which the answers used longest ago make "
            "room for, and a time to live, after which a ticker takes them out.",
-    .find_it = "Compare two dumps with google-pprof --text --base: answer_compute owns "
-               "what grew. In /status, held grows with every call.",
+    .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+               "answer_compute owns what grew. In /status, held grows with every call.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = CACHE_BYTES,

@@ -119,8 +119,8 @@ const struct scenario global_list_scenario = {
     .fix = "When an order is done it is taken off the list and freed: it lives as long "
            "as its request.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: order_read owns what "
-        "grew. In /status, held grows by one with every call.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "order_read owns what grew. In /status, held grows by one with every call.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

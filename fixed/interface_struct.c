@@ -114,8 +114,9 @@ const struct scenario interface_struct_scenario = {
         "What goes into the box is the number and the name alone; the record is freed "
         "with the request.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: visitor_read owns what "
-        "grew. Then look at what guest_list puts into the box.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "visitor_read owns what grew. Then look at what guest_list puts into the "
+        "box.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -107,8 +107,9 @@ const struct scenario slice_return_scenario = {
         "The helper copies the points into room that its caller provides; the series "
         "goes with the request.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: series_read owns what "
-        "grew. Follow what it returns through series_first into the table.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "series_read owns what grew. Follow what it returns through series_first "
+        "into the table.",
     .bytes_default = 80 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -114,8 +114,10 @@ const struct scenario slice_tail_scenario = {
         "no longer be reached, but the array stays whole while its tail is in use.",
     .fix = "When what is left fits into the mailbox itself, it is copied there and the "
            "array is released.",
-    .find_it = "Compare two dumps with google-pprof --text --base: messages_read owns "
-               "what grew. Then look at who takes messages off, and what that frees.",
+    .find_it =
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "messages_read owns what grew. Then look at who takes messages off, and what "
+        "that frees.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

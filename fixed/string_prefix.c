@@ -104,9 +104,8 @@ const struct scenario string_prefix_scenario = {
     .fix =
         "The fifty bytes are copied into the headline's own room, and the article is "
         "freed.",
-    .find_it =
-        "Compare two dumps with google-pprof --text --base: article_load owns what "
-        "grew. Then look for who frees an article.",
+    .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+               "article_load owns what grew. Then look for who frees an article.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

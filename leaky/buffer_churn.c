@@ -55,8 +55,9 @@ const struct scenario buffer_churn_scenario = {
     .cause = "Every strip mallocs its own buffer and frees it a moment later.",
     .fix = "The strips take their buffer from a pool and put it back: a page needs one "
            "malloc instead of a hundred.",
-    .find_it = "In-use shows nothing: look at google-pprof --text --alloc_space, where "
-               "strip_render leads. In /status, total_alloc_bytes climbs.",
+    .find_it =
+        "In-use shows nothing. Read a dump (google-pprof or go tool pprof, with --text "
+        "--alloc_space): strip_render leads. In /status, total_alloc_bytes climbs.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 16 * 1024 * 1024,

@@ -107,8 +107,9 @@ const struct scenario channel_backlog_scenario = {
     .fix = "A writer, started with the first record, takes the records out and frees "
            "them; a full buffer refuses new ones.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: audit_record_open owns "
-        "what grew. In /status, held grows with every call: ask who takes records out.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "audit_record_open owns what grew. In /status, held grows with every call: "
+        "ask who takes records out.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -100,8 +100,8 @@ const struct scenario finalizer_cycle_scenario = {
     .fix = "The button's reference to its window is weak: it does not count, so the "
            "window goes, its finalizer releases the button, and that goes too.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: widget_draw owns what "
-        "grew. Then draw who holds whom, and look for a ring.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "widget_draw owns what grew. Then draw who holds whom, and look for a ring.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 128 * 1024 * 1024,

@@ -127,8 +127,9 @@ const struct scenario interface_list_scenario = {
     .fix = "The boxes hold the number and the name alone; the products are freed with "
            "the request.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: product_read owns what "
-        "grew, a hundred objects a request. Then look at what is put into a box.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "product_read owns what grew, a hundred objects a request. Then look at what "
+        "is put into a box.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 2 * 1024 * 1024,

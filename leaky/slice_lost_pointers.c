@@ -113,8 +113,9 @@ const struct scenario slice_lost_pointers_scenario = {
     .fix = "The frames that will be out of reach are freed, and their places cleared, "
            "before the clip is re-sliced.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: frame_read owns what "
-        "grew, with two objects for each request that reads four.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "frame_read owns what grew, with two objects for each request that reads "
+        "four.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 64 * 1024 * 1024,

@@ -97,8 +97,9 @@ const struct scenario slice_prefix_scenario = {
     .fix = "Copy the ten bytes out; then the last reference to the array goes with the "
            "request.",
     .find_it =
-        "Compare two dumps with google-pprof --text --base: payload_read owns what "
-        "grew. It only reads: look for who still holds what it returned.",
+        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+        "payload_read owns what grew. It only reads: look for who still holds what "
+        "it returned.",
     .bytes_default = 10 * 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

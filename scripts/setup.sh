@@ -31,6 +31,7 @@ readonly test_packages=(
     clang-format
     clang-tidy
     cppcheck
+    gdb
     golang-go
     graphviz
     libclang-rt-dev

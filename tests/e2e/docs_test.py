@@ -49,7 +49,7 @@ def free_port():
 def with_ports(commands, servers):
     """The commands with the ports that the servers really have. A server that the
     commands start themselves gets a free one."""
-    for started in set(re.findall(r"--port (\d+)", commands)):
+    for started in set(re.findall(r"--port ([1-9]\d*)", commands)):
         commands = re.sub(rf"\b{started}\b", str(free_port()), commands)
 
     def port(found):

@@ -12,6 +12,7 @@
 #include "leakcheck/report/html.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/text.h"
+#include "leakcheck/measure/profile_parse.h"
 
 static void bytes_have_three_digits_at_most(void **state)
 {
