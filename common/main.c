@@ -2,7 +2,6 @@
  * Both servers begin here: options, limits, upstream, profiler, server; then they wait
  * for a signal and stop in the reverse order.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,26 +24,6 @@ static int fail(const char *what, const char *subject, int error)
 {
     fprintf(stderr, "%s: %s%s: %s\n", variant.name, what, subject, strerror(-error));
     return 1;
-}
-
-#define GUARD_PAGES_MAX_THREADS 4000
-
-/* Makes the stacks of later threads small: thousands of stuck threads must not need
- * gigabytes of addresses. The threads of the server, which exist by now, keep the
- * system's default: libdw needs more than this. */
-static void stacks_prepare(const struct options *options)
-{
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, guard_stack_bytes());
-    /* A stack with its guard page is two lines of /proc/self/maps, all of which
-     * gperftools puts into the 1 MiB of a heap profile, before any stack of calls: some
-     * 9,000 threads leave no room. Stacks without one merge into a few lines. */
-    if (options->max_threads > GUARD_PAGES_MAX_THREADS) {
-        pthread_attr_setguardsize(&attributes, 0);
-    }
-    pthread_setattr_default_np(&attributes);
-    pthread_attr_destroy(&attributes);
 }
 
 static void announce(const struct server *server, const struct options *options)
@@ -84,7 +63,7 @@ static int serve(const struct server_settings *settings)
         server_stop(server);
         return fail("cannot wait for signals", "", error);
     }
-    stacks_prepare(settings->options);
+    guard_shrink_stacks(settings->options);
     announce(server, settings->options);
     stop_await(&stop);
     server_stop(server);

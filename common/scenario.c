@@ -100,3 +100,22 @@ size_t scenario_heap_bytes_most(const struct scenario_amount *amount, size_t byt
 {
     return scenario_heap_bytes(amount, bytes) + amount->library_bytes;
 }
+
+static bool (*growth_enter)(size_t bytes);
+static void (*growth_leave)(size_t bytes);
+
+void scenario_growth_guard(bool (*enter)(size_t bytes), void (*leave)(size_t bytes))
+{
+    growth_enter = enter;
+    growth_leave = leave;
+}
+
+bool scenario_growth_enter(size_t bytes)
+{
+    return growth_enter(bytes);
+}
+
+void scenario_growth_leave(size_t bytes)
+{
+    growth_leave(bytes);
+}

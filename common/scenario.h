@@ -118,10 +118,13 @@ struct scenario {
 /* A leaked thread calls these around a malloc of `bytes`, because that is not in
  * `leaves`: its request was checked and answered long before. False: it would pass the
  * heap ceiling, so the thread allocates nothing. After true comes
- * scenario_growth_leave, even if malloc failed. Both are the server's (server/guard.c),
- * linked by name, so that a scenario need not know the server. */
+ * scenario_growth_leave, even if malloc failed. */
 bool scenario_growth_enter(size_t bytes);
 void scenario_growth_leave(size_t bytes);
+
+/* Who answers these two: the server's guard rails, which a scenario need not know. To
+ * be called once, before any scenario runs. */
+void scenario_growth_guard(bool (*enter)(size_t bytes), void (*leave)(size_t bytes));
 
 #define SCENARIO_DECLARE(name) extern const struct scenario name##_scenario;
 SCENARIO_LIST(SCENARIO_DECLARE)

@@ -40,8 +40,9 @@ void guard_leave(const struct guard_need *need);
  * called before threads are started. Returns 0 or -errno. */
 int guard_set_limits(struct options *options);
 
-/* The stack of every thread that a scenario makes without attributes, in bytes: small,
- * so that thousands of stuck threads don't need gigabytes of addresses. */
-size_t guard_stack_bytes(void);
+/* Makes the stacks of later threads small: thousands of stuck threads must not need
+ * gigabytes of addresses. To be called when the threads of the server exist, which keep
+ * the system's default: libdw needs more than this. */
+void guard_shrink_stacks(const struct options *options);
 
 #endif

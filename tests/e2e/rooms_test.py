@@ -61,7 +61,6 @@ LINKED_UPWARDS = {
     ("options", "pairs"): "variant",
     ("server", "pairs"): "variant",
     ("main", "pairs"): "variant",
-    ("pairs", "server"): "scenario_growth_(enter|leave)",
 }
 
 

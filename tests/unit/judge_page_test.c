@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/report/html.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/text.h"
-#include "leakcheck/measure/profile_parse.h"
 
 static void bytes_have_three_digits_at_most(void **state)
 {
