@@ -78,9 +78,9 @@ static void curve_draw(struct buffer *page, const struct curve *curve,
                           name, x, y);
         } else {
             buffer_printf(page,
-                          "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"7\" "
-                          "height=\"7\"/>",
-                          name, x - 3.5, y - 3.5);
+                          "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"10\" "
+                          "height=\"10\"/>",
+                          name, x - 5, y - 5);
         }
     }
 }

@@ -138,6 +138,9 @@ static void place_write(struct buffer *page, const struct pair *pair, const char
 static void box_link_write(struct buffer *page, const struct html_boxes *boxes)
 {
     static const char *const names[] = {"leaky", "fixed"};
+    if (boxes->number[ROLE_LEAKY] == 0 && boxes->number[ROLE_FIXED] == 0) {
+        return;
+    }
     buffer_text(page, "<p>Its box in the picture: ");
     for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
         buffer_text(page, role == ROLE_LEAKY ? "" : ", ");
