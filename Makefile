@@ -94,12 +94,22 @@ $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Everything is built again when the compiler or the flags change.
-$(BUILD)/flags: FORCE
+$(BUILD)/flags: FORCE | paired
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CFLAGS) $(ALLOCATOR)' | cmp -s - $@ || \
 		echo '$(CC) $(CFLAGS) $(ALLOCATOR)' > $@
 .PHONY: FORCE
 FORCE:
+
+# A scenario is a pair of files. Nothing is compiled while one lacks its other half: what
+# the linker would say of that is hard to read.
+HALVES := $(notdir $(LEAKY) $(FIXED))
+.PHONY: paired
+paired:
+	@lonely=0; for file in $(sort $(HALVES)); do for half in leaky fixed; do \
+		test -f $$half/$$file || { echo "make: $$half/$$file is missing: a scenario is" \
+			"a pair, leaky/$$file and fixed/$$file" >&2; lonely=1; }; \
+	done; done; exit $$lonely
 
 # Unit tests: tests/unit/NAME_test.c becomes a program of its own, with all of
 # common/runtime and base. One that tests something else names its objects, libraries and linker
@@ -123,7 +133,7 @@ HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson
 
-JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report verdict)
+JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,binary http profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(BUILD)/objects/report_page.o
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
@@ -147,14 +157,24 @@ unit-programs: $(UNIT_PROGRAMS)
 test:
 	./scripts/test.sh
 
-# diff exits 1 because the halves differ, which is what the reader wants to see.
-lesson:
-	@test -n '$(S)' || { echo 'usage: make lesson S=slice-prefix' >&2; exit 2; }
-	@test -f 'leaky/$(subst -,_,$(S)).c' || { echo 'make lesson: no scenario named' \
-		"'$(S)'; these are there:" $(subst _,-,$(sort $(LESSONS))) | fold -s >&2; exit 2; }
-	@diff -u --label 'leaky/$(subst -,_,$(S)).c' --label 'fixed/$(subst -,_,$(S)).c' \
-		'leaky/$(subst -,_,$(S)).c' 'fixed/$(subst -,_,$(S)).c' || test $$? -eq 1
 LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
+
+# S is what somebody typed, so the shell gets it as a variable, never as a part of the
+# command. diff exits 1 because the halves differ, which is what the reader wants to see.
+unexport S
+lesson: export NAME := $(value S)
+lesson: export NAMES := $(subst _,-,$(sort $(LESSONS)))
+lesson:
+	@file=$$(printf '%s' "$$NAME" | tr - _).c; \
+	case $$NAME in \
+	'') echo 'usage: make lesson S=slice-prefix' >&2; exit 2 ;; \
+	variant | *[!a-z0-9_-]*) file= ;; \
+	esac; \
+	test -n "$$file" && test -f "leaky/$$file" && test -f "fixed/$$file" || { \
+		printf "make lesson: no scenario named '%s'; these are there: %s\\n" \
+			"$$NAME" "$$NAMES" | fold -s >&2; exit 2; }; \
+	diff -u --label "leaky/$$file" --label "fixed/$$file" "leaky/$$file" "fixed/$$file" && \
+		echo "leaky/$$file and fixed/$$file are the same" || test $$? -eq 1
 
 sanitize:
 	BUILD=$(BUILD) ./scripts/test.sh sanitizers_test valgrind_test

@@ -11,7 +11,8 @@ usage: ./demo.sh [--keep] [--help]
 
 Builds the lab, starts both servers, drives every scenario on both, compares their
 heap profiles, and judges: does the leaky server leak what it declares, and does the
-fixed one keep nothing? Everything it writes is in out/. It takes about a minute.
+fixed one keep nothing? It takes about a minute. Everything it writes is in out/, in
+place of what an earlier run wrote there.
 
   --keep   leave both servers running at the end
   --help   this text
@@ -42,12 +43,9 @@ done
 
 cd "$(dirname "$0")"
 
-bold='' dim='' red='' green='' plain='' terminal=no
-if [[ -t 1 ]]; then
-    terminal=yes
-    if [[ -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
-        bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
-    fi
+bold='' dim='' red='' green='' plain=''
+if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
+    bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
 fi
 
 # -- what was started, and its end -----------------------------------------------------
@@ -55,7 +53,7 @@ fi
 exec 3>&2  # for the last message: a signal may come while stderr goes to a file
 servers=() # process ids, leaky first
 step_pid=
-step_name='starting'
+stage=starting
 
 clean_up() {
     local status=$? pid
@@ -65,18 +63,18 @@ clean_up() {
     set +e
     if [[ -n $step_pid ]]; then
         # The step runs in a session of its own, so this ends all that it started.
-        kill -TERM -- "-$step_pid" 2>/dev/null || true
-        wait "$step_pid" 2>/dev/null || true
+        kill -TERM -- "-$step_pid" 2>/dev/null
+        wait "$step_pid" 2>/dev/null
     fi
-    if ((status != 0)) && [[ $step_name != finished ]]; then
-        printf '\n%sStopped while %s.%s\n' "$red" "$step_name" "$plain" >&3
+    if [[ $stage != finished ]]; then
+        printf '\n%sStopped while %s.%s\n' "$red" "$stage" "$plain" >&3
     fi
-    if [[ $keep == no || $step_name != finished ]]; then
+    if [[ $keep == no || $stage != finished ]]; then
         for pid in "${servers[@]}"; do
-            kill -TERM "$pid" 2>/dev/null || true
+            kill -TERM "$pid" 2>/dev/null
         done
         for pid in "${servers[@]}"; do
-            wait "$pid" 2>/dev/null || true
+            wait "$pid" 2>/dev/null
         done
     fi
     exit "$status"
@@ -102,59 +100,38 @@ step() {
     return "$status"
 }
 
-# The same, and on a terminal the seconds are counted meanwhile.
-step_shown() {
-    local status=0 started=$SECONDS
-    setsid "$@" </dev/null 3>&- &
-    step_pid=$!
-    while [[ $terminal == yes ]] && kill -0 "$step_pid" 2>/dev/null; do
-        printf '\r  %d s ' $((SECONDS - started)) >/dev/tty
-        sleep 0.2
-    done
-    if [[ $terminal == yes ]]; then
-        printf '\r%*s\r' 12 '' >/dev/tty
-    fi
-    wait "$step_pid" || status=$?
-    step_pid=
-    return "$status"
-}
-
 # -- telling ---------------------------------------------------------------------------
 
+# A heading, and what the demo is doing from here on.
 heading() {
-    step_name=$2
+    stage=$2
     printf '\n%s%s%s\n' "$bold" "$1" "$plain"
 }
 
-timings=()
-stage_start=0
-stage_begin() {
-    stage_start=${EPOCHREALTIME/./}
-}
-# Notes how long the stage took; its argument names it.
-stage_end() {
-    local tenths=$(((${EPOCHREALTIME/./} - stage_start) / 100000))
-    timings+=("$(printf '  %-34s %3d.%d s' "$1" $((tenths / 10)) $((tenths % 10)))")
+# Breaks long lines of its input for 80 columns, and indents them.
+indent() {
+    fold -s -w 76 | sed 's/^/  /; s/ *$//'
 }
 
-# Bytes as a person reads them: 12.3 MiB.
-human() {
-    awk -v bytes="$1" 'BEGIN {
-        split("B KiB MiB GiB", unit)
-        i = 1
-        while ((bytes >= 1024 || bytes <= -1024) && i < 4) { bytes /= 1024; i++ }
-        printf i == 1 ? "%d %s" : "%.1f %s", bytes, unit[i]
-    }'
+timings=()
+clock=${EPOCHREALTIME/[.,]/} # microseconds; some locales write a comma
+# Notes how long it took since `clock`; its argument names what.
+note_time() {
+    local tenths=$(((${EPOCHREALTIME/[.,]/} - clock) / 100000))
+    timings+=("$(printf '  %-34s %3d.%d s' "$1" $((tenths / 10)) $((tenths % 10)))")
+    clock=${EPOCHREALTIME/[.,]/}
 }
 
 # -- the servers -----------------------------------------------------------------------
+
+declare -A url process # by the server's name
 
 # Starts a server and waits for its start-up line, which goes to out/<name>.txt. Further
 # arguments are options. Returns 1 if it ended instead.
 start_server() {
     local name=$1 pid
     shift
-    rm -f "out/$name.txt" # of an earlier run, or it would be taken for this one's
+    rm -f "out/$name.txt" # of the first try, if this is the second
     # A session of its own, so that Ctrl-C reaches this script alone, which then ends
     # the server, and so that --keep leaves it running when the terminal closes.
     setsid "build/$name" --profile-dir out/profiles --max-timers 10000 "$@" \
@@ -171,96 +148,68 @@ start_server() {
     done
 }
 
-# The address in a server's start-up line: of the lab, or of the debug port.
-lab_url() {
-    sed -n 's|.*listening on \(http://[^,]*\),.*|\1|p' "out/$1.txt"
-}
-debug_url() {
-    sed -n 's|.*debug on \(http://[^,]*\),.*|\1|p' "out/$1.txt"
-}
-
 # Starts a server on its own ports or, when these are taken, on any free ones.
 start_anyhow() {
-    local name=$1
+    local name=$1 debug
     if ! start_server "$name"; then
-        printf '%s cannot use its own ports:\n%s\nSo it gets free ones instead.\n' \
-            "$name" "$(tail -n 1 "out/$name.log" | fold -s -w 76 | sed 's/^/  /; s/ *$//')"
+        printf '%s cannot use its own ports:\n' "$name"
+        tail -n 1 "out/$name.log" | indent
+        printf 'So it gets free ones instead.\n'
         start_server "$name" --port 0 --debug-port 0 ||
             fail "$name does not start: $(tail -n 3 "out/$name.log")"
     fi
-    printf '%-5s  %s  debug port %s  pid %s\n' "$name" "$(lab_url "$name")" \
-        "$(debug_url "$name")" "${servers[-1]}"
+    process[$name]=${servers[-1]}
+    url[$name]=$(sed -n 's|.*listening on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
+    debug=$(sed -n 's|.*debug on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
+    printf '  %-6s %-24s debug %-24s pid %s\n' "$name" "${url[$name]}" "$debug" \
+        "${process[$name]}"
 }
 
-# One number out of a server's /status: the first of that name, as "limits" come last.
-figure() {
-    [[ $1 =~ \"$2\":\ *([0-9]+) ]] && printf '%s' "${BASH_REMATCH[1]}"
-}
-
-# Writes a heap profile and prints its path.
-dump() {
-    curl -sS -f -m 20 -X POST "$1/debug/heap/dump?reason=demo" |
-        sed -n 's/.*"path": *"\([^"]*\)".*/\1/p'
-}
-
-# -- the load --------------------------------------------------------------------------
-
-names=()
-
-progress() {
-    local done=$1 all=$2 text=$3 width=28 bar
-    if [[ $terminal == yes ]]; then
-        printf -v bar '%*s' $((done * width / all)) ''
-        printf '\r  [%-*s] %2d of %d  %-24s' "$width" "${bar// /#}" "$done" "$all" "$text"
-    fi
-}
-
-# Calls every scenario `count` times on both servers.
+# Calls every scenario `count` times on a server. {a,b} makes curl ask for a, then b.
 drive() {
-    local count=$1 i name url
-    for i in "${!names[@]}"; do
-        name=${names[i]}
-        progress "$i" "${#names[@]}" "$name"
-        for url in "$leaky_url" "$fixed_url"; do
-            if ! curl -sS -f -m 60 -o out/reply.json \
-                "$url/leak/$name?id=demo&count=$count" 2>out/curl.log; then
-                fail "$url/leak/$name: $(cat out/curl.log)"
-            fi
-        done
-    done
-    progress "${#names[@]}" "${#names[@]}" ''
-    if [[ $terminal == yes ]]; then
-        printf '\r%*s\r' 70 ''
-    fi
+    local name=$1 count=$2 all
+    all=$(IFS=, && echo "${scenarios[*]}")
+    step curl -sS --fail-early --fail-with-body -m 60 -o out/reply.json \
+        "${url[$name]}/leak/{$all}?id=demo&count=$count" ||
+        fail "$name refused a call: $(cat out/reply.json)"
 }
 
-# The fixed half may take a moment to give the last call's things back: waits until its
-# heap is as before, for three seconds at most. Leaves its status in fixed_after.
+# Writes a heap profile: out/profiles/<server>.0001.heap, 0002 and so on.
+dump() {
+    curl -sS -f -m 20 -o out/reply.json -X POST "${url[$1]}/debug/heap/dump?reason=demo"
+}
+
+# Bytes in use, out of the first line of the heap profile:
+# "heap profile: OBJECTS: BYTES [...".
+heap_in_use() {
+    curl -sS -f -m 20 "${url[$1]}/pprof/heap" | awk 'NR == 1 { print $4 }'
+}
+
+# What a server uses, in the order of `labels`: its heap by the profile, all else by
+# /proc.
+labels=('heap in use' 'resident memory' threads descriptors timers)
+figures() {
+    local name=$1 pid=${process[$1]}
+    heap_in_use "$name" | numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$pid/status" |
+        numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
+    awk '/^Threads:/ { print $2 }' "/proc/$pid/status"
+    find "/proc/$pid/fd" -mindepth 1 | wc -l
+    grep -c '^ID:' "/proc/$pid/timers" || true # it counts none, and says so with exit 1
+}
+
+# The fixed server gives things back a moment after a call, and its cache forgets after
+# a quarter of a second: waits until its heap is the same twice, five seconds at most.
 await_rest() {
-    local turn
-    for ((turn = 0; turn < 30; turn++)); do
-        fixed_after=$(curl -sS -f -m 20 "$fixed_url/status")
-        if (($(figure "$fixed_after" alloc_bytes) <=
-            $(figure "$fixed_before" alloc_bytes) + 65536)); then
+    local last=0 now turn
+    for ((turn = 0; turn < 10; turn++)); do
+        now=$(heap_in_use fixed)
+        if ((now > last - 4096 && now < last + 4096)); then
             return
         fi
-        sleep 0.1
+        last=$now
+        sleep 0.5
     done
-}
-
-# A row of the table of figures: what it is, and leaky and fixed before and after.
-figures_row() {
-    printf '  %-16s %12s -> %-12s %12s -> %s\n' "$@"
-}
-count_row() {
-    figures_row "$1" "$(figure "$leaky_before" "$2")" "$(figure "$leaky_after" "$2")" \
-        "$(figure "$fixed_before" "$2")" "$(figure "$fixed_after" "$2")"
-}
-bytes_row() {
-    figures_row "$1" "$(human "$(figure "$leaky_before" "$2")")" \
-        "$(human "$(figure "$leaky_after" "$2")")" \
-        "$(human "$(figure "$fixed_before" "$2")")" \
-        "$(human "$(figure "$fixed_after" "$2")")"
 }
 
 # -- the profiles ----------------------------------------------------------------------
@@ -281,211 +230,163 @@ choose_pprof() {
     read -ra pprof <<<"$command"
 }
 
-# Asks pprof what grew on a server between two dumps: out/<name>.pprof.txt.
-read_profile() {
-    local name=$1 before=$2 after=$3
-    step_shown "${pprof[@]}" --text --base="$before" "build/$name" "$after" \
-        >"out/$name.pprof.txt" 2>"out/$name.pprof.log" ||
+# Asks pprof what grew on a server between its two dumps, and shows the top of that.
+show_growth() {
+    local name=$1
+    local dumps=out/profiles/$name
+    printf '%s%s --text --base=%s \\\n  build/%s %s%s\n' "$dim" "${pprof[*]}" \
+        "$dumps.0001.heap" "$name" "$dumps.0002.heap" "$plain"
+    step "${pprof[@]}" --text --base="$dumps.0001.heap" "build/$name" \
+        "$dumps.0002.heap" >"out/$name.pprof.txt" 2>"out/$name.pprof.log" ||
         fail "${pprof[*]} failed: $(tail -n 1 "out/$name.pprof.log")"
+    if [[ -s out/$name.pprof.txt ]]; then
+        head -n 12 "out/$name.pprof.txt" | cut -c 1-80
+    else
+        printf 'It prints nothing, because nothing grew.\n'
+    fi
 }
 
-# The functions at the top of a pprof text: MiB of their own, share, name. Go's pprof
-# writes a unit with each amount, while google-pprof's are all MiB.
-top_of() {
-    awk 'BEGIN { part["B"] = 1024 * 1024; part["kB"] = 1024; part["GB"] = 1 / 1024 }
-    NF >= 6 && $1 ~ /^[0-9]/ && $2 ~ /%$/ && shown < 12 {
-        amount = unit = $1
-        sub(/[A-Za-z]+$/, "", amount)
-        sub(/^[0-9.]+/, "", unit)
-        amount /= unit in part ? part[unit] : 1
-        if (amount >= 0.01) {
-            printf "%7.2f %6s %s\n", amount, sprintf("%.1f%%", $2), substr($6, 1, 22)
-            shown++
-        }
-    }
-    END { if (!shown) print "        nothing grew" }' "$1"
+# -- the end ---------------------------------------------------------------------------
+
+suggest() {
+    if [[ $keep == yes ]]; then
+        cat <<TEXT
+Both servers are still running. Ask them, and stop them when you are done:
+  curl '${url[leaky]}/leak/slice-prefix?id=me&count=3'
+  curl -s '${url[leaky]}/status' | head -n 20
+  curl -s '${url[leaky]}/debug/pprof/goroutine?debug=1' | head -n 20
+  ${pprof[*]} --text ${url[leaky]}/pprof/heap | head -n 12
+  kill ${process[leaky]} ${process[fixed]}
+TEXT
+    else
+        printf 'Keep both servers running at the end, to ask them yourself:\n'
+        printf '  ./demo.sh --keep\n'
+    fi
+    printf 'The profile blames payload_read. Guess the bug, then look at the fix:\n'
+    if command -v go >/dev/null; then
+        # google-pprof has --list too, but it complains of each long line of the
+        # disassembly, and points at the line after the right one.
+        printf '  go tool pprof -list=payload_read -base=%s \\\n    build/leaky %s\n' \
+            out/profiles/leaky.0001.heap out/profiles/leaky.0002.heap
+    else
+        printf '  grep -n -m 2 -A 3 payload_read leaky/slice_prefix.c\n'
+    fi
+    printf '  make lesson S=slice-prefix\n'
 }
 
-# -- the verdict -----------------------------------------------------------------------
+# Says what is wrong, by the lines "NO NAME: REASON" of the verdict, and where to look.
+tell_failure() {
+    local name
+    name=$(sed -n 's/^NO \([^:]*\):.*/\1/p' out/verdict.txt | head -n 1)
+    printf '%sNot every leak was shown, or not every fix held:%s\n' "$red" "$plain"
+    sed -n 's/^NO //p' out/verdict.txt | indent
+    cat <<TEXT
+Where to look first:
+  grep '^$name ' out/verdict.txt
+  make lesson S=$name
+and, after ./demo.sh --keep, with the URLs that it prints:
+  build/leakcheck --scenario $name LEAKY_URL FIXED_URL
+What the servers complained of is in out/leaky.log and out/fixed.log.
+TEXT
+}
 
-# One row a scenario, out of the judge's JSON: what a call leaves on either server, and
-# the judge's word on it. cJSON writes one member a line.
-verdict_table() {
-    printf '\n%s%-20s  %24s  %24s\n' "$dim" '' 'leaky, per call' 'fixed, per call'
-    printf '%-20s  %8s %4s %4s %5s  %8s %4s %4s %5s%s\n' '' \
-        bytes thr fds timer bytes thr fds timer "$plain"
-    awk -v red="$red" -v green="$green" -v plain="$plain" '
-        function human(bytes,    unit, i) {
-            split("B KiB MiB GiB", unit)
-            for (i = 1; bytes >= 1024 && i < 4; i++) { bytes /= 1024 }
-            return sprintf(i == 1 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, unit[i])
-        }
-        function count(number) {
-            return sprintf(number == int(number) ? "%d" : "%.1f", number)
-        }
-        # Of the leaky server it is what the profile blames the scenario for, because
-        # the threads that thread-loop left behind allocate all the time.
-        function half(which,    bytes, fds) {
-            bytes = which == "leaky" ? blamed[which] : grown[which, "heap_bytes"]
-            fds = grown[which, "fds"]
-            mark = ""
-            if (resource == "descriptors" && peak[which, "fds"] > fds) {
-                fds = peak[which, "fds"]
-                mark = " *"
-            } else if (resource == "resident set") {
-                bytes = peak[which, "rss_bytes"]
-                mark = " *"
-            } else if (resource == "allocated") {
-                bytes = blamed[which]
-                mark = " **"
-            }
-            return sprintf("%8s %4s %4s %5s", human(bytes > 0 ? bytes : 0),
-                count(grown[which, "threads"]), count(fds), count(grown[which, "timers"]))
-        }
-        function row(    ok, fixed) {
-            ok = verdict == "proved"
-            fixed = half("fixed")
-            printf "%-20s  %s  %s  %s%s%s%s\n", name, half("leaky"), fixed,
-                ok ? green : red, ok ? "ok" : "NO", plain, mark
-        }
-        { key = $1; value = $0
-          gsub(/[":{]/, "", key)
-          sub(/^[^:]*:[ \t]*/, "", value)
-          gsub(/[",]/, "", value) }
-        key == "name" {
-            if (name != "") { row() }
-            name = value
-            delete grown; delete peak; delete blamed
-        }
-        key == "verdict" { verdict = value }
-        key == "resource" { resource = value }
-        key == "leaky" || key == "fixed" { server = key }
-        key == "growth_per_call" || key == "peak" || key == "now" { object = key }
-        key == "blamed_heap_bytes_per_call" { blamed[server] = value + 0 }
-        key ~ /^(heap_bytes|rss_bytes|threads|fds|timers)$/ {
-            if (object == "growth_per_call") { grown[server, key] = value + 0 }
-            if (object == "peak" && value + 0 > peak[server, key]) {
-                peak[server, key] = value + 0
-            }
-        }
-        END { if (name != "") { row() } }
-    ' "$1"
+tell_report() {
+    printf 'The report has a chart and the diff of every pair. Open it in a browser:\n'
+    if [[ -n ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]] && command -v xdg-open >/dev/null; then
+        printf '  xdg-open out/report.html\n'
+    else
+        printf '  file://%s/out/report.html\n' "${PWD// /%20}"
+    fi
+    if [[ -n ${SSH_CONNECTION:-} ]]; then
+        printf 'or, as it is one file, copy it from here to your own machine:\n'
+        printf '  scp %s@%s:%q .\n' "$(id -un)" "$HOSTNAME" "$PWD/out/report.html"
+    fi
 }
 
 # -- the demo --------------------------------------------------------------------------
 
+begin=$clock
 mkdir -p out
-rm -rf out/profiles
-demo_start=${EPOCHREALTIME/./}
+# What is in out/ then is of this run, also if it is interrupted.
+rm -rf out/profiles out/{leaky,fixed}.{txt,log,pprof.txt,pprof.log} out/build.log \
+    out/reply.json out/verdict.txt out/leakcheck.json out/report.html
 
-printf '%sThe leak lab%s: one program with 29 leaks, beside its fixed twin.\n' \
+printf '%sThe leak lab%s: one program full of leaks, beside its fixed twin.\n' \
     "$bold" "$plain"
 
 heading '1. Build' 'installing packages'
-stage_begin
 # Not as a step: sudo may want to ask for a password on the terminal.
 ./scripts/setup.sh || fail 'packages are missing'
-stage_end 'packages'
-stage_begin
-step_name='building'
+note_time packages
+stage=building
 if ! step make -j"$(nproc)" build >out/build.log 2>&1; then
     tail -n 20 out/build.log >&2
     fail 'the build failed; all its output is in out/build.log'
 fi
-stage_end 'build'
+note_time build
 printf 'Built: build/leaky, build/fixed, and their judge build/leakcheck.\n'
 
 heading '2. Start both servers' 'starting the servers'
-stage_begin
 start_anyhow leaky
 start_anyhow fixed
-leaky_url=$(lab_url leaky)
-fixed_url=$(lab_url fixed)
-mapfile -t names < <(sed -n 's/^ *X(\([a-z0-9_]*\)).*/\1/p' common/scenario.h | tr _ -)
-stage_end 'start'
+mapfile -t scenarios < <(build/leakcheck --list "${url[leaky]}")
+((${#scenarios[@]} > 0)) || fail 'the leaky server names no scenario'
+note_time start
 
 heading '3. Drive every scenario' 'driving the scenarios'
-printf '%d scenarios, one call to warm up, then %d calls each, the same on both.\n' \
-    "${#names[@]}" "$rounds"
-stage_begin
-drive 1
-leaky_base=$(dump "$leaky_url")
-fixed_base=$(dump "$fixed_url")
-leaky_before=$(curl -sS -f -m 20 "$leaky_url/status")
-fixed_before=$(curl -sS -f -m 20 "$fixed_url/status")
-drive "$rounds"
+printf '%d scenarios: one call of each to warm up, then %d, the same on both.\n' \
+    "${#scenarios[@]}" "$rounds"
+drive leaky 1
+drive fixed 1
 await_rest
-leaky_after=$(curl -sS -f -m 20 "$leaky_url/status")
-leaky_dump=$(dump "$leaky_url")
-fixed_dump=$(dump "$fixed_url")
-stage_end 'load'
-printf '\n%s  %-16s %28s %28s%s\n' "$dim" '' 'leaky' 'fixed' "$plain"
-bytes_row 'heap in use' alloc_bytes
-bytes_row 'resident memory' rss_bytes
-count_row 'threads' threads
-count_row 'descriptors' fds
-count_row 'timers' timers
+mapfile -t leaky_before < <(figures leaky)
+mapfile -t fixed_before < <(figures fixed)
+dump leaky
+dump fixed
+drive leaky "$rounds"
+drive fixed "$rounds"
+await_rest
+mapfile -t leaky_after < <(figures leaky)
+mapfile -t fixed_after < <(figures fixed)
+dump leaky
+dump fixed
+note_time load
+printf '\n%s  %-16s %28s %28s%s\n' "$dim" '' leaky fixed "$plain"
+for i in "${!labels[@]}"; do
+    printf '  %-16s %12s -> %-12s %12s -> %s\n' "${labels[i]}" "${leaky_before[i]}" \
+        "${leaky_after[i]}" "${fixed_before[i]}" "${fixed_after[i]}"
+done
 
 heading '4. Ask the heap profile who owns what grew' 'reading the profiles'
 choose_pprof
-printf '%s%s --text --base=BEFORE build/leaky AFTER%s   (MiB of its own)\n' \
-    "$dim" "${pprof[*]}" "$plain"
-stage_begin
-read_profile leaky "$leaky_base" "$leaky_dump"
-read_profile fixed "$fixed_base" "$fixed_dump"
-stage_end "${pprof[*]}, twice"
-columns='    MiB  share function'
-printf '\n%s%-38s  %s\n%-38s  %s%s\n' "$dim" '  leaky' '  fixed' "$columns" "$columns" \
-    "$plain"
-paste -d '\t' <(top_of out/leaky.pprof.txt) <(top_of out/fixed.pprof.txt) |
-    awk -F '\t' '{ line = sprintf("%-38s  %s", $1, $2); sub(/ +$/, "", line); print line }'
+show_growth leaky
+show_growth fixed
+note_time "${pprof[*]}, twice"
 
-heading '5. Judge' 'judging'
-printf 'Every scenario again, in rounds, on both servers: what grows with each call?\n'
-stage_begin
+heading '5. Judge' judging
+cat <<'TEXT'
+Every scenario again, in rounds: what grows with each call? On the fixed side a
+few hundred bytes may be the C library's, which keeps records of ended threads.
+
+TEXT
 verdict=0
-step_shown build/leakcheck --report out/report.html --json out/leakcheck.json \
-    "$leaky_url" "$fixed_url" >out/verdict.txt 2>out/leakcheck.log || verdict=$?
-stage_end 'verdict'
-if ((verdict > 1)); then
-    fail "no verdict: $(tail -n 1 out/leakcheck.log)"
-fi
-verdict_table out/leakcheck.json
-printf '%s\n' "$dim* while the call lasts; ** allocated and freed again. A few hundred bytes" \
-    "on the fixed side are the C library's records of ended threads, kept for reuse.$plain"
-tail -n 1 out/verdict.txt
+step build/leakcheck --text out/verdict.txt --json out/leakcheck.json \
+    --report out/report.html "${url[leaky]}" "${url[fixed]}" || verdict=$?
+((verdict <= 1)) || fail 'there is no verdict'
+note_time verdict
 
 heading 'Now try this' finished
-if [[ $keep == yes ]]; then
-    cat <<TEXT
-Both servers are still running. Ask them, and stop them when you are done:
-  curl '$leaky_url/leak/slice-prefix?id=me&count=3'
-  curl '$leaky_url/status'
-  curl '$leaky_url/debug/pprof/goroutine?debug=1'
-  ${pprof[*]} --text $leaky_url/pprof/heap
-  kill ${servers[*]}
-TEXT
-else
-    printf 'Keep both servers running at the end, to ask them yourself:\n'
-    printf '  ./demo.sh --keep\n'
-fi
-cat <<TEXT
-Guess the bug from the profile, then look at the fix:
-  ${pprof[*]} --list=payload_read --base=$leaky_base \\
-    build/leaky $leaky_dump
-  make lesson S=slice-prefix
-Read the report, with a chart and the diff of every pair: open out/report.html
-Where each scenario leaks, in plain text: out/verdict.txt
-TEXT
-
-stage_start=$demo_start
-stage_end 'all'
+suggest
+clock=$begin
+note_time all
 printf '\n%sWhere the time went%s\n' "$bold" "$plain"
-printf '%s\n' "${timings[@]}"
-
+printf '%s\n' "${timings[@]}" ''
+if ((verdict == 0)); then
+    printf '%sEvery leak was shown, and every fix held.%s\n' "$green" "$plain"
+else
+    tell_failure
+fi
+tell_report
 if ((verdict != 0)); then
-    printf '\n%sNot every leak was shown, or not every fix held: see out/verdict.txt.%s\n' \
-        "$red" "$plain"
     exit 1
 fi
-printf '\n%sEvery leak was shown, and every fix held.%s\n' "$green" "$plain"

@@ -5,9 +5,11 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "leakcheck/judge/gate.h"
 #include "leakcheck/judge/pair.h"
 #include "leakcheck/options.h"
+#include "leakcheck/report/progress.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/report_file.h"
 #include "leakcheck/report/table.h"
@@ -28,10 +30,18 @@ static int pairs_main(const struct options *options)
     struct failure failure = {""};
     struct judgement judgement = {0};
     int status = EXIT_NO_VERDICT;
-    int error = judge_run(&judgement, &options->pairs, &failure);
+    struct judge_order order = options->pairs;
+    struct progress progress;
+    progress_start(&progress, stderr);
+    order.progress = &progress.judge;
+    int error = judge_run(&judgement, &order, &failure);
+    progress_stop(&progress);
     if (error == 0) {
         table_judgement(stdout, table_style_of(stdout), &judgement);
-        if (options->json != NULL) {
+        if (options->text != NULL) {
+            error = report_text(options->text, &judgement, &failure);
+        }
+        if (error == 0 && options->json != NULL) {
             error = report_json_judgement(options->json, &judgement, &failure);
         }
         if (error == 0 && options->report != NULL) {
@@ -71,12 +81,36 @@ static int gate_main(const struct options *options)
     return status;
 }
 
+/* Names the scenarios of a server. */
+static int list_main(const struct options *options)
+{
+    struct failure failure = {""};
+    struct server server = {0};
+    struct arena arena = {0};
+    struct scenario_info *list;
+    size_t count;
+    int64_t deadline_ms = clock_now_ms() + (int64_t)options->pairs.timeout_secs * 1000;
+    int error = server_open(&server, options->pairs.urls[0], deadline_ms, &failure);
+    if (error == 0) {
+        error = server_scenarios(&server, &arena, &list, &count, &failure);
+    }
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        puts(list[i].name);
+    }
+    arena_release(&arena);
+    server_close(&server);
+    return error < 0 ? complain(&failure) : EXIT_GOOD;
+}
+
 /* A report that cannot be written is an error before the work, which takes a while. */
 static int reports_check(const struct options *options, struct failure *failure)
 {
     int error = options->json == NULL ? 0 : report_check(options->json, failure);
     if (error == 0 && options->report != NULL) {
         error = report_check(options->report, failure);
+    }
+    if (error == 0 && options->text != NULL) {
+        error = report_check(options->text, failure);
     }
     return error;
 }
@@ -93,7 +127,9 @@ int main(int argc, char **argv)
         return complain(&failure);
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    status = options.one_server ? gate_main(&options) : pairs_main(&options);
+    status = options.list         ? list_main(&options)
+             : options.one_server ? gate_main(&options)
+                                  : pairs_main(&options);
     curl_global_cleanup();
     return status;
 }

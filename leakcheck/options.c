@@ -30,6 +30,8 @@ static struct {
     const char *binary;
     const char *json;
     const char *report;
+    const char *text;
+    bool list;
 } taken;
 
 /* Bytes a call: below that it is noise, or a very slow leak. Resident memory moves by
@@ -74,10 +76,17 @@ static const struct command_option table[] = {
      .word = "FILE.html",
      .help = "write a report that opens without a network",
      .text = &taken.report},
+    {.name = "text",
+     .word = "FILE",
+     .help = "write the table plainly, one line a scenario",
+     .text = &taken.text},
     {.name = "source",
      .word = "DIR",
      .help = "where the report finds leaky/ and fixed/ (.)",
      .text = &taken.source},
+    {.name = "list",
+     .help = "only name the scenarios of the one server whose URL is given",
+     .given = &taken.list},
     {.help = "One server; a limit is what one call may leave behind:"},
     {.name = "url", .word = "URL", .help = "the server to judge", .text = &taken.url},
     {.name = "drive",
@@ -136,16 +145,35 @@ static const struct command_option table[] = {
 static const struct command_line command_line = {
     .program = "leakcheck",
     .usage = "[OPTION]... LEAKY_URL FIXED_URL\n"
-             "[OPTION]... --url URL --drive '/path?x=1'",
+             "[OPTION]... --url URL --drive '/path?x=1'\n"
+             "--list URL",
     .about = "The first form judges the lab's two servers: is every leak shown, and "
              "does every fix hold? The second judges one server of any make that "
              "serves a heap profile as gperftools or Go do: does this path leak, and "
-             "where is it allocated?",
+             "where is it allocated? The third names the scenarios of one of the lab's "
+             "servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "
              "shown, a fix that leaks, or growth over a limit; 2 wrong usage, no "
              "verdict possible, or a limit asked for on what could not be measured."};
+
+/* No two reports go to one file. */
+static int files_check(struct failure *failure)
+{
+    static const char *const names[] = {"--json", "--report", "--text"};
+    const char *const paths[] = {taken.json, taken.report, taken.text};
+    for (int i = 0; i < 3; i++) {
+        for (int j = i + 1; j < 3; j++) {
+            if (paths[i] != NULL && paths[j] != NULL &&
+                strcmp(paths[i], paths[j]) == 0) {
+                return failure_set(failure, EINVAL, "%s and %s name the same file",
+                                   names[i], names[j]);
+            }
+        }
+    }
+    return 0;
+}
 
 /* For the lab's two servers: refuses what is missing or belongs to the other form. */
 static int pairs_check(int count, struct failure *failure)
@@ -164,9 +192,18 @@ static int pairs_check(int count, struct failure *failure)
                            "--pid, --binary and --own are for one server: they go with "
                            "--url");
     }
-    if (taken.json != NULL && taken.report != NULL &&
-        strcmp(taken.json, taken.report) == 0) {
-        return failure_set(failure, EINVAL, "--json and --report name the same file");
+    return files_check(failure);
+}
+
+/* To name the scenarios: one URL, and nothing that belongs to a verdict. */
+static int list_check(int count, struct failure *failure)
+{
+    if (count != 1 || taken.url != NULL || taken.drive != NULL ||
+        taken.scenarios.count > 0 || taken.json != NULL || taken.report != NULL ||
+        taken.text != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--list takes the URL of one of the lab's servers, and "
+                           "nothing else");
     }
     return 0;
 }
@@ -194,13 +231,15 @@ static int one_check(const char *extra, struct failure *failure)
         return failure_set(failure, EINVAL, "--url needs --drive, the path to call");
     }
     if (extra != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--url judges one server; what is '%.60s' for?", extra);
+        return failure_set(
+            failure, EINVAL, "--url judges one server; what is '%.60s' for?",
+            strrchr(extra, '@') == NULL ? extra : strrchr(extra, '@') + 1);
     }
-    if (taken.scenarios.count > 0 || taken.report != NULL || taken.source != NULL) {
+    if (taken.scenarios.count > 0 || taken.report != NULL || taken.text != NULL ||
+        taken.source != NULL) {
         return failure_set(failure, EINVAL,
-                           "--scenario, --report and --source are for the lab's two "
-                           "servers");
+                           "--scenario, --text, --report and --source are for the "
+                           "lab's two servers");
     }
     return drive_check(failure);
 }
@@ -239,10 +278,13 @@ static enum command_result form_read(int count, char **arguments,
 {
     struct options options = {.source = taken.source == NULL ? "." : taken.source,
                               .json = taken.json,
-                              .report = taken.report};
+                              .report = taken.report,
+                              .text = taken.text,
+                              .list = taken.list};
     options.one_server = taken.url != NULL || taken.drive != NULL;
-    int error = options.one_server ? one_check(arguments[0], failure)
-                                   : pairs_check(count, failure);
+    int error = taken.list           ? list_check(count, failure)
+                : options.one_server ? one_check(arguments[0], failure)
+                                     : pairs_check(count, failure);
     if (error < 0) {
         return COMMAND_WRONG;
     }

@@ -17,6 +17,8 @@ struct options {
     const char *source; /* the directory that holds leaky/ and fixed/ */
     const char *json;   /* files to write, or NULL */
     const char *report;
+    const char *text;
+    bool list; /* only name the scenarios of pairs.urls[0] */
 };
 
 /* Reads the command line; texts and lists stay where they are until it is read anew.

@@ -85,6 +85,19 @@ static int parts_run(struct judgement *judgement, struct failure *failure)
     return 0;
 }
 
+/* Tells whoever watches how many scenarios there are to judge. */
+static void plan_tell(const struct judgement *judgement)
+{
+    const struct side *side = &judgement->sides[ROLE_LEAKY];
+    unsigned planned = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        planned += side->chosen[i];
+    }
+    if (judgement->order.progress != NULL) {
+        atomic_store(&judgement->order.progress->planned, planned);
+    }
+}
+
 int judge_run(struct judgement *judgement, const struct judge_order *order,
               struct failure *failure)
 {
@@ -95,6 +108,8 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
     for (int i = 0; i < 2 && error == 0; i++) {
         error = side_open(&judgement->sides[i], (enum role)i, &judgement->order,
                           deadline_ms, failure);
+        /* For the reports: a user's name and password are not theirs to show. */
+        judgement->order.urls[i] = judgement->sides[i].server.http.base;
     }
     if (error == 0) {
         error = names_compare(judgement, failure);
@@ -103,6 +118,7 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
         error = sides_compare(judgement, failure);
     }
     if (error == 0) {
+        plan_tell(judgement);
         error = parts_run(judgement, failure);
     }
     judgement->elapsed_ms = clock_now_ms() - start;

@@ -196,6 +196,9 @@ static int scenarios_judge(struct side *side)
             if (error < 0) {
                 return error;
             }
+            if (side->order->progress != NULL) {
+                atomic_fetch_add(&side->order->progress->done[side->role], 1);
+            }
         }
     }
     return 0;

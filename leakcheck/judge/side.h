@@ -9,6 +9,12 @@
 
 #include "leakcheck/judge/verdict.h"
 
+/* How far it is, for another thread to watch; all 0 before the first call. */
+struct judge_progress {
+    atomic_uint planned; /* scenarios on each server; 0: it is still finding out */
+    atomic_uint done[2]; /* scenarios judged, by role */
+};
+
 /* What to judge. */
 struct judge_order {
     const char *urls[2];          /* leaky, fixed */
@@ -16,7 +22,8 @@ struct judge_order {
     size_t scenario_count;
     unsigned rounds;
     unsigned calls;
-    unsigned timeout_secs; /* of the whole run */
+    unsigned timeout_secs;           /* of the whole run */
+    struct judge_progress *progress; /* the caller's; NULL: nobody watches */
 };
 
 /* One server and all its trials, in the order of /scenarios. Lives in memory that the

@@ -310,7 +310,7 @@ static int own_connection_open(struct trial_run *run)
     if (run->trial->info->kind != KIND_TEMPORARY) {
         return 0;
     }
-    int error = http_open(&run->own, run->server->http.base, run->failure);
+    int error = http_open(&run->own, run->server->http.given, run->failure);
     if (error == 0) {
         error = http_get_ok(&run->own, "/status", &run->server->reply, run->failure);
     }

@@ -14,16 +14,24 @@
 
 #define CONNECT_TIMEOUT_MS 4000
 
-/* Says why the text is no URL that can be used. */
+/* Says why the text is no URL that can be used. What stands before its last '@' may be
+ * a password, whatever else is wrong with it. */
 static int url_refuse(const char *url, struct failure *failure)
 {
-    if (strstr(url, "://") == NULL) {
+    const char *scheme = strstr(url, "://");
+    const char *at = strrchr(url, '@');
+    const char *shown = at == NULL ? url : at;
+    int kept =
+        at == NULL || scheme == NULL || scheme > at ? 0 : (int)(scheme + 3 - url);
+    const char *hidden = at == NULL ? "" : "***";
+    if (scheme == NULL) {
         return failure_set(failure, EINVAL,
-                           "'%.200s' is not a server's URL: add http:// "
+                           "'%s%.200s' is not a server's URL: add http:// "
                            "(http://localhost:8080)",
-                           url);
+                           hidden, shown);
     }
-    return failure_set(failure, EINVAL, "'%.200s' is not a server's URL", url);
+    return failure_set(failure, EINVAL, "'%.*s%s%.200s' is not a server's URL",
+                       kept < 20 ? kept : 20, url, hidden, shown);
 }
 
 static size_t body_receive(char *bytes, size_t size, size_t count, void *argument)
@@ -35,6 +43,42 @@ static size_t body_receive(char *bytes, size_t size, size_t count, void *argumen
     }
     buffer_append(body, bytes, length);
     return body->error != 0 ? 0 : length;
+}
+
+/* Gives libcurl the user and password of `url`, if it has them. Returns false if the
+ * text is no URL to libcurl. */
+static bool login_take(CURL *curl, const char *url)
+{
+    char *user = NULL;
+    char *password = NULL;
+    CURLU *parts = curl_url();
+    bool good =
+        parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK;
+    if (good && curl_url_get(parts, CURLUPART_USER, &user, CURLU_URLDECODE) == 0) {
+        curl_easy_setopt(curl, CURLOPT_USERNAME, user);
+    }
+    if (good &&
+        curl_url_get(parts, CURLUPART_PASSWORD, &password, CURLU_URLDECODE) == 0) {
+        curl_easy_setopt(curl, CURLOPT_PASSWORD, password);
+    }
+    curl_free(user);
+    curl_free(password);
+    curl_url_cleanup(parts);
+    return good;
+}
+
+/* Copies `length` bytes of a URL without the user and password: what stands between
+ * "://" and the last '@' before the path. */
+static void login_leave_out(char *base, const char *url, size_t length)
+{
+    size_t host = (size_t)(strstr(url, "://") + 3 - url);
+    size_t path = host + strcspn(url + host, "/");
+    size_t rest = host;
+    for (size_t i = host; i < path && i < length; i++) {
+        rest = url[i] == '@' ? i + 1 : rest;
+    }
+    memcpy(base, url, host);
+    memcpy(base + host, url + rest, length - rest);
 }
 
 int http_open(struct http *http, const char *url, struct failure *failure)
@@ -49,10 +93,16 @@ int http_open(struct http *http, const char *url, struct failure *failure)
         strpbrk(url, "?# \t\r\n") != NULL) {
         return url_refuse(url, failure);
     }
-    memcpy(http->base, url, length);
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
         return failure_set(failure, ENOMEM, "out of memory");
+    }
+    memcpy(http->given, url, length);
+    login_leave_out(http->base, url, length);
+    if (!login_take(curl, http->given)) {
+        curl_easy_cleanup(curl);
+        *http = (struct http){0};
+        return url_refuse(url, failure);
     }
     http->handle = curl;
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -20,8 +20,10 @@
 /* Lives in memory that the caller owns. `handle` is a CURL easy handle. */
 struct http {
     void *handle;
-    char base[512];      /* "http://127.0.0.1:8080", no slash at the end */
-    bool fresh;          /* each request on a connection of its own */
+    char given[512]; /* the URL as the user gave it, maybe with a password: never shown
+                      */
+    char base[512];  /* "http://127.0.0.1:8080", no slash at the end, no password */
+    bool fresh;      /* each request on a connection of its own */
     int64_t deadline_ms; /* of the whole run, by clock_now_ms(); INT64_MAX: none */
     long time_ms;        /* how long the newest request could take */
 };
@@ -31,7 +33,8 @@ struct http_reply {
     struct buffer body;
 };
 
-/* Takes a URL of http or https. Nothing is sent yet. */
+/* Takes a URL of http or https; a user and password in it are sent with each request
+ * (HTTP Basic), and left out of all messages. Nothing is sent yet. */
 int http_open(struct http *http, const char *url, struct failure *failure);
 
 /* Sets when the run must be over, by clock_now_ms(). A request takes HTTP_TIMEOUT_MS at

@@ -9,6 +9,8 @@
 #include "leakcheck/report/report_file.h"
 
 /* Write a new report to `path`. Return 0, or -errno with a reason. */
+int report_text(const char *path, const struct judgement *judgement,
+                struct failure *failure);
 int report_json_judgement(const char *path, const struct judgement *judgement,
                           struct failure *failure);
 int report_json_gate(const char *path, const struct gate *gate,

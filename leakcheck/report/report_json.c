@@ -183,7 +183,7 @@ int report_json_gate(const char *path, const struct gate *gate,
     static const char *const names[RESOURCE_COUNT] = {"heap",   "threads", "fds",
                                                       "timers", "rss",     "allocated"};
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "url", settings->url);
+    cJSON_AddStringToObject(root, "url", gate->server.http.base);
     cJSON_AddStringToObject(root, "drive", settings->drive);
     cJSON_AddStringToObject(root, "verdict", gate_is_over(gate) ? "leaks" : "holds");
     cJSON_AddStringToObject(root, "picture", picture_word(gate->picture));

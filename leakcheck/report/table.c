@@ -3,6 +3,7 @@
  */
 #include "leakcheck/report/table.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,32 +31,88 @@ static const char *paint(struct table_style style, const char *code)
     return style.colour ? code : "";
 }
 
+/* The columns of the pairs' table. */
+enum column { NAME, GROWS, LEAKY, FIXED, DECLARED, COLUMNS };
+
+static const char *const headings[COLUMNS] = {"SCENARIO", "GROWS", "LEAKY", "FIXED",
+                                              "DECLARED"};
+
+/* How wide the columns are, unless a cell is wider. */
+static const int usual_widths[COLUMNS] = {20, 12, 14, 8, 14};
+
 /* One row, ready to print. */
 struct row {
-    char resource[40];
-    char leaky[40];
-    char fixed[40];
-    char declared[40];
-    char place[480];
-    char verdict[200];
+    char cells[COLUMNS][48];
+    char place[800];
+    char verdict[400];
     bool good;
 };
+
+/* How wide each column is, so that none shifts. */
+struct layout {
+    int widths[COLUMNS];
+    bool declared_below; /* it would not fit beside the others */
+};
+
+/* Writes behind what is in `text`; what has no room is cut. */
+static void append(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void append(char *text, size_t size, const char *format, ...)
+{
+    size_t length = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + length, size - length, format, arguments);
+    va_end(arguments);
+}
+
+/* Whether the row says what becomes of the heap besides the resource that the scenario
+ * is about. */
+static bool heap_comes_second(const struct trial *trial)
+{
+    enum resource resource = verdict_resource(trial->info);
+    bool counted = resource == RESOURCE_THREADS || resource == RESOURCE_FDS ||
+                   resource == RESOURCE_TIMERS;
+    return counted && trial->declared.amount[RESOURCE_HEAP] > 0;
+}
+
+/* One amount; what a call holds for a while cannot shrink, but be unknown. */
+static struct text amount_text(const struct trial *trial, enum resource resource,
+                               double amount)
+{
+    if (trial->info->kind == KIND_TEMPORARY && amount < 0) {
+        return (struct text){"unknown"};
+    }
+    return text_growth(resource, amount);
+}
 
 /* "2, 8.0 KiB": what a scenario is about, and its heap where that is another thing. */
 static void amounts_write(char *text, size_t size, const struct trial *trial,
                           double (*get)(const struct trial *, enum resource))
 {
     enum resource resource = verdict_resource(trial->info);
-    struct text first = text_amount(resource, get(trial, resource));
-    if (resource == RESOURCE_THREADS || resource == RESOURCE_FDS ||
-        resource == RESOURCE_TIMERS) {
-        if (trial->declared.amount[RESOURCE_HEAP] > 0) {
-            struct text heap = text_bytes(get(trial, RESOURCE_HEAP));
-            snprintf(text, size, "%s, %s", first.at, heap.at);
-            return;
+    append(text, size, "%s", amount_text(trial, resource, get(trial, resource)).at);
+    if (heap_comes_second(trial)) {
+        append(text, size, ", %s",
+               amount_text(trial, RESOURCE_HEAP, get(trial, RESOURCE_HEAP)).at);
+    }
+}
+
+/* "; on fixed, heap shrank by 8.0 KiB a call": what stands as 0 in the columns. */
+static void shrinkage_write(char *text, size_t size, const char *half,
+                            const struct trial *trial,
+                            double (*get)(const struct trial *, enum resource))
+{
+    const enum resource shown[] = {verdict_resource(trial->info), RESOURCE_HEAP};
+    size_t count = heap_comes_second(trial) ? 2 : 1;
+    for (size_t i = 0; i < count && trial->info->kind != KIND_TEMPORARY; i++) {
+        double amount = get(trial, shown[i]);
+        if (text_is_shrinkage(shown[i], amount)) {
+            append(text, size, "; on %s, %s shrank by %s a call", half,
+                   resource_name(shown[i]), text_amount(shown[i], -amount).at);
         }
     }
-    snprintf(text, size, "%s", first.at);
 }
 
 /* What it is and where, as far as the profiles know: "leak: allocated in payload_read
@@ -65,123 +122,195 @@ static void place_write(char *text, size_t size, const struct trial *trial,
 {
     const struct blame *heap = &trial->heap;
     const struct blame *wait = &trial->wait;
-    int length = snprintf(text, size, "%s: ", picture_name(picture));
-    int start = length;
+    append(text, size, "%s: ", picture_name(picture));
+    size_t start = strlen(text);
     bool has_heap = trial->info->suspect[0] != '\0' ||
                     trial->declared.amount[RESOURCE_HEAP] > 0 ||
                     trial->info->growth_bytes_per_second > 0;
     if (has_heap && heap->growth > 0) {
-        length += snprintf(text + length, size - (size_t)length,
-                           "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
-                           heap->file, heap->line,
-                           100.0 * (double)heap->growth / (double)heap->total);
+        append(text, size, "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
+               heap->file, heap->line,
+               100.0 * (double)heap->growth / (double)heap->total);
     }
     if (has_heap && trial->library_per_call >= 1) {
-        length +=
-            snprintf(text + length, size - (size_t)length, "; libraries took %s more",
-                     text_bytes(trial->library_per_call).at);
+        append(text, size, "; libraries took %s more",
+               text_bytes(trial->library_per_call).at);
     }
     if (wait->growth > 0) {
-        length += snprintf(text + length, size - (size_t)length,
-                           "%swaits in %.100s %.100s:%u", length > start ? "; " : "",
-                           wait->function, wait->file, wait->line);
+        append(text, size, "%swaits in %.100s %.100s:%u",
+               strlen(text) > start ? "; " : "", wait->function, wait->file,
+               wait->line);
     }
-    if (length == start) {
-        snprintf(text + length, size - (size_t)length, "not seen by a profile");
+    if (strlen(text) == start) {
+        append(text, size, "not seen by a profile");
+    }
+}
+
+static void verdict_write(struct row *row, const struct finding *shown,
+                          const struct finding *holds)
+{
+    row->good = shown->good && holds->good;
+    append(row->verdict, sizeof(row->verdict), "%s", row->good ? "proved" : "");
+    if (!shown->good) {
+        append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s", shown->reason);
+    }
+    if (!holds->good) {
+        append(row->verdict, sizeof(row->verdict), "%sTHE FIX LEAKS: %s",
+               shown->good ? "" : "; ", holds->reason);
     }
 }
 
 static struct row row_make(const struct judgement *judgement, size_t index)
 {
     struct row row = {.good = true};
+    const size_t size = sizeof(row.cells[0]);
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
     const struct side *fixed = &judgement->sides[ROLE_FIXED];
     const struct trial *trial = &leaky->trials[index];
-    snprintf(row.resource, sizeof(row.resource), "%s",
-             resource_name(verdict_resource(trial->info)));
-    amounts_write(row.leaky, sizeof(row.leaky), trial, verdict_measured);
-    amounts_write(row.fixed, sizeof(row.fixed), &fixed->trials[index],
-                  verdict_remaining);
-    amounts_write(row.declared, sizeof(row.declared), trial, verdict_declared);
-    const struct finding *shown = &leaky->findings[index];
-    place_write(row.place, sizeof(row.place), trial, shown->picture);
-    const struct finding *holds = &fixed->findings[index];
-    snprintf(row.verdict, sizeof(row.verdict), "proved");
-    if (!shown->good) {
-        row.good = false;
-        snprintf(row.verdict, sizeof(row.verdict), "LEAK NOT SHOWN: %s", shown->reason);
-    }
-    if (!holds->good) {
-        size_t length = shown->good ? 0 : strlen(row.verdict);
-        row.good = false;
-        snprintf(row.verdict + length, sizeof(row.verdict) - length,
-                 "%sTHE FIX LEAKS: %s", length > 0 ? "; " : "", holds->reason);
-    }
+    const struct trial *other = &fixed->trials[index];
+    append(row.cells[NAME], size, "%s", leaky->list[index].name);
+    append(row.cells[GROWS], size, "%s", resource_name(verdict_resource(trial->info)));
+    amounts_write(row.cells[LEAKY], size, trial, verdict_measured);
+    amounts_write(row.cells[FIXED], size, other, verdict_remaining);
+    amounts_write(row.cells[DECLARED], size, trial, verdict_declared);
+    place_write(row.place, sizeof(row.place), trial, leaky->findings[index].picture);
+    shrinkage_write(row.place, sizeof(row.place), "leaky", trial, verdict_measured);
+    shrinkage_write(row.place, sizeof(row.place), "fixed", other, verdict_remaining);
+    verdict_write(&row, &leaky->findings[index], &fixed->findings[index]);
     return row;
+}
+
+/* Widens each column to its widest cell. */
+static struct layout layout_find(struct table_style style,
+                                 const struct judgement *judgement)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    struct layout layout;
+    int sum = COLUMNS + (int)strlen("VERDICT");
+    for (int i = 0; i < COLUMNS; i++) {
+        layout.widths[i] = usual_widths[i];
+    }
+    for (size_t i = 0; i < leaky->count; i++) {
+        struct row row = {.good = true};
+        if (leaky->chosen[i]) {
+            row = row_make(judgement, i);
+        }
+        for (int j = 0; j < COLUMNS; j++) {
+            int length = (int)strlen(row.cells[j]);
+            layout.widths[j] = length > layout.widths[j] ? length : layout.widths[j];
+        }
+    }
+    for (int i = 0; i < COLUMNS; i++) {
+        sum += layout.widths[i];
+    }
+    layout.declared_below = style.terminal && sum > TERMINAL_COLUMNS;
+    return layout;
+}
+
+/* The cells of a row, each with a blank behind it. */
+static void cells_print(FILE *stream, struct table_style style,
+                        const struct layout *layout, const char *const *cells,
+                        bool heading)
+{
+    int count = layout->declared_below ? DECLARED : COLUMNS;
+    for (int i = 0; i < count; i++) {
+        bool bold = i == NAME && !heading;
+        fprintf(stream, "%s%-*s%s ", bold ? paint(style, BOLD) : "", layout->widths[i],
+                cells[i], bold ? paint(style, PLAIN) : "");
+    }
 }
 
 /* Prints a text in lines of at most TERMINAL_COLUMNS, each indented, broken at blanks.
  */
-static void place_print(FILE *stream, struct table_style style, const char *text)
+static void wrapped_print(FILE *stream, struct table_style style, const char *colour,
+                          const char *text)
 {
     const size_t width = TERMINAL_COLUMNS - 4;
     while (text[0] != '\0') {
         size_t length = strlen(text);
         if (length > width) {
             length = width;
-            while (length > 0 && text[length] != ' ') {
+            while (length > 0 && (text[length] != ' ' || text[length + 1] == '%')) {
                 length--;
             }
             length = length == 0 ? width : length; /* one long word */
         }
-        fprintf(stream, "    %s%.*s%s\n", paint(style, FAINT), (int)length, text,
+        fprintf(stream, "    %s%.*s%s\n", paint(style, colour), (int)length, text,
                 paint(style, PLAIN));
         text += length;
         text += strspn(text, " ");
     }
 }
 
-static void row_print(FILE *stream, struct table_style style, const char *name,
-                      const struct row *row)
+static void row_print(FILE *stream, struct table_style style,
+                      const struct layout *layout, const struct row *row)
 {
-    const char *colour = paint(style, row->good ? GREEN : RED);
+    const char *colour = row->good ? GREEN : RED;
+    const char *cells[COLUMNS];
+    for (int i = 0; i < COLUMNS; i++) {
+        cells[i] = row->cells[i];
+    }
+    cells_print(stream, style, layout, cells, false);
     if (!style.terminal) {
-        fprintf(stream, "%-20s %-12s %-14s %-8s %-14s %s; %s\n", name, row->resource,
-                row->leaky, row->fixed, row->declared, row->verdict, row->place);
+        fprintf(stream, "%s; %s\n", row->verdict, row->place);
         return;
     }
-    fprintf(stream, "%s%-20s%s %-12s %-14s %-8s %-14s %s%s%s\n", paint(style, BOLD),
-            name, paint(style, PLAIN), row->resource, row->leaky, row->fixed,
-            row->declared, colour, row->good ? row->verdict : "NO",
+    fprintf(stream, "%s%s%s\n", paint(style, colour), row->good ? row->verdict : "NO",
             paint(style, PLAIN));
     if (!row->good) {
-        fprintf(stream, "    %s%.160s%s\n", colour, row->verdict, paint(style, PLAIN));
+        wrapped_print(stream, style, colour, row->verdict);
     }
-    place_print(stream, style, row->place);
+    if (layout->declared_below) {
+        fprintf(stream, "    %sdeclared: %s%s\n", paint(style, FAINT),
+                row->cells[DECLARED], paint(style, PLAIN));
+    }
+    wrapped_print(stream, style, FAINT, row->place);
+}
+
+/* Those that are not as they should be, where a reader of a long table sees them. */
+static void bad_print(FILE *stream, struct table_style style,
+                      const struct judgement *judgement)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    for (size_t i = 0; i < leaky->count; i++) {
+        if (!leaky->chosen[i]) {
+            continue;
+        }
+        struct row row = row_make(judgement, i);
+        if (!row.good && style.terminal) {
+            fprintf(stream, "%sNO %s:%s\n", paint(style, RED), row.cells[NAME],
+                    paint(style, PLAIN));
+            wrapped_print(stream, style, PLAIN, row.verdict);
+        } else if (!row.good) {
+            fprintf(stream, "NO %s: %s\n", row.cells[NAME], row.verdict);
+        }
+    }
 }
 
 void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement)
 {
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
-    fprintf(stream, "%-20s %-12s %-14s %-8s %-14s %s\n", "SCENARIO", "GROWS", "LEAKY",
-            "FIXED", "DECLARED", style.terminal ? "VERDICT" : "VERDICT; WHERE");
+    const struct layout layout = layout_find(style, judgement);
+    cells_print(stream, style, &layout, headings, true);
+    fprintf(stream, "%s\n", style.terminal ? "VERDICT" : "VERDICT; WHERE");
     for (size_t i = 0; i < leaky->count; i++) {
         if (leaky->chosen[i]) {
             struct row row = row_make(judgement, i);
-            row_print(stream, style, leaky->list[i].name, &row);
+            row_print(stream, style, &layout, &row);
         }
     }
+    bad_print(stream, style, judgement);
     struct judge_summary summary = judge_summarize(judgement);
     bool good = summary.shown == summary.judged && summary.alarms == 0;
     fprintf(
         stream,
-        "%s%zu of %zu leaks shown, %zu of %zu fixes hold, in %.1f s (%u rounds of %u "
-        "calls)%s\n",
+        "%s%zu of %zu leaks shown, %zu of %zu fixes hold, in %.1f s (%u rounds of %s)"
+        "%s\n",
         paint(style, good ? GREEN : RED), summary.shown, summary.judged,
         summary.judged - summary.alarms, summary.judged,
         (double)judgement->elapsed_ms / 1000, judgement->order.rounds,
-        judgement->order.calls, paint(style, PLAIN));
+        text_number_of(judgement->order.calls, "call").at, paint(style, PLAIN));
 }
 
 /* "allocated in  main.keep /x/main.go:12 (98 %)" */
@@ -293,6 +422,7 @@ void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
     fprintf(stream, "%-12s %s\n", "picture", picture_sentence(gate->picture));
     places_print(stream, gate);
     verdict_print(stream, style, gate);
-    fprintf(stream, "%-12s %zu rounds of %u calls, %.1f s\n", "measured in",
-            gate->sample_count - 1, gate->calls, (double)gate->elapsed_ms / 1000);
+    fprintf(stream, "%-12s %s of %s, %.1f s\n", "measured in",
+            text_number_of(gate->sample_count - 1, "round").at,
+            text_number_of(gate->calls, "call").at, (double)gate->elapsed_ms / 1000);
 }

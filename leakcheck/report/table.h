@@ -16,9 +16,14 @@ struct table_style {
     bool colour;
 };
 
+/* Plain text, one line a scenario, as it is printed when piped. */
+#define TABLE_STYLE_PLAIN ((struct table_style){.terminal = false, .colour = false})
+
 /* The style for `stream`: colour on a terminal, unless NO_COLOR is set. */
 struct table_style table_style_of(FILE *stream);
 
+/* One row a scenario; then those that are not as they should be once more, each in a
+ * line that begins with "NO", and in the last line the sum. */
 void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement);
 

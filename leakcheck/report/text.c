@@ -3,6 +3,7 @@
  */
 #include "leakcheck/report/text.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -11,14 +12,15 @@ struct text text_bytes(double bytes)
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     struct text text;
     int unit = 0;
-    while (fabs(bytes) >= 1023.95 && unit < 4) {
+    /* At most three digits before the point, once rounded: 0.98 MiB, not 1000.0 KiB. */
+    while (unit < 4 && fabs(bytes) >= (unit == 0 ? 1023.5 : 999.95)) {
         bytes /= 1024;
         unit++;
     }
     /* No "-0 B". */
     bytes = unit == 0 && fabs(bytes) < 0.5 ? 0 : bytes;
-    snprintf(text.at, sizeof(text.at), unit == 0 ? "%.0f %s" : "%.1f %s", bytes,
-             units[unit]);
+    int decimals = unit == 0 ? 0 : fabs(bytes) < 0.995 ? 2 : 1;
+    snprintf(text.at, sizeof(text.at), "%.*f %s", decimals, bytes, units[unit]);
     return text;
 }
 
@@ -26,8 +28,16 @@ struct text text_count(double count)
 {
     struct text text;
     bool whole = fabs(count - round(count)) < 0.005;
-    snprintf(text.at, sizeof(text.at), whole ? "%.0f" : "%.2f",
-             whole ? round(count) + 0.0 : count);
+    const char *format = whole ? "%.0f" : fabs(count) < 9.995 ? "%.2f" : "%.1f";
+    snprintf(text.at, sizeof(text.at), format, whole ? round(count) + 0.0 : count);
+    return text;
+}
+
+struct text text_number_of(uint64_t count, const char *singular)
+{
+    struct text text;
+    snprintf(text.at, sizeof(text.at), "%" PRIu64 " %.40s%s", count, singular,
+             count == 1 ? "" : "s");
     return text;
 }
 
@@ -36,4 +46,14 @@ struct text text_amount(enum resource resource, double amount)
     bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS ||
                  resource == RESOURCE_TOTAL;
     return bytes ? text_bytes(amount) : text_count(amount);
+}
+
+struct text text_growth(enum resource resource, double amount)
+{
+    return text_amount(resource, amount < 0 ? 0 : amount);
+}
+
+bool text_is_shrinkage(enum resource resource, double amount)
+{
+    return text_amount(resource, amount).at[0] == '-';
 }

@@ -4,6 +4,9 @@
 #ifndef LEAKCHECK_REPORT_TEXT_H
 #define LEAKCHECK_REPORT_TEXT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "leakcheck/measure/replies.h"
 
 /* Lives on the stack of whoever formats. */
@@ -11,13 +14,21 @@ struct text {
     char at[64];
 };
 
-/* "1.5 MiB", "512 B", "-3.0 KiB". */
+/* "1.5 MiB", "512 B", "0.98 MiB", "-3.0 KiB". */
 struct text text_bytes(double bytes);
 
-/* A count: "9", or "0.5" where it isn't whole. */
+/* A count: "9", or "0.50" or "99.5" where it isn't whole. */
 struct text text_count(double count);
+
+/* "1 call", "2 calls". */
+struct text text_number_of(uint64_t count, const char *singular);
 
 /* An amount of a resource, in bytes or as a count. */
 struct text text_amount(enum resource resource, double amount);
+
+/* The same of what grew; "0" where it shrank. text_is_shrinkage tells whether it did by
+ * an amount that shows, which then belongs into a note. */
+struct text text_growth(enum resource resource, double amount);
+bool text_is_shrinkage(enum resource resource, double amount);
 
 #endif
