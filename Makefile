@@ -134,7 +134,7 @@ $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary http page profile report verdict)
+	binary http page profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(BUILD)/objects/report_page.o
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)

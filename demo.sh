@@ -114,12 +114,12 @@ indent() {
 }
 
 timings=()
-clock=${EPOCHREALTIME/./}
+clock=${EPOCHREALTIME/[.,]/} # microseconds; some locales write a comma
 # Notes how long it took since `clock`; its argument names what.
 note_time() {
-    local tenths=$(((${EPOCHREALTIME/./} - clock) / 100000))
+    local tenths=$(((${EPOCHREALTIME/[.,]/} - clock) / 100000))
     timings+=("$(printf '  %-34s %3d.%d s' "$1" $((tenths / 10)) $((tenths % 10)))")
-    clock=${EPOCHREALTIME/./}
+    clock=${EPOCHREALTIME/[.,]/}
 }
 
 # -- the servers -----------------------------------------------------------------------
@@ -253,7 +253,7 @@ suggest() {
         cat <<TEXT
 Both servers are still running. Ask them, and stop them when you are done:
   curl '${url[leaky]}/leak/slice-prefix?id=me&count=3'
-  curl '${url[leaky]}/status'
+  curl -s '${url[leaky]}/status' | head -n 20
   curl -s '${url[leaky]}/debug/pprof/goroutine?debug=1' | head -n 20
   ${pprof[*]} --text ${url[leaky]}/pprof/heap | head -n 12
   kill ${process[leaky]} ${process[fixed]}

@@ -126,21 +126,27 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     text = done.stdout
     equal(done.returncode, 0, f"exit; {text}{done.stderr}")
     check("\x1b" not in text and "\r" not in text, "control characters in piped output")
-    wide = [line for line in text.splitlines() if len(line) > 80]
+    # leakcheck prints one line a scenario where there is no terminal.
+    rows = re.findall(r"^SCENARIO .*\n(?:[a-z-]+ .*\n)+", text, re.MULTILINE)
+    equal(len(rows), 1, "tables")
+    others = text.replace(rows[0], "")
+    wide = [line for line in others.splitlines() if len(line) > 80]
     equal(wide, [], "lines of more than 80 columns")
     trailing = [line for line in text.splitlines() if line != line.rstrip()]
     equal(trailing, [], "lines that end in spaces")
     check("free ones instead" in text, "it does not say that its ports were taken")
     for name in scenario_names():
-        row = re.search(rf"^{name} .* ok( \*+)?$", text, re.MULTILINE)
-        check(row, f"no row with ok for {name}: {text}")
-    check(
-        "payload_read" in text and "nothing grew" in text, "profiles beside each other"
-    )
+        row = re.search(rf"^{name} .* proved; ", rows[0], re.MULTILINE)
+        check(row, f"no row with proved for {name}: {text}")
+    check(f"{len(scenario_names())} scenarios: one call" in text, "how many there are")
+    check(re.search(r"^ +50\.0 +.* payload_read$", text, re.MULTILINE), text)
+    check("nothing grew" in text, "the fixed server's profile")
     check("Every leak was shown, and every fix held." in text, text)
     check(re.search(r"^  build +\d+\.\d s$", text, re.MULTILINE), "where the time went")
     for name in ("report.html", "verdict.txt", "leaky.pprof.txt", "leakcheck.json"):
         check(os.path.getsize(os.path.join(copy, "out", name)) > 0, f"out/{name}")
+    end = text[text.index("Where the time went") :]
+    check("Every leak was shown" in end and "out/report.html" in end, end)
     tried = re.search(r"Now try this\n(.*?)\n\n", text, re.DOTALL)[1]
     commands = re.findall(r"^  ((?:\\\n|.)+)$", tried, re.MULTILINE)
     check(len(commands) >= 6 and commands[-1] != "", tried)
@@ -148,7 +154,10 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
         key=lambda command: command.startswith("kill")
     )  # That one comes last.
     for command in commands:
-        run("bash", "-euo", "pipefail", "-c", command, cwd=copy)
+        done = run("bash", "-euc", command, cwd=copy)
+        lines = done.stdout.splitlines()
+        check(len(lines) < 60, f"{command} prints {len(lines)} lines")
+        check("Warning" not in done.stderr, f"{command}: {done.stderr}")
     nothing_left(copy)
 
 
@@ -181,12 +190,22 @@ def test_pair_that_is_swapped_no_google_pprof_its_row_says():
     equal(done.returncode, 1, f"exit; {done.stdout}{done.stderr}")
     equal(done.stderr, "", "what it says on stderr")
     check("No google-pprof here" in done.stdout, done.stdout)
-    row = r"^ +50\.00 +[\d.]+% payload_read +5\.00 +[\d.]+% article_load$"
-    check(re.search(row, done.stdout, re.MULTILINE), done.stdout)
-    check("  go tool pprof --list=payload_read" in done.stdout, done.stdout)
-    check(re.search(r"^string-prefix .* NO$", done.stdout, re.MULTILINE), done.stdout)
-    equal(len(re.findall(r" NO$", done.stdout, re.MULTILINE)), 1, "rows with NO")
+    rows = (r"^ *5120\d\.\d+kB .* payload_read$", r"^ *5[\d.]*[kM]B .* article_load$")
+    for row in rows:
+        check(re.search(row, done.stdout, re.MULTILINE), f"{row}: {done.stdout}")
+    check("  go tool pprof -list=payload_read" in done.stdout, done.stdout)
+    wrong = re.findall(r"^NO (\S+): LEAK NOT SHOWN.*THE FIX", done.stdout, re.MULTILINE)
+    equal(wrong, ["string-prefix"], "lines with NO")
     check("Every leak was shown" not in done.stdout, done.stdout)
+    check("Stopped" not in done.stdout + done.stderr, "stopped, it says")
+    end = done.stdout[done.stdout.index("Not every leak was shown") :]
+    check("  string-prefix: LEAK NOT SHOWN" in end and "report.html" in end, end)
+    look = ("grep '^string-prefix ' out/verdict.txt", "make lesson S=string-prefix")
+    for command in look:
+        check(f"\n  {command}\n" in end, f"no {command} in {end}")
+        check(run("bash", "-euc", command, cwd=copy).stdout != "", command)
+    wide = [line for line in end.splitlines() if len(line) > 80]
+    equal(wide, [], "lines of more than 80 columns")
     nothing_left(copy)
 
 
@@ -195,11 +214,39 @@ def test_ctrl_c_in_middle_ends_it_at_once_and_leaves_nothing():
     terminal."""
     copy = copy_with_build()
     terminal = Terminal(copy)
-    terminal.wait_for("Drive every scenario")
-    terminal.wait_for(" of 29") if len(scenario_names()) == 29 else None
+    terminal.wait_for("scenarios: one call")
     terminal.type(b"\x03")
     equal(terminal.end(), 130, "exit status")
     check(b"\x1b[1m" in terminal.output, "no colours on a terminal")
+    nothing_left(copy)
+
+
+RESULTS = ("report.html", "verdict.txt", "leakcheck.json", "leaky.pprof.txt")
+
+
+def test_ctrl_c_while_judging_is_said_and_leaves_no_older_results():
+    """Ctrl-C while it judges: its last line is on the terminal, and no result of an
+    earlier run is left beside those of this one."""
+    copy = copy_with_build()
+    os.makedirs(os.path.join(copy, "out", "profiles"))
+    for name in (*RESULTS, "profiles/leaky.0007.heap", "mine"):
+        with open(os.path.join(copy, "out", name), "w", encoding="utf-8") as file:
+            file.write("of an earlier run\n")
+    terminal = Terminal(copy)
+    terminal.wait_for("judged: leaky")
+    terminal.type(b"\x03")
+    equal(terminal.end(), 130, "exit status")
+    last = re.sub(rb"\x1b\[\d*m", b"", terminal.output).split(b"\r\n")[-2]
+    equal(last, b"Stopped while judging.", "its last line")
+    out = os.path.join(copy, "out")
+    texts = []
+    for folder, _, names in os.walk(out):
+        for name in names:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                texts += [name] if file.read() == "of an earlier run\n" else []
+    equal(texts, ["mine"], "what is left of an earlier run")
+    left = [name for name in RESULTS[:3] if os.path.exists(os.path.join(out, name))]
+    equal(left, [], "results of a run that was interrupted")
     nothing_left(copy)
 
 

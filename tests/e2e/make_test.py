@@ -1,0 +1,66 @@
+"""make's commands around the pairs: nothing is built while one lacks a half, and what
+somebody types as the name of a lesson is never run."""
+
+import os
+import shutil
+
+import pytest
+
+from checks import check, equal
+from commands import run
+from tree import copy_of_tree, scratch
+
+
+def make(copy, *arguments, **options):
+    return run("make", "-s", *arguments, cwd=copy, check_exit=False, **options)
+
+
+@pytest.mark.parametrize("half, other", [("leaky", "fixed"), ("fixed", "leaky")])
+def test_pair_that_lacks_a_half_is_not_built(half, other):
+    """make build names the file that is missing, and compiles nothing."""
+    copy = copy_of_tree()
+    build = os.path.join(scratch(), "build")
+    shutil.copy(f"{copy}/{half}/slice_tail.c", f"{copy}/{half}/alone.c")
+    done = make(copy, "-j2", f"BUILD={build}", "build")
+    equal(done.returncode, 2, f"exit: {done.stdout}{done.stderr}")
+    missing = f"{other}/alone.c is missing: a scenario is a pair"
+    check(missing in done.stderr, done.stderr)
+    check(f"{half}/alone.c is missing" not in done.stderr, done.stderr)
+    check(not os.path.exists(build), "something was compiled")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a'b",
+        'a"b',
+        "x'; touch HERE; '",
+        '"; touch HERE; "',
+        "$(touch HERE)",
+        "$$(touch HERE)",
+        "`touch HERE`",
+        "$(shell touch HERE)",
+        "../leaky/slice_tail",
+        "variant",
+        "-n",
+        "%s",
+    ],
+)
+def test_name_of_a_lesson_is_text(name):
+    """make lesson says that there is no such scenario, and runs nothing of the name."""
+    copy = copy_of_tree()
+    done = make(copy, "lesson", f"S={name}")
+    equal(done.returncode, 2, "exit")
+    check(f"no scenario named '{name}'" in done.stderr.replace(" \n", " "), done.stderr)
+    check("slice-prefix" in done.stderr, done.stderr)
+    check("rror: " not in done.stderr and "unexpected" not in done.stderr, done.stderr)
+    check(not os.path.exists(os.path.join(copy, "HERE")), "it was run")
+
+
+def test_lesson_of_halves_that_are_the_same():
+    """make lesson does not print nothing."""
+    copy = copy_of_tree()
+    shutil.copy(f"{copy}/leaky/slice_tail.c", f"{copy}/fixed/slice_tail.c")
+    done = make(copy, "lesson", "S=slice-tail")
+    equal(done.returncode, 0, done.stderr)
+    equal(done.stdout, "leaky/slice_tail.c and fixed/slice_tail.c are the same\n")
