@@ -98,19 +98,6 @@ static int parts_run(struct judgement *judgement, struct failure *failure)
     return 0;
 }
 
-/* Tells whoever watches how many scenarios there are to judge. */
-static void plan_tell(const struct judgement *judgement)
-{
-    const struct side *side = &judgement->sides[ROLE_LEAKY];
-    unsigned planned = 0;
-    for (size_t i = 0; i < side->count; i++) {
-        planned += side->chosen[i];
-    }
-    if (judgement->order.progress != NULL) {
-        atomic_store(&judgement->order.progress->planned, planned);
-    }
-}
-
 int judge_run(struct judgement *judgement, const struct judge_order *order,
               struct failure *failure)
 {
