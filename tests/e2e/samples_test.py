@@ -81,6 +81,7 @@ def run_page(name, shell):
     check(not failed, "\n\n".join(failed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", pages.page_names())
 def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""
@@ -100,6 +101,7 @@ def table_commands():
     return typed[:-1]
 
 
+@pytest.mark.slow
 def test_commands_of_the_table_run():
     """Every command in README's table of what to type runs, and prints something."""
     copy = copy_with_build()
