@@ -11,6 +11,7 @@ import pytest
 
 import pages
 from checks import check, equal
+from commands import run
 from samples import first_difference
 from scenarios import LOST, scenario_names
 from servers import Server
@@ -81,6 +82,7 @@ def run_page(name, shell):
     check(not failed, "\n\n".join(failed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", pages.page_names())
 def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""
@@ -88,7 +90,8 @@ def test_commands_print_what_the_page_shows(name):
     build = os.path.join(copy, "build")
     with Server("leaky", build=build, cwd=copy) as leaky:
         with Server("fixed", build=build, cwd=copy) as fixed:
-            run_page(name, pages.Shell(copy, scratch(), {"leaky": leaky, "fixed": fixed}))
+            servers = {"leaky": leaky, "fixed": fixed}
+            run_page(name, pages.Shell(copy, scratch(), servers))
 
 
 def table_commands():
@@ -100,6 +103,7 @@ def table_commands():
     return typed[:-1]
 
 
+@pytest.mark.slow
 def test_commands_of_the_table_run():
     """Every command in README's table of what to type runs, and prints something."""
     copy = copy_with_build()
@@ -217,13 +221,32 @@ def test_readme_names_every_directory_of_the_source():
             check(not has_source or path in named | parents, f"README lacks {path}/")
 
 
+def test_readme_lists_every_scenario():
+    """README lists every scenario of the list, and none that is not there."""
+    rows = re.findall(r"^\| `([a-z-]+)` \|", pages.page_text("README.md"), re.M)
+    equal(rows, scenario_names(), "scenarios in the table")
+
+
+def test_make_targets_exist():
+    """make's help and the pages name no target that is not there."""
+    with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
+        targets = set(re.findall(r"^([a-z-]+):", file.read(), re.MULTILINE))
+    texts = [run("make", "-s", cwd=ROOT).stdout]
+    for name in pages.page_names():
+        texts += [each.text for each in pages.page_blocks(name) if each.is_commands]
+    named = {name for text in texts for name in re.findall(r"\bmake ([a-z]+)\b", text)}
+    check(len(named) > 8, f"few targets: {named}")
+    equal(named - targets, set(), "targets that are not there")
+
+
 def recipe(server):
     """The commands of docs/ci.md with another server."""
     block = next(each for each in pages.page_blocks("docs/ci.md") if each.is_commands)
     commands, count = re.subn(r"^build/leaky .*?(?= >)", server, block.text, flags=re.M)
     equal(count, 1, "lines that start the server")
-    commands = commands.replace("make build\n", "").replace("build/", f"{BUILD}/")
-    return commands.replace("i < 100", "i < 10")  # The wait is no part of what is tested.
+    commands = commands.replace("make build >build.log\n", "")
+    commands = commands.replace("build/", f"{BUILD}/")
+    return commands.replace("i < 100", "i < 10")  # A second is enough here.
 
 
 @pytest.mark.parametrize("shell", [["bash", "-c"], ["bash", "-euo", "pipefail", "-c"]])
@@ -255,9 +278,8 @@ def test_recipe_for_ci_gives_no_verdict(shell, server, said):
 
 def test_page_names_the_scenarios_that_lose_memory():
     """docs/other-tools.md names the scenarios that LeakSanitizer finds."""
-    found = re.search(
-        r"scenarios it finds five: (.*?)\.", pages.page_text("docs/other-tools.md"), re.S
-    )
+    text = pages.page_text("docs/other-tools.md")
+    found = re.search(r"scenarios it finds five: (.*?)\.", text, re.S)
     equal(set(re.findall(r"`([\w-]+)`", found[1])), LOST, "scenarios that lose memory")
 
 

@@ -86,7 +86,8 @@ class Shell:
         self.home = home
         self.servers = servers  # by name
         with open(os.path.join(home, ".curlrc"), "w", encoding="ascii") as file:
-            # An error reply is no success; progress is shown to a terminal in other ways.
+            # An error reply is no success. And curl's progress, which a terminal does
+            # not show here, would be in the output.
             file.write("fail\nsilent\n")
         own = ("BUILD", "PPROF_TMPDIR", "DEBUGINFOD_URLS")
         self.environment = {k: v for k, v in os.environ.items() if k not in own}

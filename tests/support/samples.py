@@ -4,11 +4,13 @@ line by line, except for:
 - a line "..." stands for one or more lines that the page leaves out, and " ..." at the
   end of a line for the rest of that line
 - runs of blanks are one blank
-- addresses, process and thread ids, ports of five digits, and names of temporary directories may have any
-  value, but what is equal in the sample is equal in the output, and the other way round
-- a number of seconds or milliseconds, and of a descriptor, may have any value
-- so may leakcheck's "resident set" and "allocated": both move by themselves
-- a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by a point
+- addresses, process and thread ids, ports of five digits, and names of temporary
+  directories may have any value, but what is equal in the sample is equal in the
+  output, and the other way round
+- a number of seconds or milliseconds, and of a descriptor, may have any value; so may
+  leakcheck's "resident set" and "allocated", which move by themselves
+- a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by one
+  point
 - in the first line of a heap profile every number may be 10 % off"""
 
 import re
