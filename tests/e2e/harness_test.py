@@ -152,6 +152,7 @@ def built_copy():
     return copy_with_build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -180,6 +181,7 @@ def test_last_line_counts_what_failed(built, text, expected):
     equal(done.returncode, 0 if expected == (1, 0) else 1, "exit status")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_script_has_failed(built, pids, number):
     """The last line of an interrupted run says that something failed."""
