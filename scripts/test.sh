@@ -91,8 +91,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
-# Tests write their own temporary files in there too, so that nothing is left behind.
-export TMPDIR=$scratch
 export PYTHONDONTWRITEBYTECODE=1
 export BUILD=${BUILD:-$scratch/build}
 # The run must not depend on what the caller's shell has set.
