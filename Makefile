@@ -204,11 +204,10 @@ lint:
 
 TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE))
 TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
+PAIR_CHECKS := --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream
 tidy:
 	$(if $(TIDIED),clang-tidy --quiet $(TIDIED) -- $(TIDY_FLAGS))
-	$(if $(TIDIED_PAIRS),clang-tidy --quiet \
-		--checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream \
-		$(TIDIED_PAIRS) -- $(TIDY_FLAGS))
+	$(if $(TIDIED_PAIRS),clang-tidy --quiet $(PAIR_CHECKS) $(TIDIED_PAIRS) -- $(TIDY_FLAGS))
 
 tidied:
 	@echo '$(TIDIED)'

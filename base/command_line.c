@@ -122,7 +122,9 @@ static int option_take(const struct command_option *option, const char *value,
         return failure_set(failure, EINVAL, "the value of --%s is empty", option->name);
     }
     int error = 0;
-    if (option->number != NULL) {
+    if (value == NULL) {
+        /* a flag: there is nothing to read */
+    } else if (option->number != NULL) {
         error = number_take(option, value, failure);
     } else if (option->text != NULL) {
         error = text_take(option, value, failure);
@@ -234,7 +236,7 @@ static void text_wrap(FILE *stream, const char *text, int at, int indent)
 /* Writes the help of an option, with its default in the place of the '%'. */
 static void default_fill(const struct command_option *option, char *text, size_t size)
 {
-    struct number_text number = {""};
+    struct number_text number;
     const char *shown = "";
     if (option->number != NULL) {
         number = number_format(*option->number, option->size);

@@ -70,15 +70,15 @@ finish() {
         # Ending pytest ends every test and what the tests started.
         kill -TERM "$running" 2>/dev/null || true
         wait "$running" || true
-        failed=$((failed + 1))
-        printf 'interrupted\n'
     fi
     rm -rf "$scratch"
-    if ((status == 0 && passed == 0 && failed == 0)); then
+    if ((status != 0)); then
+        printf 'ended early\n'
+        failed=$((failed + 1))
+    elif ((passed == 0 && failed == 0)); then
         printf 'no test was run\n'
         status=1
-    fi
-    if ((failed > 0 && status == 0)); then
+    elif ((failed > 0)); then
         status=1
     fi
     printf 'seed %s, %d s\n' "$seed" $((SECONDS - started))
@@ -91,8 +91,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
-# Tests write their own temporary files in there too, so that nothing is left behind.
-export TMPDIR=$scratch
 export PYTHONDONTWRITEBYTECODE=1
 export BUILD=${BUILD:-$scratch/build}
 # The run must not depend on what the caller's shell has set.
@@ -133,7 +131,6 @@ printf 'building\n'
 if ! run make -s -j"$(nproc)" build unit-programs >"$scratch/build.log" 2>&1; then
     cat "$scratch/build.log"
     printf 'the build failed\n'
-    failed=1
     exit 1
 fi
 printf 'built in %d s, seed %s\n' $((SECONDS - started)) "$seed"

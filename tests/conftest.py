@@ -99,6 +99,9 @@ def pytest_configure(config):
     config.option.basetemp = os.path.join(config.run_directory, "pytest")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
+    # A shell has what it starts in the background ignore SIGINT, and all that is started
+    # by that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def interrupted(number, _frame):
