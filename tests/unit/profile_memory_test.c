@@ -74,8 +74,8 @@ static void the_next_profile_is_whole(void **state)
     (void)state;
     static const char *const texts[] = {
         "heap profile: 0: 0 [0: 0] @ heapprofile\n",
-        "heap profile: 2: 6 [2: 6] @ heapprofile\n1: 2 [1: 2] @ 0x1000 0x2000\n"
-        "1: 4 [1: 4] @ 0x3000\n",
+        ("heap profile: 2: 6 [2: 6] @ heapprofile\n"
+         "1: 2 [1: 2] @ 0x1000 0x2000\n1: 4 [1: 4] @ 0x3000\n"),
         "heap profile: 2: 6 [2: 6] @ heapprofile\n1: 2 [1: 2] @ 0x1000\n",
     };
     for (int modules = 0; modules < 2; modules++) {
