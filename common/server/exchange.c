@@ -97,6 +97,18 @@ static bool read_body(struct mg_connection *connection, struct request *request,
 
 /* ---- Sending ---- */
 
+/* Writes to a client that may take it too slowly, and so not all of it. Then nothing
+ * may follow on the connection: the client would take it for what is missing. */
+static bool write_whole(struct mg_connection *connection, const char *data,
+                        size_t bytes)
+{
+    bool whole = mg_write(connection, data, bytes) == (int)bytes;
+    if (!whole) {
+        mg_disable_connection_keep_alive(connection);
+    }
+    return whole;
+}
+
 static void reply_send(struct mg_connection *connection, struct reply *reply)
 {
     static const char header[] =
@@ -124,9 +136,8 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
         memcpy(text + length, reply->data, body);
         length += (int)body;
     }
-    mg_write(connection, text, (size_t)length);
-    if (!one) {
-        mg_write(connection, reply->data, body);
+    if (write_whole(connection, text, (size_t)length) && !one) {
+        write_whole(connection, reply->data, body);
     }
 }
 

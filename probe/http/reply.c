@@ -22,12 +22,16 @@ void probe_reply_init(struct reply *reply, const struct request *request)
 void probe_reply_release(struct reply *reply)
 {
     buffer_release(&reply->owned);
+    free(reply->text);
+    reply->text = NULL;
 }
 
 /* Drops what an earlier answer left. */
 static void begin(struct reply *reply, int status, const char *type)
 {
     buffer_clear(&reply->owned);
+    free(reply->text);
+    reply->text = NULL;
     reply->headers[0] = '\0';
     reply->status = status;
     reply->type = type;
@@ -50,7 +54,8 @@ void probe_reply_no_memory(struct reply *reply)
                           "\t\t\"hint\":\t\"%s\"\n\t}\n}\n",
                           reply->request->site->hints.memory);
     reply->data = reply->last_words;
-    reply->bytes = length < 0 ? 0 : (size_t)length;
+    size_t room = sizeof(reply->last_words) - 1;
+    reply->bytes = (size_t)length < room ? (size_t)length : room;
 }
 
 void probe_reply_buffer(struct reply *reply, const char *type, struct buffer *buffer)
@@ -75,17 +80,12 @@ void probe_reply_json(struct reply *reply, int status, cJSON *json)
         probe_reply_no_memory(reply);
         return;
     }
-    struct buffer buffer = {0};
-    buffer_text(&buffer, text);
-    buffer_text(&buffer, "\n");
-    free(text);
-    if (buffer.error == 0) {
-        probe_reply_buffer(reply, REPLY_JSON, &buffer);
-        reply->status = status;
-    } else {
-        buffer_release(&buffer);
-        probe_reply_no_memory(reply);
-    }
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the '\0': a reply ends its last line */
+    begin(reply, status, REPLY_JSON);
+    reply->text = text;
+    reply->data = text;
+    reply->bytes = length + 1;
 }
 
 /* Writes `text` with every byte that is not printable ASCII as \xNN, so that a reply is

@@ -28,7 +28,8 @@ struct reply {
     char headers[64]; /* further header lines, each ended by CRLF */
 
     struct buffer owned;  /* what `data` points into, unless that is static */
-    char last_words[256]; /* the same, for when there is no memory for a buffer */
+    char *text;           /* the same, of JSON: from malloc, as it was made */
+    char last_words[256]; /* the same, for when there is no memory for either */
 };
 
 /* An empty reply to `request`, which must outlive it. */

@@ -243,8 +243,11 @@ int probe_profile_end(struct profile_writer *writer,
     if (writer->failed || dictionary->failed) {
         ret_profile->error = -ENOMEM;
     }
+    /* Something may have failed on its way into the profile alone. */
+    int error = ret_profile->error;
+    writer->failed |= error != 0;
     writer_leave(writer);
-    return ret_profile->error;
+    return error;
 }
 
 int probe_profile_write(const struct stacks *stacks,

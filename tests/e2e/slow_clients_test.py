@@ -58,6 +58,15 @@ class ReadsSlowly(NeverReads):
     reads = True
 
 
+def narrow_socket():
+    """A socket with small segments and little room: some 30 KB fill the sockets on both
+    sides."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    return client
+
+
 class Clients:
     """A number of clients of one kind on one port; one that the server disconnects
     comes again. A context manager."""
@@ -73,10 +82,7 @@ class Clients:
 
     def _connect(self):
         """Returns a client and when it came."""
-        client = socket.socket()
-        # Small segments and little room: some 30 KB fill the sockets on both sides.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        client = narrow_socket()
         client.setblocking(False)
         client.connect_ex(("127.0.0.1", self.port))
         self._send(client, self.kind.first)
@@ -308,3 +314,22 @@ def test_one_connection_too_many():
             equal(read_reply(client).status, 200, "status of the others")
             client.close()
         clients[0].close()
+
+
+def test_reply_that_was_cut_off_is_connection_last():
+    """A reply that the client was too slow to take whole is the connection's last: what
+    came after it would be taken for the rest of it."""
+    with Server("leaky") as server, narrow_socket() as client:
+        before = server.settle()["fds"]
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(NeverReads.first * 300)  # 13 MB, more than sockets take
+        wait_until(lambda: server.sample()["fds"] > before, what="it is connected")
+        ended = "the connection ends, though many requests are left"
+        wait_until(lambda: server.sample()["fds"] <= before, 2 * LIMIT, ended)
+        client.settimeout(LIMIT)
+        data = b"".join(iter(lambda: client.recv(65536), b""))
+        *whole, last = data.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        for reply in whole:
+            head, _, body = reply.partition(b"\r\n\r\n")
+            check(b"Content-Length: %d\r\n" % len(body) in head, "a reply after a part")
+        check(not last.endswith(b"]\n"), "the last reply was not cut off")

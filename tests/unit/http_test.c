@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "probe/http/check.h"
 #include "probe/http/form.h"
@@ -270,6 +271,38 @@ static void short_memory_is_said_without_memory(void **state)
     assert_null(exchange.reply.owned.data);
 }
 
+static void json_needs_no_memory_but_its_own(void **state)
+{
+    (void)state;
+    struct exchange exchange;
+    exchange_init(&exchange, NULL, 0);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", "value");
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    probe_reply_json(&exchange.reply, 200, json);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_reply_has(&exchange.reply, 200, "value");
+    probe_reply_release(&exchange.reply);
+}
+
+static void last_words_end_where_their_room_does(void **state)
+{
+    (void)state;
+    char hint[1000];
+    memset(hint, 'x', sizeof(hint) - 1);
+    hint[sizeof(hint) - 1] = '\0';
+    struct site wordy = site;
+    wordy.hints.memory = hint;
+    struct exchange exchange;
+    exchange_init(&exchange, NULL, 0);
+    exchange.request.site = &wordy;
+    probe_reply_no_memory(&exchange.reply);
+    assert_in_range(exchange.reply.bytes, 1, sizeof(exchange.reply.last_words) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +314,8 @@ int main(void)
         cmocka_unit_test(a_path_finds_its_page),
         cmocka_unit_test(errors_are_printable_and_short),
         cmocka_unit_test(short_memory_is_said_without_memory),
+        cmocka_unit_test(json_needs_no_memory_but_its_own),
+        cmocka_unit_test(last_words_end_where_their_room_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
