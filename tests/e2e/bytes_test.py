@@ -30,11 +30,11 @@ ODD += [b"\xc0\xaf", b"\xff\xfe", b'"\xff\\']
 
 
 def plain(reply, sent):
-    """Checks a reply: an error, every byte of it printable, and JSON."""
+    """Checks a reply: an error, every byte of it printable, and indented JSON."""
     check(reply is not None, f"no reply to {sent!r}")
     check(400 <= reply.status < 500, f"{sent!r}: {reply.status}")
     check(
-        all(32 <= byte < 127 for byte in reply.body.rstrip(b"\n")),
+        all(32 <= byte < 127 or byte in b"\n\t" for byte in reply.body),
         f"raw bytes in the reply to {sent!r}: {reply.body!r}",
     )
     error = json.loads(reply.body.decode("utf-8", "strict"))["error"]
