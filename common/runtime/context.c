@@ -69,8 +69,8 @@ void context_cancel(struct context *context)
 void context_finish(struct context *context)
 {
     if (context != NULL) {
-        /* The lock also makes this wait for a cancel that just wakes the last
-         waiter. */
+        /* The lock also makes this wait for a cancel that just wakes the last waiter.
+         */
         waiters_lock();
         assert(context->waiting == NULL);
         waiters_unlock();

@@ -16,9 +16,7 @@
 #include "leakcheck/measure/settle.h"
 
 #define WARM_UP_CALLS 3
-#define LATE_PATIENCE_MS                                                               \
-    400 /* used when an earlier round did not return to the                            \
-           baseline */
+#define LATE_PATIENCE_MS 400 /* after a round did not return to the baseline */
 
 static int calls_make(struct gate *gate, const char *path, unsigned calls,
                       struct failure *failure)

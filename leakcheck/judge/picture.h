@@ -7,10 +7,8 @@
 #include "base/size.h"
 
 /* Heap bytes per call. */
-#define NOISE_BYTES                                                                    \
-    KIB /* growth below this is not a leak, but for example a table that               \
-           grew */
-#define CHURN_BYTES MIB /* allocating more than this is churn */
+#define NOISE_BYTES KIB /* less is not a leak: for example, a table grew */
+#define CHURN_BYTES MIB /* allocating more is churn */
 
 /* What a graph of the server would show. */
 enum picture {

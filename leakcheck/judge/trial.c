@@ -14,16 +14,12 @@
 #include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
-#define SIZE_WANTED                                                                    \
-    MIB /* heap per call: large enough to measure, far below the                       \
-           limits */
+#define SIZE_WANTED MIB /* heap per call: exact, and far below the limits */
 #define LEAKY_PATIENCE_MS 1000
-#define LATE_PATIENCE_MS 200 /* used when an earlier round did not reach its rule */
+#define LATE_PATIENCE_MS 200 /* after a round did not reach its rule */
 #define HEAP_SLACK KIB       /* bytes a call: not worth waiting for */
 #define RATE_WINDOW_MS 1000
-#define RAIL_PART                                                                      \
-    8 /* one scenario uses at most an eighth of what a guard rail                      \
-         allows */
+#define RAIL_PART 8 /* a scenario uses at most an eighth of each guard rail */
 
 /* What a trial needs while it runs. */
 struct trial_run {

@@ -8,11 +8,9 @@
 #include <string.h>
 
 /* Fractions of the declared amounts. */
-#define NOISE_PART                                                                     \
-    0.02               /* churn: growth of in-use below this part of the allocated     \
-                          bytes is flat */
-#define PEAK_SHOWN 0.8 /* samples may miss the highest point */
-#define PEAK_LEFT 0.2  /* a fix may hold or allocate this much */
+#define NOISE_PART 0.02 /* churn: less growth of in-use than this is flat */
+#define PEAK_SHOWN 0.8  /* samples may miss the highest point */
+#define PEAK_LEFT 0.2   /* a fix may hold or allocate this much */
 
 enum resource verdict_resource(const struct scenario_info *info)
 {

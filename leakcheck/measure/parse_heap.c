@@ -11,9 +11,7 @@
 #include "base/size.h"
 #include "leakcheck/measure/profile_text.h"
 
-#define CUT_TEXT_LEAST                                                                 \
-    (768 * KIB) /* least bytes of a profile that gperftools has                        \
-                   cut */
+#define CUT_TEXT_LEAST (768 * KIB) /* a text that gperftools cut is longer */
 
 /* The values of the first line, except the totals. */
 struct heap_header {

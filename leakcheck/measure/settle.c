@@ -14,10 +14,8 @@
 #define PAUSE_MIN_MS 8
 #define PAUSE_MAX_MS 40
 #define LIMIT_MS 10000
-#define EXACT_JITTER 256 /* bytes */
-#define GO_JITTER                                                                      \
-    (128 * KIB) /* bytes: Go's runtime itself allocates between two                    \
-                   collections */
+#define EXACT_JITTER 256      /* bytes */
+#define GO_JITTER (128 * KIB) /* bytes: Go's runtime allocates, too */
 
 static const enum resource watched[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                         RESOURCE_TIMERS};
