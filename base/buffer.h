@@ -27,11 +27,13 @@ char *buffer_reserve(struct buffer *buffer, size_t bytes);
 /* Adds `bytes` bytes, which were written after buffer_reserve, to the length. */
 void buffer_extend(struct buffer *buffer, size_t bytes);
 
+/* Appends a copy of `bytes` bytes. */
 void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 
 /* Appends a string, without its '\0'. */
 void buffer_text(struct buffer *buffer, const char *text);
 
+/* Appends formatted text, like printf, without its '\0'. */
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -35,6 +35,7 @@ struct guard_refusal {
 int guard_enter(const struct options *options, const struct guard_need *need,
                 struct guard_refusal *ret_refusal);
 
+/* Ends a reservation of guard_enter, with the same `need`. */
 void guard_leave(const struct guard_need *need);
 
 /* Sets hard limits in case a ceiling is passed anyway: the allocator's limit, RLIMIT_AS

@@ -27,6 +27,7 @@ struct gate_settings {
 int gate_run(struct gate *gate, const struct gate_settings *settings,
              struct failure *failure);
 
+/* Closes the connection and frees everything that the gate owns. */
 void gate_release(struct gate *gate);
 
 #endif

@@ -29,6 +29,7 @@ struct judge_summary {
 };
 struct judge_summary judge_summarize(const struct judgement *judgement);
 
+/* Closes both connections and frees everything that the judgement owns. */
 void judge_release(struct judgement *judgement);
 
 #endif

@@ -58,6 +58,7 @@ int side_open(struct side *side, enum role role, const struct judge_order *order
  * becomes true. While *stop is true, no new trial begins. */
 void side_judge(struct side *side, atomic_bool *stop);
 
+/* Closes the connection and frees everything that the side owns. */
 void side_release(struct side *side);
 
 #endif

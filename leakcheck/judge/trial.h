@@ -49,6 +49,7 @@ int trial_run(struct server *server, const struct scenario_info *info,
               const struct trial_plan *plan, struct trial *ret_trial,
               struct failure *failure);
 
+/* Frees the samples. */
 void trial_release(struct trial *trial);
 
 /* The paths of the scenario's own code: its source file, and no other file of the

@@ -21,6 +21,7 @@ struct finding {
 #define RATIO_MIN 0.98
 #define RATIO_MAX 1.02
 
+/* The verdict on a trial of the leaky or of the fixed half. */
 struct finding verdict_leaky(const struct trial *trial);
 struct finding verdict_fixed(const struct trial *trial);
 

@@ -62,6 +62,7 @@ int http_post(struct http *http, const char *path, const char *body,
 int http_get_ok(struct http *http, const char *path, struct http_reply *reply,
                 struct failure *failure);
 
+/* Frees the body; { 0 } is allowed. */
 void http_reply_release(struct http_reply *reply);
 
 #endif

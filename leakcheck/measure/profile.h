@@ -98,6 +98,7 @@ bool profile_grew(const struct profile *base, const struct profile *last);
  * owns them and must outlive `profile`. */
 void profile_borrow_names(struct profile *profile, const struct profile *names);
 
+/* Frees everything and leaves the profile empty; { 0 } is allowed. */
 void profile_release(struct profile *profile);
 
 #endif

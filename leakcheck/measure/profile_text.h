@@ -40,6 +40,7 @@ bool span_address(struct span *span, uint64_t *ret_address);
 /* Skips blanks; true if nothing else is left. */
 bool span_blank(struct span *span);
 
+/* Whether the text begins with `word`; the span does not move. */
 bool span_starts(struct span span, const char *word);
 
 /* Reads "0x1 0x2 ..." up to the end of the line into a new record. Returns 0, -EPROTO

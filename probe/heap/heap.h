@@ -41,6 +41,7 @@ bool probe_heap_profiled(void);
 /* Sets the ceiling: the allocator takes at most this many bytes from the system. */
 void probe_heap_limit(size_t bytes);
 
+/* Reads the current figures. */
 void probe_heap_read_figures(struct heap_figures *ret_figures);
 
 /* Only in_use_bytes: fast enough to call before every allocation. */

@@ -55,6 +55,7 @@ int probe_symbol_reader_read(struct symbol_reader *reader,
 /* Ends the session and closes every file; takes NULL. */
 void probe_symbol_reader_close(struct symbol_reader *reader);
 
+/* The sorted arrays; `tables` owns them. */
 const struct symbol_function *
 probe_symbol_tables_functions(const struct symbol_tables *tables);
 const struct symbol_line *probe_symbol_tables_lines(const struct symbol_tables *tables);

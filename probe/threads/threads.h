@@ -3,11 +3,12 @@
  * unwinds the thread's own stack into a slot; the caller waits, with a time limit. This
  * is one round. A thread that does not answer is listed as silent.
  *
- *   threads_page     takes its turn (turn.h): no caller waits much longer than others
+ *   threads_page     takes a fair lock (turn.h): no caller waits much longer than
+ * others
  *        |
  *   threads_read     lists /proc/self/task; for each thread:
  *        |  has it run since the last round?         thread_records.h
- *        |-- no:  its stack of then is still right  <-- the last round's records
+ *        |-- no:  its last stack is still right      <-- the last round's records
  *        |-- yes: signal --> handler --> its slot    thread_slots.h
  *        |             all have answered, or 2 s are over
  *        |  answers --> this round's records, for the next round
@@ -62,6 +63,7 @@ int probe_threads_start(void);
  * /proc. After an error there is nothing to release. */
 int probe_threads_read(bool details, struct threads *ret_threads);
 
+/* The entry of thread number `number`, from 0; `threads` owns it. */
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number);
 
 void probe_threads_release(struct threads *threads);
