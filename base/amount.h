@@ -1,7 +1,7 @@
 /*
- * Arithmetic on amounts that come from outside. A result that would be too large stops
- * at AMOUNT_MAX, one too small at -AMOUNT_MAX. AMOUNT_MAX is a quarter of the type's
- * range, so the sum or the difference of two amounts never overflows.
+ * Arithmetic on amounts that come from outside. A result that is too large becomes
+ * AMOUNT_MAX, one that is too small -AMOUNT_MAX. AMOUNT_MAX is a quarter of the type's
+ * range, so the sum or difference of two amounts cannot overflow.
  */
 #ifndef BASE_AMOUNT_H
 #define BASE_AMOUNT_H

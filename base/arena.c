@@ -1,5 +1,6 @@
 /*
- * Pieces are cut from chunks of 64 KiB; a larger piece gets a chunk of its own.
+ * Pieces are cut from chunks of 64 KiB; a larger piece gets a chunk of its own. Chunks
+ * are a linked list, the newest first.
  */
 #include "base/arena.h"
 

@@ -1,6 +1,6 @@
 /*
- * An arena holds many small pieces that are given back together: the stacks and names
- * of one profile, the texts of one reply.
+ * An arena holds many small pieces of memory that are freed together: the stacks and
+ * names of one profile, the texts of one reply.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -14,15 +14,16 @@ struct arena {
     struct arena_chunk *newest;
 };
 
-/* `bytes` zeroed bytes, aligned for any type; NULL when memory is short. */
+/* Returns `bytes` zeroed bytes, aligned for any type; NULL when memory is short. The
+ * arena owns them. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 
-/* A copy of `length` bytes as a string in which every byte outside printable ASCII is
- * a '?': the texts come from servers and go to terminals, pages and JSON. NULL when
- * memory is short. */
+/* Returns a copy of `length` bytes as a string, with '?' for every byte that is not
+ * printable ASCII: the texts come from servers and go to terminals, pages and JSON.
+ * NULL when memory is short. The arena owns it. */
 char *arena_text(struct arena *arena, const char *bytes, size_t length);
 
-/* Gives all pieces back and leaves the arena empty. */
+/* Frees all pieces and leaves the arena empty. */
 void arena_release(struct arena *arena);
 
 #endif

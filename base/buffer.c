@@ -1,6 +1,6 @@
 /*
- * A buffer grows into a new mapping, and copies. mremap would not have to copy, but
- * ThreadSanitizer does not know it, and reports races on the new place.
+ * A buffer grows by copying to a new mapping. mremap would avoid the copy, but
+ * ThreadSanitizer does not know it and reports races on the new address.
  */
 #include "base/buffer.h"
 
@@ -48,7 +48,7 @@ char *buffer_reserve(struct buffer *buffer, size_t bytes)
         buffer->error = -ENOMEM;
         return NULL;
     }
-    /* One byte more than asked for: the '\0' behind the end. */
+    /* One byte more than requested, for the '\0' after the end. */
     size_t needed = buffer->length + bytes + 1;
     if (needed > buffer->capacity && buffer_grow(buffer, needed) != 0) {
         buffer->error = -ENOMEM;
@@ -79,7 +79,8 @@ void buffer_text(struct buffer *buffer, const char *text)
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
-    /* Most lines fit; the second turn has the room that the first found to be short. */
+    /* Most lines fit. If not, the second pass reserves the length that the first one
+     * found. */
     size_t room = 256;
     for (;;) {
         char *end = buffer_reserve(buffer, room);

@@ -1,7 +1,7 @@
 /*
- * A buffer is a run of bytes that grows as it is written to. Its memory comes straight
- * from the kernel (mmap), not from malloc: a profile of the heap must not hold its own
- * pages, and it must still be written when the heap has reached its ceiling.
+ * A buffer is a sequence of bytes that grows as it is written to. Its memory comes from
+ * mmap, not from malloc. So a heap profile does not contain the memory of its own text,
+ * and it can still be written when the heap has reached its ceiling.
  */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
@@ -9,34 +9,38 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Lives in memory that the caller owns; { 0 } is empty. The first failure is kept in
- * `error`, and every write after it does nothing: a writer checks once, at its end. */
+/* Lives in memory that the caller owns; { 0 } is empty. After the first failure, which
+ * is kept in `error`, all writes do nothing. So a writer checks `error` once, at the
+ * end. */
 struct buffer {
-    char *data;    /* `length` bytes and a '\0' behind them; NULL before the first */
+    char *data;    /* `length` bytes, then a '\0'; NULL before the first write */
     size_t length; /* bytes written */
     size_t capacity;
-    int error; /* 0, or -ENOMEM: what is in the buffer is then not whole */
+    int error; /* 0; or -ENOMEM or -EINVAL: the contents are then not complete */
 };
 
-/* Makes room for `bytes` more bytes. Returns where they go, or NULL: see `error`.
- * The pointer is good until the next write; buffer_extend says how many were used. */
+/* Makes room for `bytes` more bytes. Returns the address to write them to, or NULL with
+ * `error` set. The address is valid until the next write. Call buffer_extend
+ * afterwards. */
 char *buffer_reserve(struct buffer *buffer, size_t bytes);
 
-/* Counts `bytes` bytes that were written behind the end. */
+/* Adds `bytes` bytes, which were written after buffer_reserve, to the length. */
 void buffer_extend(struct buffer *buffer, size_t bytes);
 
+/* Appends a copy of `bytes` bytes. */
 void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 
 /* Appends a string, without its '\0'. */
 void buffer_text(struct buffer *buffer, const char *text);
 
+/* Appends formatted text, like printf, without its '\0'. */
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Empties the buffer, and keeps its memory for what comes next. */
+/* Empties the buffer and clears `error`; the memory is kept for further writes. */
 void buffer_clear(struct buffer *buffer);
 
-/* Gives the memory back and leaves the buffer empty; takes an empty one. */
+/* Frees the memory and leaves the buffer empty. May be called on an empty buffer. */
 void buffer_release(struct buffer *buffer);
 
 #endif

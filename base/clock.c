@@ -1,5 +1,5 @@
 /*
- * The one place that asks the kernel for the time.
+ * The only file that reads the clock for durations.
  */
 #include "base/clock.h"
 

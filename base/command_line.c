@@ -1,5 +1,6 @@
 /*
- * getopt_long finds the row of an option; the row says what to do with the value.
+ * Each row of the table becomes an option of getopt_long. getopt_long returns the
+ * number of the row, and the row says what to do with the value.
  */
 #include "base/command_line.h"
 
@@ -14,14 +15,13 @@
 #include "base/size.h"
 
 #define OPTIONS_MAX 40
-#define FIRST_LETTER                                                                   \
-    256 /* getopt_long returns this for the first row: no character                    \
-         */
+/* getopt_long returns this for the first row. No character has such a value. */
+#define FIRST_LETTER 256
 #define HELP_LETTER (FIRST_LETTER + OPTIONS_MAX)
 #define VERSION_LETTER (HELP_LETTER + 1)
 #define WIDTH 80 /* columns of the help */
 
-/* A number as a person writes it. */
+/* A number as text, for messages and the help. */
 struct number_text {
     char at[24];
 };
@@ -114,7 +114,7 @@ static int list_take(const struct command_option *option, const char *value,
     return 0;
 }
 
-/* Takes one option; `value` is NULL if it has none. */
+/* Stores the value of one option; `value` is NULL if it has none. */
 static int option_take(const struct command_option *option, const char *value,
                        struct failure *failure)
 {
@@ -158,7 +158,7 @@ static void word_refuse(const struct command_line *line, int letter, const char 
     }
 }
 
-/* Fills in what getopt_long wants, which ends with an empty row. */
+/* Fills in getopt_long's table, which ends with an empty row. */
 static void words_fill(const struct command_line *line, struct option *words)
 {
     size_t used = 0;
@@ -183,7 +183,7 @@ enum command_result command_line_read(const struct command_line *line, int count
     struct option words[OPTIONS_MAX + 3];
     words_fill(line, words);
     opterr = 0;
-    optind = 0; /* glibc: begin anew */
+    optind = 0; /* glibc: start again from the beginning */
     int letter;
     while ((letter = getopt_long(count, arguments, ":", words, NULL)) != -1) {
         switch (letter) {
@@ -210,7 +210,7 @@ enum command_result command_line_read(const struct command_line *line, int count
 static void text_wrap(FILE *stream, const char *text, int at, int indent)
 {
     int column = at;
-    bool first = true; /* word of its line */
+    bool first = true; /* the next word is the first of its line */
     while (*text != '\0') {
         int length = (int)strcspn(text, " \n");
         if (!first && column + 1 + length > WIDTH) {
@@ -233,7 +233,7 @@ static void text_wrap(FILE *stream, const char *text, int at, int indent)
     fputc('\n', stream);
 }
 
-/* Writes the help of an option, with its default in the place of the '%'. */
+/* Writes the help text of an option, with its default in place of the '%'. */
 static void default_fill(const struct command_option *option, char *text, size_t size)
 {
     struct number_text number;
@@ -271,7 +271,7 @@ static void option_help(const struct command_option *option, int indent, FILE *s
     text_wrap(stream, help, option_width(option), indent);
 }
 
-/* Prints each form of the command line behind the program's name. */
+/* Prints each form of the command line after the program's name. */
 static void usage_help(const struct command_line *line, FILE *stream)
 {
     const char *usage = line->usage;

@@ -1,10 +1,10 @@
 /*
- * A command line as a table. Each row is one option: what its value may be, where the
- * value goes, and what --help prints about it. So the help says what is read, and all
- * programs treat options alike.
+ * A command line as a table. Each row is one option: which values it takes, where the
+ * value goes, and what --help prints about it. So --help always agrees with the parser,
+ * and all programs treat options in the same way.
  *
- * Of an option that is given again, the last value counts. Every program has --help and
- * --version; what follows them is not read.
+ * If an option is given twice, the last value counts. Every program has --help and
+ * --version; the arguments after them are not read.
  */
 #ifndef BASE_COMMAND_LINE_H
 #define BASE_COMMAND_LINE_H
@@ -18,36 +18,36 @@
 
 #define COMMAND_LIST_MAX 64
 
-/* The values of an option that may be given again. */
+/* The values of an option that may be given several times. */
 struct command_list {
     const char *items[COMMAND_LIST_MAX];
     size_t count;
 };
 
-/* One option. A value goes to the one of `number`, `text` and `list` that is set. The
- * texts stay where the command line has them. */
+/* One option. Of `number`, `text` and `list` at most one is set: the value goes there.
+ * Texts are not copied: they point into the command line. */
 struct command_option {
-    const char
-        *name; /* without the dashes; NULL: a line of the help that stands alone */
-    const char *word; /* stands for the value in the help; NULL: it takes no value */
-    const char *help; /* a '%' in it stands for the default: what is at `number` or
+    const char *name; /* without the dashes; NULL: only a paragraph of the help */
+    const char *word; /* name of the value in the help; NULL: the option takes no
+                         value */
+    const char *help; /* a '%' stands for the default: the contents of `number` or
                          `text` when the help is printed */
 
     int64_t *number; /* a whole number */
     int64_t least;
     int64_t most;
-    bool size; /* it is a number of bytes: K, M and G are taken, too */
-    bool off;  /* "off" is taken, too, and makes it -1 */
+    bool size; /* a number of bytes: may end with K, M or G */
+    bool off;  /* "off" is allowed too, and means -1 */
 
     const char **text;
-    const char *choices; /* "exact|off": no other text is taken; NULL: any is */
+    const char *choices; /* allowed texts, "exact|off"; NULL: all are */
 
     struct command_list *list;
 
-    bool *given; /* becomes true where the option is given; NULL: not needed */
+    bool *given; /* set to true if the option is given; NULL: not needed */
 
-    /* Looks at a value that is otherwise good. Returns 0 or -EINVAL; NULL: not needed.
-     */
+    /* A further check of the value, called last. Returns 0 or -EINVAL. NULL: not
+     * needed. */
     int (*check)(const char *value, struct failure *failure);
 };
 
@@ -57,28 +57,28 @@ struct command_line {
     const char *about; /* what the program does */
     const struct command_option *options;
     size_t count;
-    const char *notes; /* what --help says in the end: the exit statuses, for one */
+    const char *notes; /* the end of --help, such as the exit statuses */
 };
 
 enum command_result {
-    COMMAND_RUN,
+    COMMAND_RUN, /* all options are read */
     COMMAND_HELP,
     COMMAND_VERSION,
     COMMAND_WRONG, /* the failure says why */
 };
 
-/* Reads the options, and moves the other arguments to the end of `arguments`: they
- * begin at *ret_rest. */
+/* Reads the options and moves the other arguments to the end of `arguments`. Writes the
+ * index of the first of these to *ret_rest. */
 enum command_result command_line_read(const struct command_line *line, int count,
                                       char **arguments, int *ret_rest,
                                       struct failure *failure);
 
-/* Prints what --help, --version or wrong usage is answered with. Returns the exit
- * status, 0 or 2. */
+/* Prints the help, the version, or the error message. Returns the exit status: 0, or 2
+ * after an error. */
 int command_line_answer(const struct command_line *line, enum command_result result,
                         const struct failure *failure);
 
-/* Writes what --help prints: lines of at most 80 columns. */
+/* Prints the help in lines of at most 80 columns. */
 void command_line_help(const struct command_line *line, FILE *stream);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The text is made printable here, once, so that it can be printed anywhere.
+ * Formats the text, and makes it printable in one place for all callers.
  */
 #include "base/failure.h"
 

@@ -1,5 +1,5 @@
 /*
- * One digit at a time, with a look at the room that is left before each.
+ * Reads one digit at a time, and checks for overflow before each.
  */
 #include "base/number.h"
 
@@ -17,7 +17,7 @@ int number_hex_digit(char character)
     return character >= 'A' && character <= 'F' ? character - 'A' + 10 : -1;
 }
 
-/* Reads digits of the base 10 or 16. */
+/* Reads digits of base 10 or 16; see number_scan. */
 static const char *digits_scan(const char *text, const char *end, int base,
                                uint64_t *ret_number)
 {
@@ -50,7 +50,8 @@ const char *number_scan_hex(const char *text, const char *end, uint64_t *ret_num
     return digits_scan(text, end, 16, ret_number);
 }
 
-/* Reads `length` bytes that must all be digits, times two to the power of `shift`. */
+/* Reads `length` bytes, which must all be digits, and shifts the number left by
+ * `shift`. */
 static int whole_parse(const char *text, size_t length, unsigned shift, uint64_t least,
                        uint64_t most, uint64_t *ret_number)
 {
@@ -75,7 +76,7 @@ int number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *ret_
     return whole_parse(text, strlen(text), 0, least, most, ret_number);
 }
 
-/* The power of two that a size's last letter stands for; 0 if it is no such letter. */
+/* The shift for the last letter of a size, 10 for K (1024); 0 for other letters. */
 static unsigned letter_shift(char letter)
 {
     switch (letter) {

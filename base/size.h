@@ -1,5 +1,6 @@
 /*
- * Sizes in bytes. They are signed: many are compared with differences.
+ * Units of sizes in bytes. They are signed, because sizes are compared with
+ * differences, which can be negative.
  */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H

@@ -1,5 +1,5 @@
 /*
- * Making, trying and removing the server's directories.
+ * Creates directories, tests them with a file, and removes them.
  */
 #include "directory.h"
 

@@ -1,5 +1,5 @@
 /*
- * Both servers begin here: options, limits, upstream, profiler, server; then they wait
+ * Both servers start here: options, limits, upstream, profiler, server. Then they wait
  * for a signal and stop in the reverse order.
  */
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "stop.h"
 #include "variant.h"
 
-/* Prints one line about what hinders the server, and returns the exit status. */
+/* Prints one line about what failed, and returns the exit status. */
 static int fail(const char *what, const char *subject, int error)
 {
     fprintf(stderr, "%s: %s%s: %s\n", variant.name, what, subject, strerror(-error));
@@ -68,13 +68,13 @@ static int serve(const struct server_settings *settings)
     stop_await(&stop);
     server_stop(server);
     scenarios_stop();
-    ticker_finish(); /* the leaky server's tickers still tick, up to here */
+    ticker_finish(); /* the leaky server's tickers tick until here */
     stop_finish(&stop);
     return 0;
 }
 
-/* Starts the upstream, unless the user named one, then the profiler, and serves. The
- * upstream is a fork and comes first: its memory must not be in the profile. */
+/* Starts the upstream, unless the user named one, then the profiler, then serves. The
+ * upstream comes first: it is a fork, whose memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
 {
     char url[256];
@@ -90,8 +90,8 @@ static int run(struct options *options, const char *directory)
     }
 
     int status = 1;
-    /* Without symbols a profile shows bare addresses, which is still better than none;
-     * reading them before the profiler starts keeps libdw out of the profile. */
+    /* Errors are ignored: a profile with bare addresses is still useful. The symbols
+     * are read before the profiler starts, so libdw's memory is not in the profile. */
     probe_symbols_load();
     int error = guard_set_limits(options);
     if (error != 0) {
@@ -106,7 +106,7 @@ static int run(struct options *options, const char *directory)
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
-    ticker_finish(); /* if one of these failed */
+    ticker_finish(); /* needed if one of these failed */
     upstream_stop(upstream);
     return status;
 }
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     if (error != 0) {
         return fail("cannot write to the profile directory ", options.directory, error);
     }
-    stop_signals_block(); /* from here on a signal leaves nothing behind */
+    stop_signals_block(); /* from here on a signal leaves no files behind */
     char directory[1024];
     error = directory_make(directory, sizeof(directory));
     if (error != 0) {

@@ -1,5 +1,5 @@
 /*
- * The table of the servers' options, and the checks of the values that are no numbers.
+ * The table of the servers' options, and the checks that the table cannot express.
  */
 #include "options.h"
 
@@ -11,7 +11,7 @@
 #include "base/size.h"
 #include "variant.h"
 
-/* What the rows of the table fill in. */
+/* The values that the table's rows set. */
 static struct options taken;
 static const char *profile;
 static const char *peer;
@@ -50,7 +50,7 @@ static int upstream_check(const char *value, struct failure *failure)
     return 0;
 }
 
-/* The peer's URL is an origin with or without a '/' at its end. */
+/* The peer's URL is an origin, perhaps with a '/' at the end. */
 static int peer_check(const char *value, struct failure *failure)
 {
     size_t length = strlen(value);
@@ -149,7 +149,7 @@ static void defaults_set(void)
     profile = "exact";
 }
 
-/* Checks what only all options together tell, and that no other argument is left. */
+/* Checks the options against each other, and that there are no other arguments. */
 static enum command_result rest_check(const char *extra, struct failure *failure)
 {
     if (extra != NULL) {
@@ -187,7 +187,7 @@ bool options_parse(struct options *ret_options, int count, char **arguments,
         result = rest_check(arguments[rest], &failure);
     }
     if (result != COMMAND_RUN) {
-        defaults_set(); /* --help shows them */
+        defaults_set(); /* again, because --help shows the defaults */
         *ret_status = command_line_answer(&line, result, &failure);
         return false;
     }

@@ -1,5 +1,5 @@
 /*
- * What the command line of a server says; options.c has the table.
+ * The command line of a server.
  */
 #ifndef LAB_OPTIONS_H
 #define LAB_OPTIONS_H
@@ -13,8 +13,8 @@ struct options {
     int64_t port;          /* 0: any free port */
     int64_t debug_port;    /* 0: any free port; -1: off */
     const char *bind;      /* an IPv4 address */
-    bool expose;           /* other addresses than 127.0.0.1 are meant */
-    bool profile;          /* exact heap profile, else none */
+    bool expose;           /* listening on addresses other than 127.0.0.1 is wanted */
+    bool profile;          /* true: exact heap profile; false: none */
     const char *directory; /* where heap dumps go */
     int64_t max_heap;      /* bytes */
     int64_t max_threads;
@@ -24,9 +24,9 @@ struct options {
     struct origin peer;   /* the other server of this lab; port 0: none */
 };
 
-/* Reads the command line; texts stay where it has them. Returns true; or false once
- * --help, --version or wrong usage has been answered: then the program is to end with
- * *ret_status. */
+/* Reads the command line; texts point into `arguments`. Returns true. Or prints the
+ * answer to --help, --version or wrong usage and returns false: the program then ends
+ * with *ret_status. */
 bool options_parse(struct options *ret_options, int count, char **arguments,
                    int *ret_status);
 

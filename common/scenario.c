@@ -1,5 +1,5 @@
 /*
- * The list is short, so every look-up walks it.
+ * The list is short, so every look-up is a linear search.
  */
 #include "scenario.h"
 
@@ -39,8 +39,7 @@ bool scenario_family_exists(const char *family)
     return false;
 }
 
-/* The Levenshtein distance between two strings, of which only the first 63 characters
- * count. */
+/* The Levenshtein distance of two strings. Only their first 63 characters count. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[64];

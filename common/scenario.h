@@ -13,8 +13,8 @@
 
 #include "runtime/context.h"
 
-/* Every scenario, in the order in which they are listed and run. The name is that of
- * the file without its ending; routes and JSON have '-' for '_'. */
+/* All scenarios, in the order in which they are listed and run. A name here is the
+ * file's name without ".c"; routes and JSON have '-' instead of '_'. */
 #define SCENARIO_LIST(X)                                                               \
     X(thread_loop)                                                                     \
     X(thread_wait)                                                                     \
@@ -47,13 +47,13 @@
     X(buffer_churn)
 
 enum scenario_kind {
-    SCENARIO_PERMANENT, /* what a call leaves stays for good */
-    SCENARIO_TEMPORARY, /* held during the call, given back at its end */
+    SCENARIO_PERMANENT, /* what a call leaves stays */
+    SCENARIO_TEMPORARY, /* held during the call, released at its end */
     SCENARIO_CHURN,     /* allocates fast, keeps nothing */
 };
 
 /* One call, as the scenario sees it. Everything in it belongs to the caller and is
- * valid until `run` returns: what a scenario wants to keep, it copies. */
+ * valid until `run` returns: a scenario copies what it keeps. */
 struct scenario_request {
     const char *id;           /* 1 to 128 printable bytes, chosen by the client */
     size_t bytes;             /* main size, within the descriptor's bounds */
@@ -63,13 +63,13 @@ struct scenario_request {
     struct context *context;  /* done when the server stops: waits end with it */
 };
 
-/* An amount of every resource the lab counts. Heap is given in blocks of the request's
- * main size, so that an amount follows from the request. */
+/* An amount of every resource that the lab counts. Heap is counted in blocks of the
+ * request's main size, so the amount in bytes depends on the request. */
 struct scenario_amount {
     unsigned blocks;    /* heap, in blocks of request.bytes */
     size_t extra_bytes; /* heap besides the blocks, in bytes */
-    /* Heap that libraries take for themselves, in bytes, at most. It differs from
-     * version to version, so it counts for the guard rails alone. */
+    /* The most heap that libraries use for themselves, in bytes. It depends on their
+     * versions, so it is used for the guard rails only. */
     size_t library_bytes;
     unsigned stack_blocks; /* stack, in blocks of request.bytes */
     unsigned threads;
@@ -84,15 +84,15 @@ struct scenario {
     const char *title;  /* a few words for a heading */
     enum scenario_kind kind;
     const char *story;   /* what the program does, and for whom */
-    const char *symptom; /* what is seen from outside */
+    const char *symptom; /* what can be seen from outside */
     const char *cause;   /* why the leaky half leaks */
     const char *fix;     /* what the fixed half does instead */
     const char *find_it; /* where to look: the command, and what it shows */
 
-    size_t bytes_default; /* request.bytes when the client names none */
+    size_t bytes_default; /* request.bytes if the client gives none */
     size_t bytes_min;
     size_t bytes_max;
-    const char *bytes_meaning; /* what the main size is the size of */
+    const char *bytes_meaning; /* what the main size measures */
 
     struct scenario_amount leaves; /* what one leaky call leaves for good */
     struct scenario_amount holds;  /* what one leaky call holds until it ends */
@@ -100,30 +100,31 @@ struct scenario {
     unsigned churn_blocks;         /* blocks that one leaky call allocates and frees */
     unsigned growth_blocks;        /* blocks per second that each leaked thread adds */
 
-    /* The function that the heap profile must blame, NULL where it sees nothing. */
+    /* The function that the heap profile must show as the cause; NULL if the heap
+     * profile shows nothing. */
     const char *suspect;
 
-    /* One call. Returns 0, or -errno with everything of this call given back. Called
-     * from many threads at once. */
+    /* Runs one call. Returns 0, or -errno after releasing everything of this call.
+     * Called from many threads at once. */
     int (*run)(const struct scenario_request *request);
 
-    /* How many things of earlier calls are alive now. */
+    /* How many things that earlier calls left are still alive. */
     size_t (*held)(void);
 
     /* Releases what can still be released, without waiting for leaked threads. Called
-     * once, when the server stops and no `run` is under way. */
+     * once, when the server stops and no `run` is active. */
     void (*stop)(void);
 };
 
-/* A leaked thread calls these around a malloc of `bytes`, because that is not in
- * `leaves`: its request was checked and answered long before. False: it would pass the
- * heap ceiling, so the thread allocates nothing. After true comes
- * scenario_growth_leave, even if malloc failed. */
+/* A leaked thread calls these before and after a malloc of `bytes`. The guard rails
+ * checked its request long ago and did not know of this memory. If enter returns false,
+ * the heap ceiling would be passed, and the thread does not allocate. After true, the
+ * thread calls leave, even if malloc failed. */
 bool scenario_growth_enter(size_t bytes);
 void scenario_growth_leave(size_t bytes);
 
-/* Who answers these two: the server's guard rails, which a scenario need not know. To
- * be called once, before any scenario runs. */
+/* Sets the functions that do the work of these two: the server's guard rails, which
+ * scenarios need not know. Call it once, before any scenario runs. */
 void scenario_growth_guard(bool (*enter)(size_t bytes), void (*leave)(size_t bytes));
 
 #define SCENARIO_DECLARE(name) extern const struct scenario name##_scenario;
@@ -136,20 +137,20 @@ extern const size_t scenario_count;
 /* The scenario with this name; NULL if there is none. */
 const struct scenario *scenario_find(const char *name);
 
-/* Its place in `scenarios`. */
+/* The index of a scenario in `scenarios`. */
 size_t scenario_index(const struct scenario *scenario);
 
 /* Whether a scenario belongs to this family. */
 bool scenario_family_exists(const char *family);
 
-/* The name of a scenario or family that is most like `name`; never NULL. */
+/* The name of the scenario or family that is most similar to `name`; never NULL. */
 const char *scenario_nearest(const char *name);
 
 /* "permanent", "temporary" or "churn". */
 const char *scenario_kind_name(enum scenario_kind kind);
 
-/* The heap bytes of `amount` that the scenario's own code takes when the main size is
- * `bytes`; and all of them at most, libraries included. */
+/* The heap bytes of `amount` when the main size is `bytes`: those of the scenario's own
+ * code, and the most with the libraries' share. */
 size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes);
 size_t scenario_heap_bytes_most(const struct scenario_amount *amount, size_t bytes);
 

@@ -1,6 +1,6 @@
 /*
- * A thread of its own waits for the signals, so that the second one is taken even while
- * main hangs in stopping the server.
+ * A separate thread waits for the signals, so it also sees the second one while main
+ * hangs in stopping the server.
  */
 #include "stop.h"
 
@@ -28,11 +28,11 @@ void stop_signals_block(void)
     sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* over `ulimit -f`, only the write fails */
+    signal(SIGXFSZ, SIG_IGN); /* above `ulimit -f`, only the write fails */
 }
 
-/* Ends the process at a second signal, or when stopping takes too long. The kernel then
- * ends the upstream, but only this thread can remove the directory. */
+/* Ends the process at a second signal, or if stopping takes too long. The kernel then
+ * ends the upstream; this thread must remove the directory. */
 static void *stop_main(void *argument)
 {
     struct stop *stop = argument;

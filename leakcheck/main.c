@@ -1,6 +1,7 @@
 /*
- * leakcheck drives a server, samples it, and decides whether it leaks. This file reads
- * the options, runs the judge or the gate, and has the results written.
+ * leakcheck makes calls to servers, measures them, and decides whether they leak. This
+ * file reads the options, runs the judge of pairs or the gate, and has the results
+ * written.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ static int complain(const struct failure *failure)
     return EXIT_NO_VERDICT;
 }
 
-/* Judges the pair of servers. */
+/* Judges the pairs of scenarios on two servers. */
 static int pairs_main(const struct options *options)
 {
     struct failure failure = {""};
@@ -81,7 +82,7 @@ static int gate_main(const struct options *options)
     return status;
 }
 
-/* Names the scenarios of a server. */
+/* Prints the names of a server's scenarios. */
 static int list_main(const struct options *options)
 {
     struct failure failure = {""};
@@ -102,7 +103,8 @@ static int list_main(const struct options *options)
     return error < 0 ? complain(&failure) : EXIT_GOOD;
 }
 
-/* A report that cannot be written is an error before the work, which takes a while. */
+/* Checks that the reports can be written before the measuring, which takes some
+ * time. */
 static int reports_check(const struct options *options, struct failure *failure)
 {
     int error = options->json == NULL ? 0 : report_check(options->json, failure);

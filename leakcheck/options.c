@@ -1,5 +1,5 @@
 /*
- * The table of the options, and the forms that they belong to.
+ * The table of leakcheck's options, and the checks for each of its three forms.
  */
 #include "leakcheck/options.h"
 
@@ -13,9 +13,9 @@
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000
 #define TIMEOUT_MAX 86400
-#define PID_MAX 4194304 /* the kernel's: proc_sys_kernel(5) */
+#define PID_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
 
-/* What the rows of the table fill in. */
+/* The values that the table's rows set. */
 static struct {
     int64_t rounds; /* 0: not given */
     int64_t calls;  /* 0: not given */
@@ -34,8 +34,8 @@ static struct {
     bool list;
 } taken;
 
-/* Bytes a call: below that it is noise, or a very slow leak. Resident memory moves by
- * whole pages, so its limit is half a page. */
+/* Sets the default limits in bytes a call: less is noise, or a very slow leak. The
+ * resident set grows by whole pages; its limit is half a page. */
 static void defaults_set(void)
 {
     memset(&taken, 0, sizeof(taken));
@@ -156,7 +156,7 @@ static const struct command_line command_line = {
              "shown, a fix that leaks, or growth over a limit; 2 wrong usage, no "
              "verdict possible, or a limit asked for on what could not be measured."};
 
-/* No two reports go to one file. */
+/* Refuses two reports that go to the same file. */
 static int files_check(struct failure *failure)
 {
     static const char *const names[] = {"--json", "--report", "--text"};
@@ -173,7 +173,8 @@ static int files_check(struct failure *failure)
     return 0;
 }
 
-/* For the lab's two servers: refuses what is missing or belongs to the other form. */
+/* The form with the lab's two servers: refuses options of other forms, and missing
+ * ones. */
 static int pairs_check(int count, struct failure *failure)
 {
     if (count != 2) {
@@ -193,7 +194,7 @@ static int pairs_check(int count, struct failure *failure)
     return files_check(failure);
 }
 
-/* To name the scenarios: one URL, and nothing that belongs to a verdict. */
+/* The form that lists scenarios: one URL, and no option that belongs to a verdict. */
 static int list_check(int count, struct failure *failure)
 {
     if (count != 1 || taken.url != NULL || taken.drive != NULL ||
@@ -219,7 +220,7 @@ static int drive_check(struct failure *failure)
     return 0;
 }
 
-/* For one server: refuses what is missing or belongs to the other form. */
+/* The form with one server: refuses options of other forms, and missing ones. */
 static int one_check(const char *extra, struct failure *failure)
 {
     if (taken.url == NULL) {
@@ -268,8 +269,7 @@ static struct judge_order pairs_settings(char **urls)
                                 .timeout_secs = (unsigned)taken.timeout_secs};
 }
 
-/* Finds out which of the forms it is, and whether all that belongs to it is there.
- */
+/* Finds out which form is used, and checks it. */
 static enum command_result form_read(int count, char **arguments,
                                      struct options *ret_options,
                                      struct failure *failure)
@@ -307,7 +307,7 @@ bool options_parse(struct options *ret_options, int count, char **arguments,
         result = form_read(count - rest, arguments + rest, ret_options, &failure);
     }
     if (result != COMMAND_RUN) {
-        defaults_set(); /* --help shows them */
+        defaults_set(); /* again, because --help shows the defaults */
         *ret_status = command_line_answer(&command_line, result, &failure);
         return false;
     }

@@ -1,5 +1,5 @@
 /*
- * What the command line says: which of the three forms it is, and what to judge.
+ * The command line of leakcheck: which of its three forms is used, and what to judge.
  */
 #ifndef LEAKCHECK_OPTIONS_H
 #define LEAKCHECK_OPTIONS_H
@@ -11,19 +11,19 @@
 #include "leakcheck/judge/pair.h"
 
 struct options {
-    bool list;       /* only name the scenarios of pairs.urls[0] */
-    bool one_server; /* `gate` says what to judge; else `pairs` does */
+    bool list;       /* only print the names of the scenarios of pairs.urls[0] */
+    bool one_server; /* true: `gate` says what to judge; false: `pairs` does */
     struct gate_settings gate;
     struct judge_order pairs;
-    const char *source; /* the directory that holds leaky/ and fixed/ */
+    const char *source; /* the directory that contains leaky/ and fixed/ */
     const char *json;   /* files to write, or NULL */
     const char *report;
     const char *text;
 };
 
-/* Reads the command line; texts and lists stay where they are until it is read anew.
- * Returns true; or false once --help, --version or wrong usage has been answered: then
- * the program is to end with *ret_status. */
+/* Reads the command line; texts point into `arguments`, lists are valid until the next
+ * call. Returns true. Or prints the answer to --help, --version or wrong usage and
+ * returns false: the program then ends with *ret_status. */
 bool options_parse(struct options *ret_options, int count, char **arguments,
                    int *ret_status);
 

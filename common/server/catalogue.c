@@ -1,5 +1,5 @@
 /*
- * Describing the scenarios. The text is made once and kept.
+ * /scenarios: the descriptors as JSON. The text is built once and kept.
  */
 #include "server/catalogue.h"
 
@@ -41,7 +41,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
     }
 }
 
-/* The path of one half: "leaky/slice_prefix.c" for "slice-prefix". */
+/* Adds the path of one half: "leaky/slice_prefix.c" for "slice-prefix". */
 static void add_file(cJSON *list, const char *half, const char *name)
 {
     char path[96];
@@ -52,7 +52,7 @@ static void add_file(cJSON *list, const char *half, const char *name)
     probe_json_add_string(list, path);
 }
 
-/* What one call leaves and holds, with the default size. */
+/* Adds what one call leaves and holds, with the default size. */
 static void add_effects(cJSON *json, const struct scenario *scenario)
 {
     size_t bytes = scenario->bytes_default;
@@ -68,7 +68,7 @@ static void add_effects(cJSON *json, const struct scenario *scenario)
                             (double)scenario->growth_blocks * (double)bytes);
 }
 
-/* What gives the bug away. */
+/* Adds the texts that tell what the bug is. */
 static void add_answers(cJSON *json, const struct scenario *scenario)
 {
     cJSON_AddStringToObject(json, "cause", scenario->cause);
@@ -104,9 +104,9 @@ struct text {
     size_t size;
 };
 
-/* The catalogue, as JSON; data is NULL when memory is short. It never changes, and
- * making it takes some 10 ms under the profiler. So it is made once with the answers
- * and once without them, and kept. */
+/* The list of scenarios as JSON; data is NULL when memory is short. The list never
+ * changes, and building it takes about 10 ms under the profiler. So it is built once
+ * with the answers and once without them, and kept. */
 static struct text catalogue_text(bool answers)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -121,7 +121,7 @@ static struct text catalogue_text(bool answers)
         text->data = probe_json_finish(list);
         if (text->data != NULL) {
             text->size = strlen(text->data) + 1;
-            text->data[text->size - 1] = '\n'; /* in place of the NUL */
+            text->data[text->size - 1] = '\n'; /* replaces the '\0' */
         }
     }
     struct text copy = *text;

@@ -1,5 +1,5 @@
 /*
- * The list of scenarios, for people, the live page and the judge.
+ * The list of scenarios, for people, the live page and leakcheck.
  */
 #ifndef LAB_SERVER_CATALOGUE_H
 #define LAB_SERVER_CATALOGUE_H

@@ -1,10 +1,10 @@
 /*
- * civetweb does not give out its sockets, so the watcher looks for the connections of a
+ * civetweb does not give out its sockets, so the watcher finds the connections of a
  * port among the descriptors of the process, by their addresses. It never closes a
- * connection, which is civetweb's task. It shuts it down, and the worker that waits for
- * it goes on at once. The descriptor still belongs to that connection: only workers
- * close descriptors, between worker_close and worker_closed, and while a worker is
- * there the watcher does not look.
+ * descriptor; it only shuts a connection down, and the worker that waits for it goes on
+ * at once. Only workers close descriptors, between worker_close and worker_closed, and
+ * the watcher does not look while a worker does so. So a descriptor that it finds still
+ * belongs to that connection.
  */
 #include "server/connections.h"
 
@@ -19,17 +19,17 @@
 
 #include "base/clock.h"
 
-/* How long a client may keep its worker when others wait for one: by sending a head or
- * a body slowly, by not reading its reply, or with one request after another. A fair
- * client sends its request whole, which takes a round trip at most. */
+/* How long a client may keep its worker while others wait for one: with a slow head or
+ * body, by not reading its reply, or with one request after another. A normal client
+ * sends its whole request at once, which takes at most a round trip. */
 #define FAIR_MS 100
 
-/* How often the watcher looks while all workers of a crew are taken, and how soon it
- * looks again when a connection was just being closed. */
+/* How often the watcher looks while all workers of a port are busy, and how soon it
+ * looks again if a worker was just closing a connection. */
 #define LOOK_MS 20
 #define RETRY_MS 1
 
-/* The worker that this thread is. */
+/* The worker of this thread; NULL in other threads. */
 static _Thread_local struct worker *self;
 
 static bool peer_equal(struct peer a, struct peer b)
@@ -39,32 +39,33 @@ static bool peer_equal(struct peer a, struct peer b)
 
 /* ---- The workers ---- */
 
-void crew_init(struct crew *crew, struct connections *connections, unsigned size)
+void worker_pool_init(struct worker_pool *pool, struct connections *connections,
+                      unsigned size)
 {
-    *crew = (struct crew){.connections = connections, .size = size};
+    *pool = (struct worker_pool){.connections = connections, .size = size};
     pthread_mutex_lock(&connections->lock);
-    connections->crews[connections->crew_count++] = crew;
+    connections->pools[connections->pool_count++] = pool;
     pthread_mutex_unlock(&connections->lock);
 }
 
-void crew_set_port(struct crew *crew, int port)
+void worker_pool_set_port(struct worker_pool *pool, int port)
 {
-    pthread_mutex_lock(&crew->connections->lock);
-    crew->port = port;
-    pthread_mutex_unlock(&crew->connections->lock);
+    pthread_mutex_lock(&pool->connections->lock);
+    pool->port = port;
+    pthread_mutex_unlock(&pool->connections->lock);
 }
 
-static bool crew_is_full(const struct crew *crew)
+static bool worker_pool_is_full(const struct worker_pool *pool)
 {
-    return crew->port != 0 && crew->busy == crew->size;
+    return pool->port != 0 && pool->busy == pool->size;
 }
 
-void worker_begin(struct crew *crew)
+void worker_begin(struct worker_pool *pool)
 {
-    pthread_mutex_lock(&crew->connections->lock);
-    self = &crew->workers[crew->begun++];
-    self->crew = crew;
-    pthread_mutex_unlock(&crew->connections->lock);
+    pthread_mutex_lock(&pool->connections->lock);
+    self = &pool->workers[pool->begun++];
+    self->pool = pool;
+    pthread_mutex_unlock(&pool->connections->lock);
 }
 
 /* Enters a phase; the lock is held. */
@@ -76,21 +77,21 @@ static void enter(enum worker_phase phase)
 
 static void enter_locked(enum worker_phase phase)
 {
-    pthread_mutex_lock(&self->crew->connections->lock);
+    pthread_mutex_lock(&self->pool->connections->lock);
     enter(phase);
-    pthread_mutex_unlock(&self->crew->connections->lock);
+    pthread_mutex_unlock(&self->pool->connections->lock);
 }
 
 void worker_open(void)
 {
-    struct crew *crew = self->crew;
-    struct connections *connections = crew->connections;
+    struct worker_pool *pool = self->pool;
+    struct connections *connections = pool->connections;
     pthread_mutex_lock(&connections->lock);
     self->peer = (struct peer){0};
     enter(WORKER_READS);
     self->open_ms = self->since_ms;
-    crew->busy++;
-    if (crew_is_full(crew) && connections->resting) {
+    pool->busy++;
+    if (worker_pool_is_full(pool) && connections->resting) {
         pthread_cond_signal(&connections->wake);
     }
     pthread_mutex_unlock(&connections->lock);
@@ -98,13 +99,13 @@ void worker_open(void)
 
 void worker_read(const struct mg_request_info *info)
 {
-    pthread_mutex_lock(&self->crew->connections->lock);
+    pthread_mutex_lock(&self->pool->connections->lock);
     if (self->peer.port == 0 &&
         inet_pton(AF_INET, info->remote_addr, &self->peer.address) == 1) {
         self->peer.port = htons((in_port_t)info->remote_port);
     }
     enter(WORKER_READS);
-    pthread_mutex_unlock(&self->crew->connections->lock);
+    pthread_mutex_unlock(&self->pool->connections->lock);
 }
 
 void worker_work(void)
@@ -114,14 +115,14 @@ void worker_work(void)
 
 bool worker_write(void)
 {
-    struct crew *crew = self->crew;
-    pthread_mutex_lock(&crew->connections->lock);
+    struct worker_pool *pool = self->pool;
+    pthread_mutex_lock(&pool->connections->lock);
     enter(WORKER_WRITES);
-    bool last = crew->waiting > 0 && self->since_ms - self->open_ms >= FAIR_MS;
+    bool last = pool->waiting > 0 && self->since_ms - self->open_ms >= FAIR_MS;
     if (last) {
-        crew->waiting--;
+        pool->waiting--;
     }
-    pthread_mutex_unlock(&crew->connections->lock);
+    pthread_mutex_unlock(&pool->connections->lock);
     return last;
 }
 
@@ -132,24 +133,25 @@ void worker_done(void)
 
 void worker_close(void)
 {
-    pthread_mutex_lock(&self->crew->connections->lock);
-    self->crew->closing++;
-    pthread_mutex_unlock(&self->crew->connections->lock);
+    pthread_mutex_lock(&self->pool->connections->lock);
+    self->pool->closing++;
+    pthread_mutex_unlock(&self->pool->connections->lock);
 }
 
 void worker_closed(void)
 {
-    pthread_mutex_lock(&self->crew->connections->lock);
-    self->crew->closing--;
-    self->crew->busy--;
+    pthread_mutex_lock(&self->pool->connections->lock);
+    self->pool->closing--;
+    self->pool->busy--;
     self->peer = (struct peer){0};
-    pthread_mutex_unlock(&self->crew->connections->lock);
+    pthread_mutex_unlock(&self->pool->connections->lock);
 }
 
-/* ---- The watcher, which holds the lock in all that follows ---- */
+/* ---- The watcher: all functions below are called with the lock held ---- */
 
 /* Whether a descriptor is a connection that was accepted on `port`, or the socket that
- * accepts them. The peer is zero for that socket, and when the client has gone. */
+ * accepts them. The peer is zero for the accepting socket, and for a client that has
+ * gone. */
 static bool read_addresses(int fd, int port, struct peer *ret_peer)
 {
     struct sockaddr_in address = {0};
@@ -172,58 +174,59 @@ static bool is_readable(int fd)
     return poll(&entry, 1, 0) > 0;
 }
 
-/* Finds out since when a client keeps the server waiting. Before its first request is
- * read, a client may have a worker, or may still be in civetweb's queue. A worker reads
- * at once what has come, so the time of such a client begins when it is first seen with
- * nothing left to read. */
-static void client_inspect(struct client *client, const struct crew *crew, int64_t now)
+/* Finds out since when a client keeps the server waiting. Before its first request, it
+ * is not known whether a client has a worker or is still in civetweb's queue. A worker
+ * reads received bytes at once. So the time of such a client begins when the watcher
+ * first sees it with no bytes left to read. */
+static void client_inspect(struct client *client, const struct worker_pool *pool,
+                           int64_t now)
 {
     client->readable = is_readable(client->fd);
     client->phase = WORKER_READS;
     client->since_ms = now;
-    for (unsigned i = 0; i < crew->begun; i++) {
-        const struct worker *worker = &crew->workers[i];
+    for (unsigned i = 0; i < pool->begun; i++) {
+        const struct worker *worker = &pool->workers[i];
         if (peer_equal(worker->peer, client->peer)) {
             client->phase = worker->phase;
             client->since_ms = worker->since_ms;
             return;
         }
     }
-    for (size_t i = 0; i < crew->client_count && !client->readable; i++) {
-        if (peer_equal(crew->clients[i].peer, client->peer)) {
-            client->since_ms = crew->clients[i].since_ms;
+    for (size_t i = 0; i < pool->client_count && !client->readable; i++) {
+        if (peer_equal(pool->clients[i].peer, client->peer)) {
+            client->since_ms = pool->clients[i].since_ms;
         }
     }
 }
 
-/* Finds the connections of the crew's port. Returns how many of them wait for a worker,
- * all of which are taken. */
-static size_t find_clients(struct crew *crew, int64_t now)
+/* Finds the connections of the pool's port. All its workers are busy; returns how many
+ * connections wait for one. */
+static size_t find_clients(struct worker_pool *pool, int64_t now)
 {
-    struct client found[CREW_CLIENTS_MAX] = {0};
+    struct client found[POOL_CLIENTS_MAX] = {0};
     size_t found_count = 0;
     size_t open = 0;
     struct rlimit limit;
     int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (int)limit.rlim_cur : 0;
     for (int fd = 0; fd < end; fd++) {
         struct client client = {.fd = fd};
-        if (!read_addresses(fd, crew->port, &client.peer)) {
+        if (!read_addresses(fd, pool->port, &client.peer)) {
             continue;
         }
         open++;
-        if (client.peer.port != 0 && found_count < CREW_CLIENTS_MAX) {
-            client_inspect(&client, crew, now);
+        if (client.peer.port != 0 && found_count < POOL_CLIENTS_MAX) {
+            client_inspect(&client, pool, now);
             found[found_count++] = client;
         }
     }
-    memcpy(crew->clients, found, found_count * sizeof(found[0]));
-    crew->client_count = found_count;
-    size_t taken = crew->size + 1; /* and the socket that accepts */
+    memcpy(pool->clients, found, found_count * sizeof(found[0]));
+    pool->client_count = found_count;
+    size_t taken = pool->size + 1; /* plus the accepting socket */
     return open > taken ? open - taken : 0;
 }
 
-/* Whether a client keeps a worker waiting. It does not if something that it sent is not
- * read yet: its request may be whole. */
+/* Whether a client keeps a worker waiting. It does not if it has sent bytes that are
+ * not read yet: its request may be complete. */
 static bool is_slow(const struct client *client, int64_t now)
 {
     bool waited_for = client->phase == WORKER_WRITES ||
@@ -232,11 +235,11 @@ static bool is_slow(const struct client *client, int64_t now)
 }
 
 /* The client that has kept its worker waiting longest; NULL if there is none. */
-static struct client *find_slowest(struct crew *crew, int64_t now)
+static struct client *find_slowest(struct worker_pool *pool, int64_t now)
 {
     struct client *slowest = NULL;
-    for (size_t i = 0; i < crew->client_count; i++) {
-        struct client *client = &crew->clients[i];
+    for (size_t i = 0; i < pool->client_count; i++) {
+        struct client *client = &pool->clients[i];
         if (is_slow(client, now) &&
             (slowest == NULL || client->since_ms < slowest->since_ms)) {
             slowest = client;
@@ -245,26 +248,26 @@ static struct client *find_slowest(struct crew *crew, int64_t now)
     return slowest;
 }
 
-/* Makes a client give way. If its worker waits for a request, only the reading side is
- * shut: a request that has just come still gets its reply, and the connection ends
- * after it. */
+/* Ends a client's connection. If its worker waits for a request, only the reading side
+ * is shut down: a request that has just arrived still gets its reply, and the
+ * connection ends after it. */
 static void client_end(struct client *client)
 {
     shutdown(client->fd, client->phase == WORKER_WRITES ? SHUT_RDWR : SHUT_RD);
     client->phase = WORKER_WORKS; /* no longer slow */
 }
 
-/* Frees a worker for each connection that waits, as long as there are slow clients. For
- * the rest, worker_write ends connections. Returns after how many milliseconds to look
- * again. */
-static long crew_look(struct crew *crew)
+/* Frees a worker for each waiting connection, as long as there are slow clients. If
+ * there are not enough, worker_write ends connections after their next reply. Returns
+ * after how many milliseconds to look again. */
+static long worker_pool_look(struct worker_pool *pool)
 {
-    if (crew->closing > 0) {
+    if (pool->closing > 0) {
         return RETRY_MS;
     }
     int64_t now = clock_now_ms();
-    for (crew->waiting = find_clients(crew, now); crew->waiting > 0; crew->waiting--) {
-        struct client *slowest = find_slowest(crew, now);
+    for (pool->waiting = find_clients(pool, now); pool->waiting > 0; pool->waiting--) {
+        struct client *slowest = find_slowest(pool, now);
         if (slowest == NULL) {
             break;
         }
@@ -273,19 +276,19 @@ static long crew_look(struct crew *crew)
     return LOOK_MS;
 }
 
-/* Looks at every crew whose workers are all taken. Returns after how many milliseconds
- * to look again; 0 if no crew is. */
+/* Looks at every pool whose workers are all busy. Returns after how many milliseconds
+ * to look again; 0 if no pool is busy. */
 static long look(struct connections *connections)
 {
     long wait_ms = 0;
-    for (size_t i = 0; i < connections->crew_count; i++) {
-        struct crew *crew = connections->crews[i];
-        if (crew_is_full(crew)) {
-            long crew_ms = crew_look(crew);
-            wait_ms = wait_ms == 0 || crew_ms < wait_ms ? crew_ms : wait_ms;
+    for (size_t i = 0; i < connections->pool_count; i++) {
+        struct worker_pool *pool = connections->pools[i];
+        if (worker_pool_is_full(pool)) {
+            long pool_ms = worker_pool_look(pool);
+            wait_ms = wait_ms == 0 || pool_ms < wait_ms ? pool_ms : wait_ms;
         } else {
-            crew->client_count = 0;
-            crew->waiting = 0;
+            pool->client_count = 0;
+            pool->waiting = 0;
         }
     }
     return wait_ms;

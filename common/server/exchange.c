@@ -1,5 +1,5 @@
 /*
- * A small reply goes out in one write; a larger one in two, header and body, which is
+ * A small reply is sent in one write. A larger one needs two, header and body, which is
  * fast only with tcp_nodelay (see server.c).
  */
 #include "server/exchange.h"
@@ -16,12 +16,14 @@
 #include "server/routes.h"
 #include "server/strict_head.h"
 
-/* A reply up to this size goes out in one write: a second costs a third of the rate. */
+/* A reply up to this size is sent in one write: a second write costs a third of the
+ * request rate. */
 #define ONE_WRITE_BYTES 2048
 
 /* ---- Reading ---- */
 
-/* Fills in all but the body. civetweb 1.15 has at most MG_MAX_HEADERS headers. */
+/* Fills in everything except the body. civetweb 1.15 has at most MG_MAX_HEADERS
+ * headers. */
 static void request_fill(struct request *request, const struct mg_request_info *info,
                          struct request_header headers[MG_MAX_HEADERS])
 {
@@ -32,7 +34,7 @@ static void request_fill(struct request *request, const struct mg_request_info *
     request->method = probe_request_method(info->request_method);
     request->version = info->http_version;
     request->target = info->request_uri;
-    /* The target may name the server before the path; civetweb takes that when the port
+    /* The target may name the server before the path; civetweb accepts that if the port
      * is its own. */
     request->path = info->local_uri_raw != NULL ? info->local_uri_raw : "";
     request->query = info->query_string != NULL ? info->query_string : "";
@@ -40,7 +42,8 @@ static void request_fill(struct request *request, const struct mg_request_info *
     request->header_count = (size_t)info->num_headers;
 }
 
-/* A client that sent "Expect: 100-continue" sends its body only after these words. */
+/* A client that sent "Expect: 100-continue" waits for this reply before it sends its
+ * body. */
 static void invite_body(struct mg_connection *connection, const struct request *request)
 {
     static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -52,8 +55,8 @@ static void invite_body(struct mg_connection *connection, const struct request *
     }
 }
 
-/* Reads the body whole into `ret_body`, to be freed by the caller. Returns false with
- * the error in the reply. */
+/* Reads the whole body into `ret_body`, which the caller frees. Returns true; or false,
+ * with the error in the reply. */
 static bool read_body(struct mg_connection *connection, struct request *request,
                       struct reply *reply, char **ret_body)
 {
@@ -65,8 +68,8 @@ static bool read_body(struct mg_connection *connection, struct request *request,
     if (length <= 0 && !chunked) {
         return true;
     }
-    /* One byte more than is taken shows that a chunked body is too long; another is for
-     * the '\0'. */
+    /* One byte more than the limit shows that a chunked body is too long. One more is
+     * for the '\0'. */
     size_t room = chunked ? REQUEST_BODY_MAX + 1 : (size_t)length;
     char *body = malloc(room + 1);
     if (body == NULL) {
@@ -116,7 +119,7 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n";
     size_t body = reply->request->method == METHOD_HEAD ? 0 : reply->bytes;
     char text[ONE_WRITE_BYTES];
-    /* From here on the worker waits for the client to take the reply. */
+    /* From here on the worker waits until the client has read the reply. */
     if (worker_write()) {
         reply->closes = true;
     }
@@ -129,7 +132,7 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
                           mg_get_response_code_text(NULL, reply->status), reply->type,
                           reply->bytes, reply->headers, closing);
     if (length < 0 || (size_t)length >= sizeof(text)) {
-        return; /* no page makes a header of that size */
+        return; /* no page makes a header of this size */
     }
     bool one = (size_t)length + body <= sizeof(text);
     if (one && body > 0) {
@@ -143,7 +146,7 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
 
 /* ---- Both ---- */
 
-/* Checks the request, reads its body, and answers it. */
+/* Checks the request, reads its body, and lets its page fill in the reply. */
 static void answer(struct mg_connection *connection, struct request *request,
                    bool debug_port, struct reply *reply)
 {

@@ -1,5 +1,6 @@
 /*
- * The guard rails, and the hard limits behind them.
+ * Every request that runs adds its needs to `reserved`. A new request may pass only if
+ * use and reservations stay below the ceilings.
  */
 #include "server/guard.h"
 
@@ -13,16 +14,16 @@
 #include "probe/heap/heap.h"
 #include "scenario.h"
 
-/* What the server needs for itself above the rails, so that status, profiles and dump
- * still work at the ceiling. */
+/* What the server itself may use above the ceilings: /status, profiles and dumps must
+ * work when a ceiling is reached. */
 #define SPARE_HEAP (64 * MIB)
 #define SPARE_FDS 200
-/* Address space for code, thread stacks of the server, the allocators' own reserves,
- * and the large stacks of array-by-value. */
+/* Address space for code, the server's thread stacks, the allocators' reserves, and the
+ * large stacks of array-by-value. */
 #define SPARE_ADDRESSES (6144 * MIB)
 
-/* A sanitizer reserves terabytes of addresses for its shadow memory, and keeps data of
- * its own in each thread. */
+/* A sanitizer reserves terabytes of addresses for its shadow memory, and keeps its own
+ * data in each thread. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_SHADOW_MEMORY 1
 #elif defined(__has_feature)
@@ -35,7 +36,7 @@
 #endif
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct guard_need reserved; /* by what is under way */
+static struct guard_need reserved; /* by requests that run */
 static size_t heap_ceiling = SIZE_MAX;
 
 /* Checks one resource. Returns 0, or -EAGAIN with *ret_refusal filled in. */
@@ -109,7 +110,7 @@ void guard_leave(const struct guard_need *need)
     pthread_mutex_unlock(&lock);
 }
 
-/* For a scenario's own threads. */
+/* See scenario_growth_enter. */
 static bool growth_enter(size_t bytes)
 {
     pthread_mutex_lock(&lock);
@@ -129,7 +130,7 @@ static void growth_leave(size_t bytes)
     pthread_mutex_unlock(&lock);
 }
 
-/* Lets the process open as many descriptors as the rail allows, and some more. */
+/* Lets the process open as many descriptors as --max-fds allows, plus SPARE_FDS. */
 static int limit_descriptors(struct options *options)
 {
     struct rlimit limit;
@@ -148,7 +149,7 @@ static int limit_descriptors(struct options *options)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
 }
 
-/* The stack of every thread that a scenario makes without attributes. */
+/* The default stack size of threads that scenarios create. */
 static size_t stack_bytes(void)
 {
     return HAS_SHADOW_MEMORY ? 4 * MIB : MIB / 4;
@@ -161,9 +162,10 @@ void guard_shrink_stacks(const struct options *options)
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes());
-    /* A stack with its guard page is two lines of /proc/self/maps, all of which
-     * gperftools puts into the 1 MiB of a heap profile, before any stack of calls: some
-     * 9,000 threads leave no room. Stacks without one merge into a few lines. */
+    /* A thread stack with a guard page makes two lines in /proc/self/maps. gperftools
+     * puts all these lines into the 1 MiB of a heap profile, before the call stacks:
+     * with about 9,000 threads no space is left. Without guard pages the lines merge
+     * into a few. */
     if (options->max_threads > GUARD_PAGES_MAX_THREADS) {
         pthread_attr_setguardsize(&attributes, 0);
     }
@@ -183,7 +185,7 @@ static int limit_addresses(const struct options *options)
     rlim_t wanted =
         options->max_heap + options->max_threads * stack_bytes() + SPARE_ADDRESSES;
     if (wanted >= limit.rlim_cur) {
-        return 0; /* the user's own limit is lower, and stays */
+        return 0; /* the user's own limit is lower, so it stays */
     }
     limit.rlim_cur = wanted;
     return setrlimit(RLIMIT_AS, &limit) == 0 ? 0 : -errno;

@@ -1,5 +1,5 @@
 /*
- * How the hint of an error at a guard rail begins where a restart helps.
+ * The start of the hint in a guard rail's error, where a restart of the server helps.
  */
 #ifndef LAB_SERVER_HINTS_H
 #define LAB_SERVER_HINTS_H

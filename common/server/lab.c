@@ -1,5 +1,6 @@
 /*
- * The lab as a site.
+ * Fills in the site that the probe's pages see: names, origins, hints, and a sleep that
+ * ends when the server stops.
  */
 #include "server/lab.h"
 

@@ -1,6 +1,6 @@
 /*
- * /leak: the scenarios over HTTP. A request is planned first, then the guard rails are
- * asked for the whole plan, then it runs: it is never refused half done.
+ * /leak: the scenarios over HTTP. First a request becomes a plan, then the guard rails
+ * check the whole plan, then it runs. So no request is refused when it is half done.
  */
 #include "server/leak.h"
 
@@ -21,7 +21,7 @@
 #include "server/leak_plan.h"
 #include "variant.h"
 
-/* The documents' own request. */
+/* The scenarios of the combined request, /leak. */
 static const char *const combined[] = {"thread-loop", "http-body", "slice-prefix"};
 
 void leak_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t bytes,
@@ -34,7 +34,7 @@ void leak_add_amounts(cJSON *json, const struct scenario_amount *amount, size_t 
     cJSON_AddNumberToObject(json, "timers", (double)count * amount->timers);
 }
 
-/* Answers for a step that failed with `error` when `done` rounds were complete. */
+/* Replies that a step failed with `error` after `done` complete rounds. */
 static void refuse_failed(struct reply *reply, const struct step *step, int error,
                           unsigned done)
 {
@@ -71,7 +71,7 @@ static void refuse_failed(struct reply *reply, const struct step *step, int erro
 
 static void reply_done(struct reply *reply, const struct plan *plan, double elapsed_ms)
 {
-    double bytes = 0; /* of several scenarios: all their main sizes together */
+    double bytes = 0; /* for several scenarios: the sum of their main sizes */
     for (size_t i = 0; i < plan->step_count; i++) {
         bytes += (double)plan->steps[i].bytes;
     }
@@ -99,14 +99,14 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
     probe_reply_json(reply, 200, json);
 }
 
-/* Runs the plan within the guard rails, and answers. */
+/* Runs the plan within the guard rails, and fills in the reply. */
 static void execute(struct lab *lab, const struct plan *plan, struct reply *reply)
 {
     struct guard_need need = leak_plan_need(plan);
     struct guard_refusal refusal;
     int error = guard_enter(lab->settings->options, &need, &refusal);
     if (error == -EAGAIN) {
-        /* A restart cannot help where even an empty server would refuse. */
+        /* A restart does not help if even an empty server would refuse. */
         bool alone = refusal.need > refusal.limit;
         char hint[128];
         snprintf(hint, sizeof(hint),
@@ -137,7 +137,7 @@ static void execute(struct lab *lab, const struct plan *plan, struct reply *repl
 
 enum { ID, COUNT, BYTES, HOLD, PARAMETERS };
 
-/* Sets the main size of every step: the client's, or the scenario's own. */
+/* Sets the main size of every step: the client's, or the scenario's default. */
 static bool size_steps(struct reply *reply, struct plan *plan,
                        const struct parameter *bytes)
 {
@@ -157,9 +157,9 @@ static bool size_steps(struct reply *reply, struct plan *plan,
     return true;
 }
 
-/* Refuses a plan whose calls together hold too long: they keep a worker, even when the
- * client has gone. Only temporary scenarios hold; a plan without any is checked as if
- * it had one, so that the same parameters are refused everywhere. */
+/* Refuses a plan whose calls together hold too long, because they keep a worker even
+ * when the client has gone. Only temporary scenarios hold. A plan without one is
+ * checked as if it had one, so that all scenarios refuse the same parameters. */
 static bool check_hold(struct reply *reply, const struct plan *plan)
 {
     uint64_t holding = 0;
@@ -181,8 +181,8 @@ static bool check_hold(struct reply *reply, const struct plan *plan)
     return false;
 }
 
-/* Reads the parameters into the plan, whose steps are known, and executes it. The
- * combined request takes only the first two. */
+/* Reads the parameters into a plan that already has its steps, and executes it. The
+ * combined request has only the first two parameters. */
 static void plan_and_execute(const struct request *request, struct plan *plan,
                              size_t parameter_count, struct reply *reply)
 {

@@ -1,5 +1,5 @@
 /*
- * What a plan needs, leaves and does.
+ * Adds up the needs of a plan, and runs its calls one after another.
  */
 #include "server/leak_plan.h"
 
@@ -21,11 +21,11 @@ struct scenario_amount leak_plan_declared(const struct plan *plan)
     return sum;
 }
 
-/* What one call needs until it ends, beyond what it leaves: what it holds at its peak,
- * and what either half uses while it works. That is at most two blocks of the main size
- * on the heap; or, in a scenario with blocks on the stack, those blocks, which count
- * against the heap's ceiling. The small stack that every thread has, some ten KiB
- * resident, is not counted: the ceiling of threads bounds it. */
+/* What one call needs until it ends, in addition to what it leaves: what it holds at
+ * its peak, and what either half uses while it works. The latter is at most two blocks
+ * of the main size on the heap. Or it is the blocks on the stack, if the scenario has
+ * any; they count towards the heap's ceiling. The normal stack of a thread, about ten
+ * KiB resident, is not counted, because the number of threads has its own ceiling. */
 static struct guard_need need_of_call(const struct step *step)
 {
     const struct scenario *scenario = step->scenario;
@@ -56,9 +56,9 @@ static void keep_larger(struct guard_need *need, const struct guard_need *other)
     }
 }
 
-/* What a plan may need at most. What its calls leave adds up; what a call needs only
- * until it ends is needed once, because the calls run one after another. Each half also
- * uses a few buffers and, if it opens any, a few more descriptors. */
+/* What the calls leave is multiplied by their number. What a call needs only until it
+ * ends is counted once, because the calls run one after another. Each half also uses a
+ * few buffers and, if it opens descriptors, a few more of them. */
 struct guard_need leak_plan_need(const struct plan *plan)
 {
     struct guard_need need = {.heap_bytes = MIB};
@@ -81,8 +81,8 @@ struct guard_need leak_plan_need(const struct plan *plan)
     return need;
 }
 
-/* Whether the next call may begin: 0, or why not. A client that asked for ten thousand
- * slow calls and has gone must not hold a worker for ever. */
+/* Returns 0 if the next call may begin, or -errno. A client that wanted ten thousand
+ * slow calls and has gone must not keep a worker for ever. */
 static int check_time(struct lab *lab, int64_t start_ms)
 {
     int error = context_error(&lab->running);

@@ -1,6 +1,6 @@
 /*
- * What a /leak request asks for: each of its scenarios once, in turn, and that so many
- * times.
+ * The plan of a /leak request: a list of steps (one scenario each), executed in order,
+ * and the whole list `count` times.
  */
 #ifndef LAB_SERVER_LEAK_PLAN_H
 #define LAB_SERVER_LEAK_PLAN_H
@@ -12,7 +12,7 @@
 #include "server/guard.h"
 #include "server/lab.h"
 
-#define LEAK_TIME_MAX_MS 90000 /* after that, a request begins no further call */
+#define LEAK_TIME_MAX_MS 90000 /* after this time, a request begins no further call */
 
 /* One scenario of a request, and the main size of its calls. */
 struct step {
@@ -20,7 +20,7 @@ struct step {
     size_t bytes;
 };
 
-/* What a request asks for: each step once, and that `count` times. */
+/* Each step once, and the whole list `count` times. */
 struct plan {
     const char *name; /* of the scenario or family, or "combined" */
     const char *id;
@@ -31,11 +31,11 @@ struct plan {
     struct step *steps; /* room for scenario_count */
 };
 
-/* What the plan may need at most, to be reserved before it runs. */
+/* The most that the plan may need; it is reserved before the plan runs. */
 struct guard_need leak_plan_need(const struct plan *plan);
 
-/* What the whole plan leaves on the leaky server. The steps have main sizes of their
- * own, so the sum of their heap is not in blocks but in `extra_bytes`. */
+/* What the whole plan leaves on the leaky server. Each step has its own main size, so
+ * the sum of their heap is in `extra_bytes`, not in blocks. */
 struct scenario_amount leak_plan_declared(const struct plan *plan);
 
 /* Runs the plan, which began at `start_ms` (clock_now_ms). Returns 0, or -errno with

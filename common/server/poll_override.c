@@ -1,9 +1,9 @@
 /*
- * A poll that goes on after a signal. The C library's ends early with EINTR, whatever
- * SA_RESTART says (signal(7)), and civetweb takes that for the end of the connection: a
- * thread profile would cut off every client that is just sending or keeps a connection
- * for later. The libraries find this poll before the C library's, because the program
- * comes first in the search order.
+ * Replaces poll for the whole process, libraries included: this one continues after a
+ * signal. The C library's poll ends with EINTR, in spite of SA_RESTART (signal(7)), and
+ * civetweb then closes the connection. Without this file a thread profile would cut off
+ * every client that is just sending or keeps its connection open. The linker searches
+ * the program first, so the libraries use this poll.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +25,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
         }
         left = timeout_ms < 0 ? 0 : end - clock_now_ns();
         if (left < 0) {
-            left = 0; /* look once more, without waiting */
+            left = 0; /* poll once more, without waiting */
         }
     }
 }

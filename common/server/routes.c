@@ -1,5 +1,5 @@
 /*
- * The list of the lab's own routes.
+ * The lab's routes, one line each. The probe's own list is searched before them.
  */
 #include "server/routes.h"
 

@@ -1,5 +1,5 @@
 /*
- * Which page answers which path: the lab's own, and the probe's.
+ * Which page answers which path: the lab's pages and the probe's.
  */
 #ifndef LAB_SERVER_ROUTES_H
 #define LAB_SERVER_ROUTES_H
@@ -8,11 +8,11 @@
 
 #include "probe/http/route.h"
 
-/* The route of a path; NULL if there is none on this port. What makes a scenario run is
- * on the main port only. */
+/* The route of a path; NULL if there is none on this port. Pages that run a scenario
+ * are on the main port only. */
 const struct route *routes_find(const char *path, bool debug_port);
 
-/* 404: there is no such route on this port. */
+/* Replies 404: there is no such route on this port. */
 void routes_refuse(const struct request *request, bool debug_port, struct reply *reply);
 
 #endif

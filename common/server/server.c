@@ -1,6 +1,6 @@
 /*
- * Starting and stopping civetweb, twice: the main port and the debug port. All requests
- * come in through one callback, which checks them and looks up their route.
+ * Starts and stops civetweb twice: for the main port and for the debug port. All
+ * requests come through one callback.
  */
 #include "server/server.h"
 
@@ -16,20 +16,20 @@
 #include "server/exchange.h"
 #include "server/lab.h"
 
-/* Workers: one for each connection that is served at a time. */
+/* Worker threads. Each serves one connection at a time. */
 #define MAIN_WORKERS 32
 #define DEBUG_WORKERS 16
 
-/* The first thing civetweb complained about in this thread, which says why; what
- * follows says only that it gave up. */
+/* civetweb's first error message in this thread: it says what is wrong. Later messages
+ * only say that civetweb gave up. */
 static _Thread_local char fault[256];
 
 /* One of the two ports. */
 struct listener {
     struct server *server;
     struct mg_context *civetweb; /* NULL: not listening */
-    atomic_int port;  /* requests come before mg_start returns and it is known */
-    struct crew crew; /* its workers */
+    atomic_int port; /* 0 until mg_start has returned; requests may come earlier */
+    struct worker_pool pool; /* the port's workers */
 };
 
 struct server {
@@ -44,7 +44,8 @@ static struct listener *listener_of(const struct mg_connection *connection)
     return mg_get_user_data(mg_get_context(connection));
 }
 
-/* civetweb: a request has come. Any value above 0 means that it has been answered. */
+/* civetweb calls this for each request. A result above 0 means that it has been
+ * answered. */
 static int on_request(struct mg_connection *connection)
 {
     struct listener *listener = listener_of(connection);
@@ -55,7 +56,8 @@ static int on_request(struct mg_connection *connection)
     return 200;
 }
 
-/* civetweb: something came that is no request, so `on_request` never saw it. */
+/* civetweb calls this for bytes that are not a request; on_request is not called
+ * then. */
 static int on_error(struct mg_connection *connection, int status, const char *message)
 {
     exchange_refuse(connection, &listener_of(connection)->server->lab, status, message);
@@ -68,10 +70,10 @@ static int on_log(const struct mg_connection *connection, const char *message)
     if (fault[0] == '\0') {
         snprintf(fault, sizeof(fault), "%s", message);
     }
-    return 1; /* so civetweb writes no log of its own */
+    return 1; /* 1: civetweb writes no log of its own */
 }
 
-/* civetweb: one of its threads begins. Type 0 accepts connections, 1 serves them. */
+/* civetweb calls this in each new thread. Type 0 accepts connections, 1 serves them. */
 static void *on_thread_start(const struct mg_context *context, int type)
 {
     struct listener *listener = mg_get_user_data(context);
@@ -80,12 +82,12 @@ static void *on_thread_start(const struct mg_context *context, int type)
                                  : (debug ? "debug-worker" : "http-worker");
     pthread_setname_np(pthread_self(), name);
     if (type == 1) {
-        worker_begin(&listener->crew);
+        worker_begin(&listener->pool);
     }
     return NULL;
 }
 
-/* civetweb: this worker takes a connection. */
+/* civetweb calls this when the worker gets a connection. */
 static int on_open(const struct mg_connection *connection, void **data)
 {
     (void)connection;
@@ -126,8 +128,8 @@ static struct mg_context *civetweb_start(struct listener *listener, int port,
         "2000",
         "request_timeout_ms",
         "10000",
-        /* Header and body are written apart: without this each reply waits for an ACK.
-         */
+        /* Header and body may be two writes: without this, such a reply waits for an
+         * ACK. */
         "tcp_nodelay",
         "1",
         "decode_url",
@@ -156,7 +158,7 @@ static int listener_start(struct listener *listener, struct server *server, int 
                           unsigned workers)
 {
     listener->server = server;
-    crew_init(&listener->crew, &server->connections, workers);
+    worker_pool_init(&listener->pool, &server->connections, workers);
     listener->civetweb = civetweb_start(listener, port, workers);
     if (listener->civetweb == NULL) {
         return -EADDRINUSE;
@@ -166,7 +168,7 @@ static int listener_start(struct listener *listener, struct server *server, int 
         return -EADDRNOTAVAIL;
     }
     listener->port = bound.port;
-    crew_set_port(&listener->crew, bound.port);
+    worker_pool_set_port(&listener->pool, bound.port);
     return 0;
 }
 
@@ -245,7 +247,7 @@ void server_stop(struct server *server)
 {
     context_cancel(&server->lab.running);
     connections_stop(&server->connections);
-    /* Each takes up to two seconds to notice, so both are stopped at once. */
+    /* Each takes up to two seconds to stop, so both are stopped in parallel. */
     pthread_t thread;
     bool parallel =
         pthread_create(&thread, NULL, listener_stop_thread, &server->debug) == 0;

@@ -1,6 +1,6 @@
 /*
- * The HTTP server: two ports over one table of routes. The debug port has threads of
- * its own, so that it answers even when every thread of the main port is held.
+ * The HTTP server: two ports with one table of routes. The debug port has its own
+ * threads, so it answers even when every thread of the main port is busy.
  */
 #ifndef LAB_SERVER_SERVER_H
 #define LAB_SERVER_SERVER_H
@@ -11,18 +11,19 @@
 
 struct server;
 
-/* Starts to listen. The settings and what they point to must outlive the server. There
- * is one server in a process. Returns 0; or -errno, and `message` says in words what
- * is wrong. */
+/* Starts to listen. The settings and what they point to must outlive the server. A
+ * process has at most one server. The caller ends it with server_stop. Returns 0; or
+ * -errno, with an explanation in `message` (`message_size` bytes). */
 int server_start(struct server **ret_server, const struct server_settings *settings,
                  char *message, size_t message_size);
 
-/* The ports that were bound; the debug port is -1 if it is off. */
+/* The port numbers in use; the debug port is -1 if it is off. */
 int server_port(const struct server *server);
 int server_debug_port(const struct server *server);
 
-/* Ends what requests wait for, waits for the requests under way, and stops listening.
- * Takes about two seconds: civetweb looks for a stop that often. */
+/* Ends the waits inside requests, waits for running requests, stops listening, and
+ * frees the server. Takes up to two seconds, because civetweb checks for a stop that
+ * rarely. */
 void server_stop(struct server *server);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What main tells the server.
+ * What main passes to the server. All texts stay main's.
  */
 #ifndef LAB_SERVER_SETTINGS_H
 #define LAB_SERVER_SETTINGS_H
@@ -8,8 +8,9 @@
 
 struct server_settings {
     const struct options *options;
-    const char *upstream_url; /* where scenarios fetch; without a last slash */
-    const char *directory;    /* for files of scenarios; writable */
+    const char *upstream_url; /* where scenarios send HTTP requests; without a last
+                                 slash */
+    const char *directory;    /* writable, for the files of scenarios */
 };
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The probe's figures, and what only the lab has.
+ * /status: the probe's figures, then the lab's own: limits, calls, and what scenarios
+ * hold.
  */
 #include "server/status.h"
 

@@ -1,5 +1,5 @@
 /*
- * What the process says of itself, and how far it is from the guard rails.
+ * /status: the state of the process, and how far it is from the guard rails.
  */
 #ifndef LAB_SERVER_STATUS_H
 #define LAB_SERVER_STATUS_H

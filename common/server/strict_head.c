@@ -1,20 +1,20 @@
 /*
- * Reading civetweb's buffer, see strict_head.h.
+ * civetweb splits the head in place, so the bytes between the parts that it found show
+ * what it skipped.
  */
 #include "server/strict_head.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* The bytes after a line that ends with CR LF. civetweb cuts the lines apart where they
- * lie, and writes a NUL over the CR. */
+/* The address after a line that ends with CR LF. civetweb writes a NUL over the CR. */
 static const char *line_after(const char *line)
 {
     return line + strlen(line) + 2;
 }
 
-/* Whether nothing but blanks is between the name and the value: no space before the
- * colon, of which a NUL is left. */
+/* Whether only blanks are between the name and the value, and no space before the
+ * colon. civetweb has replaced the colon by a NUL. */
 static bool header_is_strict(const struct mg_header *header)
 {
     for (const char *p = header->name + strlen(header->name) + 1; p < header->value;
@@ -26,9 +26,9 @@ static bool header_is_strict(const struct mg_header *header)
     return header->name[0] != '\0';
 }
 
-/* Whether the lines follow one another without a gap, up to the empty one. Otherwise a
- * line ends without its CR, or civetweb skipped one: it takes a header without a name
- * for the end, and does not see the Content-Length that comes after it. */
+/* Whether the lines follow one another without a gap, up to the empty one. If not, a
+ * line has no CR, or civetweb has skipped a line: it takes a header without a name for
+ * the end, and misses a Content-Length after it. */
 static bool head_is_strict(const struct mg_request_info *info)
 {
     const char *next = line_after(info->http_version);
@@ -39,13 +39,13 @@ static bool head_is_strict(const struct mg_request_info *info)
         }
         next = line_after(header->value);
     }
-    /* Of the empty line the LF is overwritten, without any header the CR is, too. */
+    /* civetweb overwrites the LF of the empty line; without any header, the CR too. */
     bool empty = next[0] == '\r' || (info->num_headers == 0 && next[0] == '\0');
     return empty && next[1] == '\0';
 }
 
-/* civetweb decodes the path where it lies, too: if it became shorter, something in it
- * was percent-encoded, perhaps a NUL that hides the rest. */
+/* civetweb decodes the path in place, too. If it became shorter, something was
+ * percent-encoded, perhaps a NUL that hides the rest. */
 static bool path_is_whole(const struct mg_request_info *info)
 {
     const char *path = info->local_uri_raw;
@@ -58,7 +58,7 @@ static bool path_is_whole(const struct mg_request_info *info)
 const char *strict_head_fault(const struct mg_request_info *info)
 {
     if (info->num_headers >= MG_MAX_HEADERS) {
-        return "too many headers"; /* civetweb drops what is beyond without a word */
+        return "too many headers"; /* civetweb silently drops further headers */
     }
     if (!head_is_strict(info)) {
         return "a header line is not well formed";

@@ -1,8 +1,8 @@
 /*
- * Whether civetweb has read a request's head as every other HTTP program would.
- * civetweb 1.15 accepts much that a program on the way might read differently (bare
- * line feeds, headers without a name, encoded paths), so this looks at what it left in
- * its buffer.
+ * Checks whether civetweb has read a request's head as every other HTTP program would.
+ * civetweb 1.15 accepts forms that another program, such as a proxy, may read
+ * differently: bare line feeds, headers without a name, encoded paths. So this looks at
+ * civetweb's buffer again.
  */
 #ifndef LAB_SERVER_STRICT_HEAD_H
 #define LAB_SERVER_STRICT_HEAD_H

@@ -1,6 +1,6 @@
 /*
- * The upstream: a forked child that serves bodies of any length with civetweb. The
- * child has no state to save, so it ends by the default action of SIGTERM, at once.
+ * The child is a fork that runs a second civetweb. It has no state to save, so the
+ * default action of SIGTERM ends it at once.
  */
 #include "server/upstream.h"
 
@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #define BODY_BYTES_MAX (256LL * 1024 * 1024)
-#define STOP_TRIES 100 /* of 10 ms each */
+#define STOP_TRIES 100 /* 10 ms apart */
 
-/* Reads "bytes=N" into *ret_bytes; false if `query` is anything else. */
+/* Parses "bytes=N"; false if `query` is anything else. */
 static bool body_parse(const char *query, long long *ret_bytes)
 {
     if (query == NULL || strncmp(query, "bytes=", 6) != 0) {
@@ -48,7 +48,7 @@ static int not_found_reply(struct mg_connection *connection)
     return 404;
 }
 
-/* Answers every request; civetweb wants the status back. */
+/* Answers every request. civetweb expects the HTTP status as the result. */
 static int upstream_reply(struct mg_connection *connection, void *unused)
 {
     (void)unused;
@@ -79,8 +79,8 @@ static int upstream_reply(struct mg_connection *connection, void *unused)
 /* Starts to listen. Returns the port, or -errno. */
 static int upstream_listen(void)
 {
-    /* A kept connection holds a thread until its client is silent for the keep-alive
-     * time. The leaky server's clients are silent for ever, so the time is short. */
+    /* A kept-alive connection holds a thread until its client has been silent for this
+     * time. The leaky server's clients stay silent for ever, so the time is short. */
     const char *options[] = {
         "listening_ports",
         "127.0.0.1:0", /* the system chooses the port */
@@ -109,11 +109,11 @@ static int upstream_listen(void)
     return port.port;
 }
 
-/* The child's whole life. Writes the port or -errno to `report`. */
+/* What the child runs until it ends. Writes the port or -errno to `report`. */
 static _Noreturn void upstream_serve(pid_t parent, int report)
 {
-    /* SIGINT from a terminal reaches the child too; it waits for the parent's word, so
-     * that calls under way can end in order. */
+    /* SIGINT from a terminal reaches the child too. It ignores that and waits for the
+     * parent's SIGTERM, so that running calls can end normally. */
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -124,7 +124,7 @@ static _Noreturn void upstream_serve(pid_t parent, int report)
     prctl(PR_SET_NAME, "upstream");
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) {
-        _exit(1); /* The parent was gone before the line above took effect. */
+        _exit(1); /* the parent ended before prctl took effect */
     }
 
     int port = upstream_listen();

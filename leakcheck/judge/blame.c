@@ -1,5 +1,6 @@
 /*
- * The difference of two profiles, grouped by the innermost frame of the program itself.
+ * Subtracts two profiles and groups the difference by the innermost frame of the
+ * program's own code.
  */
 #include "leakcheck/judge/blame.h"
 
@@ -13,17 +14,17 @@
 
 #define PROFILE_BUFFER_BYTES MIB /* of gperftools' GetHeapProfile */
 
-/* How much one stack grew, and the frame that is blamed for it. */
+/* How much one stack grew, and the frame to blame for it. */
 struct share {
     const struct frame *frame;
     int64_t growth;
-    bool own;     /* the frame is of a path that the question names */
-    bool library; /* a library took the memory, on behalf of that frame */
+    bool own;     /* the frame is in one of the paths of blame_own */
+    bool library; /* a library allocated the memory for this frame */
 };
 
-/* What grew in one function. */
+/* The growth in one function. */
 struct group {
-    const struct frame *frame; /* of the stack that grew most: its line is shown */
+    const struct frame *frame; /* of the stack that grew most; its line is shown */
     int64_t frame_growth;
     int64_t growth;
     int64_t library_growth;
@@ -35,9 +36,9 @@ static bool starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The directory of a Go package inside GOROOT ends in src/<package>, and a package of
- * the standard library has no dot before its first slash: "net/http", not
- * "github.com/x/y". The program's own is "main". */
+/* Whether the frame is in Go's standard library. A directory there ends in
+ * src/<package>, and <package> has no dot before its first slash: "net/http", not
+ * "github.com/x/y". The program's own package is "main". */
 static bool is_go_standard(const struct frame *frame)
 {
     const char *function = frame->function == NULL ? "" : frame->function;
@@ -57,7 +58,7 @@ static bool is_go_standard(const struct frame *frame)
         return false;
     }
     snprintf(directory, sizeof(directory), "src/%.*s/", (int)length, function);
-    /* -trimpath leaves "net/http/server.go". */
+    /* With -trimpath the file is "net/http/server.go". */
     return strstr(frame->file, directory) != NULL || starts(frame->file, directory + 4);
 }
 
@@ -88,9 +89,9 @@ static bool is_allocator(const char *function)
     return false;
 }
 
-/* Whether `path` is `own` or lies in it. `own` may also be only the end of a path's
- * directories. Mapped libraries carry their version after the name: "libcache.so" is
- * libcache.so.1.2 too. */
+/* Whether `path` is `own`, or a file in the directory `own`. `own` may also be only the
+ * last part of such a path. Libraries may have a version after the name: "libcache.so"
+ * is also libcache.so.1.2. */
 static bool path_is_own(const char *path, const char *own)
 {
     size_t length = strlen(own);
@@ -107,9 +108,8 @@ static bool path_is_own(const char *path, const char *own)
     return false;
 }
 
-/* Whether the frame is code that the question names as the program's own: by its source
- * file, or by its library. The name of the program's own file does not count: a
- * directory of sources may have the same name. */
+/* Whether the frame's source file or library is one of the `own` paths. The program
+ * file itself is not compared: a source directory may have the same name. */
 static bool is_own(const struct profile *profile, const struct frame *frame,
                    struct blame_own own)
 {
@@ -126,8 +126,8 @@ static bool is_own(const struct profile *profile, const struct frame *frame,
     return false;
 }
 
-/* Whether the frame is code of the program, and not of a library: by the mappings, or,
- * where the profile has none (Go's), by its file. */
+/* Whether the frame is code of the program, not of a library. The mappings decide this;
+ * in a profile without mappings (Go's) the frame's file does. */
 static bool is_program(const struct profile *profile, const struct frame *frame)
 {
     if (frame->file != NULL &&
@@ -164,8 +164,8 @@ const struct frame *blame_frame(const struct profile *profile,
     return program != NULL ? program : named;
 }
 
-/* Whether a library allocated, and not the program itself: the innermost frame after
- * the allocator's shows it. */
+/* Whether a library made the allocation, not the program itself: looks at the innermost
+ * frame after those of the allocator. */
 static bool is_library_taking(const struct profile *profile,
                               const struct record *record)
 {
@@ -178,8 +178,8 @@ static bool is_library_taking(const struct profile *profile,
     return false;
 }
 
-/* Whether the bytes are what the C library keeps for a thread or a timer: a price of
- * each, and not what the scenario asked for. */
+/* Whether the C library allocated the bytes for a thread or a timer: the scenario
+ * itself did not request them. */
 static bool is_thread_cost(const struct record *record, const struct frame *blamed)
 {
     static const char *const names[] = {"pthread_create", "__pthread_create",
@@ -195,8 +195,8 @@ static bool is_thread_cost(const struct record *record, const struct frame *blam
     return false;
 }
 
-/* The server allocates memory to write a profile. It does so for the judge, so that is
- * no leak of its own. */
+/* Whether the server allocated the memory to write a profile. leakcheck causes these
+ * allocations, so they are not a leak. */
 static bool is_profiling_by_name(const struct record *record)
 {
     for (size_t i = 0; i < record->frame_count; i++) {
@@ -210,8 +210,8 @@ static bool is_profiling_by_name(const struct record *record)
     return false;
 }
 
-/* How many of the innermost addresses lie in gperftools' library: none in most
- * versions, which leave the frames of malloc out. */
+/* How many of the innermost addresses are in gperftools' library. In most versions
+ * none, because they leave out the frames of malloc. */
 static size_t allocator_depth(const struct profile *profile,
                               const struct record *record)
 {
@@ -237,9 +237,10 @@ static size_t allocator_depth_least(const struct profile *profile)
     return least;
 }
 
-/* Whether the stack is the profiler's own. Where GetHeapProfile has no name, it shows
- * as blocks of 1 MiB with more frames in gperftools' library than malloc has. A server
- * may free one such block while another is in use. */
+/* Whether the profiler itself made the allocation. If the profile has no name for
+ * GetHeapProfile, its stack is known by two signs: blocks of 1 MiB, and more frames in
+ * gperftools' library than malloc has. A server may free one such block while another
+ * is in use. */
 static bool is_profiling(const struct profile *profile, const struct record *record,
                          size_t least)
 {
@@ -274,7 +275,7 @@ static int64_t growth_of(const struct record *record, enum blame_what what,
            amount_of(profile_find(from, record->addresses, record->depth), what);
 }
 
-/* Orders texts; NULL is the empty one. */
+/* Compares texts; NULL is the same as "". */
 static int text_compare(const char *left, const char *right)
 {
     return strcmp(left == NULL ? "" : left, right == NULL ? "" : right);
@@ -285,7 +286,7 @@ static bool same_text(const char *left, const char *right)
     return text_compare(left, right) == 0;
 }
 
-/* By file, then by function: what belongs to one group lies together. */
+/* Sorts by file, then by function, so that each group is contiguous. */
 static int share_compare(const void *left, const void *right)
 {
     const struct frame *a = ((const struct share *)left)->frame;
@@ -305,7 +306,7 @@ static bool grows_when_idle(const struct blame_question *question,
     return later != NULL && growth_of(later, question->what, question->idle_from) > 0;
 }
 
-/* Lists every stack that changed, with the frame that is blamed for it. */
+/* Lists every stack that changed, with the frame to blame for it. */
 static size_t shares_list(struct share *shares, int64_t *ret_total,
                           const struct blame_question *question)
 {
@@ -346,7 +347,7 @@ static void group_add(struct group *group, const struct share *share)
     }
 }
 
-/* Joins the shares, which are in order, function by function. */
+/* Joins the sorted shares of each function to one group. */
 static size_t groups_join(struct group *groups, const struct share *shares,
                           size_t share_count)
 {
@@ -360,8 +361,8 @@ static size_t groups_join(struct group *groups, const struct share *shares,
     return count;
 }
 
-/* Whether a group is more to blame than another: the program's own code first, then
- * what grew more. */
+/* Compares two groups: the program's own code is blamed before other code, then the one
+ * that grew more. */
 static bool group_is_worse(const struct group *group, const struct group *other)
 {
     if (group->own != other->own) {
@@ -370,7 +371,7 @@ static bool group_is_worse(const struct group *group, const struct group *other)
     return group->growth > other->growth;
 }
 
-/* Chooses the group that is to blame most. */
+/* Chooses the group to blame. */
 static void groups_judge(const struct group *groups, size_t count, struct blame *blame)
 {
     const struct group *most = NULL;
@@ -396,7 +397,7 @@ static void groups_judge(const struct group *groups, size_t count, struct blame 
                 amount_add(blame->library_growth, groups[i].library_growth);
         }
     }
-    if (frame->file == NULL) { /* then the file is not known to be one */
+    if (frame->file == NULL) { /* without a file there is no sum over a file */
         blame->file_growth = most->growth;
         blame->library_growth = most->library_growth;
     }

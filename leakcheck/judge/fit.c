@@ -1,5 +1,6 @@
 /*
- * A straight line by least squares. Its noise tells how far the slope can be chance.
+ * Fits a straight line by least squares. The distances of the values from the line give
+ * the error of its slope.
  */
 #include "leakcheck/judge/fit.h"
 
@@ -14,7 +15,8 @@ struct fit fit_rounds(const int64_t *calls, const int64_t *values, size_t count)
     double mean_x = 0;
     double mean_y = 0;
     for (size_t i = 0; i < count; i++) {
-        /* Differences to the first sample, so that large values lose no digits. */
+        /* Use differences from the first sample, so that large values keep their
+         * precision. */
         mean_x += (double)(calls[i] - calls[0]) / (double)count;
         mean_y += (double)(values[i] - values[0]) / (double)count;
     }
@@ -33,7 +35,7 @@ struct fit fit_rounds(const int64_t *calls, const int64_t *values, size_t count)
         }
     }
     fit.slope = xx > 0 ? xy / xx : 0;
-    /* What the line leaves of the values is noise. */
+    /* The remaining distances from the line are noise. */
     double noise = fmax(yy - fit.slope * xy, 0);
     fit.slope_error =
         count > 2 && xx > 0 ? sqrt(noise / (double)(count - 2) / xx) : INFINITY;

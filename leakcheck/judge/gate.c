@@ -1,6 +1,6 @@
 /*
- * The order of the work: open, baseline, rounds, last profiles, blame. An error in any
- * step ends it without a verdict.
+ * The order of the steps: open, baseline, rounds, last profiles, blame. An error in any
+ * step ends the run without a verdict.
  */
 #include "leakcheck/judge/gate.h"
 
@@ -16,7 +16,7 @@
 #include "leakcheck/measure/settle.h"
 
 #define WARM_UP_CALLS 3
-#define LATE_PATIENCE_MS 400 /* once a round has shown where things stay */
+#define LATE_PATIENCE_MS 400 /* after a round did not return to the baseline */
 
 static int calls_make(struct gate *gate, const char *path, unsigned calls,
                       struct failure *failure)
@@ -27,7 +27,8 @@ static int calls_make(struct gate *gate, const char *path, unsigned calls,
         if (error < 0) {
             return error;
         }
-        /* Any answer of success will do; http_get_ok explains the others. */
+        /* Any status from 200 to 299 is good. For others, http_get_ok gives the
+         * reason. */
         if (gate->server.reply.status < 200 || gate->server.reply.status > 299) {
             error = http_get_ok(http, path, &gate->server.reply, failure);
             return error < 0 ? error
@@ -39,8 +40,8 @@ static int calls_make(struct gate *gate, const char *path, unsigned calls,
     return 0;
 }
 
-/* Waits for what the calls started to end: until everything is back where it was, or
- * stays elsewhere for longer than work takes. */
+/* Waits until the work of the calls is over: until all amounts are back at the
+ * baseline, or stay away from it for longer than work takes. */
 static int round_settle(struct gate *gate, struct sample *ret_sample,
                         struct failure *failure)
 {
@@ -55,8 +56,8 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
     return error;
 }
 
-/* Takes the next sample. The bytes that were ever allocated only rise: if they fall,
- * another process answers. */
+/* Takes the next sample. The bytes ever allocated can only rise. If they fall, the
+ * server was restarted. */
 static int round_sample(struct gate *gate, struct failure *failure)
 {
     struct sample sample;
@@ -89,7 +90,8 @@ static int rounds_drive(struct gate *gate, const struct gate_settings *settings,
     return error;
 }
 
-/* The thread profile only tells where threads wait: it may be missing. */
+/* Takes both profiles. The thread profile may be missing: it only shows where threads
+ * wait. */
 static int profiles_take(struct gate *gate, struct profile *heap,
                          struct profile *threads, struct failure *failure)
 {
@@ -100,16 +102,17 @@ static int profiles_take(struct gate *gate, struct profile *heap,
     return error;
 }
 
-/* gperftools' sampler, among others, knows only what is in use, and writes it twice. */
+/* Whether the profile also counts freed allocations. gperftools' sampler, for one,
+ * knows only what is in use, and writes it twice. */
 static bool allocations_are_counted(const struct profile *profile)
 {
     return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
 }
 
-/* Takes the first sample, after the first-time costs and after the work that the first
- * calls started: a baseline with that work in it is too high, and hides a leak. Also
- * measures what the server allocates only because it is sampled, so that the calls are
- * not charged with it. */
+/* Takes the first sample. Warm-up calls come before it, and it waits until their work
+ * is over: if that work were in the baseline, the baseline would be too high and could
+ * hide a leak. Also measures what the server allocates because of the sampling alone,
+ * which must not count as growth of the calls. */
 static int baseline_take(struct gate *gate, const char *path,
                          struct gate_profiles *profiles, struct failure *failure)
 {
@@ -140,8 +143,7 @@ static int baseline_take(struct gate *gate, const char *path,
     return error;
 }
 
-/* There is no verdict if a limit that was asked for cannot be judged, or nothing can.
- */
+/* Fails if a limit that the user set cannot be judged, or if nothing can be judged. */
 static int limits_check(const struct gate *gate, struct failure *failure)
 {
     bool any = false;
@@ -171,8 +173,8 @@ static bool has_moved(const struct mapping *before, const struct mapping *after)
     return before->start != after->start && strcmp(before->path, after->path) == 0;
 }
 
-/* The program's own file must be what and where it was, and so must the highest
- * mapping, most often the dynamic linker: a restart moves one of them at least. */
+/* Detects a restart. The program's own mapping and the highest mapping (usually the
+ * dynamic linker) must be unchanged: a restart moves at least one of them. */
 static int restart_check(const struct gate *gate, const struct gate_profiles *profiles,
                          struct failure *failure)
 {
@@ -188,7 +190,7 @@ static int restart_check(const struct gate *gate, const struct gate_profiles *pr
     return server_restarted(&gate->server, failure);
 }
 
-/* The first sample already shows what cannot be counted. */
+/* Finds out, from the first sample, which resources cannot be counted. */
 static int baseline_check(struct gate *gate, struct failure *failure)
 {
     for (size_t i = 0; i < gate_judged_count; i++) {
@@ -198,7 +200,7 @@ static int baseline_check(struct gate *gate, struct failure *failure)
     return limits_check(gate, failure);
 }
 
-/* Drives all rounds, and as many again if the first ones leave the verdict open. */
+/* Makes all rounds, and the same number again if the verdict is still open. */
 static int rounds_run(struct gate *gate, const struct gate_settings *settings,
                       struct failure *failure)
 {
@@ -220,7 +222,7 @@ static int rounds_run(struct gate *gate, const struct gate_settings *settings,
                                              : error;
 }
 
-/* All that is measured, with the profiles from before and after. */
+/* Does all measuring, with the profiles before and after the rounds. */
 static int gate_measure(struct gate *gate, const struct gate_settings *settings,
                         struct gate_profiles *profiles, struct failure *failure)
 {
@@ -238,7 +240,8 @@ static int gate_measure(struct gate *gate, const struct gate_settings *settings,
     return error == 0 ? restart_check(gate, profiles, failure) : error;
 }
 
-/* A mistyped file name must not silently leave the report without function names. */
+/* Checks the file of --binary early: a typing error must not silently lead to a report
+ * without function names. */
 static int binary_check(const char *path, struct failure *failure)
 {
     if (path == NULL || access(path, R_OK) == 0) {

@@ -1,12 +1,13 @@
 /*
- * The picture follows from the resources alone, unless they are flat: then the profiles
- * tell whether much is allocated and freed.
+ * The growth of the resources decides the picture. If none grew, the profiles show
+ * whether much memory was allocated and freed.
  */
 #include "leakcheck/judge/gate_blame.h"
 
 #include "leakcheck/measure/names.h"
 
-/* Chooses the picture: of what is over its limit, or else of what climbs below it. */
+/* Chooses the picture: from the resources over their limits, or else from growth below
+ * the limits. */
 static void picture_choose(struct gate *gate)
 {
     static const struct {
@@ -33,7 +34,8 @@ static void picture_choose(struct gate *gate)
     }
 }
 
-/* A path that is misspelt would silently leave the blame to other code. */
+/* The first path of --own that is on no stack: it may be misspelt, and other code would
+ * silently get the blame. */
 static const char *own_missed(const struct blame_own *own,
                               const struct gate_profiles *profiles)
 {
@@ -46,7 +48,7 @@ static const char *own_missed(const struct blame_own *own,
     return NULL;
 }
 
-/* Go's profiles come with names. */
+/* Gives the profiles names; Go's have them already. */
 static int names_find(struct gate *gate, struct gate_profiles *profiles,
                       struct failure *failure)
 {
@@ -59,7 +61,7 @@ static int names_find(struct gate *gate, struct gate_profiles *profiles,
                : error;
 }
 
-/* Finds who made the heap and the threads that stayed. */
+/* Finds the code that made the heap and the threads that stayed. */
 static int growth_blame(struct gate *gate, const struct blame_own *own,
                         const struct gate_profiles *profiles, struct failure *failure)
 {
@@ -77,8 +79,8 @@ static int growth_blame(struct gate *gate, const struct blame_own *own,
                : error;
 }
 
-/* Finds who allocated, freed or not, which is churn if it is much and nothing climbs.
- */
+/* Finds the code that allocated most, freed or not. It is churn if it is much and
+ * nothing grows. */
 static int churn_blame(struct gate *gate, const struct blame_own *own,
                        const struct gate_profiles *profiles, struct failure *failure)
 {

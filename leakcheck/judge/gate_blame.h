@@ -1,5 +1,5 @@
 /*
- * What the gate says about growth: which picture it is, and which code made it.
+ * What the gate says about growth: which picture it is, and which code caused it.
  */
 #ifndef LEAKCHECK_JUDGE_GATE_BLAME_H
 #define LEAKCHECK_JUDGE_GATE_BLAME_H
@@ -8,15 +8,16 @@
 
 /* The profiles to compare. */
 struct gate_profiles {
-    struct profile heap_idle; /* before heap_base, with nothing between but sampling */
+    struct profile heap_idle; /* before heap_base; between them there was only
+                                 sampling */
     struct profile heap_base;
     struct profile heap_last;
     struct profile threads_base;
     struct profile threads_last;
 };
 
-/* Fills in the picture, the blame, and what a call allocates. The profiles get names.
- * Returns 0 or -errno. */
+/* Fills in the picture, the blame, and how much a call allocates. Adds names to the
+ * profiles. Returns 0 or -errno. */
 int gate_blame(struct gate *gate, const struct blame_own *own,
                struct gate_profiles *profiles, struct failure *failure);
 

@@ -1,5 +1,5 @@
 /*
- * Going through the resources in one order, for everybody who shows them.
+ * Goes through the resources in one fixed order, for the table and for all reports.
  */
 #include "leakcheck/judge/gate_findings.h"
 

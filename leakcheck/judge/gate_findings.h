@@ -1,5 +1,5 @@
 /*
- * What the gate measured and found of each resource.
+ * What the gate measured and decided for each resource.
  */
 #ifndef LEAKCHECK_JUDGE_GATE_FINDINGS_H
 #define LEAKCHECK_JUDGE_GATE_FINDINGS_H
@@ -12,48 +12,52 @@
 /* How much of a resource one call may leave behind. */
 struct limit {
     int64_t most; /* bytes, or a count */
-    bool asked;   /* the user set it: then it must be measured */
+    bool asked;   /* set by the user: the resource must then be measured */
 };
 
 /* One resource over all rounds. */
 struct gate_resource {
-    bool measured; /* in every sample, and finely enough for the limit; if not, only
-                      `limit` is valid */
-    bool over;     /* grows by more than the limit, and goes on */
+    bool measured; /* in every sample, and precisely enough for the limit; if false,
+                      only `limit` is valid */
+    bool over;     /* grows by more than the limit, and does not stop */
     struct limit limit;
     struct fit fit;
-    struct blame blame; /* growth 0: no profile tells who made it */
+    struct blame blame; /* growth 0: no profile shows the cause */
 };
 
-/* What is judged, in the order in which it is shown. */
+/* The resources that are judged, in the order in which they are shown. */
 extern const enum resource gate_judged[];
 extern const size_t gate_judged_count;
 
 /* What was measured. Lives in memory that the caller owns; { 0 } is empty. */
 struct gate {
     struct server server;
-    struct sample *samples; /* the baseline, then one a round */
+    struct sample *samples; /* the baseline, then one for each round */
     size_t sample_count;
     struct resources idle; /* before any call */
-    size_t rounds_first;   /* rounds before the verdict was first asked for */
+    size_t rounds_first;   /* rounds that the user asked for; more may follow */
     unsigned calls;        /* a round */
-    int64_t heap_period;   /* bytes between two samples of the heap; 1: it counts all */
-    char heap_reason[200]; /* why the heap is not measured; "" where it is */
+    int64_t heap_period;   /* mean bytes between two heap samples; 1: every
+                              allocation */
+    char heap_reason[200]; /* why the heap is not measured; "" if it is */
     struct gate_resource resources[RESOURCE_COUNT];
-    bool late;               /* after a round, not all came back to the baseline */
-    bool counts_allocations; /* the profile also counts what was freed */
-    double total_per_call;   /* bytes that the blamed file allocates in a call; of all
-                                stacks where none is blamed */
+    bool late;               /* after some round, not everything returned to the
+                                baseline */
+    bool counts_allocations; /* the profile also counts freed allocations */
+    double total_per_call;   /* bytes that the blamed file allocates in a call; without
+                                a blamed file: all stacks */
     enum picture picture;
-    const char *own_missed; /* of --own, the first that no stack meets; NULL if none */
+    const char *own_missed; /* the first path of --own that is on no stack; NULL:
+                               none */
     int64_t elapsed_ms;
 };
 
 /* Whether anything measured is over its limit. */
 bool gate_is_over(const struct gate *gate);
 
-/* "heap, threads": the names of those that are measured and not over (`over` false) or
- * over; or of those that are not measured. Empty if there are none. */
+/* Names such as "heap, threads"; "" if there are none. gate_names_measured: the
+ * measured resources that are over their limit (`over`), or that are not.
+ * gate_names_missing: the resources that are not measured. */
 struct gate_names {
     char at[120];
 };

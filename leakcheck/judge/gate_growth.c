@@ -1,6 +1,7 @@
 /*
- * Growth is a slope over the rounds. What is counted exactly must grow in every round,
- * or still in the later ones; what moves by itself needs a slope that is not chance.
+ * Growth is a slope over the rounds. An exact count must grow in every round, or still
+ * in the later ones. A count that also moves by itself must have a slope that is larger
+ * than chance explains.
  */
 #include "leakcheck/judge/gate_growth.h"
 
@@ -9,11 +10,11 @@
 #include <math.h>
 #include <stdio.h>
 
-#define TREND_ERRORS 3    /* a slope above that many standard errors is not chance */
-#define SAMPLES_WANTED 10 /* of the heap, from growth at the limit */
+#define TREND_ERRORS 3    /* standard errors: a larger slope is not chance */
+#define SAMPLES_WANTED 10 /* heap samples that growth at the limit should give */
 #define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
 
-/* The growth from sample `first` on. */
+/* Fits the samples from `first` on. */
 static struct fit fit_make(const struct gate *gate, enum resource resource,
                            size_t first)
 {
@@ -37,15 +38,15 @@ bool gate_is_counted(const struct gate *gate, enum resource resource)
     return gate->sample_count > 0;
 }
 
-/* Whether each unit is counted, so that any growth is real: Go's heap and resident
- * memory move by themselves. */
+/* Whether the count is exact, so that any growth is real. Go's heap and the resident
+ * set also move by themselves. */
 static bool is_exact(const struct gate *gate, enum resource resource)
 {
     return resource != RESOURCE_RSS &&
            (resource != RESOURCE_HEAP || !gate->server.is_go);
 }
 
-/* Whether it grew by more than the limit, but not in every round. */
+/* Whether the resource grew by more than the limit, but not in every round. */
 static bool is_open(const struct gate *gate, enum resource resource)
 {
     const struct gate_resource *judged = &gate->resources[resource];
@@ -53,7 +54,7 @@ static bool is_open(const struct gate *gate, enum resource resource)
            judged->fit.slope > judged->limit.most;
 }
 
-/* In how many rounds after sample `first` it grew. */
+/* The number of rounds after sample `first` in which the resource grew. */
 static size_t rounds_grown(const struct gate *gate, enum resource resource,
                            size_t first)
 {
@@ -65,14 +66,15 @@ static size_t rounds_grown(const struct gate *gate, enum resource resource,
     return grown;
 }
 
-/* Whether the slope is over the limit by more than chance explains. */
+/* Whether the slope is above the limit by more than chance explains. */
 static bool is_trend(const struct fit *fit, const struct limit *limit)
 {
     return fit->slope - TREND_ERRORS * fit->slope_error > limit->most;
 }
 
-/* Whether what moves by itself really grows, over all rounds and over the later ones.
- * Resident memory rises in steps, and falls seldom: there most rounds must show it. */
+/* For a resource that moves by itself: whether it really grows, over all rounds and
+ * over the later ones. The resident set rises in steps and rarely falls, so it must
+ * grow in most rounds. */
 static bool trend_goes_on(const struct gate *gate, enum resource resource,
                           const struct fit *later)
 {
@@ -84,8 +86,9 @@ static bool trend_goes_on(const struct gate *gate, enum resource resource,
     return is_trend(&judged->fit, &judged->limit) && is_trend(later, &judged->limit);
 }
 
-/* Whether what did not grow in every round still grew in the later half of twice the
- * rounds, and more than once: a cache that fills, or a pool, has stopped by then. */
+/* For a resource that did not grow in every round: whether it grew more than once in
+ * the second half, after the rounds were doubled. A cache or a pool is full by then and
+ * has stopped growing. */
 static bool goes_on(const struct gate *gate, enum resource resource)
 {
     size_t first = gate->rounds_first;
@@ -100,8 +103,8 @@ static bool goes_on(const struct gate *gate, enum resource resource)
            later.slope > gate->resources[resource].limit.most;
 }
 
-/* How many calls it takes until growth at the limit is most probably among the samples
- * of the heap, however small the blocks. */
+/* How many calls are needed until the sampled heap most probably contains growth at the
+ * limit, even if the blocks are small. */
 static double calls_needed(const struct gate *gate)
 {
     double limit = fmax(gate->resources[RESOURCE_HEAP].limit.most, 1);
@@ -109,8 +112,8 @@ static double calls_needed(const struct gate *gate)
                                   : SAMPLES_WANTED * (double)gate->heap_period / limit;
 }
 
-/* A sampled heap profile can miss growth: below the limit it proves nothing until there
- * were enough calls. */
+/* Judges the heap. A sampled profile can miss growth: a result below the limit is valid
+ * only after enough calls. */
 static void heap_judge(struct gate *gate)
 {
     struct gate_resource *heap = &gate->resources[RESOURCE_HEAP];
@@ -142,8 +145,8 @@ void gate_judge(struct gate *gate)
     heap_judge(gate);
 }
 
-/* Open are a growth that paused, and resident memory that grows alone, as it does while
- * a server is still warming up. */
+/* Two cases are open: growth that paused, and growth of the resident set alone, which
+ * is normal while a server warms up. */
 bool gate_is_unclear(const struct gate *gate)
 {
     bool others = false;
@@ -157,8 +160,8 @@ bool gate_is_unclear(const struct gate *gate)
     return gate->resources[RESOURCE_RSS].over && !others;
 }
 
-/* What grew in the first rounds, and once more in the later ones, is neither known to
- * go on nor to have stopped: a slow leak looks like that, and so does a slow pool. */
+/* A resource that grew in the first rounds and once more in the later ones stays open:
+ * it may be a slow leak, or a pool that fills slowly. */
 int gate_check_clarity(const struct gate *gate, struct failure *failure)
 {
     for (size_t i = 0; i < gate_judged_count; i++) {

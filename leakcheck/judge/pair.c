@@ -1,5 +1,5 @@
 /*
- * Opens both servers, sees that they are a pair, and has a thread judge each.
+ * Opens both servers, checks that they are a pair, and judges each in its own thread.
  */
 #include "leakcheck/judge/pair.h"
 
@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 
-/* The leaky server comes first, and is not judged against itself: a leaky server in
- * the second place could be taken for a fix that leaks. */
+/* The leaky server must be first, and the second must not be leaky too: its leaks would
+ * look like a fix that fails. */
 static int names_compare(const struct judgement *judgement, struct failure *failure)
 {
     const char *first = judgement->sides[ROLE_LEAKY].server.name;
@@ -28,7 +28,7 @@ static int names_compare(const struct judgement *judgement, struct failure *fail
     return 0;
 }
 
-/* Both servers must offer the same scenarios, in the same order: they are pairs. */
+/* Both servers must have the same scenarios in the same order. */
 static int sides_compare(const struct judgement *judgement, struct failure *failure)
 {
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
@@ -44,7 +44,7 @@ static int sides_compare(const struct judgement *judgement, struct failure *fail
     return 0;
 }
 
-/* Lets the progress show how many scenarios there are to judge. */
+/* Writes to the progress how many scenarios will be judged. */
 static void plan_tell(const struct judgement *judgement)
 {
     const struct side *side = &judgement->sides[ROLE_LEAKY];
@@ -57,7 +57,7 @@ static void plan_tell(const struct judgement *judgement)
     }
 }
 
-/* What a thread needs to judge one side. */
+/* The argument of the thread that judges one side. */
 struct part {
     struct side *side;
     atomic_bool *stop;
@@ -108,7 +108,7 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
     for (int i = 0; i < 2 && error == 0; i++) {
         error = side_open(&judgement->sides[i], (enum role)i, &judgement->order,
                           deadline_ms, failure);
-        /* For the reports: a user's name and password are not theirs to show. */
+        /* The reports show this URL, which has no user and password. */
         judgement->order.urls[i] = judgement->sides[i].server.http.base;
     }
     if (error == 0) {

@@ -1,6 +1,6 @@
 /*
- * The judge of pairs: every scenario on the leaky and on the fixed server, both at the
- * same time, one thread for each.
+ * The judge of pairs: every scenario on the leaky and on the fixed server. Both servers
+ * are measured at the same time, each by its own thread.
  */
 #ifndef LEAKCHECK_JUDGE_PAIR_H
 #define LEAKCHECK_JUDGE_PAIR_H
@@ -11,16 +11,17 @@
 struct judgement {
     struct judge_order order;
     struct side sides[2]; /* by role */
-    atomic_bool stop;     /* one side failed: the other need not go on */
+    atomic_bool stop;     /* one side failed, so the other stops too */
     int64_t elapsed_ms;
 };
 
-/* Judges. Returns 0, or -errno if there can be no verdict. In both cases `judgement`
- * is the caller's to release. */
+/* Judges. Returns 0, or -errno if no verdict is possible. In both cases the caller
+ * calls judge_release. */
 int judge_run(struct judgement *judgement, const struct judge_order *order,
               struct failure *failure);
 
-/* How many scenarios were judged, how many leaks shown, and how many fixes failed. */
+/* How many scenarios were judged, how many leaks were shown, and how many fixes
+ * failed. */
 struct judge_summary {
     size_t judged;
     size_t shown;
@@ -28,6 +29,7 @@ struct judge_summary {
 };
 struct judge_summary judge_summarize(const struct judgement *judgement);
 
+/* Closes both connections and frees everything that the judgement owns. */
 void judge_release(struct judgement *judgement);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The words for the pictures.
+ * The texts of the pictures, one table for all three lengths.
  */
 #include "leakcheck/judge/picture.h"
 

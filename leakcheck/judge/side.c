@@ -1,6 +1,6 @@
 /*
- * Drives the trials of one server, and checks in the end that what was left behind is
- * still there.
+ * Runs the trials of one server. At the end, checks that everything that was left
+ * behind is still there.
  */
 #include "leakcheck/judge/side.h"
 
@@ -14,7 +14,7 @@
 #include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
-#define IDLE_WINDOW_MS 300 /* three periods of the slowest thread that grows */
+#define IDLE_WINDOW_MS 300 /* three periods of the slowest allocating thread */
 
 static const struct scenario_info *growing_find(const struct side *side)
 {
@@ -26,7 +26,7 @@ static const struct scenario_info *growing_find(const struct side *side)
     return NULL;
 }
 
-/* Marks the scenarios that are to be judged: those asked for, or all. */
+/* Marks the scenarios to judge: those that the user named, or all. */
 static int scenarios_choose(struct side *side, struct failure *failure)
 {
     const struct judge_order *order = side->order;
@@ -57,7 +57,7 @@ static int scenarios_choose(struct side *side, struct failure *failure)
     return 0;
 }
 
-/* A server of the lab has a /status, and without it there is no verdict. */
+/* A server of the lab must have /status: without it there is no verdict. */
 static int status_check(struct side *side, struct failure *failure)
 {
     struct status status;
@@ -93,8 +93,9 @@ int side_open(struct side *side, enum role role, const struct judge_order *order
     return error;
 }
 
-/* First-time costs must not count. So every scenario that doesn't grow by itself runs
- * once, and both profiles are taken, for which the server loads symbols. */
+/* The costs of first calls must not be measured. So every scenario whose threads do not
+ * allocate runs once, and both profiles are taken once: for them the server loads
+ * symbols. */
 static int warm_up(struct side *side)
 {
     struct resources declared;
@@ -127,8 +128,8 @@ static int warm_up(struct side *side)
     return error < 0 ? error : settle(&side->server, &rule, &sample, &side->failure);
 }
 
-/* Finds the stacks that grow on an idle server: those of threads that an earlier
- * thread-loop left. */
+/* Takes two profiles of the idle server, to find the stacks that grow without calls:
+ * threads that an earlier thread-loop left. */
 static int idle_watch(struct side *side)
 {
     struct status status;
@@ -153,7 +154,7 @@ static struct finding finding_make(const struct side *side, const struct trial *
     return side->role == ROLE_LEAKY ? verdict_leaky(trial) : verdict_fixed(trial);
 }
 
-/* Judges one scenario; what is not clear at first is tried once more. */
+/* Judges one scenario. If the result is not clear, the trial is made once more. */
 static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
 {
     struct trial_plan plan = {
@@ -180,7 +181,7 @@ static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
     return 0;
 }
 
-/* The scenarios whose threads allocate come last: they would disturb the others. */
+/* Scenarios whose threads allocate come last, because they disturb the others. */
 static int scenarios_judge(struct side *side)
 {
     for (int pass = 0; pass < 2; pass++) {
@@ -204,8 +205,9 @@ static int scenarios_judge(struct side *side)
     return 0;
 }
 
-/* Whether the growth that the trial found is still there: its heap in the blamed
- * function, and, by `counts_stay`, the counts of all trials together. */
+/* Whether the growth that a trial found is still there: the heap in the blamed
+ * function, and the counts. Counts cannot be told apart by trial; `counts_stay` says
+ * for each whether the sum of all trials is still there. */
 static bool growth_stayed(const struct side *side, const struct trial *trial,
                           const bool *counts_stay)
 {
@@ -219,7 +221,7 @@ static bool growth_stayed(const struct side *side, const struct trial *trial,
            blame_held(&side->heap, &trial->heap, own) >= trial->heap.growth;
 }
 
-/* Whether each count is now as high as the first baseline and all growth require. */
+/* Sets, for each count, whether it is at least the first baseline plus all growth. */
 static void counts_check(const struct side *side, const struct resources *now,
                          bool *ret_stay)
 {
@@ -239,9 +241,9 @@ static void counts_check(const struct side *side, const struct resources *now,
     }
 }
 
-/* A leak stays. A trial of the leaky half waits only until the growth appears, so all
- * growth is checked once more when the last call is long over. Where some of it is
- * gone, its trial is made again, slowly. */
+/* Checks that leaks stay. A trial of the leaky half waits only until the growth
+ * appears. So all growth is checked again long after the last call. If some of it is
+ * gone, its trial is repeated with a longer wait. */
 static int leaks_confirm(struct side *side)
 {
     int64_t waited = clock_now_ms() - side->last_call_ms;
@@ -269,7 +271,7 @@ static int leaks_confirm(struct side *side)
     return error;
 }
 
-/* Everything between opening and releasing. */
+/* All steps between opening and releasing. */
 static int side_steps(struct side *side)
 {
     int error = warm_up(side);

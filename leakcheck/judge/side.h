@@ -1,6 +1,6 @@
 /*
- * One side of the pair of servers: the leaky or the fixed one, with every trial made on
- * it and what each comes to.
+ * One side of the pair, the leaky or the fixed server, with all its trials and their
+ * results.
  */
 #ifndef LEAKCHECK_JUDGE_SIDE_H
 #define LEAKCHECK_JUDGE_SIDE_H
@@ -9,9 +9,9 @@
 
 #include "leakcheck/judge/verdict.h"
 
-/* How far it is, for another thread to watch; all 0 before the first call. */
+/* The progress, for another thread to read; all 0 before the first call. */
 struct judge_progress {
-    atomic_uint planned; /* scenarios on each server; 0: it is still finding out */
+    atomic_uint planned; /* scenarios on each server; 0: not known yet */
     atomic_uint done[2]; /* scenarios judged, by role */
 };
 
@@ -23,7 +23,7 @@ struct judge_order {
     unsigned rounds;
     unsigned calls;
     unsigned timeout_secs;           /* of the whole run */
-    struct judge_progress *progress; /* the caller's; NULL: not wanted */
+    struct judge_progress *progress; /* owned by the caller; NULL: not needed */
 };
 
 /* One server and all its trials, in the order of /scenarios. Lives in memory that the
@@ -35,28 +35,30 @@ struct side {
     struct arena arena;
     struct scenario_info *list;
     size_t count;
-    bool *chosen;         /* which of them to judge */
-    struct trial *trials; /* not chosen: { 0 } */
+    bool *chosen;         /* which scenarios to judge */
+    struct trial *trials; /* { 0 } if not chosen */
     struct finding *findings;
-    struct profile heap;      /* in the end, with names */
-    struct profile idle_from; /* what the idle server does by itself */
+    struct profile heap;      /* taken at the end, with names */
+    struct profile idle_from; /* two profiles of the idle server */
     struct profile idle_to;
     struct resources limits;
-    int64_t last_call_ms; /* when the last call was over at the latest */
-    atomic_bool *stop;    /* the other side failed: this one need not go on */
-    int error;            /* -ECANCELED: it was stopped */
+    int64_t last_call_ms; /* the latest time at which the last call was over */
+    atomic_bool *stop;    /* the other side failed, so this one stops */
+    int error;            /* 0 or -errno; -ECANCELED: stopped by the other side */
     struct failure failure;
 };
 
-/* Connects, and finds the scenarios to judge. `order` stays the caller's while the side
- * is in use. Returns 0 or -errno; in both cases the side is the caller's to release. */
+/* Connects and finds the scenarios to judge. The caller owns `order` and keeps it as
+ * long as the side. Returns 0 or -errno; in both cases the caller calls
+ * side_release. */
 int side_open(struct side *side, enum role role, const struct judge_order *order,
               int64_t deadline_ms, struct failure *failure);
 
-/* Makes all trials; the result is in `error` and `failure`. A failure sets *stop, and
- * when *stop is set no new trial begins. */
+/* Makes all trials; the result is in `error` and `failure`. After a failure *stop
+ * becomes true. While *stop is true, no new trial begins. */
 void side_judge(struct side *side, atomic_bool *stop);
 
+/* Closes the connection and frees everything that the side owns. */
 void side_release(struct side *side);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The order of the work: baseline, rounds, blame. Before each sample the server
- * settles: a leaky half to what it is to leave behind, a fixed one to where it was.
+ * The order of the steps: baseline, rounds, blame. Before each sample the server
+ * settles: a leaky half to the growth that it declares, a fixed half to the baseline.
  */
 #include "leakcheck/judge/trial.h"
 
@@ -14,12 +14,12 @@
 #include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
-#define SIZE_WANTED MIB /* heap per call: exact, and far from the limits */
+#define SIZE_WANTED MIB /* heap per call: exact, and far below the limits */
 #define LEAKY_PATIENCE_MS 1000
-#define LATE_PATIENCE_MS 200 /* once a round has shown where things stay */
+#define LATE_PATIENCE_MS 200 /* after a round did not reach its rule */
 #define HEAP_SLACK KIB       /* bytes a call: not worth waiting for */
 #define RATE_WINDOW_MS 1000
-#define RAIL_PART 8 /* one scenario may take an eighth of what a guard rail allows */
+#define RAIL_PART 8 /* a scenario uses at most an eighth of each guard rail */
 
 /* What a trial needs while it runs. */
 struct trial_run {
@@ -27,20 +27,21 @@ struct trial_run {
     const struct trial_plan *plan;
     struct trial *trial;
     struct failure *failure;
-    struct http own; /* temporary scenarios: the connection of the held calls */
+    struct http own; /* temporary scenarios: the connection for held calls */
     struct profile heap_base;
     struct profile heap_last;
-    struct profile heap_names; /* lends its names to heap_last */
+    struct profile heap_names; /* owns the names of heap_last */
     struct profile threads_base;
     struct profile threads_last;
-    bool late; /* a round ended with things where they should not be */
+    bool late; /* a round ended outside of its rule */
 };
 
 static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS,
                                         RESOURCE_TIMERS};
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
-/* Smaller sizes show the same leak: a call that leaves megabytes leaves about one. */
+/* Chooses the main size. A smaller size shows the same leak, so a call leaves about
+ * SIZE_WANTED bytes. */
 static int64_t bytes_choose(const struct scenario_info *info)
 {
     int64_t heap = info->leaves.amount[RESOURCE_HEAP];
@@ -68,14 +69,14 @@ static unsigned calls_choose(const struct scenario_info *info,
     return calls < 1 ? 1 : (unsigned)calls;
 }
 
-/* Whether threads allocate all the time: this scenario's own, or others. */
+/* Whether threads allocate all the time, of this scenario or of another. */
 static bool heap_is_restless(const struct trial *trial)
 {
     return trial->info->growth_bytes_per_second > 0 ||
            trial->samples[0].heap_grows_alone;
 }
 
-/* The condition to wait for after `calls` calls. */
+/* The settle rule after `calls` calls. */
 static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
 {
     const struct trial *trial = run->trial;
@@ -109,8 +110,8 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
     return rule;
 }
 
-/* The first sample of a trial, once the server rests, with the profiles to compare
- * with. */
+/* Waits until the server has settled, and takes the first sample and the profiles to
+ * compare with. */
 static int baseline_take(struct trial_run *run)
 {
     struct trial *trial = run->trial;
@@ -136,7 +137,7 @@ static int baseline_take(struct trial_run *run)
     return error;
 }
 
-/* The calls of one round. */
+/* Makes the calls of one round. */
 static int round_drive(struct trial_run *run, struct resources *ret_peak)
 {
     struct trial *trial = run->trial;
@@ -176,7 +177,8 @@ static int round_run(struct trial_run *run)
     return 0;
 }
 
-/* Whether the growth is still there after the dwell: the last sample is taken anew. */
+/* Waits for the dwell time and takes the last sample again: growth must still be
+ * there. */
 static int dwell(struct trial_run *run)
 {
     struct trial *trial = run->trial;
@@ -212,7 +214,7 @@ struct blame_own trial_own(const struct trial *trial, enum role role)
     return (struct blame_own){.paths = file, .count = (*file)[0] == '\0' ? 0 : 1};
 }
 
-/* How fast the heap of the threads grows that this scenario left. */
+/* Measures how fast the threads that this scenario left make the heap grow. */
 static int rate_measure(struct trial_run *run)
 {
     struct trial *trial = run->trial;
@@ -236,9 +238,9 @@ static int rate_measure(struct trial_run *run)
     return error;
 }
 
-/* The last heap profile, with names if any stack grew. Two profiles without names are
- * compared: they are smaller, and what the server needs to write them lies on the same
- * stacks in both. */
+/* Takes the last heap profile, with names if any stack grew. Two profiles without names
+ * are compared: they are smaller, and the server's own allocations for writing them
+ * have the same stacks in both. */
 static int heap_last_take(struct trial_run *run)
 {
     int error = server_heap(run->server, false, &run->heap_last, run->failure);
@@ -292,7 +294,7 @@ static int blame_all(struct trial_run *run)
     return error;
 }
 
-/* Everything between the baseline and the blame. */
+/* All steps between the baseline and the blame. */
 static int rounds_run(struct trial_run *run)
 {
     for (unsigned i = 0; i < run->plan->rounds; i++) {
@@ -304,8 +306,8 @@ static int rounds_run(struct trial_run *run)
     return dwell(run);
 }
 
-/* A connection of its own for the calls that are held, opened before the baseline, so
- * that it is not counted. */
+/* Opens the connection for held calls before the baseline, so that it does not count as
+ * growth. */
 static int own_connection_open(struct trial_run *run)
 {
     if (run->trial->info->kind != KIND_TEMPORARY) {

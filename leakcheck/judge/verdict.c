@@ -1,16 +1,16 @@
 /*
- * A leak has one proof for each kind of scenario: what is left, what is held, what is
- * allocated. A fix must leave nothing, and hold or allocate little.
+ * Each kind of scenario has its own proof of a leak: what is left, what is held, or
+ * what is allocated. A fix must leave nothing, and hold or allocate little.
  */
 #include "leakcheck/judge/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Parts of what is declared. */
-#define NOISE_PART 0.02 /* of what churn allocates: its in-use is flat */
-#define PEAK_SHOWN 0.8  /* samples may miss the very top */
-#define PEAK_LEFT 0.2   /* a fix may hold, or allocate, so much */
+/* Fractions of the declared amounts. */
+#define NOISE_PART 0.02 /* churn: less growth of in-use than this is flat */
+#define PEAK_SHOWN 0.8  /* samples may miss the highest point */
+#define PEAK_LEFT 0.2   /* a fix may hold or allocate this much */
 
 enum resource verdict_resource(const struct scenario_info *info)
 {
@@ -53,8 +53,8 @@ double verdict_measured(const struct trial *trial, enum resource resource)
     return trial->fits[resource].slope;
 }
 
-/* What a call of churn allocates, libraries included: a fix that lets a library do it
- * is none. */
+/* What a call of churn allocates, libraries included: it is not a fix if a library
+ * allocates instead. */
 static double churn_remaining(const struct trial *trial)
 {
     return trial->heap_per_call + trial->library_per_call;
@@ -86,8 +86,9 @@ static enum picture picture_of(const struct trial *trial)
         }
     }
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
-    /* Of churn only the allocations are told apart by stack: beside threads that
-     * allocate all the time, its in-use is not known to be its own. */
+    /* The trial of churn blames allocated bytes, not bytes in use. So if other threads
+     * allocate all the time, the growth of in-use cannot be assigned to this
+     * scenario. */
     bool unknown =
         trial->info->kind == KIND_CHURN && trial->samples[0].heap_grows_alone;
     if (!unknown && heap->grew_every_round && trial_heap_growth(trial) > NOISE_BYTES) {
@@ -103,7 +104,7 @@ static bool is_near(double ratio)
     return ratio >= RATIO_MIN && ratio <= RATIO_MAX;
 }
 
-/* One resource that the leaky half is to leave behind. */
+/* Checks one resource that the leaky half should leave behind. */
 static bool growth_is_shown(const struct trial *trial, enum resource resource,
                             struct finding *finding)
 {
@@ -111,7 +112,7 @@ static bool growth_is_shown(const struct trial *trial, enum resource resource,
     double measured = verdict_measured(trial, resource);
     double ratio = ratio_of(measured, declared);
     bool steady = trial->fits[resource].grew_every_round;
-    /* Where threads allocate by themselves, the total says nothing of one scenario. */
+    /* If threads allocate by themselves, the total does not belong to one scenario. */
     bool restless = resource == RESOURCE_HEAP && trial->samples[0].heap_grows_alone;
     if (!steady && !restless) {
         snprintf(finding->reason, sizeof(finding->reason),
@@ -127,7 +128,7 @@ static bool growth_is_shown(const struct trial *trial, enum resource resource,
     return true;
 }
 
-/* The function that the scenario's author says the profile must name. */
+/* Whether the profile blames the function that the scenario names as its suspect. */
 static bool blame_is_right(const struct trial *trial, struct finding *finding)
 {
     const char *suspect = trial->info->suspect;
@@ -174,8 +175,8 @@ static bool peak_is_shown(const struct trial *trial, struct finding *finding)
     return true;
 }
 
-/* What the blamed file itself allocates must be what is declared: if other code
- * allocates the bytes, the ratio is too low. */
+/* The blamed file itself must allocate what is declared: if other code allocates the
+ * bytes, the ratio is too low. */
 static bool churn_is_shown(const struct trial *trial, struct finding *finding)
 {
     double declared = (double)trial->info->allocates_bytes;
@@ -215,24 +216,25 @@ struct finding verdict_leaky(const struct trial *trial)
     return finding;
 }
 
-/* Resident memory per call that is no leak: a table that was allocated at the start
- * takes its pages only as it is filled. */
+/* Growth of the resident set per call that is not a leak: a table that was allocated at
+ * the start gets its pages only when it is filled. */
 #define RESIDENT_NOISE_BYTES 8192
 
-/* Memory that no heap profile sees, such as a mapping, shows here alone. */
+/* Memory that no heap profile sees, such as a mapping, is found only here. */
 static bool resident_stays(const struct trial *trial, struct finding *finding)
 {
     const struct fit *resident = &trial->fits[RESOURCE_RSS];
     if (!resident->grew_every_round || resident->slope <= RESIDENT_NOISE_BYTES) {
         return true;
     }
-    finding->clear = false; /* it moves by itself, so it is measured once more */
+    finding->clear = false; /* the resident set moves by itself, so try again */
     snprintf(finding->reason, sizeof(finding->reason),
              "resident set grew by %.0f bytes a call in every round", resident->slope);
     return false;
 }
 
-/* Counts must be where they were; heap may move by a noise that doesn't go on. */
+/* Counts must be the same as before. The heap may grow by a little, but not in every
+ * round. */
 static bool stays_flat(const struct trial *trial, struct finding *finding)
 {
     finding->clear = true;
@@ -251,7 +253,7 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
     const struct fit *heap = &trial->fits[RESOURCE_HEAP];
     bool restless = trial->samples[0].heap_grows_alone;
     double growth = trial_heap_growth(trial);
-    /* Every byte is counted: what grows in each round is a leak, however small. */
+    /* Every byte is counted: growth in each round is a leak, even if it is small. */
     bool creeps = !restless && threads == 0 && heap->grew_every_round;
     if (!(restless && trial->info->kind == KIND_CHURN) && (creeps || growth > noise)) {
         finding->clear = heap->grew_every_round && growth > noise;

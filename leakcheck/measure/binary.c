@@ -1,6 +1,6 @@
 /*
- * Opens the program's file with libdwfl, finds where in the process it lies, and looks
- * addresses up in its symbol table and line table.
+ * Opens the program's file with libdwfl, finds out at which address the process has it,
+ * and looks addresses up in its symbol table and line table.
  */
 #include "leakcheck/measure/binary.h"
 
@@ -13,27 +13,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A part of the code that one source file was compiled to. */
+/* A range of code of one compilation unit (one source file). */
 struct code {
     Dwarf_Addr start;
     Dwarf_Addr end;
-    Dwarf_Addr bias; /* what is added to the addresses in the unit */
+    Dwarf_Addr bias; /* to add to the addresses in the unit */
     Dwarf_Die *unit;
 };
 
-/* A program's file that is open. It is read with the addresses in the file itself;
- * those of the process are `bias` higher. */
+/* An open program file. libdw uses the addresses in the file; those in the process are
+ * `bias` higher. */
 struct binary {
     Dwfl *dwfl;
     Dwfl_Module *module;
     uint64_t bias;
-    struct code *codes; /* in the order of their addresses */
+    struct code *codes; /* sorted by address */
     size_t code_count;
     size_t code_capacity;
 };
 
 /* elfutils' standard search would also ask debuginfod servers over the network; this
- * one stays in /usr/lib/debug. */
+ * one looks only in /usr/lib/debug. */
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = dwfl_build_id_find_debuginfo,
@@ -41,7 +41,7 @@ static const Dwfl_Callbacks callbacks = {
 
 static int file_open(const char *path, struct failure *failure)
 {
-    /* O_NONBLOCK: to open a FIFO would wait for a writer. */
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         int error = errno;
@@ -71,8 +71,8 @@ static int binary_open(struct binary *binary, const char *path, struct failure *
     return 0;
 }
 
-/* Whether `mapping` is what the kernel makes of one of the file's executable segments:
- * the same pages of the file, all of them. Then *ret_bias is set. */
+/* Whether `mapping` is one of the file's executable segments as the kernel maps it:
+ * exactly the same pages of the file. If so, sets *ret_bias. */
 static bool mapping_fits(Elf *elf, const struct mapping *mapping, uint64_t *ret_bias)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -97,8 +97,9 @@ static bool mapping_fits(Elf *elf, const struct mapping *mapping, uint64_t *ret_
     return false;
 }
 
-/* Finds out where in the process the file lies, by the program's mappings that hold
- * addresses of the profile. Each must fit, and all must agree. */
+/* Finds the bias of the file in the process. Uses the program's mappings that contain
+ * addresses of the profile: each must fit a segment, and all must give the same
+ * bias. */
 static bool binary_place(struct binary *binary, const struct profile *profile,
                          const struct frame *frames, size_t count)
 {
@@ -150,8 +151,8 @@ static int code_add(struct binary *binary, struct code code)
     return 0;
 }
 
-/* Finds out which unit of the debug information holds which addresses. libdw's own
- * look-up relies on a section, .debug_aranges, that clang does not write. */
+/* Lists which compilation unit has which addresses. libdw's own look-up needs the
+ * section .debug_aranges, which clang does not write. */
 static int codes_collect(struct binary *binary)
 {
     Dwarf_Die *unit = NULL;
@@ -194,7 +195,7 @@ static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
     return dwarf_getsrc_die(code->unit, address - code->bias);
 }
 
-/* Completes one frame; -ENOMEM when memory is short. */
+/* Fills in one frame. Returns 0 or -ENOMEM. */
 static int frame_name(const struct binary *binary, struct arena *arena,
                       struct frame *frame)
 {

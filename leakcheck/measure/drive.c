@@ -1,5 +1,5 @@
 /*
- * A call that is held runs in a thread of its own, while this one samples the server.
+ * A held call runs in its own thread, while the calling thread samples the server.
  */
 #include "leakcheck/measure/drive.h"
 
@@ -13,7 +13,7 @@
 #define HOLD_MS 160
 #define HOLD_PAUSE_MS 6
 
-/* Every call has an id that no other has: caches must not find it again. */
+/* Every call gets a new id, so that a cache never finds an earlier entry. */
 static unsigned next_serial(void)
 {
     static atomic_uint serial;
@@ -39,7 +39,7 @@ int drive_scenario(struct server *server, const struct scenario_info *info,
     return leak_parse(ret_declared, body->data, body->length, failure);
 }
 
-/* A call that is under way in a thread of its own. */
+/* A call that runs in its own thread. */
 struct held_call {
     struct http *http;
     struct http_reply reply;

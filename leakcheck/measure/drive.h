@@ -1,19 +1,21 @@
 /*
- * Driving: the calls that are to leave something behind.
+ * Drives a server: makes the calls to /leak that may leave something behind.
  */
 #ifndef LEAKCHECK_MEASURE_DRIVE_H
 #define LEAKCHECK_MEASURE_DRIVE_H
 
 #include "leakcheck/measure/sample.h"
 
-/* Calls /leak/<scenario> once, with an id of its own, and waits for the reply. `bytes`
- * (UNKNOWN: none) is the main size; *ret_declared is what the server says it left. */
+/* Calls /leak/<scenario> once, with a new id, and waits for the reply. `bytes` is the
+ * main size (UNKNOWN: not sent). *ret_declared becomes what the call leaves according
+ * to the reply. Returns 0 or -errno. */
 int drive_scenario(struct server *server, const struct scenario_info *info,
                    int64_t bytes, struct resources *ret_declared,
                    struct failure *failure);
 
-/* Calls it once and holds it at its peak, on a connection of its own, while `server` is
- * sampled: *ret_peak is what the call held at most, above what was there before. */
+/* Calls the scenario once on the connection `own`, with a hold time, and samples
+ * `server` meanwhile. *ret_peak becomes the most that the call held, above the amounts
+ * before it. Returns 0 or -errno. */
 int drive_held(struct server *server, struct http *own,
                const struct scenario_info *info, struct resources *ret_peak,
                struct failure *failure);

@@ -1,6 +1,5 @@
 /*
- * libcurl does the work. This file sets its limits, and turns what went wrong into one
- * line.
+ * A thin layer over libcurl: sets its limits, and turns its errors into one line.
  */
 #include "leakcheck/measure/http.h"
 
@@ -15,8 +14,8 @@
 
 #define CONNECT_TIMEOUT_MS 4000
 
-/* Says why the text is no URL that can be used. What stands before its last '@' may be
- * a password, whatever else is wrong with it. */
+/* Says why the text is not a usable URL. The text before its last '@' may be a
+ * password, so it is not shown. */
 static int url_refuse(const char *url, struct failure *failure)
 {
     const char *scheme = strstr(url, "://");
@@ -46,8 +45,8 @@ static size_t body_receive(char *bytes, size_t size, size_t count, void *argumen
     return body->error != 0 ? 0 : length;
 }
 
-/* Gives libcurl the user and password of `url`, if it has them. Returns false if the
- * text is no URL to libcurl. */
+/* Passes the user and password of `url`, if any, to libcurl. Returns false if libcurl
+ * cannot parse the URL. */
 static bool login_take(CURL *curl, const char *url)
 {
     char *user = NULL;
@@ -68,7 +67,7 @@ static bool login_take(CURL *curl, const char *url)
     return good;
 }
 
-/* Copies `length` bytes of a URL without the user and password: what stands between
+/* Copies `length` bytes of a URL without user and password. These are the text between
  * "://" and the last '@' before the path. */
 static void login_leave_out(char *base, const char *url, size_t length)
 {
@@ -152,7 +151,7 @@ void http_close(struct http *http)
     *http = (struct http){0};
 }
 
-/* How long the next request may take; 0 when the run's time is over. */
+/* How long the next request may take; 0 if the run's time is over. */
 static long request_time_ms(const struct http *http)
 {
     int64_t now = clock_now_ms();
@@ -179,7 +178,7 @@ static CURLcode attempt(struct http *http, const char *url, struct http_reply *r
     reason[0] = '\0';
     buffer_clear(&reply->body);
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    /* libcurl takes 0 for no limit. */
+    /* To libcurl, 0 means no limit. */
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, http->time_ms == 0 ? 1 : http->time_ms);
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, http->fresh ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, http->fresh ? 1L : 0L);
@@ -192,8 +191,8 @@ static CURLcode attempt(struct http *http, const char *url, struct http_reply *r
     return code;
 }
 
-/* Whether a kept connection turned out dead before any byte of a reply: the server had
- * closed it without saying so. libcurl repeats such a request itself, but only five
+/* Whether a reused connection was closed before the first byte of the reply: the server
+ * had closed it without notice. libcurl repeats such a request itself, but only five
  * times in the life of a handle (Curl_retry_request). */
 static bool kept_connection_died(const struct http *http, CURLcode code)
 {

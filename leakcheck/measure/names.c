@@ -1,6 +1,6 @@
 /*
- * Collects the addresses of all stacks without names, looks each up once, and then
- * makes the frames of these stacks.
+ * Collects the addresses of all stacks without names, looks each address up once, and
+ * then makes the frames of these stacks.
  */
 #include "leakcheck/measure/names.h"
 
@@ -14,16 +14,16 @@
 #include "leakcheck/measure/profile_text.h"
 
 #define SYMBOL_PATH "/pprof/symbol"
-#define QUESTION_BYTES (60 * KIB) /* of a request's body: servers take 64 KiB */
-#define QUESTIONS_MAX 200         /* some 800,000 addresses */
+#define QUESTION_BYTES (60 * KIB) /* of a request's body: servers accept 64 KiB */
+#define QUESTIONS_MAX 200         /* about 800,000 addresses */
 
-/* The addresses of the stacks without names, in order, each once, with what is known of
- * them. An address is one less than on the stack: a return address comes after its
- * call, which may be the last instruction of its function. */
+/* The addresses of the stacks without names, sorted, each once. An address is one less
+ * than on the stack: a return address is after its call, and the call may be the last
+ * instruction of its function. */
 struct names {
     struct frame *frames;
     size_t count;
-    size_t named; /* by the server */
+    size_t named; /* how many the server has named */
 };
 
 static bool is_nameless(const struct record *record)
@@ -79,8 +79,8 @@ static struct frame *names_find(const struct names *names, uint64_t address)
     return bsearch(&key, names->frames, names->count, sizeof(key), address_compare);
 }
 
-/* Reads a reply of lines "0x123\tname", which may hold anything. Servers repeat the
- * address, or say "??", where they know no name. */
+/* Parses a reply of lines "0x123\tname"; the input is not trusted. If a server knows no
+ * name it repeats the address, or writes "??". */
 static int reply_read(struct names *names, struct arena *arena,
                       const struct buffer *body)
 {
@@ -97,7 +97,7 @@ static int reply_read(struct names *names, struct arena *arena,
             continue;
         }
         while (line.end[-1] == '\r' || line.end[-1] == ' ') {
-            line.end--; /* ends at a letter: the line is not blank */
+            line.end--; /* stops at a character, because the line is not blank */
         }
         frame->function = arena_text(arena, line.at, (size_t)(line.end - line.at));
         if (frame->function == NULL) {
@@ -108,8 +108,8 @@ static int reply_read(struct names *names, struct arena *arena,
     return 0;
 }
 
-/* Asks for as many addresses as fit into one body, from *next on, and moves *next past
- * them. Returns -ENOENT, with the reason in `says`, if the reply is no answer. */
+/* Asks for as many addresses as fit into one body, from *next on, and moves *next after
+ * them. Returns -ENOENT, with the reason in `says`, if the reply is of no use. */
 static int names_ask_some(struct server *server, struct profile *profile,
                           struct names *names, size_t *next, struct failure *says)
 {
@@ -139,7 +139,7 @@ static int names_ask_some(struct server *server, struct profile *profile,
     return error;
 }
 
-/* Asks the server, until it gives no answer. */
+/* Asks the server for all addresses; stops at the first request that fails. */
 static int names_ask(struct server *server, struct profile *profile,
                      struct names *names, struct failure *says)
 {
@@ -151,7 +151,7 @@ static int names_ask(struct server *server, struct profile *profile,
     return error == -ENOENT ? 0 : error;
 }
 
-/* Makes frames of what is known of a stack; a stack without any name gets none. */
+/* Makes the frames of a stack from the known names; no frames if no name is known. */
 static int record_name(struct record *record, struct arena *arena,
                        const struct names *names)
 {
@@ -188,7 +188,7 @@ static int names_give(struct profile *profile, const struct names *names)
     return error;
 }
 
-/* Says why there are no names, if there are none. */
+/* Writes server->names_reason if no name was found. */
 static void names_explain(struct server *server, const struct names *names,
                           const char *symbol_says, const char *binary_says)
 {

@@ -1,5 +1,5 @@
 /*
- * Reads heap profiles: gperftools' text and Go's heap?debug=1.
+ * Parses heap profiles: gperftools' text and Go's heap?debug=1.
  */
 #include "leakcheck/measure/profile_parse.h"
 
@@ -11,16 +11,16 @@
 #include "base/size.h"
 #include "leakcheck/measure/profile_text.h"
 
-#define CUT_TEXT_LEAST (768 * KIB) /* bytes of a profile that gperftools cut */
+#define CUT_TEXT_LEAST (768 * KIB) /* a text that gperftools cut is longer */
 
-/* What the first line says besides the totals. */
+/* The values of the first line, except the totals. */
 struct heap_header {
     enum profile_format format;
-    double period; /* bytes between two samples; 1: every allocation */
+    double period; /* mean bytes between two samples; 1: every allocation */
 };
 
 struct heap_end {
-    bool seen; /* the part that ends a whole profile was there */
+    bool seen; /* the last part of a complete profile was found */
     bool has_heap_alloc;
     bool has_total_alloc;
 };
@@ -54,7 +54,7 @@ static bool header_read(struct span line, struct amounts *totals,
     } else if (span_word(&line, "heap_v2/") && span_number(&line, &number)) {
         *ret_header = (struct heap_header){PROFILE_SAMPLED, (double)number};
     } else if (span_word(&line, "heap/") && span_number(&line, &number)) {
-        /* Go writes twice its rate, for the sake of old readers. */
+        /* Go writes twice its rate, for old readers. */
         *ret_header = (struct heap_header){PROFILE_GO_HEAP, (double)number / 2};
     } else {
         return false;
@@ -68,8 +68,8 @@ static int64_t scaled(int64_t value, double factor)
     return product >= (double)AMOUNT_MAX ? AMOUNT_MAX : (int64_t)llround(product);
 }
 
-/* An allocation of n bytes is sampled with probability 1 - exp(-n / period): dividing
- * by it gives the expected amount, as pprof does. */
+/* An allocation of n bytes is sampled with probability 1 - exp(-n / period). Dividing
+ * by that gives the expected amount, as in pprof. */
 static void counts_scale(int64_t *objects, int64_t *bytes, double period)
 {
     if (*objects == 0 || *bytes == 0 || period <= 1) {
@@ -81,9 +81,8 @@ static void counts_scale(int64_t *objects, int64_t *bytes, double period)
     *bytes = scaled(*bytes, factor);
 }
 
-/* The header of a sampled profile adds up blocks of all sizes. Scaled as one, a large
- * block among them hides how many small ones each sample stands for, so each stack is
- * scaled by itself and then added. */
+/* Sums up the scaled stacks. The totals in the header of a sampled profile cannot be
+ * scaled: the scale depends on the block size, and the header mixes all sizes. */
 static void totals_sum(struct profile *profile)
 {
     profile->totals = (struct amounts){0};
@@ -92,7 +91,8 @@ static void totals_sum(struct profile *profile)
     }
 }
 
-/* "# HeapAlloc = 123" of Go's runtime.MemStats: exact, where the stacks are samples. */
+/* Reads "# HeapAlloc = 123" of Go's runtime.MemStats: exact, while the stacks are
+ * samples. */
 static void memstats_read(struct span line, struct amounts *totals,
                           struct heap_end *end)
 {
@@ -109,10 +109,10 @@ static void memstats_read(struct span line, struct amounts *totals,
     }
 }
 
-/* Whether a line that cannot be read is one that gperftools cut. It cuts its list of
- * stacks, perhaps inside a line, so that the list and the mappings fit into 1 MiB. So
- * such a line is the last before the mappings, in a text of about that length. In a
- * shorter text the line was sent broken. */
+/* Whether gperftools has cut the line that cannot be parsed. It cuts its list of
+ * stacks, perhaps inside a line, so that stacks and mappings fit into 1 MiB. So such a
+ * line is the last one before the mappings, in a text of about that length. In a
+ * shorter text the line is an error. */
 static bool mappings_follow(const struct profile_reader *reader, const char *text)
 {
     struct span rest = reader->rest;
@@ -122,7 +122,7 @@ static bool mappings_follow(const struct profile_reader *reader, const char *tex
     return rest.end - text >= CUT_TEXT_LEAST && span_starts(rest, "MAPPED_LIBRARIES:");
 }
 
-/* Reads records, comments and what follows them. */
+/* Reads the records, the comments, and the part after them. */
 static int body_read(struct profile_reader *reader, const struct heap_header *header,
                      struct heap_end *end, struct failure *failure)
 {

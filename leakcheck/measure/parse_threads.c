@@ -1,5 +1,5 @@
 /*
- * Reads thread profiles: goroutine?debug=1 of Go and of the lab's servers.
+ * Parses thread profiles: goroutine?debug=1 of Go and of the lab's servers.
  */
 #include "leakcheck/measure/profile_parse.h"
 
@@ -18,8 +18,8 @@ static bool header_read(struct span line, int64_t *ret_total)
            span_number(&line, ret_total) && span_blank(&line);
 }
 
-/* Reads the records; the sum of their counts goes to *ret_sum, and whether the part
- * that follows them was there to *ret_end. */
+/* Reads the records. Writes the sum of their counts to *ret_sum, and to *ret_end
+ * whether the part after them (the mappings) was found. */
 static int body_read(struct profile_reader *reader, int64_t *ret_sum, bool *ret_end,
                      struct failure *failure)
 {
@@ -69,8 +69,8 @@ int profile_parse_threads(struct profile *ret_profile, const char *text, size_t 
     int64_t sum = 0;
     bool end = false;
     int error = body_read(&reader, &sum, &end, failure);
-    /* Go lists all it counts. A server that asks its threads one by one may lack the
-     * answer of a few; its list is whole if the mappings follow. */
+    /* Go lists every goroutine that it counts. A server that asks its threads one by
+     * one may get no answer from some; its list is complete if the mappings follow. */
     if (error == 0 && sum < total && !end) {
         error = failure_set(failure, EPROTO,
                             "the thread profile was cut short: it lists %lld of %lld",

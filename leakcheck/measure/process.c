@@ -1,6 +1,6 @@
 /*
- * Every file of /proc/PID can be gone, or belong to a later process, when it is opened.
- * So what was read counts only if the process is still the same one afterwards.
+ * Reads /proc/PID. Each file can disappear, or belong to a later process with the same
+ * id. So the values count only if the process is still the same one after reading.
  */
 #include "leakcheck/measure/process.h"
 
@@ -16,7 +16,7 @@
 #include "base/size.h"
 
 #define SOCKETS_MAX 64
-#define LOOKS 20 /* attempts to find the owner of a connection that comes or goes */
+#define LOOKS 20 /* attempts, because a connection may be just opening or closing */
 #define LOOK_PAUSE_MS 10
 #define TCP_ESTABLISHED 0x01
 #define TCP_LISTEN 0x0a
@@ -28,8 +28,8 @@ static FILE *file_open(int pid, const char *name)
     return fopen(path, "re");
 }
 
-/* State and start time, from /proc/PID/stat. The name before them may hold anything, so
- * they are looked for after its last parenthesis. Returns 0 or -ESRCH. */
+/* Reads state and start time from /proc/PID/stat. The name before them can contain any
+ * characters, so the search begins after the last parenthesis. Returns 0 or -ESRCH. */
 static int stat_read(int pid, char *ret_state, uint64_t *ret_started)
 {
     char line[1024];
@@ -69,7 +69,7 @@ int process_open(struct process *process, int pid, struct failure *failure)
     return 0;
 }
 
-/* How many names are in a directory of /proc/PID; UNKNOWN if it can't be read. */
+/* The number of entries in a directory of /proc/PID; UNKNOWN if it cannot be read. */
 static int64_t entries_count(int pid, const char *name)
 {
     char path[64];
@@ -87,7 +87,7 @@ static int64_t entries_count(int pid, const char *name)
     return count;
 }
 
-/* How many lines of /proc/PID/timers begin a timer: "ID: 7". */
+/* The number of timers in /proc/PID/timers: each begins with a line "ID: 7". */
 static int64_t timers_count(int pid)
 {
     char line[256];
@@ -103,8 +103,8 @@ static int64_t timers_count(int pid)
     return count;
 }
 
-/* Bytes of the line "Rss:  123 kB" of /proc/PID/smaps_rollup, which adds up the pages;
- * else "VmRSS" of /proc/PID/status, a counter that may lag a little behind. */
+/* The resident set in bytes: "Rss" of /proc/PID/smaps_rollup, which is exact; if that
+ * cannot be read, "VmRSS" of /proc/PID/status, which can be a little late. */
 static int64_t resident_bytes(int pid)
 {
     static const char *const sources[][2] = {{"smaps_rollup", "Rss: %" SCNd64},
@@ -136,7 +136,7 @@ int process_read(const struct process *process, struct resources *resources,
     int64_t fds = entries_count(process->pid, "fd");
     int64_t timers = timers_count(process->pid);
     int64_t resident = resident_bytes(process->pid);
-    /* Checked last: then what was read until now belongs to this process. */
+    /* Checked last: then all values belong to this process. */
     if (!is_alive(process)) {
         return failure_set(failure, ESRCH,
                            "process %d ended while it was judged; no verdict",
@@ -149,7 +149,7 @@ int process_read(const struct process *process, struct resources *resources,
     return 0;
 }
 
-/* The sockets that could be the server's, by their inodes. */
+/* The inodes of sockets that could belong to the server. */
 struct sockets {
     unsigned long connected[SOCKETS_MAX];
     size_t connected_count;
@@ -157,8 +157,8 @@ struct sockets {
     size_t listening_count;
 };
 
-/* Reads one line of /proc/PID/net/tcp or tcp6:
- * "0: 0100007F:1F90 00000000:0000 0A ... inode". */
+/* Parses one line of /proc/PID/net/tcp or tcp6: "0: 0100007F:1F90 00000000:0000 0A ...
+ * inode". */
 static void socket_read(const char *line, unsigned port, unsigned client_port,
                         struct sockets *sockets)
 {
@@ -206,8 +206,7 @@ static bool is_among(unsigned long inode, const unsigned long *inodes, size_t co
     return false;
 }
 
-/* Whether one of the process's descriptors is one of the sockets. Returns 0 or -errno.
- */
+/* Whether the process has one of the sockets open. Returns 0 or -errno. */
 static int holds_any(int pid, const unsigned long *inodes, size_t count,
                      bool *ret_holds)
 {
@@ -232,8 +231,8 @@ static int holds_any(int pid, const unsigned long *inodes, size_t count,
     return 0;
 }
 
-/* Another process that holds one of the sockets, as far as this user may look; 0 if
- * there is none. */
+/* The id of another process that has one of the sockets open; 0 if there is none, or
+ * none that this user may see. */
 static int other_holder(int pid, const unsigned long *inodes, size_t count)
 {
     DIR *directory = opendir("/proc");
@@ -253,8 +252,8 @@ static int other_holder(int pid, const unsigned long *inodes, size_t count)
     return other;
 }
 
-/* Looks once. Sets *ret_again if the connection exists but the process does not hold
- * it: the process may be about to accept it, or has just closed it. */
+/* Looks once. Sets *ret_again if the connection exists but the process does not have it
+ * open: it may be about to accept it, or may have just closed it. */
 static int serves_now(const struct process *process, unsigned port,
                       unsigned client_port, bool *ret_serves, bool *ret_again,
                       struct failure *failure)

@@ -1,6 +1,6 @@
 /*
- * A process on this machine, as /proc shows it: what its server does not say itself.
- * Sources: proc(5).
+ * A process on this machine, as /proc shows it: counts that its server does not report.
+ * Source: proc(5).
  */
 #ifndef LEAKCHECK_MEASURE_PROCESS_H
 #define LEAKCHECK_MEASURE_PROCESS_H
@@ -13,21 +13,22 @@
 /* Lives in memory that the caller owns. */
 struct process {
     int pid;
-    uint64_t started; /* clock ticks since boot: tells it from a later process */
+    uint64_t started; /* clock ticks since boot; differs in a later process with the
+                         same id */
 };
 
-/* Finds the process. Returns 0, -ESRCH if there is none, or -errno. */
+/* Finds the process. Returns 0, -ESRCH if there is none, or another -errno. */
 int process_open(struct process *process, int pid, struct failure *failure);
 
-/* Counts its threads, descriptors, POSIX timers and resident bytes into those of
- * *resources; UNKNOWN where this user may not read them, others are left as they are.
- * Returns 0, or -ESRCH if the process has ended. */
+/* Writes the numbers of threads, descriptors and POSIX timers and the resident set
+ * (bytes) to *resources; UNKNOWN for a value that this user may not read. Other members
+ * do not change. Returns 0, or -ESRCH if the process has ended. */
 int process_read(const struct process *process, struct resources *resources,
                  struct failure *failure);
 
-/* Whether the process serves TCP port `port`: it holds the other end of a connection
- * from our port `client_port`, or, where that has been closed, it listens. Returns 0,
- * -EINVAL if other processes listen too, so that any may answer, or -errno. */
+/* Whether the process serves TCP port `port`: it has the other end of a connection from
+ * our port `client_port`; or, if that is closed, it listens. Returns 0; -EINVAL if
+ * other processes listen too, because any of them may answer; or another -errno. */
 int process_serves(const struct process *process, unsigned port, unsigned client_port,
                    bool *ret_serves, struct failure *failure);
 

@@ -1,6 +1,6 @@
 /*
- * What can be done with a profile once it is read. Look-ups are binary searches: the
- * readers leave stacks and mappings in order.
+ * Look-ups and comparisons in a parsed profile. The parsers sort stacks and mappings,
+ * so look-ups are binary searches.
  */
 #include "leakcheck/measure/profile.h"
 
@@ -23,7 +23,7 @@ int record_compare(const void *left, const void *right)
 const struct record *profile_find(const struct profile *profile,
                                   const uint64_t *addresses, size_t depth)
 {
-    /* The key is only read: the cast takes away a const that bsearch gives back. */
+    /* The cast removes const, but bsearch only reads the key. */
     struct record key = {.addresses = (uint64_t *)(uintptr_t)addresses, .depth = depth};
     if (profile->count == 0) {
         return NULL;

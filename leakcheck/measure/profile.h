@@ -1,10 +1,12 @@
 /*
- * A profile is a list of stacks with what each holds: bytes on the heap, or threads.
- * Three texts are read: gperftools' heap profile (`heap profile: ... @ heapprofile` or
- * `heap_v2/N`, then MAPPED_LIBRARIES), Go's heap?debug=1 (the same lines with `#`
- * comments that name function, file and line; runtime.MemStats at the end), and the
- * count profile of goroutine?debug=1. Sources: gperftools' heap-profile-table.cc, Go's
- * runtime/pprof/pprof.go, and pprof's profile/legacy_profile.go for how samples scale.
+ * A profile is a list of stacks with the amount of each: bytes on the heap, or threads.
+ *
+ * Three text formats are read: gperftools' heap profile (`heap profile: ... @
+ * heapprofile` or `heap_v2/N`, then MAPPED_LIBRARIES); Go's heap?debug=1 (the same
+ * lines, `#` comments with function, file and line, and runtime.MemStats at the end);
+ * and the count profile of goroutine?debug=1. Sources: gperftools'
+ * heap-profile-table.cc, Go's runtime/pprof/pprof.go, and pprof's
+ * profile/legacy_profile.go for the scaling of samples.
  */
 #ifndef LEAKCHECK_MEASURE_PROFILE_H
 #define LEAKCHECK_MEASURE_PROFILE_H
@@ -24,8 +26,8 @@ struct frame {
     unsigned line;
 };
 
-/* What a record counts: objects and bytes in use, and all ever allocated. For threads,
- * `inuse_objects` is how many stand there and the others are 0. */
+/* The amounts of a stack: objects and bytes in use, and ever allocated. In a thread
+ * profile `inuse_objects` is the number of threads, and the others are 0. */
 struct amounts {
     int64_t inuse_objects;
     int64_t inuse_bytes;
@@ -33,20 +35,21 @@ struct amounts {
     int64_t alloc_bytes;
 };
 
-/* One stack, innermost first. No two records of a profile have the same addresses. */
+/* One stack, the innermost frame first. No two records of a profile have the same
+ * addresses. */
 struct record {
     struct amounts amounts;
     uint64_t *addresses;
     size_t depth;
-    struct frame *frames; /* from the comments; none in a profile without them */
+    struct frame *frames; /* with names; NULL in a profile without names */
     size_t frame_count;
 };
 
-/* A file that is mapped into the process; the first is the program itself. */
+/* A mapped file; the first one in a profile is the program itself. */
 struct mapping {
     uint64_t start;
     uint64_t end;
-    uint64_t offset; /* of `start`, in the file */
+    uint64_t offset; /* of `start` in the file, in bytes */
     const char *path;
 };
 
@@ -60,12 +63,13 @@ enum profile_format {
 /* Lives in memory that the caller owns; { 0 } is empty. */
 struct profile {
     enum profile_format format;
-    int64_t period;         /* bytes between two samples; 1: every allocation */
-    struct amounts totals;  /* from the header or MemStats: all stacks, listed or not;
-                               in a sampled profile: the sum of the scaled stacks */
-    struct record *records; /* in the order of their addresses */
+    int64_t period;         /* mean bytes between two samples; 1: every allocation */
+    struct amounts totals;  /* from the header or MemStats: all stacks, even if not
+                               listed; in a sampled profile the sum of the scaled
+                               stacks */
+    struct record *records; /* sorted by address */
     size_t count;
-    struct mapping *mappings; /* in the order of their addresses */
+    struct mapping *mappings; /* sorted by address */
     size_t mapping_count;
     struct arena arena; /* owns everything that the records point to */
 };
@@ -74,26 +78,27 @@ struct profile {
 #define PROFILE_FRAMES_MAX 4000000
 #define PROFILE_MAPPINGS_MAX 100000
 
-/* The order of the records: by address, then by depth. */
+/* Compares two records for qsort: by addresses, then by depth. */
 int record_compare(const void *left, const void *right);
 
-/* The record with that stack; NULL if there is none. */
+/* The record with this stack; NULL if there is none. */
 const struct record *profile_find(const struct profile *profile,
                                   const uint64_t *addresses, size_t depth);
 
-/* The mapping that the address lies in; NULL if it is in none. */
+/* The mapping that contains the address; NULL if there is none. */
 const struct mapping *profile_mapping(const struct profile *profile, uint64_t address);
 
-/* Whether the address lies in the program's own file; false if nothing is known. */
+/* Whether the address is in the program's own file; false if this is not known. */
 bool profile_in_program(const struct profile *profile, uint64_t address);
 
 /* Whether any stack holds more bytes in `last` than in `base`. */
 bool profile_grew(const struct profile *base, const struct profile *last);
 
-/* Lets the stacks of `profile` use the names of the same stacks in `names`, which must
- * outlive it. */
+/* Gives the stacks of `profile` the frames of the same stacks in `names`, which still
+ * owns them and must outlive `profile`. */
 void profile_borrow_names(struct profile *profile, const struct profile *names);
 
+/* Frees everything and leaves the profile empty; { 0 } is allowed. */
 void profile_release(struct profile *profile);
 
 #endif

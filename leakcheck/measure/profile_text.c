@@ -1,5 +1,6 @@
 /*
- * Each function steps over what it has read, and over nothing where that is not there.
+ * Each function moves its span past what it has read. If it finds something else, the
+ * span does not change.
  */
 #include "leakcheck/measure/profile_text.h"
 
@@ -68,7 +69,7 @@ bool span_number(struct span *span, int64_t *ret_number)
     return true;
 }
 
-/* A hexadecimal number without "0x". */
+/* Reads a hexadecimal number without "0x". */
 static bool span_hex(struct span *span, uint64_t *ret_number)
 {
     const char *end = number_scan_hex(span->at, span->end, ret_number);
@@ -89,7 +90,7 @@ bool span_address(struct span *span, uint64_t *ret_address)
     return true;
 }
 
-/* Makes room for one item more in an array that doubles. */
+/* Makes room for one more item; the array doubles its size when it is full. */
 static int array_reserve(void **array, size_t *capacity, size_t count,
                          size_t item_bytes)
 {
@@ -140,7 +141,7 @@ int reader_add_record(struct profile_reader *reader, struct span line,
     return 0;
 }
 
-/* Cuts "file:line" into its two parts; a text without a line is no file. */
+/* Splits "file:line"; a text without a line is not a source file. */
 static int location_read(struct arena *arena, struct span text, struct frame *frame)
 {
     const char *colon = text.end;
@@ -158,7 +159,7 @@ static int location_read(struct arena *arena, struct span text, struct frame *fr
     return frame->file == NULL ? -ENOMEM : 0;
 }
 
-/* Cuts the offset off "function+0x12". */
+/* Removes the offset from "function+0x12". */
 static struct span function_trim(struct span text)
 {
     while (text.end > text.at && (text.end[-1] == ' ' || text.end[-1] == '\t')) {
@@ -174,8 +175,8 @@ static struct span function_trim(struct span text)
     return text;
 }
 
-/* Room for one frame more in the newest record; the arena keeps the outgrown ones,
- * which is at most as much again. */
+/* Makes room for one more frame in the last record. The arena keeps the old, smaller
+ * arrays; together they are at most as large as the new one. */
 static struct frame *record_frame_add(struct profile_reader *reader)
 {
     struct profile *profile = &reader->profile;
@@ -195,9 +196,9 @@ static struct frame *record_frame_add(struct profile_reader *reader)
     return &record->frames[record->frame_count++];
 }
 
-/* Reads "function+0x12\tfile:line". Names may hold blanks, so tabs separate, as in Go;
- * without any, the place is the last word, if it is a place. A library that is known by
- * its path only stands there without a line, and is no file of source. */
+/* Reads "function+0x12\tfile:line". Names can contain blanks, so the separator is a
+ * tab, as in Go. Without a tab, the last word is used if it has the form "file:line". A
+ * library's path has no line, and is not taken as a source file. */
 static int comment_read(struct arena *arena, struct span text, struct frame *frame)
 {
     const char *cut = memchr(text.at, '\t', (size_t)(text.end - text.at));
@@ -248,7 +249,8 @@ int reader_add_comment(struct profile_reader *reader, struct span line)
     return 0;
 }
 
-/* "55d0-55e0 r-xp 00000000 08:01 1234 /usr/bin/x", or Go's and gperftools' like. */
+/* Reads "55d0-55e0 r-xp 00000000 08:01 1234 /usr/bin/x", as Go and gperftools write
+ * it. */
 static bool mapping_read(struct span line, struct span *ret_path,
                          struct mapping *ret_mapping)
 {
@@ -263,7 +265,7 @@ static bool mapping_read(struct span line, struct span *ret_path,
     }
     span_blank(&line);
     while (line.at < slash && *line.at != ' ') {
-        line.at++; /* the rights */
+        line.at++; /* the permissions */
     }
     span_blank(&line);
     if (!span_hex(&line, &ret_mapping->offset)) {
@@ -352,7 +354,7 @@ void amounts_add(struct amounts *sum, const struct amounts *more)
     sum->alloc_bytes = amount_add(sum->alloc_bytes, more->alloc_bytes);
 }
 
-/* Brings the records into order and joins those with equal stacks. */
+/* Sorts the records and joins those with equal stacks. */
 static void records_join(struct profile *profile)
 {
     if (profile->count == 0) {
@@ -376,8 +378,8 @@ static void records_join(struct profile *profile)
     profile->count = last + 1;
 }
 
-/* Whether all amounts together stay below the limit. An amount at the limit cannot grow
- * any more, and would look as if it held. */
+/* Whether the sums of all amounts are below AMOUNT_MAX. An amount at that limit could
+ * not grow any more, so a leak would not show. */
 static bool amounts_fit(const struct profile *profile)
 {
     struct amounts sum = profile->totals;

@@ -1,6 +1,6 @@
 /*
- * What the readers of the profile texts share: lines, numbers, stacks, comments,
- * mappings. Nothing here trusts its input.
+ * Functions that the parsers share: lines, numbers, stacks, comments, mappings. The
+ * input is not trusted.
  */
 #ifndef LEAKCHECK_MEASURE_PROFILE_TEXT_H
 #define LEAKCHECK_MEASURE_PROFILE_TEXT_H
@@ -15,63 +15,65 @@ struct span {
     const char *end;
 };
 
-/* A profile that is being read. */
+/* The state of a parser. */
 struct profile_reader {
     const char *kind; /* "heap" or "thread", for messages */
     struct span rest;
-    unsigned line; /* the number of the line read last */
+    unsigned line; /* number of the last line that was read */
     struct profile profile;
     size_t record_capacity;
     size_t mapping_capacity;
-    size_t frame_capacity; /* of the newest record's frames */
+    size_t frame_capacity; /* of the last record's frames */
     size_t frame_count;    /* of all records */
     size_t address_count;  /* of all records */
 };
 
-/* Cuts the next line off; false at the end of the text. */
+/* Reads the next line; false at the end of the text. */
 bool reader_next_line(struct profile_reader *reader, struct span *ret_line);
 
-/* Read one thing at the front of `span` and step over it and the blanks before it;
- * false, and nothing stepped over, if it isn't there. */
+/* Skip blanks, read one item at the start of `span`, and move the span after it. If
+ * there is no such item, return false and do not move the span. */
 bool span_word(struct span *span, const char *word);
 bool span_number(struct span *span, int64_t *ret_number);
 bool span_address(struct span *span, uint64_t *ret_address);
 
-/* Steps over blanks; true if nothing else is left. */
+/* Skips blanks; true if nothing else is left. */
 bool span_blank(struct span *span);
 
+/* Whether the text begins with `word`; the span does not move. */
 bool span_starts(struct span span, const char *word);
 
-/* Reads "0x1 0x2 ..." to the end of the line into a new record. Returns 0, -EPROTO if
- * the line holds anything else, -E2BIG if the profile has too many, or -ENOMEM. */
+/* Reads "0x1 0x2 ..." up to the end of the line into a new record. Returns 0, -EPROTO
+ * if the line has anything else, -E2BIG if the profile has too many records or
+ * addresses, or -ENOMEM. */
 int reader_add_record(struct profile_reader *reader, struct span line,
                       const struct amounts *amounts);
 
-/* Reads a comment "#\t0x1\tfunction+0x2\tfile:line" into the newest record; comments
- * of any other form are passed over. Returns 0, -E2BIG or -ENOMEM. */
+/* Reads a comment "#\t0x1\tfunction+0x2\tfile:line" into the last record; ignores
+ * comments of other forms. Returns 0, -E2BIG or -ENOMEM. */
 int reader_add_comment(struct profile_reader *reader, struct span line);
 
-/* Reads lines of /proc/self/maps up to the end of the text; what is no such line, or
- * not in the order of the addresses, is passed over. Returns 0, -E2BIG or -ENOMEM. */
+/* Reads lines of /proc/self/maps up to the end of the text. Ignores other lines, and
+ * lines that are not sorted by address. Returns 0, -E2BIG or -ENOMEM. */
 int reader_add_mappings(struct profile_reader *reader);
 
-/* Says why the line read last ended the reading with `error`, -EPROTO, -E2BIG or
- * -ENOMEM. Returns -EPROTO or -ENOMEM. */
+/* Writes why the last line stopped the parser; `error` is -EPROTO, -E2BIG or -ENOMEM.
+ * Returns -EPROTO or -ENOMEM. */
 int reader_refuse(const struct profile_reader *reader, int error,
                   struct failure *failure);
 
-/* Says that the first line is not such a profile's; returns -EPROTO. `start` is how
- * such a profile begins: a text that begins so has a number that cannot be read. */
+/* Writes that the first line is wrong; returns -EPROTO. `start` is how such a profile
+ * begins: if the text begins so, a number in the line cannot be read. */
 int reader_refuse_start(const struct profile_reader *reader, struct span text,
                         const char *start, struct failure *failure);
 
-/* Adds `more` to `sum`; no sum exceeds AMOUNT_MAX. */
+/* Adds `more` to `sum`; each result is at most AMOUNT_MAX. */
 void amounts_add(struct amounts *sum, const struct amounts *more);
 
-/* Ends the reading. If `error` is 0, brings the records into order, joins those with
- * equal stacks, and hands the profile over; returns -EPROTO if an amount is too large
- * to work with. Otherwise releases the profile and returns `error`, whose reason
- * *failure already has. */
+/* Ends the parsing. If `error` is 0, sorts the records, joins those with equal stacks,
+ * and moves the profile to *ret_profile; returns 0, or -EPROTO if an amount is too
+ * large. If `error` is not 0, releases the profile and returns `error`; *failure must
+ * already have the reason. */
 int reader_deliver(struct profile_reader *reader, int error,
                    struct profile *ret_profile, struct failure *failure);
 

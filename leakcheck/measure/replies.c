@@ -1,6 +1,6 @@
 /*
- * A number that is missing, negative or too large counts as missing; a text keeps its
- * printable ASCII only.
+ * Parses JSON with cJSON. A number that is missing, negative or too large counts as
+ * missing. In a text, bytes that are not printable ASCII are replaced.
  */
 #include "leakcheck/measure/replies.h"
 
@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NUMBER_MAX 9e15 /* beyond it a double is no longer exact */
+#define NUMBER_MAX 9e15 /* above this a double is not exact */
 #define SCENARIOS_MAX 1000
 
-/* NULL if the text is no JSON, or over REPLY_JSON_MAX: a tree takes many times the
- * memory of its text. cJSON keeps the place of an error in a static variable, so only
- * one thread parses at a time. */
+/* NULL if the text is not JSON, or is longer than REPLY_JSON_MAX: a JSON tree needs
+ * many times the memory of its text. cJSON keeps the position of an error in a static
+ * variable, so only one thread parses at a time. */
 static cJSON *json_parse(const char *text, size_t length)
 {
     if (length > REPLY_JSON_MAX) {
@@ -28,7 +28,7 @@ static cJSON *json_parse(const char *text, size_t length)
     return root;
 }
 
-/* Says why the reply to `path` is of no use: its size, or `reason`. */
+/* Writes why the reply to `path` cannot be used: its size, or `reason`. */
 static int reply_refuse(size_t length, const char *path, const char *reason,
                         struct failure *failure)
 {
@@ -39,7 +39,7 @@ static int reply_refuse(size_t length, const char *path, const char *reason,
     return failure_set(failure, EPROTO, "the reply to %s %s", path, reason);
 }
 
-/* A whole number of at least 0; `fallback` if there is none. */
+/* A whole number, 0 or more; `fallback` if there is none. */
 static int64_t number_get(const cJSON *object, const char *name, int64_t fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -62,7 +62,7 @@ static const char *text_keep(struct arena *arena, const char *text)
     return kept == NULL ? "" : kept;
 }
 
-/* Heap, threads, descriptors and timers under the names that the servers use. */
+/* Reads heap, threads, descriptors and timers under the servers' names for them. */
 static struct resources resources_get(const cJSON *object, int64_t fallback)
 {
     struct resources resources;
@@ -106,14 +106,14 @@ int status_parse(struct status *ret_status, const char *text, size_t length,
     return 0;
 }
 
-/* Names become part of paths that are asked for: nothing but letters, digits, '-'. */
+/* Names become part of request paths: only letters, digits and '-' are allowed. */
 static bool name_is_plain(const char *name)
 {
     size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
     return length > 0 && length < 64 && name[length] == '\0';
 }
 
-/* Files are opened: nothing absolute, nothing upwards, nothing hidden. */
+/* These files are opened: no absolute path, no "..", no hidden file. */
 static bool path_is_plain(const char *path)
 {
     if (path[0] == '/' || path[0] == '.' || strlen(path) > 200) {
@@ -227,7 +227,7 @@ int leak_parse(struct resources *ret_declared, const char *text, size_t length,
     return error;
 }
 
-/* Error texts are shown through failure_set, which makes them printable. */
+/* The texts are not cleaned here: failure_set does so before they are shown. */
 void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length)
 {
     *ret_error = (struct reply_error){0};

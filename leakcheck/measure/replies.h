@@ -1,6 +1,6 @@
 /*
- * What the lab's servers say in JSON: what they hold now (/status), what they
- * can do (/scenarios), what a call left behind (/leak), and why they refused.
+ * Parses the JSON of the lab's servers: what they hold now (/status), which scenarios
+ * they have (/scenarios), what a call left behind (/leak), and why they refused.
  */
 #ifndef LEAKCHECK_MEASURE_REPLIES_H
 #define LEAKCHECK_MEASURE_REPLIES_H
@@ -14,30 +14,31 @@
 #include "base/size.h"
 #include "leakcheck/measure/resource.h"
 
-#define REPLY_JSON_MAX MIB /* bytes; a longer one is refused unread */
+#define REPLY_JSON_MAX MIB /* bytes; a longer reply is refused and not parsed */
 
 /* A reply of /status. */
 struct status {
-    char server[16]; /* "leaky", "fixed"; "" where it doesn't say */
-    int64_t pid;     /* UNKNOWN where it doesn't say */
+    char server[16]; /* "leaky", "fixed"; "" if there is none */
+    int64_t pid;     /* UNKNOWN if there is none */
     struct resources now;
     struct resources limits; /* of heap, threads, fds and timers */
-    int64_t growing_held;    /* things alive that grow by themselves: see below */
+    int64_t growing_held;    /* things alive that grow by themselves: see
+                                status_parse */
 };
 
 enum kind { KIND_PERMANENT, KIND_TEMPORARY, KIND_CHURN };
 
-/* One scenario. All texts are printable ASCII, never NULL, and live in the arena that
- * scenarios_parse was given. */
+/* One scenario. All texts are printable ASCII and never NULL. They are in the arena of
+ * scenarios_parse. */
 struct scenario_info {
-    const char *name; /* [a-z0-9-], so that it can be part of a path */
+    const char *name; /* only a-z, 0-9 and '-': it becomes part of a path */
     const char *family;
     const char *title;
     const char *story;
     const char *cause;
     const char *fix;
-    const char *suspect;  /* "" where the heap profile cannot see it */
-    const char *files[2]; /* leaky, fixed: plain relative paths, or "" */
+    const char *suspect;  /* "" if the heap profile cannot show it */
+    const char *files[2]; /* leaky, fixed: relative paths without "..", or "" */
     enum kind kind;
     struct resources leaves; /* of one call with default parameters */
     struct resources holds;  /* RESOURCE_RSS: the stack */
@@ -47,32 +48,32 @@ struct scenario_info {
     int64_t bytes_min;
 };
 
-/* Why a server refused; empty texts where it did not say. */
+/* Why a server refused a request; a text is "" if the reply does not have it. */
 struct reply_error {
     char code[64];
     char message[200];
     char hint[200];
 };
 
-/* The parsers take `length` bytes, which may be hostile, and return 0, -EPROTO with a
+/* The parsers read `length` bytes, which are not trusted. They return 0, -EPROTO with a
  * reason, or -ENOMEM. */
 
-/* Fails unless memory and threads are there; descriptors and timers may be UNKNOWN.
- * `growing` names the scenario whose held things are counted in growing_held; NULL:
+/* Fails if memory or threads are missing; descriptors and timers may be UNKNOWN.
+ * `growing` is the name of the scenario whose `held` goes to growing_held; NULL:
  * none. */
 int status_parse(struct status *ret_status, const char *text, size_t length,
                  const char *growing, struct failure *failure);
 
-/* The list, in the server's order, in `arena`. */
+/* Parses the list of scenarios, in the server's order; `arena` owns it. */
 int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
                     struct arena *arena, const char *text, size_t length,
                     struct failure *failure);
 
-/* `declared` of a reply to /leak. */
+/* Parses `declared` of a reply to /leak. */
 int leak_parse(struct resources *ret_declared, const char *text, size_t length,
                struct failure *failure);
 
-/* Whatever the text is, *ret_error holds strings afterwards. */
+/* Parses an error reply. Cannot fail: texts that are missing become "". */
 void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The names that people read; the JSON of the servers and of the reports has others.
+ * The names for people. The names in JSON are different; see replies.c and
+ * report_json.c.
  */
 #include "leakcheck/measure/resource.h"
 

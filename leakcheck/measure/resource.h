@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* What is counted, in the order in which it is shown. */
+/* The resources, in the order in which they are shown. */
 enum resource {
     RESOURCE_HEAP,    /* bytes in use */
     RESOURCE_THREADS, /* goroutines in a Go program */
@@ -17,7 +17,7 @@ enum resource {
     RESOURCE_COUNT
 };
 
-/* An amount of each; UNKNOWN where the server doesn't say. */
+/* An amount of each resource; UNKNOWN if it was not measured. */
 #define UNKNOWN (-1)
 struct resources {
     int64_t amount[RESOURCE_COUNT];

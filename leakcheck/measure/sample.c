@@ -1,7 +1,7 @@
 /*
- * One sample of every resource: /proc where the process is known, /status where there
- * is one, and the totals of the profiles. Heap bytes come from the profile, which
- * counts what was asked for, and not from the allocator, which rounds up.
+ * One sample combines three sources: /proc if the process is known, /status if there is
+ * one, and the totals of the profiles. Heap bytes come from the profile, which counts
+ * requested bytes; the allocator rounds them up.
  */
 #include "leakcheck/measure/sample.h"
 
@@ -19,8 +19,8 @@ static struct sample sample_start(void)
     return sample;
 }
 
-/* Takes what /status says. A server of the lab must answer in full. If the /status of
- * another server fails, it is not asked again, and what it counted is not measured. */
+/* Adds the counts of /status. On a server of the lab it must be complete. If it fails
+ * on another server, it is not asked again, and its counts are not measured. */
 static int status_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {
@@ -45,9 +45,9 @@ static int status_take(struct server *server, struct sample *sample,
     return 0;
 }
 
-/* How many threads the thread profile counts; goroutines, in a Go program. Where it
- * fails, threads are not measured any more: another count in its place could hide that
- * they grew. */
+/* Adds the number of threads (in a Go program: goroutines) from the thread profile. If
+ * that fails, threads are no longer measured: a count from another source could hide
+ * that they grew. */
 static void threads_take(struct server *server, struct sample *sample)
 {
     struct profile profile;
@@ -58,7 +58,7 @@ static void threads_take(struct server *server, struct sample *sample)
     }
 }
 
-/* What doesn't come from the heap profile. */
+/* Adds everything that does not come from the heap profile. */
 static int counts_take(struct server *server, struct sample *sample,
                        struct failure *failure)
 {
@@ -106,7 +106,7 @@ int sample_take_quick(struct server *server, struct sample *ret_sample,
     }
     struct sample sample = sample_start();
     int error = counts_take(server, &sample, failure);
-    if (error == 0 && !server->has_status) { /* it has none any more */
+    if (error == 0 && !server->has_status) { /* /status has just failed */
         return sample_take(server, ret_sample, false, NULL, failure);
     }
     if (error == 0) {

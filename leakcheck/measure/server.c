@@ -1,5 +1,6 @@
 /*
- * The known paths are tried once, when the server is opened; those that work are kept.
+ * Which paths a server has is found out once, when it is opened: the known paths are
+ * tried, and those that work are kept.
  */
 #include "leakcheck/measure/server.h"
 
@@ -14,7 +15,8 @@
 #define BUSY_RETRIES 100
 #define BUSY_PAUSE_MS 20
 
-/* Fetches a path; a server that takes another profile just now (409) is asked again. */
+/* Fetches a path. Repeats the request if the server is just taking another profile
+ * (409). */
 static int fetch(struct server *server, const char *path, struct failure *failure)
 {
     int error = 0;
@@ -28,8 +30,8 @@ static int fetch(struct server *server, const char *path, struct failure *failur
     return error;
 }
 
-/* Everything that the lab's servers leak must be counted each time: "the fix holds"
- * must not be said of what was not measured. */
+/* On the lab's servers every count must be there each time: a fix must not be called
+ * good if something was not measured. */
 static int status_check_whole(const struct server *server, const struct status *status,
                               struct failure *failure)
 {
@@ -59,7 +61,7 @@ int server_status(struct server *server, struct status *ret_status,
                : error;
 }
 
-/* Puts the path before the reason that a parser gave. */
+/* Puts the path before a parser's reason. */
 static int parse_refuse(const struct server *server, const char *path, int error,
                         struct failure *failure)
 {
@@ -134,7 +136,8 @@ static int heap_try(struct server *server, const char *path, bool *ret_go,
     return error;
 }
 
-/* Finds the heap profiles. A profile of both kinds is read by the cheaper path. */
+/* Finds the heap profiles. If a server has both paths, the cheaper one is used for
+ * profiles without names. */
 static int heap_find(struct server *server, struct failure *failure)
 {
     struct failure why[2] = {{""}, {""}};
@@ -142,7 +145,7 @@ static int heap_find(struct server *server, struct failure *failure)
     int named = heap_try(server, "/debug/pprof/heap?debug=1", &is_go, &why[0]);
     if (named == 0) {
         server->is_go = is_go;
-        /* Go counts what is unreachable too, unless it collects first. */
+        /* Without gc=1, Go also counts objects that are unreachable. */
         server->stacks_path =
             is_go ? "/debug/pprof/heap?gc=1&debug=1" : "/debug/pprof/heap?debug=1";
         server->heap_path = server->stacks_path;
@@ -170,7 +173,7 @@ static int heap_find(struct server *server, struct failure *failure)
     return named == -ENOENT ? bare : named;
 }
 
-/* Looks for a /status like the lab's. Another server may have anything there. */
+/* Looks for a /status like the lab's. Another server can have anything at this path. */
 static void status_find(struct server *server)
 {
     struct status status;
@@ -211,7 +214,7 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
         return error;
     }
     threads_find(server);
-    /* Goroutines are what a Go program leaks: the kernel sees only its threads. */
+    /* A Go program leaks goroutines, but the kernel counts only its threads. */
     server->threads_by_profile = server->is_go || !server->has_status;
     return 0;
 }

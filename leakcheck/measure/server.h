@@ -1,6 +1,6 @@
 /*
- * A server that is judged: what it serves, and how to ask for it. What it holds is
- * known through HTTP and, with --pid, from /proc.
+ * A server that is measured: which paths it has, and how to fetch from them. Its
+ * amounts come from HTTP and, with --pid, from /proc.
  */
 #ifndef LEAKCHECK_MEASURE_SERVER_H
 #define LEAKCHECK_MEASURE_SERVER_H
@@ -15,57 +15,65 @@
 /* Lives in memory that the caller owns. Used by one thread. */
 struct server {
     struct http http;
-    struct http_reply reply; /* the newest, kept for its memory */
+    struct http_reply reply; /* the last reply; its memory is used again */
     bool has_status;         /* it has a /status like the lab's */
     bool needs_status;       /* no verdict without /status: the lab's servers */
-    bool has_process;        /* `process` is the one that serves: --pid */
+    bool has_process;        /* --pid was given: `process` is valid */
     bool is_go;              /* its heap profile is Go's */
-    bool threads_by_profile; /* nothing else counts them; in a Go program, goroutines */
+    bool threads_by_profile; /* threads are counted by the thread profile only; in Go:
+                                goroutines */
     struct process process;
-    char name[16];           /* who /status says it is; "" where it doesn't */
-    int64_t pid_said;        /* the process that /status named; UNKNOWN: none */
+    char name[16];           /* the name in /status; "" if there is none */
+    int64_t pid_said;        /* the process id in /status; UNKNOWN: none */
     char status_reason[200]; /* why there is no /status, or no thread profile */
     char threads_reason[200];
-    const char *heap_path;    /* the cheapest heap profile */
-    const char *stacks_path;  /* the one with names, where there are two */
-    const char *threads_path; /* NULL: it serves no thread profile */
+    const char *heap_path;    /* path of the cheapest heap profile */
+    const char *stacks_path;  /* path of the heap profile with names */
+    const char *threads_path; /* NULL: there is no thread profile */
     const char *growing;      /* the scenario whose threads allocate; NULL: none */
-    /* Where the names of functions may come from besides the server: see names.h. */
-    const char *binary;     /* the program's file, as the user named it; NULL: none */
+    /* Other sources of function names than the server: see names.h. */
+    const char *binary;     /* the program's file as given by the user; NULL: none */
     char executable[32];    /* --pid: "/proc/PID/exe", which `binary` may point to */
-    char names_reason[200]; /* why no function could be named; "" where one was */
+    char names_reason[200]; /* why no function could be named; "" if one could */
 };
 
-/* Connects and finds out what the server serves. Fails if there is no heap profile;
- * everything else is optional. The run ends at `deadline_ms` (clock_now_ms). */
+/* Connects and finds out which paths the server has. Fails if there is no heap profile;
+ * everything else is optional. The run ends at `deadline_ms` (clock_now_ms). Returns 0;
+ * the caller then calls server_close. Or returns -errno with everything freed. */
 int server_open(struct server *server, const char *url, int64_t deadline_ms,
                 struct failure *failure);
 
-/* Takes the counts from /proc/PID, if that is the process that serves, and the names of
- * functions from its program file, unless `binary` is set. */
+/* Checks that process `pid` is the one that serves. From then on counts come from
+ * /proc/PID, and function names from its program file unless `binary` is set. Returns 0
+ * or -errno. */
 int server_watch_process(struct server *server, int pid, struct failure *failure);
 
-/* Takes a server that was opened, or is { 0 }. */
+/* Closes the connection and frees everything. The server was opened, or is { 0 }. */
 void server_close(struct server *server);
 
-/* Fails also if the server needs_status and doesn't count all that can leak. */
+/* Fetches /status. If needs_status is set, it is also a failure if a count is missing.
+ * Returns 0 or -errno. */
 int server_status(struct server *server, struct status *ret_status,
                   struct failure *failure);
 
-/* `named`: with functions, files and lines. The profile is the caller's to release. */
+/* Fetches the heap profile or the thread profile, which the caller releases. `named`:
+ * with functions, files and lines. Returns 0 or -errno. */
 int server_heap(struct server *server, bool named, struct profile *ret_profile,
                 struct failure *failure);
 int server_threads(struct server *server, struct profile *ret_profile,
                    struct failure *failure);
 
-/* As server_threads, of a server that need not have a thread profile: false if there is
- * none. Once it fails it is not asked again, and threads_reason says why. */
+/* The same as server_threads, for a server that may have no thread profile. Returns
+ * false if there is none. After a failure it is not asked again, and threads_reason
+ * says why. */
 bool server_threads_try(struct server *server, struct profile *ret_profile);
 
-/* Says that another process answers than before. Returns -EPROTO. */
+/* Writes that the server was restarted: another process answers now. Returns
+ * -EPROTO. */
 int server_restarted(const struct server *server, struct failure *failure);
 
-/* The scenarios, in `arena`, with their suspects. */
+/* Fetches the list of scenarios, with their suspects; `arena` owns it. Returns 0 or
+ * -errno. */
 int server_scenarios(struct server *server, struct arena *arena,
                      struct scenario_info **ret_scenarios, size_t *ret_count,
                      struct failure *failure);

@@ -1,6 +1,5 @@
 /*
- * A server is at rest when three cheap samples in a row are equal. The sample that is
- * handed out then is a whole one.
+ * Waits for three equal cheap samples in a row, and then returns one full sample.
  */
 #include "leakcheck/measure/settle.h"
 
@@ -16,7 +15,7 @@
 #define PAUSE_MAX_MS 40
 #define LIMIT_MS 10000
 #define EXACT_JITTER 256      /* bytes */
-#define GO_JITTER (128 * KIB) /* bytes: the runtime's own, between two collections */
+#define GO_JITTER (128 * KIB) /* bytes: Go's runtime allocates, too */
 
 static const enum resource watched[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
                                         RESOURCE_TIMERS};
@@ -71,8 +70,8 @@ bool settle_arrived(const struct settle_rule *rule, const struct sample *sample)
     return true;
 }
 
-/* Whether the counts alone lie where the rule wants them: they cost less to ask for
- * than the heap profile. */
+/* Whether the counts fulfil the rule. They are cheaper to get than the heap profile, so
+ * they are checked first. */
 static bool counts_arrived(const struct settle_rule *rule, const struct sample *sample)
 {
     struct settle_rule counts = *rule;
@@ -80,7 +79,7 @@ static bool counts_arrived(const struct settle_rule *rule, const struct sample *
     return settle_arrived(&counts, sample);
 }
 
-/* Looks whether a server that has come to rest may be taken as it is: *ret_over. */
+/* Called when the samples do not change. Sets *ret_over if the waiting is over. */
 static int rest_check(struct server *server, const struct settle_rule *rule,
                       const struct sample *resting, bool late,
                       struct sample *ret_sample, bool *ret_over,

@@ -1,5 +1,6 @@
 /*
- * Counting what the process has, from /proc/self.
+ * Memory and threads come from status, descriptors from fd/, timers from the file
+ * timers; all of them are in /proc/self.
  */
 #include "probe/figures/process_figures.h"
 
@@ -50,7 +51,7 @@ static int count_descriptors(struct process_figures *figures)
             continue;
         }
         figures->fds++;
-        /* The name says what the descriptor is: "socket:[12345]". */
+        /* The link's target says what the descriptor is: "socket:[12345]". */
         char target[16];
         ssize_t length =
             readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));

@@ -1,6 +1,6 @@
 /*
- * A number is taken by creating its file with O_EXCL. That fails if anything has the
- * name already, even a symbolic link that points nowhere.
+ * A number is reserved by creating its file with O_EXCL. This fails if the name exists
+ * in any form, even as a symbolic link to nothing.
  */
 #include "probe/heap/dump_file.h"
 
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many numbers to try when other processes take them first. */
+/* How many numbers to try while other processes take them first. */
 #define TRIES_MAX 1000
 #define NUMBER_MAX 999999999UL
 
@@ -22,7 +22,7 @@ struct dump_file {
     int directory; /* descriptors */
     int fd;
     char name[NAME_MAX + 1]; /* "leaky.0001.heap" */
-    struct stat made;        /* what was created under that name */
+    struct stat made;        /* the identity of the created file */
 };
 
 static void name_write(char *to, size_t size, const char *name, unsigned long number)
@@ -30,7 +30,7 @@ static void name_write(char *to, size_t size, const char *name, unsigned long nu
     snprintf(to, size, "%s.%04lu.heap", name, number);
 }
 
-/* The number of a directory's entry; 0 if it is no dump of that name. */
+/* The number in the name of a directory entry; 0 if it is not such a dump. */
 static unsigned long number_of(const char *entry, const char *name)
 {
     size_t length = strlen(name);
@@ -57,7 +57,7 @@ static int number_highest(DIR *directory, const char *name, unsigned long *ret_n
     return -errno;
 }
 
-/* Notes which file it is that was just made; if that fails, none is left. */
+/* Notes the identity of the new file. If that fails, removes it. */
 static int file_know(struct dump_file *file)
 {
     if (fstat(file->fd, &file->made) == 0) {
@@ -100,7 +100,7 @@ static int file_fill(const struct dump_file *file, const char *text, size_t size
     return 0;
 }
 
-/* Removes the file, unless somebody has put another in its place. */
+/* Removes the file, unless another file has taken its name. */
 static void file_remove(const struct dump_file *file)
 {
     struct stat there;

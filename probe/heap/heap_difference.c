@@ -1,7 +1,7 @@
 /*
- * The profiler itself allocates for each snapshot, which must cancel out: so the first
- * text is not kept on the heap, and both are taken by the same line, with the same
- * stack.
+ * The profiler itself allocates for each snapshot, and this must cancel out. So the
+ * first text is not kept on the heap, and the same line takes both snapshots, with the
+ * same stack.
  */
 #include "probe/heap/heap_difference.h"
 
@@ -12,10 +12,10 @@
 #include "base/clock.h"
 #include "probe/heap/heap.h"
 
-/* One at a time: each holds a thread of its caller for as long as it waits. */
+/* Only one difference at a time: each keeps the calling thread until it ends. */
 static atomic_flag running = ATOMIC_FLAG_INIT;
 
-/* Takes a snapshot into a buffer, which malloc knows nothing of. */
+/* Takes a snapshot into a buffer, whose memory does not come from malloc. */
 static int snapshot_take(struct buffer *snapshot)
 {
     char *text = NULL;

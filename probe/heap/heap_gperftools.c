@@ -1,6 +1,6 @@
 /*
- * The heap by gperftools: tcmalloc's figures, the heap profiler's stacks, and counts by
- * malloc hooks. The only file that knows gperftools.
+ * The heap with gperftools: figures from tcmalloc, stacks from its heap profiler,
+ * counts from malloc hooks. No other file uses gperftools.
  */
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_tidy.h"
@@ -21,10 +21,10 @@
 #include "base/size.h"
 #include "probe/heap/dump_file.h"
 
-#define SNAPSHOT_MIB 16 /* room above the ceiling for taking a profile */
+#define SNAPSHOT_MIB 16 /* how far a profile may go above the ceiling */
 
-/* The profiler's settings. It would dump by itself at these intervals; 0 is never. The
- * unwinder of libgcc is four times as fast as Debian's default, libunwind. */
+/* The profiler's settings. The intervals are those of automatic dumps; 0: none.
+ * libgcc's unwinder is four times as fast as Debian's default, libunwind. */
 static const char *const environment[][2] = {
     {"TCMALLOC_STACKTRACE_METHOD", "libgcc"},
     {"PERFTOOLS_VERBOSE", "-1"},
@@ -37,7 +37,7 @@ static const char *const environment[][2] = {
     {"HEAP_PROFILE_MMAP_LOG", "0"},
 };
 
-/* Set by a user, these would start profilers of their own before main. */
+/* If a user sets these, gperftools starts other profilers before main. */
 static const char *const unwanted[] = {
     "HEAPPROFILE", "HEAPPROFILESIGNAL", "CPUPROFILE", "HEAPCHECK", "MALLOCSTATS",
 };
@@ -48,14 +48,14 @@ static atomic_uint_fast64_t allocations;
 static atomic_uint_fast64_t deallocations;
 static uint64_t bytes_before; /* in use when counting began */
 
-/* Where gperftools' code is, or 0 if it is part of the program itself. */
+/* The addresses of gperftools' code; 0 if it is part of the program itself. */
 static uintptr_t code_start;
 static uintptr_t code_end;
 
 static bool profiled;
 static size_t limit_mib;
 
-/* Taking a profile and moving the ceiling for it is done by one thread at a time. */
+/* One thread at a time takes a profile and raises the ceiling for it. */
 static pthread_mutex_t snapshot_lock = PTHREAD_MUTEX_INITIALIZER;
 
 bool probe_heap_can_profile(void)
@@ -84,8 +84,8 @@ int probe_heap_prepare(char **argv)
     if (!changed) {
         return 0;
     }
-    /* The program's own path rather than /proc/self/exe, after which the process would
-     * be called "exe" in ps. */
+    /* Use the program's own path: with /proc/self/exe, ps would show "exe" as the
+     * name. */
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (length < 0) {
@@ -96,8 +96,8 @@ int probe_heap_prepare(char **argv)
     return -errno;
 }
 
-/* Called for each object in memory: notes where the code of gperftools' library is. The
- * program itself, which has an empty name, is no library. */
+/* Called for each loaded object: notes the addresses of the library gperftools. The
+ * program itself has an empty name and is skipped. */
 static int code_find(struct dl_phdr_info *object, size_t size, void *unused)
 {
     (void)size;
@@ -154,8 +154,8 @@ int probe_heap_start(bool profile)
     if (!profile) {
         return 0;
     }
-    /* The profiler would write a last dump when the process ends. It does not once it
-     * is stopped, and below this path no file can be made. */
+    /* The profiler writes a last dump when the process ends, unless it has been
+     * stopped. To be safe, its path is one where no file can be created. */
     if (atexit(HeapProfilerStop) != 0) {
         return -ENOMEM;
     }
@@ -165,8 +165,8 @@ int probe_heap_start(bool profile)
     }
     profiled = true;
     dl_iterate_phdr(code_find, NULL);
-    /* Go's parser takes a profile whose totals equal its in-use figures for one without
-     * totals: one block that is gone makes the difference. */
+    /* Go's parser believes that a profile has no totals if they equal the in-use
+     * figures. One freed block makes them different. */
     free(malloc(1));
     return 0;
 }
@@ -195,7 +195,7 @@ void probe_heap_read_figures(struct heap_figures *ret_figures)
     uint64_t freed = atomic_load(&freed_bytes);
     uint64_t allocated = atomic_load(&allocations);
     uint64_t deallocated = atomic_load(&deallocations);
-    /* The counters move while they are read: no figure may come out below zero. */
+    /* The counters change while they are read: no difference may fall below zero. */
     uint64_t ever = bytes_before + total;
     *ret_figures = (struct heap_figures){
         .in_use_bytes = ever > freed ? ever - freed : 0,
@@ -209,8 +209,7 @@ void probe_heap_read_figures(struct heap_figures *ret_figures)
     };
 }
 
-/* Lets the allocator take a little more than the ceiling allows: at the ceiling a
- * profile is wanted most. */
+/* Raises the ceiling a little: a profile is needed most when the ceiling is reached. */
 static void limit_raise(void)
 {
     if (limit_mib > 0) {
@@ -234,7 +233,7 @@ static int snapshot_locked(char **ret_text)
         return -ENOMEM;
     }
     if (*text == '\0') {
-        free(text); /* the list of mappings alone was too long for gperftools' buffer */
+        free(text); /* the list of mappings alone fills gperftools' buffer */
         return -ENOBUFS;
     }
     if (probe_heap_tidy(text, code_start, code_end) != 0) {
@@ -258,14 +257,14 @@ int probe_heap_snapshot(char **ret_text)
     return error;
 }
 
-/* The bytes in use by a profile's first line: "heap profile: 3: 4096 [...". */
+/* The bytes in use from a profile's first line: "heap profile: 3: 4096 [...". */
 static uint64_t in_use_of(const char *text)
 {
     uint64_t bytes = 0;
     return sscanf(text, "heap profile: %*d: %" SCNu64, &bytes) == 1 ? bytes : 0;
 }
 
-/* Not with HeapProfilerDump, which overwrites files and does not report errors. */
+/* HeapProfilerDump is not used: it overwrites files and does not report errors. */
 int probe_heap_dump(const char *directory, const char *name, char *ret_path,
                     size_t path_size, uint64_t *ret_in_use_bytes)
 {

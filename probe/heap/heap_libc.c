@@ -1,6 +1,6 @@
 /*
- * The heap by the C library's own allocator: a few figures, no profile. This build is
- * for sanitizers and Valgrind, which bring an allocator of their own.
+ * The heap with the C library's own allocator: a few figures, no profile. This build is
+ * for sanitizers and Valgrind, which replace the allocator with their own.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -31,7 +31,7 @@ bool probe_heap_profiled(void)
 
 void probe_heap_limit(size_t bytes)
 {
-    (void)bytes; /* the C library has no ceiling; RLIMIT_AS stands behind the rail */
+    (void)bytes; /* the C library has no ceiling; only RLIMIT_AS limits the heap */
 }
 
 void probe_heap_read_figures(struct heap_figures *ret_figures)

@@ -1,6 +1,6 @@
 /*
- * From gperftools' text to what pprof reads. The parser trusts nothing: the text may be
- * cut anywhere.
+ * Parses gperftools' text and writes it in other formats. The parser trusts nothing:
+ * the text may be cut anywhere.
  */
 #include "probe/heap/heap_profile.h"
 
@@ -16,7 +16,7 @@
 #define CUT_NAME "heap_stacks_cut_from_text"
 #define NUMBER_MAX 999999999999999999 /* 18 digits, far from overflow */
 
-/* A place in the text that a parse moves forward; it never passes the '\0'. */
+/* The current position of a parser in the text; it never passes the '\0'. */
 struct cursor {
     const char *at;
 };
@@ -38,7 +38,7 @@ static bool character_take(struct cursor *cursor, char character)
     return true;
 }
 
-/* Takes a decimal number; false if there is none or it is too large. */
+/* Reads a decimal number; false if there is none or it is too large. */
 static bool number_take(struct cursor *cursor, int64_t *ret_number)
 {
     spaces_skip(cursor);
@@ -66,14 +66,14 @@ static bool values_take(struct cursor *cursor, int64_t values[STACK_VALUES])
         number_take(cursor, &values[HEAP_ALLOC_OBJECTS]) &&
         character_take(cursor, ':') && number_take(cursor, &values[HEAP_ALLOC_SPACE]) &&
         character_take(cursor, ']') && character_take(cursor, '@');
-    /* gperftools 2.10 counts in 32 bits, with a sign that comes in after 2^31. */
+    /* gperftools 2.10 counts in signed 32-bit numbers: after 2^31 they are negative. */
     if (taken && values[HEAP_ALLOC_OBJECTS] < 0) {
         values[HEAP_ALLOC_OBJECTS] += INT64_C(1) << 32;
     }
     return taken;
 }
 
-/* A text may say what it likes: sums that are too large wrap around. */
+/* The text can hold any numbers: a result that is too large wraps around. */
 static void values_subtract(int64_t from[STACK_VALUES],
                             const int64_t values[STACK_VALUES])
 {
@@ -82,9 +82,9 @@ static void values_subtract(int64_t from[STACK_VALUES],
     }
 }
 
-/* What the header counts and no line does. Of objects that is known modulo 2^32 only:
- * the header's counter comes to its end before those of the lines do. Returns whether
- * there is anything. */
+/* Corrects `cut`, the header's values minus those of all lines. The header's counts of
+ * objects wrap at 2^32 before those of the lines do, so they are known only modulo
+ * 2^32. Returns whether anything was cut. */
 static bool cut_settle(int64_t cut[STACK_VALUES])
 {
     cut[HEAP_ALLOC_OBJECTS] = (int32_t)cut[HEAP_ALLOC_OBJECTS];
@@ -97,7 +97,7 @@ static bool cut_settle(int64_t cut[STACK_VALUES])
     return false;
 }
 
-/* Takes "0x<address>"; false if that is not what stands there. */
+/* Reads "0x<address>"; false if there is something else. */
 static bool address_take(struct cursor *cursor, uintptr_t *ret_address)
 {
     spaces_skip(cursor);
@@ -159,8 +159,8 @@ struct text_line {
     const char *next;
 };
 
-/* Steps to the next line. False at the end of the stacks: at the list of mappings, or
- * where the text ends. */
+/* Goes to the next line. False at the end of the stacks: at the list of mappings, or at
+ * the end of the text. */
 static bool text_next(struct text_line *line)
 {
     line->start = line->next;
@@ -174,7 +174,7 @@ static bool text_next(struct text_line *line)
     return true;
 }
 
-/* Whether nothing but an empty line stands between here and the end of the stacks. */
+/* Whether at most an empty line comes before the end of the stacks. */
 static bool text_at_end(struct text_line line)
 {
     while (text_next(&line)) {
@@ -185,7 +185,7 @@ static bool text_at_end(struct text_line line)
     return true;
 }
 
-/* Makes return addresses into addresses inside the calls. */
+/* Turns return addresses into addresses inside the calls. */
 static void frames_into_calls(struct heap_line *line)
 {
     for (size_t i = 0; i < line->depth; i++) {
@@ -207,7 +207,7 @@ int probe_heap_text_parse(const char *text, struct heap_text *ret_parsed)
     if (!header_parse(text, parsed.totals)) {
         return -EBADMSG;
     }
-    /* What the header counts and no line does is left in `cut`. */
+    /* The lines are subtracted from this: what is left was cut from the text. */
     memcpy(parsed.cut, parsed.totals, sizeof(parsed.cut));
     struct text_line line = {.next = text};
     text_next(&line);
@@ -260,8 +260,8 @@ static void description_add_cut(struct profile_description *description,
     memcpy(description->rest, cut, sizeof(description->rest));
 }
 
-/* Adds the sample of one line. The addresses' text is the key by which the writer knows
- * the stack from earlier profiles; only a new one is taken apart. */
+/* Adds the sample of one line. The text of the addresses is the key of the stack; it is
+ * parsed only if the writer does not know it from an earlier profile. */
 static bool line_add(struct profile_writer *writer, const struct text_line *line,
                      int64_t cut[STACK_VALUES])
 {
@@ -308,7 +308,7 @@ int probe_heap_profile_proto(const char *text, enum heap_view view,
     return probe_profile_end(writer, &description, ret_profile);
 }
 
-/* Takes the values of all of `before` off `after`. */
+/* Subtracts all values of `before` from `after`. */
 static int heap_text_subtract(struct heap_text *after, const struct heap_text *before)
 {
     for (size_t i = 0; i < before->stacks.count; i++) {
@@ -353,7 +353,7 @@ int probe_heap_profile_difference(const char *before, const char *after,
     return error;
 }
 
-/* Appends the line of a stack and a comment for each of its frames. */
+/* Appends a stack's line and a comment line for each of its frames. */
 static void stack_comment(const struct text_line *line, const struct heap_line *stack,
                           struct buffer *text)
 {

@@ -1,6 +1,7 @@
 /*
- * A profile's text is a header, a line for each stack, "in-use objects: bytes
- * [allocated objects: bytes] @ addresses", an empty line, and the list of mappings.
+ * The text has a header, one line for each stack, an empty line, and the list of
+ * mappings. A stack's line is "in-use objects: bytes [allocated objects: bytes] @
+ * addresses".
  */
 #include "probe/heap/heap_tidy.h"
 
@@ -18,7 +19,7 @@ struct stack_line {
     long long in_use;   /* bytes */
 };
 
-/* Takes the line at `start` apart; false if it is no stack's. */
+/* Parses the line at `start`; false if it is not a stack's line. */
 static bool line_read(const char *start, struct stack_line *ret_line)
 {
     const char *newline = strchr(start, '\n');
@@ -36,16 +37,16 @@ static bool line_read(const char *start, struct stack_line *ret_line)
     return true;
 }
 
-/* The end of the next frame, with any spaces before it skipped. If the line has no
- * frame left, this is its newline. */
+/* Skips spaces and returns the end of the next frame, or the newline if there is no
+ * further frame. */
 static const char *frame_end(const char *frame)
 {
     frame += strspn(frame, " ");
     return frame + strcspn(frame, " \n");
 }
 
-/* How many frames lie in the allocator's code before the first that does not. -1 if all
- * do: such a stack says nothing about the others. */
+/* How many frames at the start of the stack are in the allocator's code. -1 if all are:
+ * such a stack says nothing about the others. */
 static int frames_of_allocator(const struct stack_line *line, uintptr_t code_start,
                                uintptr_t code_end)
 {
@@ -70,16 +71,17 @@ static int by_bytes_in_use(const void *left, const void *right)
     if (a->in_use != b->in_use) {
         return a->in_use > b->in_use ? -1 : 1;
     }
-    return a->start < b->start ? -1 : 1; /* equal ones stay in their order */
+    return a->start < b->start ? -1 : 1; /* equal ones keep their order */
 }
 
-/* The lines of a text, and what has to be done with them. */
+/* The lines of a text, and what to change in them. */
 struct plan {
     struct buffer lines; /* of struct stack_line */
     size_t count;
     const char *start; /* of the first stack's line */
     const char *end;   /* after the last stack's line */
-    int extra;         /* frames to take away from each stack; -1: not known yet */
+    int extra;         /* frames to remove from the start of each stack; -1: not known
+                          yet */
     bool sorted;       /* the lines are in order already */
 };
 
@@ -130,7 +132,7 @@ int probe_heap_tidy(char *text, uintptr_t code_start, uintptr_t code_end)
         buffer_text(&tidy, plan.end);
         error = tidy.error;
         if (error == 0) {
-            /* It fits: the lines are the same ones, or shorter. */
+            /* It fits: no line became longer. */
             memcpy(text + (plan.start - text), tidy.data, tidy.length + 1);
         }
     }

@@ -1,5 +1,5 @@
 /*
- * The checks of a request, see check.h.
+ * A check that fails fills in the reply and marks it as the connection's last.
  */
 #include "probe/http/check.h"
 
@@ -84,7 +84,7 @@ static bool host_is_ours(const struct site *site, const char *host, size_t lengt
     if (!site->expose) {
         return false;
     }
-    /* An address is no name that a foreign page could own. */
+    /* An IPv4 address is safe: a foreign page can only own a name. */
     struct in_addr address;
     return inet_pton(AF_INET, name, &address) == 1 ||
            strcasecmp(name, site->host_name) == 0;
@@ -108,7 +108,7 @@ static bool authority_is_ours(const struct site *site, const char *authority,
     return host_is_ours(site, text, name_length);
 }
 
-/* Whether the target names no server, "/status", or this one. */
+/* Whether the target names no server (as "/status" does), or names this one. */
 static bool target_is_ours(const struct request *request)
 {
     static const char scheme[] = "http://";
@@ -138,9 +138,9 @@ bool probe_check_host(const struct request *request, struct reply *reply)
     return false;
 }
 
-/* Whether the header Origin names a page that may drive this server: one that came from
- * the very address that the request went to, from this server's other port, or from the
- * peer. Anything else that listens on this machine is a stranger. */
+/* Whether the header Origin names a page that may control this server: one from the
+ * same address as the request, from this server's other port, or from the peer. All
+ * other programs that listen on this machine are foreign. */
 static bool origin_is_allowed(const struct request *request, const char *text)
 {
     const struct site *site = request->site;
@@ -161,9 +161,9 @@ static bool origin_is_allowed(const struct request *request, const char *text)
     return probe_origin_equal(&origin, &site->peer);
 }
 
-/* A browser says where a request comes from. To a browser, a page on another port of
- * this machine is "same-site". When such a page asks for a picture or a script, the
- * browser sends no Origin; so what acts needs the check of its own at the end. */
+/* Browsers say where a request comes from. They call a page on another port of this
+ * machine "same-site", and send no Origin when it loads an image or a script. So a
+ * request that changes something needs the extra check at the end. */
 static bool is_cross_site(const struct request *request, bool acts)
 {
     int sites;

@@ -1,5 +1,6 @@
 /*
- * Reading forms. A value is checked in full before a page sees any of them.
+ * The query is read first, then the body. The first value that is wrong ends the
+ * reading with a reply 400.
  */
 #include "probe/http/form.h"
 
@@ -12,8 +13,8 @@
 #include "base/number.h"
 
 /* Decodes `length` bytes of a form (application/x-www-form-urlencoded) into `to`, which
- * has room for `size`. Returns false if that is not well formed, too long, or not made
- * of printable ASCII characters. */
+ * has `size` bytes. Returns false if the text is not well formed, is too long, or has a
+ * character that is not printable ASCII. */
 static bool form_decode(char *to, size_t size, const char *from, size_t length)
 {
     size_t used = 0;

@@ -1,6 +1,7 @@
 /*
- * The parameters of a request: "name=value&name=value" in the query, and in the body of
- * a POST that is a form (application/x-www-form-urlencoded).
+ * The parameters of a request: "name=value&name=value" in the query, or in the body of
+ * a POST (application/x-www-form-urlencoded). All values are checked before a page sees
+ * any of them.
  */
 #ifndef PROBE_HTTP_FORM_H
 #define PROBE_HTTP_FORM_H
@@ -16,11 +17,12 @@
 
 enum parameter_type {
     PARAMETER_NUMBER, /* decimal digits */
-    PARAMETER_SIZE,   /* digits, and K, M or G */
+    PARAMETER_SIZE,   /* digits, then perhaps K, M or G */
     PARAMETER_TEXT,   /* 1 to PARAMETER_TEXT_MAX printable ASCII characters */
 };
 
-/* One parameter that a page takes. The page fills in the upper part. */
+/* One parameter of a page. The page fills in the upper part; reading fills in the
+ * lower. */
 struct parameter {
     const char *name;
     enum parameter_type type;
@@ -32,8 +34,8 @@ struct parameter {
     char text[PARAMETER_TEXT_MAX + 1];
 };
 
-/* Reads the parameters. Each may be given once; others than these are an error. Returns
- * true; or false, with the error (400) in the reply. */
+/* Reads the parameters. It is an error to give one twice, or one that is not in the
+ * list. Returns true; or false, with the error (400) in the reply. */
 bool probe_form_read(const struct request *request, struct parameter *parameters,
                      size_t count, struct reply *reply);
 

@@ -1,5 +1,5 @@
 /*
- * cJSON with an allocator that remembers failures, for each thread on its own.
+ * cJSON gets an allocator that notes, for each thread, whether an allocation failed.
  */
 #include "probe/http/json.h"
 
@@ -23,7 +23,7 @@ void probe_json_prepare(void)
     cJSON_InitHooks(&hooks);
 }
 
-/* cJSON does not take over what it could not append. */
+/* cJSON does not take ownership of an item that it could not append. */
 static cJSON *append(cJSON *array, cJSON *item)
 {
     if (!cJSON_AddItemToArray(array, item)) {

@@ -1,5 +1,5 @@
 /*
- * Reading and comparing origins, strictly: browsers write them in one way only.
+ * Parsing is strict, because browsers write an origin in one way only.
  */
 #include "probe/http/origin.h"
 

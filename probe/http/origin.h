@@ -1,6 +1,6 @@
 /*
- * Where a web page comes from, as a browser names it in the header Origin (RFC 6454):
- * "http://localhost:8080". Pages with the same origin may read and drive each other.
+ * The origin of a web page, as a browser names it in the header Origin (RFC 6454):
+ * "http://localhost:8080". Pages with the same origin may read and control each other.
  */
 #ifndef PROBE_HTTP_ORIGIN_H
 #define PROBE_HTTP_ORIGIN_H
@@ -8,21 +8,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The scheme is always http: there is no other server in this lab. */
+/* The scheme is always http: these servers have no https. */
 struct origin {
     char host[256]; /* in lower case */
-    unsigned port;  /* 1 to 65535; 0: there is no origin */
+    unsigned port;  /* 1 to 65535; 0: no origin */
 };
 
-/* Reads "http://HOST" or "http://HOST:PORT", and nothing after it; without a port it is
- * 80. HOST is a name or an IPv4 address. Returns 0 or -EINVAL. */
+/* Parses "http://HOST" or "http://HOST:PORT", with nothing after it. The default port
+ * is 80. HOST is a name or an IPv4 address. Returns 0 or -EINVAL. */
 int probe_origin_parse(const char *text, size_t length, struct origin *ret_origin);
 
-/* Reads "HOST" or "HOST:PORT", as in the header Host. Returns 0 or -EINVAL. */
+/* Parses "HOST" or "HOST:PORT", as in the header Host. Returns 0 or -EINVAL. */
 int probe_origin_parse_host(const char *text, size_t length, struct origin *ret_origin);
 
-/* Whether both are the same. "localhost" and "127.0.0.1" are not: neither are they to a
- * browser. */
+/* Whether both are the same. "localhost" and "127.0.0.1" are different, as they are for
+ * a browser. */
 bool probe_origin_equal(const struct origin *a, const struct origin *b);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Filling in replies. An error must reach the client when memory is short, too, so the
- * last of them is written into the reply itself.
+ * An error must reach the client even when memory is short. So its text is built in a
+ * buffer if possible, or else in the reply itself.
  */
 #include "probe/http/reply.h"
 
@@ -26,7 +26,7 @@ void probe_reply_release(struct reply *reply)
     reply->text = NULL;
 }
 
-/* Drops what an earlier answer left. */
+/* Drops an earlier answer. */
 static void begin(struct reply *reply, int status, const char *type)
 {
     buffer_clear(&reply->owned);
@@ -88,9 +88,8 @@ void probe_reply_json(struct reply *reply, int status, cJSON *json)
     reply->bytes = length + 1;
 }
 
-/* Writes `text` with every byte that is not printable ASCII as \xNN, so that a reply is
- * plain text whatever a client put into its request. `to` has room for 4 times as much.
- */
+/* Copies `text` with every byte that is not printable ASCII as \xNN: the text may come
+ * from a client. `to` has room for 4 times the length. */
 static void escape(char *to, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -136,7 +135,7 @@ void probe_reply_wrong_method(struct reply *reply, unsigned methods)
     snprintf(list, sizeof(list), "%s%s%s", methods & METHOD_GET ? "GET, " : "",
              methods & METHOD_HEAD ? "HEAD, " : "",
              methods & METHOD_POST ? "POST, " : "");
-    list[strlen(list) - 2] = '\0'; /* the last comma */
+    list[strlen(list) - 2] = '\0'; /* removes the last comma */
     char hint[64];
     snprintf(hint, sizeof(hint), "this route takes %s", list);
     probe_reply_error(reply, 405, "method_not_allowed", hint, "wrong method for %s",

@@ -1,5 +1,5 @@
 /*
- * Methods and headers.
+ * Looks up methods and headers by their names.
  */
 #include "probe/http/request.h"
 

@@ -1,7 +1,7 @@
 /*
- * A plain HTTP request, as the checks and the pages see it. Whoever serves HTTP fills
- * it in, so nothing here knows an HTTP server. Nothing in it can be trusted before the
- * checks of check.h.
+ * A plain HTTP request, as the checks and the pages see it. The HTTP server fills it
+ * in, so nothing here depends on a particular one. Trust nothing in it before the
+ * checks of check.h have passed.
  */
 #ifndef PROBE_HTTP_REQUEST_H
 #define PROBE_HTTP_REQUEST_H
@@ -24,13 +24,13 @@ struct request_header {
     const char *value;
 };
 
-/* All texts belong to whoever filled them in, and outlive the reply. */
+/* The HTTP server owns all texts. They outlive the reply. */
 struct request {
-    const struct site *site; /* the server that it came to */
-    int other_port;          /* another port of this site; 0: none */
+    const struct site *site; /* the server that received it */
+    int other_port;          /* another port of this server; 0: none */
     enum request_method method;
     const char *version; /* "1.1" */
-    const char *target;  /* as it came: "/status?x=1", "http://localhost/status" */
+    const char *target;  /* as received: "/status?x=1", "http://localhost/status" */
     const char *path;    /* "/leak/slice-prefix": points into `target` */
     const char *query;   /* what follows '?'; "" if nothing does */
     const struct request_header *headers;
@@ -39,11 +39,13 @@ struct request {
     size_t body_bytes;
 };
 
-/* "GET" gives METHOD_GET. Names are told apart by case, as HTTP does. */
+/* The method of a name: "GET" gives METHOD_GET. Names are case-sensitive, as in
+ * HTTP. */
 enum request_method probe_request_method(const char *name);
 
-/* The value of a header, of which `ret_count` (or NULL) learns how often it is there:
- * the last one. NULL if it is not there. The case of the name does not matter. */
+/* The value of a header, the last one if there are several; NULL if there is none.
+ * Writes their number to ret_count (may be NULL). The case of the name does not
+ * matter. */
 const char *probe_request_header(const struct request *request, const char *name,
                                  int *ret_count);
 

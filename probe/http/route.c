@@ -1,5 +1,5 @@
 /*
- * Looking up routes. There are some twenty, so a walk through the list is quick enough.
+ * There are some twenty routes, so a linear search is fast enough.
  */
 #include "probe/http/route.h"
 

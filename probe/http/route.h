@@ -1,5 +1,5 @@
 /*
- * Routes: which page answers which path.
+ * Routes: which page answers which path with which methods.
  */
 #ifndef PROBE_HTTP_ROUTE_H
 #define PROBE_HTTP_ROUTE_H
@@ -14,9 +14,9 @@
 typedef void page(const struct request *request, struct reply *reply);
 
 struct route {
-    const char *path; /* with a '*' at its end: every path that begins so */
+    const char *path; /* a '*' at the end stands for any further text */
     unsigned methods; /* OR of enum request_method */
-    bool acts;        /* it changes something: no other origin's page may reach it */
+    bool acts;        /* it changes something: pages of other origins may not use it */
     page *page;
 };
 

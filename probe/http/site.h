@@ -1,7 +1,7 @@
 /*
- * A site is what the checks and the pages must know of the program that they run in:
- * its name, which names and origins may reach it, and what a person can do when
- * something is not possible.
+ * What the checks and the pages need to know about the program that they run in: its
+ * name, the host names and origins that may reach it, and hints for a person when
+ * something fails.
  */
 #ifndef PROBE_HTTP_SITE_H
 #define PROBE_HTTP_SITE_H
@@ -29,9 +29,10 @@ struct site {
     int64_t started_ms;  /* clock_now_ms */
 
     const char *bind;      /* the address that it listens on */
-    bool expose;           /* other addresses than 127.0.0.1 are meant */
+    bool expose;           /* requests through addresses other than 127.0.0.1 are
+                              wanted */
     const char *host_name; /* of this machine */
-    struct origin peer;    /* whose pages may drive it, too; port 0: none */
+    struct origin peer;    /* its pages may control this program, too; port 0: none */
 
     const char *dump_directory; /* where heap dumps go */
     struct site_hints hints;
@@ -39,7 +40,7 @@ struct site {
     /* Waits for `ms` milliseconds. Returns 0, or -ECANCELED as soon as the server is
      * to stop. */
     int (*sleep)(void *owner, unsigned ms);
-    void *owner; /* whoever made the site: for `sleep` and for routes of its own */
+    void *owner; /* the program's own data, for `sleep` and its own routes */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * /healthz: the server answers.
+ * /healthz: replies "ok" while the server can answer.
  */
 #include "probe/http/form.h"
 #include "probe/pages/pages.h"

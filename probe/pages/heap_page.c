@@ -1,5 +1,6 @@
 /*
- * The heap profile's pages: Go's, gperftools' own, and the dump to a file.
+ * The pages of the heap profile: in Go's formats, in gperftools' own, and the dump to a
+ * file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 enum { DEBUG, SECONDS, GC, HEAP_PARAMETERS };
 
-/* Whether there is a heap profile; else the reply is 501. */
+/* Whether there is a heap profile; if not, replies 501. */
 static bool profile_is_there(struct reply *reply)
 {
     if (probe_heap_profiled()) {
@@ -27,7 +28,7 @@ static bool profile_is_there(struct reply *reply)
     return false;
 }
 
-/* What a difference waits for between its snapshots. */
+/* The wait between the two snapshots of a difference. */
 struct pause {
     const struct site *site;
     unsigned ms;
@@ -125,7 +126,7 @@ void probe_page_heap_text(const struct request *request, struct reply *reply)
     probe_profile_reply(reply, REPLY_TEXT, error, &buffer);
 }
 
-/* The `reason` is only a remark of the client: it is checked, and not kept. */
+/* `reason` is a free note of the client: it is checked, and then ignored. */
 void probe_page_heap_dump(const struct request *request, struct reply *reply)
 {
     struct parameter reason = {.name = "reason", .type = PARAMETER_TEXT};

@@ -1,5 +1,5 @@
 /*
- * The index page of the profiles, for a person with a browser.
+ * The index of the profiles as an HTML page, for a person with a browser.
  */
 #include "probe/http/form.h"
 #include "probe/pages/pages.h"

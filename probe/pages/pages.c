@@ -1,5 +1,5 @@
 /*
- * The list of the probe's pages.
+ * The routes of the probe's pages, one line each.
  */
 #include "probe/pages/pages.h"
 

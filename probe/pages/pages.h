@@ -1,7 +1,7 @@
 /*
- * The pages that every process with the probe has. A page is a function from a request
- * to a reply; the list of them is in pages.c. To add a profile: write what it measures
- * in a folder of its subject, its page here, and its line in that list.
+ * The pages of every process that has the probe. A page is a function from a request to
+ * a reply; pages.c has the list. To add a profile: put what it measures into a folder
+ * for its subject, its page into this folder, and one line into the list.
  */
 #ifndef PROBE_PAGES_PAGES_H
 #define PROBE_PAGES_PAGES_H
@@ -11,24 +11,24 @@
 /* The route of a path, or NULL. */
 const struct route *probe_pages_find(const char *path);
 
-/* index_page.c: /debug/pprof/ */
+/* index_page.c */
 page probe_page_index;
 
-/* heap_page.c: */
+/* heap_page.c */
 page probe_page_heap;      /* /debug/pprof/heap */
 page probe_page_allocs;    /* /debug/pprof/allocs */
 page probe_page_heap_text; /* /pprof/heap: gperftools' own protocol */
 page probe_page_heap_dump; /* /debug/heap/dump */
 
-/* threads_page.c: the same profile under Go's name and ours. */
+/* threads_page.c: one profile under two names, Go's and our own. */
 page probe_page_goroutine; /* /debug/pprof/goroutine */
 page probe_page_threads;   /* /debug/pprof/threads */
 
-/* symbol_page.c: */
+/* symbol_page.c */
 page probe_page_symbol;  /* /debug/pprof/symbol */
 page probe_page_cmdline; /* /debug/pprof/cmdline */
 
-/* health_page.c: */
+/* health_page.c */
 page probe_page_health; /* /healthz */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Which error of a profile is which reply.
+ * Maps the errors of profiles to replies.
  */
 #include "probe/pages/profile_reply.h"
 

@@ -1,17 +1,17 @@
 /*
- * What the pages of all profiles share: sending one, or saying why there is none.
+ * Replies that all profile pages share: the profile itself, or why there is none.
  */
 #ifndef PROBE_PAGES_PROFILE_REPLY_H
 #define PROBE_PAGES_PROFILE_REPLY_H
 
 #include "probe/http/reply.h"
 
-/* Replies with what was written to `buffer`, and leaves that empty; or, if `error` (or
- * the buffer's) is not 0, with why it could not be written. */
+/* Replies with the contents of `buffer`, and empties it. If `error` or the buffer's own
+ * error is not 0, replies why there is no profile. */
 void probe_profile_reply(struct reply *reply, const char *type, int error,
                          struct buffer *buffer);
 
-/* 503: the profile could not be taken, because of `error`. */
+/* Replies 503: the profile could not be taken, because of `error` (-errno). */
 void probe_profile_refuse(struct reply *reply, int error);
 
 #endif

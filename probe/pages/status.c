@@ -1,5 +1,5 @@
 /*
- * The figures of /status. They are read at most every 10 ms, however many ask.
+ * Reads the figures at most once in 10 ms, however many clients ask.
  */
 #include "probe/pages/status.h"
 
@@ -11,7 +11,7 @@
 #include "probe/figures/process_figures.h"
 #include "probe/heap/heap.h"
 
-/* Figures are read anew when they are older than this. */
+/* Figures that are older than this are read again. */
 #define REUSE_NS (10 * CLOCK_NS_PER_MS)
 
 struct figures {
@@ -40,7 +40,7 @@ static int read_figures(struct figures *ret_figures)
     return error;
 }
 
-/* A figure, or null where this build can't know it. */
+/* Adds a figure, or null if this build does not count it. */
 static void add_counted(cJSON *json, const char *name, bool counted, uint64_t value)
 {
     if (counted) {
@@ -66,7 +66,7 @@ static void add_memory(cJSON *json, const struct figures *figures)
                             (double)figures->process.peak_rss_bytes);
 }
 
-/* Rounded to three places: milliseconds and microseconds are as fine as it is. */
+/* Adds a number rounded to three decimal places. */
 static void add_rounded(cJSON *json, const char *name, double value)
 {
     cJSON_AddNumberToObject(json, name, round(value * 1000) / 1000);

@@ -1,5 +1,5 @@
 /*
- * What every process with the probe says of itself in /status.
+ * The part of /status that every process with the probe has.
  */
 #ifndef PROBE_PAGES_STATUS_H
 #define PROBE_PAGES_STATUS_H
@@ -8,9 +8,9 @@
 
 #include "probe/http/site.h"
 
-/* Adds name, version, pid, memory, threads, descriptors and timers to `json`; what a
- * program has besides, it adds itself. Returns 0; or -errno with nothing added, if the
- * process could not be counted. */
+/* Adds name, version, pid, memory, threads, descriptors and timers to `json`. A program
+ * adds its own figures itself. Returns 0; or -errno with nothing added, if the process
+ * could not be counted. */
 int probe_status_add(cJSON *json, const struct site *site);
 
 #endif

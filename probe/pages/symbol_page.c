@@ -1,6 +1,6 @@
 /*
- * The symbol protocol of Go and gperftools: a reader asks for the names of addresses,
- * and for the command line.
+ * The pages of the symbol protocol of Go and gperftools: names of addresses, and the
+ * command line.
  */
 #include <string.h>
 

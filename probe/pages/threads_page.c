@@ -1,5 +1,6 @@
 /*
- * The thread profile's pages: profile.proto, Go's text, or one block a thread.
+ * The pages of the thread profile: as profile.proto, as Go's text, or one block for
+ * each thread.
  */
 #include "probe/http/form.h"
 #include "probe/pages/pages.h"
@@ -8,10 +9,10 @@
 #include "probe/threads/threads.h"
 #include "probe/threads/turn.h"
 
-/* Of many requests at once, none waits much longer than the others. */
+/* A fair lock: with many requests at once, none waits much longer than the others. */
 static struct turn threads_turn = TURN_INITIALIZER;
 
-/* Writes the profile in the form that `debug` asks for; `type` names the values. */
+/* Writes the profile in the form that `debug` selects; `type` names the values. */
 static int write_threads(uint64_t debug, const char *type, struct buffer *buffer)
 {
     struct threads threads;

@@ -1,5 +1,6 @@
 /*
- * Writing what samples refer to.
+ * Encodes strings, functions, locations and mappings, and looks up their ids in hash
+ * tables.
  */
 #include "probe/proto/dictionary.h"
 
@@ -18,7 +19,7 @@ uint32_t probe_dictionary_string(struct dictionary *dictionary, const char *text
     return dictionary->strings_count++;
 }
 
-/* The number that `table` has for the key, or NULL when memory is short. */
+/* The id that `table` holds for the key; NULL when memory is short. */
 static uint32_t *id_at(struct dictionary *dictionary, struct table *table, uint64_t key)
 {
     uint32_t *id = probe_table_at(table, key);
@@ -28,7 +29,7 @@ static uint32_t *id_at(struct dictionary *dictionary, struct table *table, uint6
     return id;
 }
 
-/* A file's name comes again and again, always with the same pointer. */
+/* The same file name comes again and again, always as the same pointer. */
 static uint32_t file_add(struct dictionary *dictionary, const char *file)
 {
     if (file == NULL) {
@@ -63,8 +64,8 @@ static void mappings_write(struct dictionary *dictionary)
                           probe_dictionary_string(dictionary, module->path));
         probe_wire_number(message, MAPPING_BUILD_ID,
                           probe_dictionary_string(dictionary, module->build_id));
-        /* Said of every module, also where a library gave us but little: a reader who
-         * is told so looks for nothing more, neither in local files nor here. */
+        /* Set for every module, even where little was found: otherwise a reader such as
+         * pprof looks for symbols again, in its local files or in this process. */
         probe_wire_number(message, MAPPING_HAS_FUNCTIONS, 1);
         probe_wire_number(message, MAPPING_HAS_FILENAMES, 1);
         probe_wire_number(message, MAPPING_HAS_LINES, 1);
@@ -87,8 +88,8 @@ uint32_t probe_dictionary_function(struct dictionary *dictionary, const char *na
     return id;
 }
 
-/* A line may come from another file than its function, by inlining: so a function is
- * written once for each file. */
+/* Inlining can put a line of another file into a function. So a function is written
+ * once for each file. */
 static uint32_t function_add(struct dictionary *dictionary, const struct symbol *symbol)
 {
     uint32_t file = file_add(dictionary, symbol->file);

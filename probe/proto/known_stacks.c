@@ -1,13 +1,14 @@
 /*
- * Looking up stacks by the text that they were read from.
+ * Keys and ids are in one long buffer. A hash table finds a stack by the hash of its
+ * key.
  */
 #include "probe/proto/known_stacks.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* FNV-1a (Fowler, Noll, Vo) over eight bytes at a time, with their upper half folded in
- * as the multiplication only moves bits up. */
+/* FNV-1a (Fowler, Noll, Vo) over eight bytes at a time. The multiplication only moves
+ * bits up, so the upper half of each eight bytes is folded into the lower half. */
 static uint64_t key_hash(const char *key, size_t key_bytes)
 {
     uint64_t hash = 0xcbf29ce484222325U ^ key_bytes;
@@ -37,8 +38,8 @@ static bool known_is(const struct known_stacks *stacks, uint32_t number,
            memcmp(stacks->bytes.data + known->key, key, key_bytes) == 0;
 }
 
-/* The place in the index for the key's number: it is 0 if the key is new. NULL when
- * memory is short. */
+/* The entry of the index for this key: the stack's number, or 0 if the key is new. NULL
+ * when memory is short. */
 static uint32_t *known_find(struct known_stacks *stacks, const char *key,
                             size_t key_bytes)
 {
@@ -47,7 +48,8 @@ static uint32_t *known_find(struct known_stacks *stacks, const char *key,
         if (number == NULL || *number == 0) {
             return number;
         }
-        /* Two keys may share a hash: then the next number is the second one's. */
+        /* Two keys can have the same hash: the second one is stored under the next
+         * hash. */
         if (known_is(stacks, *number, key, key_bytes)) {
             return number;
         }
@@ -57,8 +59,8 @@ static uint32_t *known_find(struct known_stacks *stacks, const char *key,
 const struct known_stack *probe_known_stacks_find(struct known_stacks *stacks,
                                                   const char *key, size_t key_bytes)
 {
-    /* Profiles of one program list their stacks in nearly the same order, so the next
-     * one is looked at before the index is. */
+    /* Profiles of one program list their stacks in nearly the same order, so try the
+     * stack after the last one before searching the index. */
     uint32_t guess = stacks->last + 1;
     if (guess > stacks->count || !known_is(stacks, guess, key, key_bytes)) {
         const uint32_t *number = known_find(stacks, key, key_bytes);

@@ -1,7 +1,7 @@
 /*
- * Stacks that have been in a profile before, each with the encoded numbers of its
- * locations. A stack is known by a key: the text that it was read from. So the text of
- * a known stack need not be read again.
+ * Stacks of earlier profiles, each with the encoded ids of its locations. The key of a
+ * stack is the text that it was read from, so the text of a known stack is not parsed
+ * again.
  */
 #ifndef PROBE_PROTO_KNOWN_STACKS_H
 #define PROBE_PROTO_KNOWN_STACKS_H
@@ -16,7 +16,7 @@
 struct known_stack {
     size_t key; /* offset in `bytes` */
     size_t key_bytes;
-    size_t ids; /* offset there of its location ids, encoded */
+    size_t ids; /* offset in `bytes` of its encoded location ids */
     size_t ids_bytes;
 };
 
@@ -26,19 +26,20 @@ struct known_stacks {
     struct buffer entries; /* struct known_stack */
     struct table index;    /* by the key's hash */
     uint32_t count;
-    uint32_t last; /* the number that was found last; 0 begins anew */
+    uint32_t last; /* number of the stack found last; 0: start at the first */
 };
 
-/* NULL if the key is new. Good until the next stack is added. */
+/* Finds a stack. Returns NULL if the key is new. The pointer is valid until the next
+ * stack is added. */
 const struct known_stack *probe_known_stacks_find(struct known_stacks *stacks,
                                                   const char *key, size_t key_bytes);
 
-/* Its `ids_bytes` bytes of ids. */
+/* The encoded ids of a stack: `ids_bytes` bytes, owned by `stacks`. */
 const void *probe_known_stacks_ids(const struct known_stacks *stacks,
                                    const struct known_stack *known);
 
-/* Adds a stack whose key is new. Returns 0 or -ENOMEM: then what is known can no more
- * be relied on, and must be released. */
+/* Adds a stack whose key is new. Returns 0 or -ENOMEM; after -ENOMEM the contents are
+ * not valid and must be released. */
 int probe_known_stacks_add(struct known_stacks *stacks, const char *key,
                            size_t key_bytes, const void *ids, size_t ids_bytes);
 

@@ -1,5 +1,6 @@
 /*
- * The numbers of the fields in profile.proto (github.com/google/pprof).
+ * The field numbers of profile.proto, grouped by message. Source:
+ * github.com/google/pprof, proto/profile.proto.
  */
 #ifndef PROBE_PROTO_PROFILE_FIELDS_H
 #define PROBE_PROTO_PROFILE_FIELDS_H

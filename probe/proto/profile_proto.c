@@ -1,7 +1,7 @@
 /*
- * profile.proto. A profile is a row of fields in any order, so the samples are written
- * to a buffer of their own, what they refer to into the dictionary, and both are joined
- * at the end: one pass over the stacks does it all.
+ * The fields of a message can come in any order. So one pass over the stacks writes the
+ * samples to one buffer and what they refer to into the dictionary; both are joined at
+ * the end.
  */
 #include "probe/proto/profile_proto.h"
 
@@ -23,17 +23,17 @@ struct profile_writer {
     /* Kept from profile to profile. */
     struct dictionary dictionary;
     struct known_stacks known;
-    size_t modules_read; /* probe_symbols_modules_read when all this began */
+    size_t modules_read; /* probe_symbols_modules_read when the dictionary was set up */
 
-    /* Of the profile in the making. */
+    /* Of the profile that is being written. */
     size_t values_count;
     struct buffer samples;
-    struct buffer ids; /* of a stack's locations, encoded */
-    bool failed;       /* memory ran out: nothing of this can be relied on */
+    struct buffer ids; /* encoded location ids of one stack */
+    bool failed;       /* memory ran out: the contents are not valid */
 };
 
-/* What is kept is thrown away when it comes to this many bytes: a program without end
- * of different stacks must not fill the memory. */
+/* When more bytes than this are kept, all are dropped: a program that makes new stacks
+ * without end must not fill the memory. */
 #define KEPT_BYTES_MAX ((size_t)(32 * MIB))
 
 static struct profile_writer the_writer;
@@ -49,9 +49,9 @@ static bool values_all_zero(const int64_t *values, size_t count)
     return true;
 }
 
-/* Writes a sample. Location ids and values are repeated numbers, packed into a field
- * each; the ids come encoded. There are thousands of samples in a profile, hence by
- * hand, without the detour over a message of their own. */
+/* Writes a sample. Location ids and values are repeated numbers, each packed into one
+ * field; the ids are already encoded. A profile has thousands of samples, so this
+ * writes the bytes directly and builds no message in between. */
 static void sample_write(struct profile_writer *writer, const void *ids,
                          size_t ids_bytes, const int64_t *values)
 {
@@ -68,7 +68,7 @@ static void sample_write(struct profile_writer *writer, const void *ids,
     head_end = probe_wire_put(head_end, ids_bytes);
     size_t head_bytes = (size_t)(head_end - head);
 
-    /* The field of the values has one byte of tag and, being short, one of length. */
+    /* The field of the values is short: one byte of tag and one byte of length. */
     size_t bytes = head_bytes + ids_bytes + 2 + packed_bytes;
     unsigned char *start =
         (unsigned char *)buffer_reserve(&writer->samples, bytes + 2 * WIRE_VARINT_MAX);
@@ -148,7 +148,7 @@ static void writer_release(struct profile_writer *writer)
 struct profile_writer *probe_profile_begin(size_t values_count)
 {
     pthread_mutex_lock(&writer_lock);
-    /* What can't be read has no name in the profile, which is still worth having. */
+    /* An error is ignored: a profile with missing names is still useful. */
     probe_symbols_load();
     struct profile_writer *writer = &the_writer;
     size_t kept =
@@ -164,7 +164,7 @@ struct profile_writer *probe_profile_begin(size_t values_count)
     return writer;
 }
 
-/* Lets the next one write. What has failed once is begun anew. */
+/* Unlocks the writer. After a failure everything that was kept is dropped. */
 static void writer_leave(struct profile_writer *writer)
 {
     if (writer->failed || writer->dictionary.failed) {
@@ -233,7 +233,8 @@ int probe_profile_end(struct profile_writer *writer,
     struct dictionary_mark mark = probe_dictionary_mark(dictionary);
     description_write(writer, description, ret_profile);
     rest_write(writer, description);
-    /* Room for all at once: growing step by step would copy it again and again. */
+    /* Reserve the whole size at once: growing in steps would copy the data many
+     * times. */
     buffer_reserve(ret_profile, writer->samples.length + dictionary->mappings.length +
                                     probe_dictionary_bytes(dictionary));
     writer->failed |= writer->samples.error != 0;

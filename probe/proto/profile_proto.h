@@ -1,6 +1,6 @@
 /*
- * Writes stacks as profile.proto, the format of the pprof world: function, file and
- * line are in it, so that a reader needs no binary.
+ * Writes stacks as profile.proto, the format that pprof reads. Function, file and line
+ * are in it, so a reader needs no binary.
  *
  * Source of the format: github.com/google/pprof, proto/profile.proto; of the encoding:
  * protobuf.dev, "Encoding".
@@ -22,7 +22,7 @@ struct profile_type {
 
 /* What a profile says besides its stacks. */
 struct profile_description {
-    struct profile_type types[STACK_VALUES]; /* of the values of a stack */
+    struct profile_type types[STACK_VALUES]; /* one for each value of a stack */
     struct profile_type period_type; /* one sample stands for `period` of these */
     int64_t period;
     const char *default_type; /* what is shown first; NULL: the last type */
@@ -30,14 +30,14 @@ struct profile_description {
     int64_t duration_ns;      /* 0: a profile of one moment */
     const char *comment;      /* NULL: none */
 
-    /* What belongs to no known stack: shown as one function of this name. */
+    /* Values that belong to no known stack: shown as one function of this name. */
     const char *rest_name; /* NULL: there is none */
     int64_t rest[STACK_VALUES];
 };
 
-/* Writes profiles, one at a time. What a profile says of an address (mapping, function,
- * file and line, already encoded) is kept from one profile to the next, which then
- * costs little more than its samples. */
+/* The one writer of the process: it writes one profile at a time. What it has encoded
+ * for an address (mapping, function, file and line) is kept for the next profile, which
+ * then costs little more than its samples. */
 struct profile_writer;
 
 /* Begins a profile with `values_count` values a stack; waits while another one is being
@@ -49,8 +49,8 @@ struct profile_writer *probe_profile_begin(size_t values_count);
 void probe_profile_add(struct profile_writer *writer, const uintptr_t *frames,
                        size_t depth, const int64_t *values);
 
-/* Adds a sample whose stack is known by a key: the text that it was read from, so that
- * it need not be read again. Returns false, with nothing added, if the key is new. */
+/* Adds a sample whose stack is known by its key, the text that it was read from: the
+ * text is not parsed again. Returns false, with nothing added, if the key is new. */
 bool probe_profile_add_known(struct profile_writer *writer, const char *key,
                              size_t key_bytes, const int64_t *values);
 
@@ -67,7 +67,7 @@ int probe_profile_end(struct profile_writer *writer,
 /* Ends without a profile. */
 void probe_profile_abandon(struct profile_writer *writer);
 
-/* All of the above for stacks at hand. Returns 0 or -ENOMEM. */
+/* Writes a whole profile of `stacks`. Returns 0 or -ENOMEM. */
 int probe_profile_write(const struct stacks *stacks,
                         const struct profile_description *description,
                         struct buffer *ret_profile);

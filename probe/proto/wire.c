@@ -1,5 +1,6 @@
 /*
- * Encoding of numbers and fields.
+ * Numbers are varints (seven bits a byte); bytes, strings and messages begin with their
+ * length.
  */
 #include "probe/proto/wire.h"
 
@@ -24,7 +25,7 @@ void probe_wire_varint(struct buffer *buffer, uint64_t value)
 
 void probe_wire_number(struct buffer *buffer, unsigned field, uint64_t value)
 {
-    if (value != 0) { /* 0 is what a field that is not there means */
+    if (value != 0) { /* a missing field means 0 */
         probe_wire_varint(buffer, field << 3 | WIRE_VARINT);
         probe_wire_varint(buffer, value);
     }

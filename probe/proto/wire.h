@@ -1,7 +1,9 @@
 /*
- * The encoding of protobuf messages: a message is a row of fields, each with its
- * number, in any order. Source: protobuf.dev, "Encoding". A buffer whose memory ran out
- * stays marked as failed (see buffer.h), so nothing here returns an error.
+ * The encoding of protobuf messages. A message is a sequence of numbered fields in any
+ * order. A buffer whose memory ran out stays marked as failed (see base/buffer.h), so
+ * nothing here returns an error.
+ *
+ * Source: protobuf.dev, "Encoding".
  */
 #ifndef PROBE_PROTO_WIRE_H
 #define PROBE_PROTO_WIRE_H
@@ -15,14 +17,14 @@ enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 #define WIRE_VARINT_MAX 10 /* bytes of the longest number */
 
-/* Writes a number, seven bits a byte, the lowest first, to where there is room for
- * WIRE_VARINT_MAX bytes. Returns where it ends. */
+/* Writes a number, seven bits a byte, the lowest first. There must be room for
+ * WIRE_VARINT_MAX bytes. Returns the address after the last byte. */
 unsigned char *probe_wire_put(unsigned char *at, uint64_t value);
 
 /* Appends a number. */
 void probe_wire_varint(struct buffer *buffer, uint64_t value);
 
-/* Appends a field that is a number; one that is 0 is left out, which means the same. */
+/* Appends a field that is a number; 0 is left out, because a missing field means 0. */
 void probe_wire_number(struct buffer *buffer, unsigned field, uint64_t value);
 
 /* Appends a field of bytes: a string, a message, packed numbers. */

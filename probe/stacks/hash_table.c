@@ -1,5 +1,5 @@
 /*
- * Open addressing with linear steps; at most half of the slots are in use.
+ * Open addressing with linear probing; at most half of the slots are in use.
  */
 #include "probe/stacks/hash_table.h"
 
@@ -14,7 +14,7 @@ struct table_slot {
 
 uint64_t probe_table_mix(uint64_t key)
 {
-    /* The finishing steps of SplitMix64 (Steele, Lea, Flood 2014). */
+    /* The final steps of SplitMix64 (Steele, Lea, Flood 2014). */
     key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9U;
     key = (key ^ (key >> 27)) * 0x94d049bb133111ebU;
     return key ^ (key >> 31);
@@ -36,12 +36,12 @@ static struct table_slot *slot_find(struct table_slot *slots, size_t capacity,
     return &slots[i];
 }
 
-/* Moves all into a table of twice the size. Returns 0 or -ENOMEM. */
+/* Moves all entries into a table of twice the size. Returns 0 or -ENOMEM. */
 static int table_grow(struct table *table)
 {
     size_t capacity = table->capacity == 0 ? TABLE_FIRST_SLOTS : table->capacity * 2;
     struct buffer larger = {0};
-    /* Fresh memory of a buffer is all zeros, which means free slots. */
+    /* New memory of a buffer is all zeros, so all slots are free. */
     if (buffer_reserve(&larger, capacity * sizeof(struct table_slot)) == NULL) {
         return larger.error;
     }
@@ -64,8 +64,8 @@ uint32_t *probe_table_at(struct table *table, uint64_t key)
     }
     struct table_slot *slot = slot_find(slots_of(&table->slots), table->capacity, key);
     if (slot->number == 0) {
-        /* Counted even if the caller leaves it free: that only grows the table early.
-         */
+        /* Counted even if the caller stores no number: the table then only grows a
+         * little earlier. */
         slot->key = key;
         table->count++;
     }

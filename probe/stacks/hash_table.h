@@ -1,6 +1,6 @@
 /*
- * A table finds the number that belongs to a key of 64 bits: a hash table with open
- * addressing, in a buffer's memory (see buffer.h for why not malloc).
+ * A hash table from keys of 64 bits to numbers of 32 bits. Its memory is a buffer's
+ * (base/buffer.h says why it is not malloc's).
  */
 #ifndef PROBE_STACKS_HASH_TABLE_H
 #define PROBE_STACKS_HASH_TABLE_H
@@ -17,8 +17,9 @@ struct table {
     size_t capacity; /* slots, a power of two */
 };
 
-/* The number of `key`, 0 if it has none yet: the caller then writes one there, which
- * must not be 0. The pointer is good until the next call. NULL: out of memory. */
+/* A pointer to the number of `key`. The number is 0 if the key is new: the caller then
+ * stores one that is not 0. The pointer is valid until the next call. NULL when memory
+ * is short. */
 uint32_t *probe_table_at(struct table *table, uint64_t key);
 
 void probe_table_release(struct table *table);

@@ -1,6 +1,6 @@
 /*
- * Reads /proc/self/maps. The descriptor is opened once and kept: a profile is still
- * whole when the process has used up its descriptors.
+ * Reads and parses /proc/self/maps. The descriptor is opened once and kept, so mappings
+ * can still be read when the process has no free descriptor.
  */
 #include "probe/stacks/maps.h"
 
@@ -17,8 +17,8 @@
 static int maps_fd = -1;
 static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Reads the whole file. The kernel forgets where it was when the offset goes back to
- * zero, so the one descriptor serves every reading; the lock keeps readings apart. */
+/* Reads the whole file. The kernel makes the text again when the offset goes back to
+ * zero, so one descriptor is enough; the lock keeps two readers apart. */
 static int text_read(struct buffer *text)
 {
     int error = 0;
@@ -48,12 +48,12 @@ static int text_read(struct buffer *text)
     return error;
 }
 
-/* Takes one line if it is a mapping of code that has a name. The path's offset in
- * `paths` stands in for the path, as that buffer may yet move. */
+/* Adds the mapping of one line if it is code and has a name. `path` holds the offset in
+ * `paths` for now, because that buffer may still move. */
 static void line_parse(struct maps *maps, const char *line, size_t length)
 {
-    /* A process of 10,000 threads has 20,000 mappings, nearly all of them stacks: what
-     * is not code is left without a closer look. */
+    /* A process of 10,000 threads has 20,000 mappings, nearly all of them stacks. So a
+     * line that is not code is skipped early. */
     const char *permissions = memchr(line, ' ', length);
     if (permissions == NULL || length - (size_t)(permissions - line) < 5 ||
         permissions[3] != 'x') {

@@ -1,6 +1,6 @@
 /*
- * What is mapped where in this process, from /proc/self/maps (proc(5)): a profile says
- * with it which file an address belongs to.
+ * The mappings of code in this process, from /proc/self/maps (proc(5)). With them a
+ * profile says which file an address belongs to.
  */
 #ifndef PROBE_STACKS_MAPS_H
 #define PROBE_STACKS_MAPS_H
@@ -10,10 +10,10 @@
 
 #include "base/buffer.h"
 
-/* A piece of a file that holds code. */
+/* A part of a file that is mapped as code. */
 struct mapping {
     uintptr_t start; /* first address */
-    uintptr_t end;   /* first address behind it */
+    uintptr_t end;   /* first address after it */
     uint64_t offset; /* of `start` in the file, in bytes */
     const char *path;
 };
@@ -21,13 +21,13 @@ struct mapping {
 /* Lives in memory that the caller owns; { 0 } is empty. */
 struct maps {
     struct buffer text;    /* the file as it was read */
-    struct buffer paths;   /* what the mappings' paths point into */
+    struct buffer paths;   /* the text of the mappings' paths */
     struct buffer entries; /* struct mapping, by address */
     size_t count;
 };
 
-/* Reads the mappings of code that have a name: files and the kernel's [vdso]. Whatever
- * `maps` held before is replaced. Returns 0 or -errno. */
+/* Reads the mappings of code that have a name: files and the kernel's [vdso]. Replaces
+ * what `maps` held before. Returns 0 or -errno. */
 int probe_maps_read(struct maps *maps);
 
 /* The mappings, `maps->count` of them. */

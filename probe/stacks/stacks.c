@@ -1,12 +1,13 @@
 /*
- * Each different stack once: its frames in one long array, found again by their hash.
+ * The frames of all stacks are in one long array; a hash table finds a stack by the
+ * hash of its frames.
  */
 #include "probe/stacks/stacks.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* A number that equal stacks share, and different ones practically never do. */
+/* Equal stacks have equal hashes. Different stacks almost never do. */
 static uint64_t stack_hash(const uintptr_t *frames, size_t depth)
 {
     uint64_t hash = depth;
@@ -57,7 +58,8 @@ int probe_stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t dept
             }
             *number = (uint32_t)stacks->count;
         }
-        /* Two stacks may share a hash: then the next key is the second one's. */
+        /* Two stacks can have the same hash: the second one is stored under the next
+         * key. */
         stack = probe_stacks_at(stacks, *number - 1);
         if (stack->depth != depth || memcmp(probe_stacks_frames(stacks, stack), frames,
                                             depth * sizeof(*frames)) != 0) {
@@ -65,7 +67,7 @@ int probe_stacks_add(struct stacks *stacks, const uintptr_t *frames, size_t dept
         }
     }
     for (size_t i = 0; i < STACK_VALUES; i++) {
-        /* Sums that are too large wrap around, as unsigned numbers may. */
+        /* A sum that is too large wraps around; for unsigned numbers C allows that. */
         stack->values[i] = (int64_t)((uint64_t)stack->values[i] + (uint64_t)values[i]);
     }
     if (ret_number != NULL) {

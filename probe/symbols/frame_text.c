@@ -1,5 +1,5 @@
 /*
- * Frames as text. Where no line is known the file that is mapped there is named.
+ * Where no source line is known, the mapped file is named instead.
  */
 #include "probe/symbols/frame_text.h"
 

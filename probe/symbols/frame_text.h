@@ -1,5 +1,5 @@
 /*
- * How the readable profiles name a frame.
+ * Frames as text, for the profiles that a person reads.
  */
 #ifndef PROBE_SYMBOLS_FRAME_TEXT_H
 #define PROBE_SYMBOLS_FRAME_TEXT_H
@@ -8,12 +8,13 @@
 
 #include "base/buffer.h"
 
-/* Appends "#\t0x<shown>\t<function>+0x<offset>\t<file>:<line>\n". `inside` is looked
- * up: an address inside the instruction; `shown` is what the profile's stack line says.
- */
+/* Appends "#\t0x<shown>\t<function>+0x<offset>\t<file>:<line>\n". `inside` is an
+ * address inside the instruction, and is looked up; `shown` is the address in the
+ * profile's stack line. */
 void probe_frame_comment(struct buffer *text, uintptr_t shown, uintptr_t inside);
 
-/* Appends "<function>\n\t<file>:<line> +0x<offset>\n", as Go prints a goroutine's. */
+/* Appends "<function>\n\t<file>:<line> +0x<offset>\n", as Go prints the frame of a
+ * goroutine. */
 void probe_frame_block(struct buffer *text, uintptr_t inside);
 
 #endif

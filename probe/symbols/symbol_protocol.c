@@ -1,5 +1,5 @@
 /*
- * Answers to readers of profiles that ask for names, and for the program's.
+ * Parses addresses and appends their names; reads the command line from /proc.
  */
 #include "probe/symbols/symbol_protocol.h"
 
@@ -75,7 +75,7 @@ int probe_command_line_answer(struct buffer *ret_text)
         }
     }
     close(fd);
-    /* Every argument ends with a '\0', the last one too; between them is enough. */
+    /* Every argument ends with a '\0'; the one after the last argument is removed. */
     if (error == 0 && ret_text->length > 0 &&
         ret_text->data[ret_text->length - 1] == '\0') {
         ret_text->length--;

@@ -1,7 +1,7 @@
 /*
- * The tables that answer "which function, file and line?". A module is read once, under
- * a lock, and never changes or goes away after it has been published by raising
- * `modules_count`: that is what lets readers do without the lock.
+ * The list of modules and the searches in it. Each module is read once, under a lock,
+ * then published by raising `modules_count`, and never changed or freed after that. So
+ * readers need no lock.
  */
 #include "probe/symbols/symbols.h"
 
@@ -17,16 +17,17 @@
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols_read.h"
 
-/* A process maps some fifty files; modules that come later than this go without names.
- */
+/* A typical process maps some fifty files. Modules beyond this number have no names. */
 #define MODULES_MAX 512
 
 static struct symbol_tables modules[MODULES_MAX];
 static atomic_size_t modules_count;
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long long load_generation; /* of the loader; 0: never loaded */
+/* The loader's count at the last load; 0: never loaded. */
+static unsigned long long load_generation;
 
-/* The loader counts the libraries that came and went: dl_iterate_phdr(3). */
+/* The dynamic loader counts how many libraries were loaded and unloaded:
+ * dl_iterate_phdr(3). */
 static int generation_read(struct dl_phdr_info *info, size_t size, void *argument)
 {
     (void)size;
@@ -43,7 +44,8 @@ static bool table_matches(const struct symbol_tables *tables,
            strcmp(tables->module.path, mapping->path) == 0;
 }
 
-/* Marks what is mapped no more, and what other mappings have taken the place of. */
+/* Marks the modules that are no longer mapped, or whose addresses now belong to another
+ * mapping. */
 static void modules_retire(const struct maps *maps)
 {
     const struct mapping *entries = probe_maps_entries(maps);
@@ -146,7 +148,7 @@ static const struct symbol_function *function_find(const struct symbol_tables *t
             high = middle;
         }
     }
-    /* Labels inside a function have entries of their own: step over a few. */
+    /* Labels inside a function have entries of their own, so go back over a few. */
     for (size_t i = low, steps = 0; i > 0 && steps < 8; i--, steps++) {
         const struct symbol_function *function = &functions[i - 1];
         if (address - function->start < function->bytes) {
@@ -156,7 +158,7 @@ static const struct symbol_function *function_find(const struct symbol_tables *t
     return NULL;
 }
 
-/* The last row of the line table that is not behind the address. */
+/* The last row of the line table that begins at or before the address. */
 static const struct symbol_line *line_find(const struct symbol_tables *tables,
                                            uintptr_t address)
 {
@@ -174,8 +176,8 @@ static const struct symbol_line *line_find(const struct symbol_tables *tables,
     return low == 0 || lines[low - 1].line == 0 ? NULL : &lines[low - 1];
 }
 
-/* Makes a name of the library's file name and the function's place in the file, where
- * the unwinder's tables know at least where the function begins. */
+/* Makes a name from the library's file name and an offset in the file: where the
+ * function begins, if the unwinder's tables know it, or else the address. */
 static void name_make_up(const struct module *module, uintptr_t address,
                          struct symbol *symbol)
 {

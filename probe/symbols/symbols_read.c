@@ -1,6 +1,6 @@
 /*
- * Reads a module with elfutils' libdw (elfutils/libdwfl.h): names from the symbol
- * table, files and lines from the DWARF line table.
+ * Uses libdw (elfutils/libdwfl.h): names come from the symbol table, files and lines
+ * from the DWARF line table.
  */
 #include "probe/symbols/symbols_read.h"
 
@@ -15,14 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUILD_ID_MAX 64 /* bytes; they have 20 */
+#define BUILD_ID_MAX 64 /* bytes; usually 20 */
 
 struct symbol_reader {
     Dwfl *dwfl;
 };
 
-/* The program is read through /proc/self/exe, so that it is the running one even if a
- * newer build has taken its path. */
+/* The program is read through /proc/self/exe: its path may already hold a newer
+ * build. */
 static int elf_find(Dwfl_Module *module, void **userdata, const char *name,
                     Dwarf_Addr base, char **ret_file_name, Elf **ret_elf)
 {
@@ -47,8 +47,8 @@ static void build_id_format(const unsigned char *bits, int count, char *ret_text
 }
 
 /* Finds detached debug information where Debian's -dbg packages put it. elfutils' own
- * search would also ask debuginfod servers over the network, which a server in the
- * middle of a profile must not do. */
+ * search would also ask debuginfod servers over the network, and a profile must not
+ * wait for that. */
 static int debuginfo_find(Dwfl_Module *module, void **userdata, const char *name,
                           Dwarf_Addr base, const char *file_name, const char *link,
                           GElf_Word link_crc, char **ret_file_name)
@@ -104,7 +104,7 @@ void probe_symbol_reader_close(struct symbol_reader *reader)
     }
 }
 
-/* Appends a string with its '\0' and returns where it stands. */
+/* Appends a string with its '\0' and returns its offset. */
 static uint32_t string_add(struct buffer *strings, const char *text, size_t length)
 {
     uint32_t offset = (uint32_t)strings->length;
@@ -113,8 +113,8 @@ static uint32_t string_add(struct buffer *strings, const char *text, size_t leng
     return offset;
 }
 
-/* A global name is better than a local one, and one without the underscores that mark a
- * library's inner names is better than its alias with them. */
+/* A global name is better than a local one. A name without leading underscores is
+ * better than its alias with them: the underscores mark a library's internal names. */
 static uint32_t name_rank(const char *name, unsigned char info)
 {
     uint32_t rank = GELF_ST_BIND(info) == STB_LOCAL ? 1000 : 0;
@@ -158,8 +158,8 @@ static int function_compare(const void *left, const void *right)
     return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
-/* Sorts, keeps the best name of each address, and lets a function without a size (some
- * are written in assembly) reach to the next one. */
+/* Sorts the functions and keeps the best name of each address. A function without a
+ * size (some are written in assembly) reaches to the next one. */
 static void functions_settle(struct symbol_tables *tables)
 {
     struct symbol_function *functions = (void *)tables->functions.data;
@@ -183,8 +183,8 @@ static void functions_settle(struct symbol_tables *tables)
     tables->functions_count = kept;
 }
 
-/* Whether the mapped file itself holds line tables. Detached ones are left alone: those
- * of the C library alone would take longer to read than all else. */
+/* Whether the mapped file itself holds line tables. Detached ones are not read: those
+ * of the C library alone take longer than everything else together. */
 static bool module_has_lines(Dwfl_Module *module)
 {
     GElf_Addr bias = 0;
@@ -207,7 +207,7 @@ static bool module_has_lines(Dwfl_Module *module)
     return false;
 }
 
-/* Where `file` goes on behind the directory `tree`; 0 if it is not in it. */
+/* The offset in `file` after the directory `tree`; 0 if the file is not in it. */
 static uint32_t tree_prefix(const char *file, const char *tree)
 {
     size_t length = tree == NULL ? 0 : strlen(tree);
@@ -217,7 +217,7 @@ static uint32_t tree_prefix(const char *file, const char *tree)
     return (uint32_t)length + 1;
 }
 
-/* Takes the rows of one compilation unit. */
+/* Adds the rows of one compilation unit. */
 static void lines_collect_unit(Dwarf_Die *unit, Dwarf_Addr bias,
                                struct symbol_tables *tables)
 {
@@ -253,8 +253,8 @@ static void lines_collect_unit(Dwarf_Die *unit, Dwarf_Addr bias,
     }
 }
 
-/* By address; of one address the end of a sequence comes first, and the other rows keep
- * their order, so that the last one counts (DWARF 5, 6.2.2). */
+/* Sorts by address. At one address the end of a sequence comes first, and the other
+ * rows keep their order: the last one counts (DWARF 5, 6.2.2). */
 static int line_compare(const void *left, const void *right)
 {
     const struct symbol_line *a = left;
@@ -281,8 +281,8 @@ static void lines_collect(Dwfl_Module *module, struct symbol_tables *tables)
     }
 }
 
-/* libdw's module of a mapping, or NULL. Behind its last module libdw answers with that
- * one, hence the check. */
+/* libdw's module for a mapping, or NULL. For an address after its last module libdw
+ * returns that last one, so the range is checked. */
 static Dwfl_Module *module_find(Dwfl *dwfl, const struct mapping *mapping)
 {
     Dwfl_Module *module = dwfl_addrmodule(dwfl, mapping->start);

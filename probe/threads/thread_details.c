@@ -1,6 +1,6 @@
 /*
- * Reads /proc/self/task/<tid>/: stat, status (proc(5)) and sched (kernel/sched/debug.c,
- * there if the kernel was built with CONFIG_SCHED_DEBUG).
+ * Parses the files of /proc/self/task/<tid>/: stat and status (proc(5)), and sched
+ * (kernel/sched/debug.c; it exists if the kernel has CONFIG_SCHED_DEBUG).
  */
 #include "probe/threads/thread_details.h"
 
@@ -15,7 +15,8 @@
 #define SECOND INT64_C(1000000000)
 #define MILLISECOND INT64_C(1000000)
 
-/* Fields of stat, counted from 0 behind the name: state is field 3 of proc(5). */
+/* Fields of stat, counted from 0 after the name: field 3 of proc(5), the state, is
+ * 0. */
 #define STAT_START_TIME (22 - 3)
 
 /* Reads the start of a small file. Returns false if that fails. */
@@ -58,7 +59,8 @@ void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock)
     ret_clock->exec_start_ms = exec_start_read(task_fd, gettid());
 }
 
-/* "4242 (name) S ...": the name may hold anything, also parentheses and spaces. */
+/* "4242 (name) S ...": the name can contain any characters, even parentheses and
+ * spaces. */
 static void stat_parse(char *text, const struct thread_clock *clock,
                        struct thread_entry *entry)
 {
@@ -94,12 +96,12 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
         double waited = clock->exec_start_ms - ran;
         entry->waited_ns = waited > 0 ? (int64_t)(waited * (double)MILLISECOND) : 0;
         if (entry->waited_ns > entry->lifetime_ns) {
-            entry->waited_ns = entry->lifetime_ns; /* the clocks differ a little */
+            entry->waited_ns = entry->lifetime_ns; /* the two clocks differ a little */
         }
     }
 }
 
-/* Whether the signal is in the set of that name in status. */
+/* Whether the signal is in the set `name` of the file status. */
 static bool status_has(const char *status, const char *name, int signal)
 {
     const char *at = strstr(status, name);
@@ -108,8 +110,8 @@ static bool status_has(const char *status, const char *name, int signal)
 
 bool probe_thread_blocks(int task_fd, pid_t tid, int signal)
 {
-    /* While the handler runs, it blocks the signal too; but then the signal has been
-     * delivered, and does not wait any more. */
+    /* A blocked signal must also be pending: a thread that runs the handler blocks the
+     * signal too, but then the signal has been delivered. */
     char text[4096];
     return file_read(task_fd, tid, "status", text, sizeof(text)) &&
            status_has(text, "SigBlk:", signal) && status_has(text, "SigPnd:", signal);

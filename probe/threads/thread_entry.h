@@ -1,5 +1,5 @@
 /*
- * One thread in a thread profile, and the bounds of such a profile.
+ * One thread in a thread profile, and the limits of such a profile.
  */
 #ifndef PROBE_THREADS_THREAD_ENTRY_H
 #define PROBE_THREADS_THREAD_ENTRY_H
@@ -11,11 +11,11 @@
 
 #define THREADS_SIGNAL (SIGRTMIN + 2)
 
-/* All together are given this long; who has not answered by then is silent. A thread
- * that blocks the signal is found out at once. */
+/* The time limit for all threads together. A thread without an answer by then is
+ * silent. A thread that blocks the signal is detected earlier. */
 #define THREADS_TIME_LIMIT_MS 2000
 
-#define THREADS_MAX 32768    /* more are listed, but not asked */
+#define THREADS_MAX 32768    /* further threads are listed, but get no signal */
 #define THREADS_DEPTH_MAX 64 /* the innermost frames that are kept of a stack */
 #define THREADS_NO_STACK SIZE_MAX
 
@@ -26,7 +26,7 @@ struct thread_entry {
     /* Only with details: */
     char name[16];     /* "" if it could not be read */
     char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
-    int64_t waited_ns; /* at least this long: see probe_threads_read */
+    int64_t waited_ns; /* a lower bound: see probe_threads_read */
     int64_t lifetime_ns; /* since the thread began */
 };
 

@@ -1,6 +1,6 @@
 /*
- * The three forms of a thread profile. Equal stacks are written once and copied: of
- * 10,000 stuck threads nearly all have one and the same.
+ * Each different stack is formatted once and then copied: of 10,000 stuck threads
+ * nearly all have the same stack.
  */
 #include "probe/threads/thread_profile.h"
 
@@ -28,8 +28,8 @@ int probe_thread_profile_proto(const struct threads *threads, const char *type,
     return probe_profile_write(&threads->stacks, &description, ret_profile);
 }
 
-/* Appends the numbers of all stacks, the most numerous first; equally numerous ones
- * stay in the order in which they were met. */
+/* Appends the numbers of all stacks, those with the most threads first. Stacks with
+ * equally many threads keep their order. */
 static int stacks_order(const struct stacks *stacks, struct buffer *order)
 {
     uint32_t *numbers = (void *)buffer_reserve(order, stacks->count * sizeof(*numbers));
@@ -88,8 +88,8 @@ static void silent_append(const struct threads *threads, struct buffer *text)
     buffer_append(text, "\n", 1);
 }
 
-/* What is mapped where, in the form of /proc/<pid>/maps: go tool pprof finds the files
- * with it. */
+/* Appends the mappings in the format of /proc/<pid>/maps: go tool pprof finds the files
+ * with them. */
 static void mappings_append(struct buffer *text)
 {
     buffer_text(text, "--- Memory map: ---\n");
@@ -122,7 +122,8 @@ int probe_thread_profile_text(const struct threads *threads, struct buffer *ret_
     return ret_text->error;
 }
 
-/* The words of proc(5), but for the states that it names after old machines. */
+/* The word of proc(5) for a state, with a plainer word where proc(5) uses an old
+ * term. */
 static const char *state_name(char state)
 {
     switch (state) {
@@ -160,13 +161,13 @@ static void thread_heading(const struct thread_entry *entry, struct buffer *text
     buffer_text(text, "]:\n");
 }
 
-/* Where in `blocks` the frames of a stack stand. */
+/* The formatted frames of one stack, as a place in a buffer. */
 struct block {
     size_t offset;
     size_t length;
 };
 
-/* Writes the frames of every stack, once. */
+/* Formats the frames of every stack once. */
 static int blocks_write(const struct stacks *stacks, struct buffer *text,
                         struct buffer *index)
 {

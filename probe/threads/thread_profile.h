@@ -1,6 +1,6 @@
 /*
- * Thread profiles: for a C process what Go's goroutine profile is for a Go one. Made
- * from the stacks that probe_threads_read took.
+ * Thread profiles: the same for a C process as the goroutine profile for a Go program.
+ * They are made from the stacks that probe_threads_read has taken.
  */
 #ifndef PROBE_THREADS_THREAD_PROFILE_H
 #define PROBE_THREADS_THREAD_PROFILE_H
@@ -8,18 +8,17 @@
 #include "base/buffer.h"
 #include "probe/threads/threads.h"
 
-/* Appends profile.proto: how many threads have each stack. `type` names the values:
- * "goroutine" is what readers made for Go look for, "threads" is what they are. Silent
- * threads count as a function of their own, "thread_did_not_answer". Returns 0 or
- * -ENOMEM. */
+/* Appends profile.proto: how many threads have each stack. `type` is the name of the
+ * values: "goroutine" for readers that expect Go's name, or "threads". Silent threads
+ * are shown as one function, "thread_did_not_answer". Returns 0 or -ENOMEM. */
 int probe_thread_profile_proto(const struct threads *threads, const char *type,
                                struct buffer *ret_profile);
 
-/* Appends the text of ?debug=1: "threads profile: total N", then for each stack, the
- * most numerous first, "N @ 0x.. 0x.." and a comment line for each frame; silent
- * threads are named in comments. go tool pprof reads it as a count profile; it takes
- * one off each address, so each is written one too high, the leaf's as well. Returns 0
- * or -ENOMEM. */
+/* Appends the text of ?debug=1: "threads profile: total N", then for each stack "N @
+ * 0x.. 0x.." and a comment line for each frame. Stacks with the most threads come
+ * first; silent threads are named in comments. go tool pprof reads this as a count
+ * profile. It subtracts one from each address, so each address is written plus one, the
+ * leaf's too. Returns 0 or -ENOMEM. */
 int probe_thread_profile_text(const struct threads *threads, struct buffer *ret_text);
 
 /* Appends the text of ?debug=2: a block for each thread, the oldest first:

@@ -1,7 +1,8 @@
 /*
- * Records of threads. The processor time of another thread is a clock that costs one
- * system call and no file: pthread_getcpuclockid(3) makes its number of the thread's id
- * in this way (include/linux/posix-timers.h).
+ * Compares the stack of a sleeping thread with the one in its record. The processor
+ * time of another thread is a clock that needs one system call and no file; its clock
+ * id is computed from the thread's id as in pthread_getcpuclockid(3)
+ * (include/linux/posix-timers.h).
  */
 #include "probe/threads/thread_records.h"
 
@@ -13,7 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* Stacks whose frames lie further apart are not looked at: their threads are asked. */
+/* A stack that spans more words than this is not compared: its thread gets a signal. */
 #define SPAN_WORDS_MAX 2048
 
 static struct thread_record *record_at(const struct thread_records *records,
@@ -27,7 +28,7 @@ static size_t records_count(const struct thread_records *records)
     return records->entries.length / sizeof(struct thread_record);
 }
 
-/* The processor time that a thread has used; -1 if that can't be told. */
+/* The processor time of a thread in nanoseconds; -1: not known. */
 static int64_t cpu_read(pid_t tid)
 {
     clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | 6);
@@ -64,7 +65,7 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
         return false;
     }
     if (record->checked) {
-        return true; /* it has not run since, so nothing on its stack has changed */
+        return true; /* it has not run since, so its stack has not changed */
     }
     size_t depth = 0;
     const uintptr_t *frames = probe_thread_records_frames(records, record, &depth);
@@ -72,7 +73,8 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
     if (depth < 2 || places[depth - 1] >= SPAN_WORDS_MAX) {
         return false;
     }
-    /* By the kernel, which minds that the thread may end and its stack be gone. */
+    /* Read through the kernel: if the thread has ended and its stack is unmapped, the
+     * call fails and the process does not crash. */
     static uintptr_t words[SPAN_WORDS_MAX]; /* the caller holds the lock */
     size_t bytes = (places[depth - 1] + 1) * sizeof(words[0]);
     struct iovec to = {.iov_base = words, .iov_len = bytes};
@@ -89,7 +91,7 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
     return true;
 }
 
-/* Adds a record with the shape that `answer` has. */
+/* Adds a record with the frames and places of `answer`, its shape. */
 static int record_append(struct thread_records *records, struct thread_record *record,
                          const uintptr_t *shape, size_t length)
 {
@@ -102,8 +104,8 @@ static int record_append(struct thread_records *records, struct thread_record *r
     return error;
 }
 
-/* Whether the thread has been asleep, with the same stack, since its last record: our
- * question then woke it once, and nothing else did. */
+/* Whether the thread has been asleep with the same stack since its last record. Then it
+ * has gone to sleep once more, after our signal woke it, and never else. */
 static bool still_waits(const struct thread_answer *answer,
                         const struct thread_record *last,
                         const struct thread_records *last_records)
@@ -133,7 +135,7 @@ int probe_thread_records_add(struct thread_records *records, pid_t tid,
     uintptr_t shape[2 * THREADS_DEPTH_MAX];
     memcpy(shape, answer->frames, answer->depth * sizeof(shape[0]));
     for (size_t i = 0; i < answer->depth; i++) {
-        /* A place that is not known is one that is out of reach. */
+        /* An unknown place gets a value outside of the span. */
         shape[answer->depth + i] =
             answer->placed == answer->depth ? answer->places[i] : SPAN_WORDS_MAX;
     }

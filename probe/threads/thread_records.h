@@ -1,8 +1,7 @@
 /*
- * What is remembered of each thread from one round of questions to the next: its stack,
- * since when it waits, and how much processor time it had used. A thread that has not
- * run since need not be woken to be asked again. threads.c alone uses this, under its
- * lock.
+ * What is kept about each thread from one round to the next: its stack, since when it
+ * waits, and its processor time. A thread that has not run since then need not be woken
+ * by a signal again. Only threads.c uses this, under its lock.
  */
 #ifndef PROBE_THREADS_THREAD_RECORDS_H
 #define PROBE_THREADS_THREAD_RECORDS_H
@@ -16,31 +15,33 @@
 #include "probe/stacks/stacks.h"
 #include "probe/threads/thread_entry.h"
 
-/* A thread's answer. */
+/* The stack that a thread's signal handler has taken. */
 struct thread_answer {
     uint32_t depth;
-    uint32_t placed;  /* of so many frames it is known where on the stack they stand */
-    uintptr_t base;   /* where frames' places are counted from */
+    uint32_t placed;  /* how many of the first frames have a known place */
+    uintptr_t base;   /* address that the places are counted from */
     int64_t switches; /* how often the thread has gone to sleep */
     uintptr_t frames[THREADS_DEPTH_MAX];
-    uint16_t places[THREADS_DEPTH_MAX]; /* of the return address, in words from base */
+    uint16_t places[THREADS_DEPTH_MAX]; /* where the return address is, in words from
+                                           base */
 };
 
 struct thread_record {
     pid_t tid;
     int64_t switches;
-    int64_t since; /* it waits, of CLOCK_MONOTONIC, in nanoseconds */
+    int64_t since; /* when its wait began: CLOCK_MONOTONIC, nanoseconds */
     int64_t cpu;   /* processor time after its answer, in nanoseconds; -1: not known */
     uintptr_t base;
     size_t shape; /* number in `shapes` */
-    bool checked; /* its stack was looked at, with this processor time */
+    bool checked; /* its stack was compared when it had this processor time */
 };
 
-/* { 0 } is empty. */
+/* The records of one round. { 0 } is empty. */
 struct thread_records {
     struct buffer entries; /* struct thread_record */
     struct table index;    /* by tid */
-    /* Frames, then as many places: thousands of threads share a few of these. */
+    /* A shape is the frames, then as many places. Thousands of threads share a few
+     * shapes. */
     struct stacks shapes;
 };
 
@@ -48,37 +49,37 @@ struct thread_records {
 struct thread_record *probe_thread_records_find(struct thread_records *records,
                                                 pid_t tid);
 
-/* The record's frames; their number goes to ret_depth. */
+/* The record's frames; writes their number to ret_depth. */
 const uintptr_t *probe_thread_records_frames(const struct thread_records *records,
                                              const struct thread_record *record,
                                              size_t *ret_depth);
 
 /* Whether the thread still waits where it waited when it answered: it has used no
- * processor time since that was noted, and every return address of its stack still
- * stands in its place. (Processor time is noted a moment after the answer. A thread
- * that was on its way to elsewhere in that moment has made another call by now, and its
- * return address differs.) False also where that can't be told. */
+ * processor time since its record, and every return address on its stack is still in
+ * its place. Both are checked because the processor time is read shortly after the
+ * answer: a thread that went on in between has other return addresses now. Returns
+ * false if this is not known. */
 bool probe_thread_records_unchanged(const struct thread_records *records,
                                     struct thread_record *record);
 
-/* Adds the record of a thread that has answered. `waited_ns` (-1: not known) is how
- * long it had waited by the kernel's account; `last` (may be NULL) is its record from
- * the round before. Returns 0 or -ENOMEM. */
+/* Adds the record of a thread that has answered. `waited_ns` is how long it had waited
+ * according to the kernel (-1: not known). `last` is its record of the round before, in
+ * `last_records` (may be NULL). Returns 0 or -ENOMEM. */
 int probe_thread_records_add(struct thread_records *records, pid_t tid,
                              const struct thread_answer *answer,
                              const struct thread_record *last,
                              const struct thread_records *last_records, int64_t now,
                              int64_t waited_ns);
 
-/* Adds `record` of another set as it is. Returns 0 or -ENOMEM. */
+/* Adds a copy of `record`, which belongs to `from`. Returns 0 or -ENOMEM. */
 int probe_thread_records_keep(struct thread_records *records,
                               const struct thread_records *from,
                               const struct thread_record *record);
 
-/* The record that was added last. */
+/* The record that was added last; valid until the next one is added. */
 struct thread_record *probe_thread_records_last(struct thread_records *records);
 
-/* Notes the processor time of all whose is not known yet, and makes them findable.
+/* Ends the adding: reads the processor times that are missing and builds the index.
  * Returns 0 or -ENOMEM. */
 int probe_thread_records_settle(struct thread_records *records);
 

@@ -1,19 +1,20 @@
 /*
- * The asking and the answering of one thread.
+ * The signal that asks a thread for its stack, and the handler that answers.
  *
- * The hard part is the late answer: a thread may run its handler long after the asker
- * has given up, when the slot may already serve another round. So a slot has a state
- * word that holds the number of the round, and it changes hands by compare-and-swap:
+ * The hard part is a late answer: a thread may run its handler long after the asking
+ * thread (the asker) has given up, when the slot is already used in another round. So
+ * each slot has a state word with the number of the round, and it changes by
+ * compare-and-swap:
  *
  *   asker:   (round, ASKED)                       before the signal is sent
  *   handler: (round, ASKED)   -> (round, WRITING) or it leaves the slot alone
  *            (round, WRITING) -> (round, DONE)
  *   asker:   (round, ASKED)   -> (round, CLOSED)  when it gives up
  *
- * The handler carries the round's number in its signal. It unwinds into its own stack
- * first and copies last, so WRITING lasts for a moment only; if it outlasts a round all
- * the same, the slot is not used until it is over. The slots' memory is never given
- * back, so a late answer finds it in place whenever it comes.
+ * The signal carries the round's number to the handler. The handler first unwinds into
+ * a variable on its own stack and copies last, so WRITING is short. If it still lasts
+ * longer than the round, the slot is not used until the handler has finished. The slots
+ * are never freed, so a late handler always finds its slot.
  */
 #include "probe/threads/thread_slots.h"
 
@@ -50,16 +51,16 @@ static struct slot *slots; /* THREADS_MAX */
 static pid_t process_id;
 static uint32_t round_number;
 
-/* Handlers count their answers and wake the asker at the wanted one. Above the count
- * stands the round, as a handler may be held up between its answer and its counting:
- * the next round must not take it for one of its own. */
+/* The number of answers; the handler that reaches the wanted number wakes the asker.
+ * The upper bits hold the round: a handler may be delayed between its answer and the
+ * counting, and must not be counted in the next round. */
 #define COUNT_BITS 16
 #define COUNT_MASK ((1U << COUNT_BITS) - 1)
 _Static_assert(THREADS_MAX <= COUNT_MASK, "a round's answers can be counted");
 static atomic_uint answers;
 static atomic_uint answers_wanted;
 
-/* So many answers in that round. */
+/* The value of `answers` for `count` answers in that round. */
 static unsigned answers_count(uint32_t round, unsigned count)
 {
     return round << COUNT_BITS | count;
@@ -70,15 +71,15 @@ static uint64_t slot_state(uint32_t round, enum slot_phase phase)
     return (uint64_t)round << 8 | phase;
 }
 
-/* A walk up the stack of a thread, in its signal handler. */
+/* The state of unwinding a thread's stack in its signal handler. */
 struct walk {
-    bool inside; /* behind the handler's own frames */
+    bool inside; /* the frames of the handler itself are passed */
     struct thread_answer answer;
 };
 
-/* Notes where on the stack the return address of this frame stands, if it stands where
- * x86-64 puts it: right below the caller's stack pointer, which is what the unwinder
- * calls the frame address. Elsewhere nothing is noted, and threads are always asked. */
+/* Notes where on the stack this frame's return address is. On x86-64 it is directly
+ * below the caller's stack pointer, which the unwinder calls the frame address. On
+ * other processors nothing is noted, and every thread gets a signal in each round. */
 static void frame_place(struct thread_answer *answer, uintptr_t address,
                         uintptr_t frame_address)
 {
@@ -104,7 +105,7 @@ static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *arg
     struct thread_answer *answer = &walk->answer;
     int interrupted = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
-    /* The first frame that was interrupted is where the signal came in. */
+    /* The first interrupted frame is the one that the signal interrupted. */
     walk->inside |= interrupted != 0;
     if (!walk->inside || address == 0) {
         return _URC_NO_REASON;
@@ -113,12 +114,12 @@ static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *arg
         return _URC_END_OF_STACK;
     }
     frame_place(answer, address, _Unwind_GetCFA(context));
-    /* A return address stands behind the call; its predecessor is inside it. */
+    /* A return address is after the call; minus one, it is inside the call. */
     answer->frames[answer->depth++] = interrupted ? address : address - 1;
     return _URC_NO_REASON;
 }
 
-/* Copies what there is of an answer, and not the room for more. */
+/* Copies only the used part of an answer. */
 static void answer_copy(struct thread_answer *to, const struct thread_answer *from)
 {
     to->depth = from->depth;
@@ -143,13 +144,13 @@ static void answer_count(uint32_t round)
     }
 }
 
-/* The handler's work: nothing but memory of its own, atomics and system calls. The
- * asker answers to itself in the same way, but outside of a handler: `inside`. */
+/* The handler's work. It uses only its own memory, atomics and system calls. The asker
+ * takes its own stack in the same way, but not in a handler: then `inside` is true. */
 static void slot_answer(struct slot *slot, uint32_t round, bool inside)
 {
     uint64_t state = slot_state(round, SLOT_ASKED);
     if (atomic_load(&slot->state) != state) {
-        return; /* too late: nobody waits for this any more */
+        return; /* too late: the asker has given up */
     }
     struct walk walk;
     walk.inside = inside;
@@ -175,7 +176,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     int saved = errno;
     uint64_t value = (uintptr_t)info->si_value.sival_ptr;
     uint32_t number = (uint32_t)value;
-    /* Another process may send this signal too, with whatever it likes in it. */
+    /* Another process can send this signal too, with any value. */
     if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
         number < THREADS_MAX) {
         slot_answer(&slots[number], (uint32_t)(value >> 32), false);
@@ -192,7 +193,8 @@ int probe_thread_slots_start(void)
         return -errno;
     }
     slots = memory;
-    /* The unwinder sets itself up at its first use, which must not be in a handler. */
+    /* The unwinder initialises itself at its first use; that must not happen in a
+     * handler. */
     struct walk walk = {0};
     _Unwind_Backtrace(walk_frame, &walk);
     struct sigaction action = {.sa_sigaction = on_signal,
@@ -284,7 +286,7 @@ bool probe_thread_slots_wait(unsigned target, int64_t until)
         if ((seen & COUNT_MASK) >= target) {
             return true;
         }
-        /* This kind of wait takes a moment of CLOCK_MONOTONIC, not a length of time. */
+        /* Unlike FUTEX_WAIT, this operation takes a point in time, not a duration. */
         if (syscall(SYS_futex, &answers, FUTEX_WAIT_BITSET_PRIVATE, seen, &end, NULL,
                     FUTEX_BITSET_MATCH_ANY) != 0 &&
             errno == ETIMEDOUT) {

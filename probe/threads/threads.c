@@ -1,7 +1,6 @@
 /*
- * One round of questions and answers. Most of its time goes into waking threads, so
- * those that have not run since the last round are left asleep: thread_records.h. How a
- * thread is asked, and answers: thread_slots.c.
+ * Runs one round: asks every thread, waits, collects the answers. Waking threads takes
+ * most of the time, so threads that have not run since the last round get no signal.
  */
 #include "probe/threads/threads.h"
 
@@ -20,16 +19,16 @@
 
 #define MILLISECOND INT64_C(1000000)
 
-/* So many threads are asked before the first ones must have answered: all at once would
- * be woken for nothing, as they could not run. */
+/* How many threads are asked at a time. To wake all at once would be of no use: there
+ * are not enough processors to run them. */
 #define WINDOW 64
 
-/* The first look at who has not answered yet. */
+/* When to look for the first time at threads that have not answered. */
 #define FIRST_LOOK (20 * MILLISECOND)
 
 static int task_fd = -1;
 
-/* Both belong to the round, and so to who holds the lock. */
+/* The lock protects everything below. */
 static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_records records; /* of the last round */
 
@@ -63,7 +62,7 @@ void probe_threads_release(struct threads *threads)
     threads->silent = 0;
 }
 
-/* Lists the threads, as the kernel does: the oldest first. */
+/* Lists the threads in the kernel's order, the oldest first. */
 static int threads_list(struct threads *threads)
 {
     char block[16 * 1024] __attribute__((aligned(8)));
@@ -94,10 +93,10 @@ static int threads_list(struct threads *threads)
 /* A round that is under way. */
 struct round {
     struct threads *threads;
-    size_t asked_count; /* the first so many threads have been dealt with */
+    size_t asked_count; /* threads that are done: asked, or skipped */
     unsigned sent;      /* signals that were sent */
-    unsigned closed;    /* of these, not waited for any more */
-    unsigned lost;      /* of these, not reckoned with when asking goes on */
+    unsigned closed;    /* of these, no longer waited for */
+    unsigned lost;      /* of these, expected not to answer */
     int64_t deadline;
     pid_t own_tid;
 };
@@ -116,7 +115,7 @@ static void thread_ask(struct round *round, size_t number)
     }
     struct thread_record *record = probe_thread_records_find(&records, entry->tid);
     if (record != NULL && probe_thread_records_unchanged(&records, record)) {
-        /* Nothing to ask: it has not run since it answered. */
+        /* It has not run since its last answer, so no signal is needed. */
         probe_thread_slot_skip(number);
         return;
     }
@@ -134,7 +133,7 @@ static void thread_ask(struct round *round, size_t number)
         slot_give_up(round, number);
     }
     if (error == -ESRCH) {
-        entry->tid = 0; /* it has ended meanwhile */
+        entry->tid = 0; /* it has ended */
     }
 }
 
@@ -151,7 +150,7 @@ static void round_ask(struct round *round)
         int64_t until = now_ns() + FIRST_LOOK;
         until = until < round->deadline ? until : round->deadline;
         if (!probe_thread_slots_wait(expected - WINDOW / 2, until)) {
-            /* Those who keep silent must not hold up the others. */
+            /* Silent threads must not delay the others. */
             round->lost = round->sent - round->closed - probe_thread_slots_answered();
         }
     }
@@ -189,8 +188,8 @@ static void round_wait(struct round *round)
     }
 }
 
-/* Takes a thread's stack out of its answer, or out of its last record if it was not
- * asked, and notes it in `fresh` for the next round. Returns 0 or -ENOMEM. */
+/* Takes a thread's stack from its answer, or from its last record if it was not asked,
+ * and adds it to `fresh` for the next round. Returns 0 or -ENOMEM. */
 static int thread_collect(struct threads *threads, size_t number, int64_t now,
                           struct thread_records *fresh)
 {
@@ -204,7 +203,7 @@ static int thread_collect(struct threads *threads, size_t number, int64_t now,
     if (last != NULL && number < THREADS_MAX && probe_thread_slot_skipped(number)) {
         error = probe_thread_records_keep(fresh, &records, last);
     } else if (answer != NULL) {
-        /* One that runs does not wait, though it may be found in the same place. */
+        /* A running thread does not wait, even if it is found in the same place. */
         bool runs = entry->state == 'R';
         error = probe_thread_records_add(fresh, entry->tid, answer, runs ? NULL : last,
                                          &records, now, runs ? 0 : entry->waited_ns);
@@ -228,7 +227,8 @@ static int round_collect(struct round *round, int64_t now)
     struct thread_records fresh = {0};
     int error = 0;
     size_t kept = 0;
-    /* Room for all at once: growing step by step would copy it again and again. */
+    /* Reserve the whole size at once: growing in steps would copy the data many
+     * times. */
     buffer_reserve(&fresh.entries, threads->count * sizeof(struct thread_record));
     for (size_t i = 0; i < threads->count && error == 0; i++) {
         struct thread_entry *entry = probe_threads_at(threads, i);
@@ -271,7 +271,7 @@ int probe_threads_read(bool details, struct threads *ret_threads)
     pthread_mutex_lock(&round_lock);
     int error = threads_list(&threads);
     if (error == 0) {
-        /* Before the question: it wakes them. */
+        /* Read before the signals, which wake the threads. */
         details_read(&threads, details);
         int64_t now = now_ns();
         round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;

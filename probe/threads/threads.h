@@ -1,13 +1,14 @@
 /*
- * The stacks of all threads of this process. Each thread is sent a signal; its handler
- * unwinds the thread's own stack into a slot that was set aside for it; the caller
- * waits, with a time limit. A thread that does not answer is listed as silent.
+ * The stacks of all threads of this process. Each thread gets a signal; its handler
+ * unwinds the thread's own stack into a slot; the caller waits, with a time limit. This
+ * is one round. A thread that does not answer is listed as silent.
  *
- *   threads_page     takes its turn (turn.h): no caller waits much longer than others
+ *   threads_page     takes a fair lock (turn.h): no caller waits much longer than
+ * others
  *        |
  *   threads_read     lists /proc/self/task; for each thread:
  *        |  has it run since the last round?         thread_records.h
- *        |-- no:  its stack of then is still right  <-- the last round's records
+ *        |-- no:  its last stack is still right      <-- the last round's records
  *        |-- yes: signal --> handler --> its slot    thread_slots.h
  *        |             all have answered, or 2 s are over
  *        |  answers --> this round's records, for the next round
@@ -15,10 +16,10 @@
  *        v
  *   struct threads   equal stacks counted once --> thread_profile.h: proto or text
  *
- * What main must do: call probe_threads_start before any other thread exists, and leave
- * THREADS_SIGNAL unblocked: threads inherit the mask, and one that blocks the signal
- * stays silent. Every wait in the program must go on after EINTR: SA_RESTART is set,
- * but poll, nanosleep and their like end all the same (signal(7)).
+ * main calls probe_threads_start before any other thread exists, and leaves
+ * THREADS_SIGNAL unblocked: threads inherit the signal mask, and a thread that blocks
+ * the signal stays silent. Every wait in the program must be repeated after EINTR:
+ * SA_RESTART is set, but poll, nanosleep and some others end anyway (signal(7)).
  */
 #ifndef PROBE_THREADS_THREADS_H
 #define PROBE_THREADS_THREADS_H
@@ -36,31 +37,33 @@
 struct threads {
     struct buffer entries; /* struct thread_entry, oldest thread first */
     size_t count;
-    size_t silent;        /* of these */
+    size_t silent;        /* threads without an answer */
     struct stacks stacks; /* the first value of each: how many threads have it */
 };
 
-/* Installs the handler, sets the slots aside and opens what is read later. Returns 0 or
+/* Installs the handler, allocates the slots and opens /proc/self/task. Returns 0 or
  * -errno. */
 int probe_threads_start(void);
 
-/* Takes the stacks of all threads; one caller at a time, others wait their turn. The
- * thread that asks is among them. A thread that has not run since it last answered is
- * not asked again: its stack is still the same (see thread_records.h). With `details`,
- * name, state and times are read too, which costs two small files a thread.
+/* Takes the stacks of all threads, the caller's too; other callers wait meanwhile. A
+ * thread that has not run since its last answer is not asked again: its stack is still
+ * the same (see thread_records.h). With `details`, name, state and times are read too:
+ * two small files for each thread.
  *
- * Linux does not say how long a thread has been waiting, and being asked wakes it. So
- * two things are put together. /proc/<pid>/task/<tid>/sched tells when it last ran
- * (exec_start, where the kernel has it): that holds for a thread that was never asked
- * before. And each round notes a thread's stack, its processor time, and how often it
- * has gone to sleep: if at the next round it has not run, or has the same stack and
- * went to sleep but once more, then nothing but our question has woken it, and it waits
- * since the time found earlier. The time is a lower bound: of a wait that began before
- * a first round without details, it counts from that round.
+ * Linux does not say how long a thread has been waiting, and the signal wakes it. So
+ * `waited_ns` comes from two sources. For a thread that was never asked before,
+ * /proc/<pid>/task/<tid>/sched says when it last ran (exec_start, if the kernel has
+ * it). For the others, each round keeps the stack, the processor time, and how often
+ * the thread has gone to sleep. If at the next round it has not run, or has the same
+ * stack and has gone to sleep only once more, then only our signal has woken it, and
+ * its wait began when the earlier round says. The time is a lower bound: if the first
+ * round was one without details, it counts from that round.
  *
- * Returns 0, -ENOMEM, -errno from reading /proc; nothing is to be released then. */
+ * Returns 0; -ENOTSUP before probe_threads_start; -ENOMEM; or -errno from reading
+ * /proc. After an error there is nothing to release. */
 int probe_threads_read(bool details, struct threads *ret_threads);
 
+/* The entry of thread number `number`, from 0; `threads` owns it. */
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number);
 
 void probe_threads_release(struct threads *threads);

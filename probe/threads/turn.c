@@ -1,5 +1,5 @@
 /*
- * Each who comes draws a number, and waits until it is called.
+ * Each thread takes the next number, and waits until that number is served.
  */
 #include "probe/threads/turn.h"
 

@@ -1,7 +1,8 @@
 /*
- * A lock that goes round: who has waited longest gets it next. A plain mutex promises
- * no order, and the thread profiler's signals make it worse: each sends all who wait
- * for the mutex back to the end of the queue, so that one may wait for minutes.
+ * A fair lock (a ticket lock): the thread that has waited longest gets it next. A plain
+ * mutex promises no order. The signals of the thread profiler make that worse: each one
+ * sends the threads that wait for a mutex to the end of its queue, so one of them could
+ * wait for minutes.
  */
 #ifndef PROBE_THREADS_TURN_H
 #define PROBE_THREADS_TURN_H
@@ -12,16 +13,16 @@
 struct turn {
     pthread_mutex_t mutex;
     pthread_cond_t passed;
-    uint64_t drawn;  /* numbers that were given out */
-    uint64_t served; /* of these, whose turn is over */
+    uint64_t drawn;  /* tickets that were given out */
+    uint64_t served; /* tickets whose owners have released the lock */
 };
 
-/* Versions of clang-format differ in where they put these braces. */
+/* Versions of clang-format disagree about these braces. */
 /* clang-format off */
 #define TURN_INITIALIZER {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0}
 /* clang-format on */
 
-/* Waits for one's turn, which lasts until probe_turn_pass. */
+/* Takes the lock. probe_turn_pass releases it. */
 void probe_turn_wait(struct turn *turn);
 
 void probe_turn_pass(struct turn *turn);

@@ -1,6 +1,6 @@
 /*
- * Boxes: the type that was put in is the type that comes out, and what the box owns is
- * released once.
+ * Tests of boxes: a box gives its contents back only for the right type, and releases
+ * what it owns once.
  */
 #include "runtime/box.h"
 #include "unit.h"

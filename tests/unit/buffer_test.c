@@ -1,5 +1,6 @@
 /*
- * Buffers: what is written is there, however much; the first failure stays.
+ * Tests of buffers: all written bytes are kept, whatever their number; the first
+ * failure stays.
  */
 #include "base/buffer.h"
 

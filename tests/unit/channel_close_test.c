@@ -1,6 +1,6 @@
 /*
- * The end of a channel: what is left in a closed one, whom closing wakes, and how early
- * its memory may go.
+ * Tests of closing a channel: which values a closed channel still has, which threads
+ * wake, and when its memory may be freed.
  */
 #include <stdlib.h>
 
@@ -48,7 +48,7 @@ static void close_wakes_all(void **state)
     workers_start(workers, 5, &channel, NULL, worker_send);
     assert_int_equal(channel_close(&channel), 0);
     workers_join(workers, 5, -EPIPE);
-    /* What waited to be sent was not, and what was buffered still is. */
+    /* The waiting senders' values were not sent; the buffered value is still there. */
     assert_int_equal(receive_int(&channel), 1);
     assert_int_equal(channel_try_receive(&channel, &value), -EPIPE);
     channel_finish(&channel);
@@ -60,9 +60,9 @@ static void *send_one(void *argument)
     return NULL;
 }
 
-/* Whoever has got the last value may end the channel at once and free its memory, even
- * if the sender has not come back yet. A sanitizer or Valgrind sees it if it may not.
- */
+/* The thread that has received the last value may end the channel and free its memory
+ * at once, even if channel_send has not returned yet. Sanitizers and Valgrind report an
+ * error if the sender still uses it. */
 static void channel_may_go_after_last_value(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Channels and contexts: what ends a wait, what does not, and that both sides of a
- * channel agree whether a value went over before the end.
+ * Tests of channels with contexts: what ends a wait, what does not, and that both sides
+ * agree whether a value was passed before the end.
  */
 #include <signal.h>
 
@@ -53,7 +53,7 @@ static void cancel_ends_waits(void **state)
         assert_int_equal(waiting(&channel), 1);
         context_finish(&child);
         context_finish(&parent);
-        /* The one without a context is still there, and still works. */
+        /* The thread without a context still waits, and still works. */
         int value = 5;
         assert_int_equal(turn == 0 ? channel_try_receive(&channel, &value)
                                    : channel_try_send(&channel, &value),

@@ -1,6 +1,6 @@
 /*
- * Among many threads that send, receive and select at once, every value arrives exactly
- * once.
+ * Test of many threads that send, receive and select at once: every value arrives
+ * exactly once.
  */
 #include <string.h>
 
@@ -13,11 +13,11 @@ struct crowd {
     struct channel *channels; /* each value goes through any of them */
     size_t count;
     atomic_int next;                          /* the next value to send */
-    atomic_uchar arrived[CROWD * PER_SENDER]; /* how often each did */
+    atomic_uchar arrived[CROWD * PER_SENDER]; /* how often each value arrived */
     atomic_int failures;
 };
 
-/* Puts `value` into any channel, the order of the cases being that of `turn`. */
+/* Sends `value` on any channel. `turn` chooses the order of the cases. */
 static void crowd_send(struct crowd *crowd, int value, size_t turn)
 {
     struct channel_case cases[2];
@@ -42,8 +42,8 @@ static void *crowd_sender(void *argument)
     return NULL;
 }
 
-/* Receives from all channels until all are closed and empty: then it sets them to NULL
- * one after the other, as one does in Go. */
+/* Receives from all channels until all are closed and empty. Sets each closed channel
+ * to NULL in the cases, as a Go program does. */
 static void *crowd_receiver(void *argument)
 {
     struct crowd *crowd = argument;

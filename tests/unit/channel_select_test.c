@@ -1,5 +1,5 @@
 /*
- * Select: which case it takes, and that the others are left alone.
+ * Tests of select: which case it takes, and that it does nothing to the other cases.
  */
 #include "channel_worker.h"
 
@@ -108,7 +108,7 @@ static void select_may_name_a_channel_twice(void **state)
     };
     struct context context;
     context_init_timeout(&context, NULL, 10);
-    /* It is not its own counterpart. */
+    /* A select does not complete its own cases. */
     assert_int_equal(channel_select(cases, 3, &context), -ETIMEDOUT);
     assert_int_equal(waiting(&channel), 0);
     context_finish(&context);

@@ -1,6 +1,6 @@
 /*
- * Sending and receiving, buffered and not: what is waited for, and in which order
- * values and waiting threads have their turn.
+ * Tests of sending and receiving, with and without a buffer: when a call waits, and in
+ * which order values and waiting threads are served.
  */
 #include "channel_worker.h"
 
@@ -12,7 +12,8 @@ static void buffered_keeps_order(void **state)
     channel_init(&channel, buffer, sizeof(int), 3);
     assert_int_equal(channel_length(&channel), 0);
     assert_int_equal(channel_try_receive(&channel, NULL), -EAGAIN);
-    /* More turns than places, so that the ring comes round at every offset. */
+    /* More values than the buffer has places, so that the ring wraps at every
+     * offset. */
     for (int i = 0; i < 20; i += 2) {
         for (int j = i; j < i + 3; j++) {
             assert_int_equal(channel_send(&channel, &j, NULL), 0);

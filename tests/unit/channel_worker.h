@@ -1,5 +1,6 @@
 /*
- * What the tests of channels share: threads that send or receive, and how many wait.
+ * Shared by the tests of channels: threads that send, receive or select, and a count of
+ * the waiting ones.
  */
 #ifndef LAB_TESTS_CHANNEL_WORKER_H
 #define LAB_TESTS_CHANNEL_WORKER_H
@@ -11,7 +12,7 @@
 #include "runtime/waiter.h"
 #include "unit.h"
 
-/* One thread that sends, receives or selects, and what came of it. */
+/* One thread that sends, receives or selects, and its result. */
 struct worker {
     struct channel *channel;
     struct context *context;

@@ -1,6 +1,6 @@
 /*
- * Command lines: each kind of value goes where its row says, everything else is refused
- * with one sentence, and the help says what is read.
+ * Tests of command lines: each kind of value goes where its row says, everything else
+ * is refused with one sentence, and the help agrees with the parser.
  */
 #include "base/command_line.h"
 
@@ -76,7 +76,7 @@ static struct failure failure;
 static char *arguments[200];
 static int rest;
 
-/* Reads words that end with NULL, after the program's name. */
+/* Reads the words, which end with NULL, as arguments after the program's name. */
 static enum command_result read_words(const char *const *words)
 {
     port = 80;

@@ -1,5 +1,6 @@
 /*
- * Contexts: who is ended by what, and that nobody has to be there for a deadline.
+ * Tests of contexts: which contexts end with which, and that a deadline works without a
+ * timer or a thread.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -9,7 +10,7 @@
 #include "runtime/waiter.h"
 #include "unit.h"
 
-/* One thread that sleeps with a context, and how that ended. */
+/* One thread that sleeps with a context, and the result. */
 struct sleeper {
     struct context *context;
     unsigned ms;
@@ -192,7 +193,7 @@ static long processor_ms(void)
     return (long)used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
-/* A wait on the wrong clock would come back at once, again and again. */
+/* With the wrong clock a wait would return at once, again and again. */
 static void waiting_takes_no_processor_time(void **state)
 {
     (void)state;
@@ -282,8 +283,9 @@ static void *cancel_run(void *argument)
     return NULL;
 }
 
-/* Whoever was woken may end the context at once and free it, even if the thread that
- * cancelled it has not come back yet. A sanitizer or Valgrind sees it if it may not. */
+/* The thread that was woken may end the context and free it at once, even if
+ * context_cancel has not returned yet. Sanitizers and Valgrind report an error if the
+ * cancelling thread still uses it. */
 static void context_may_go_after_wake_up(void **state)
 {
     (void)state;

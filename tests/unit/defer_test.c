@@ -1,5 +1,5 @@
 /*
- * Clean-ups: in which order they run, and when.
+ * Tests of clean-ups: in which order they run, and when.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void last_pushed_runs_first(void **state)
     assert_string_equal(trace, "cba");
 }
 
-/* Clean-ups as a program has them: the item lies in the memory that is freed. */
+/* Clean-ups as in a real program: the item is inside the memory that is freed. */
 struct record {
     struct defer_item item;
     struct defer_stack *stack;
@@ -83,7 +83,7 @@ static void clean_up_may_push_another(void **state)
     assert_string_equal(trace, "mn1");
 }
 
-/* The last file that was opened, to see whether it was closed. */
+/* The descriptor of the last opened file, to check whether it was closed. */
 static int last_descriptor;
 
 static FILE *file_open(void)

@@ -1,6 +1,6 @@
 /*
- * Dump files: each has a number of its own, nothing that was there is touched, and what
- * could not be written leaves nothing.
+ * Tests of dump files: each gets its own number, existing files are never changed, and
+ * a failed dump leaves no file.
  */
 #include "probe/heap/dump_file.h"
 
@@ -28,7 +28,7 @@ static int directory_make(void **state)
     return mkdtemp(directory) == NULL ? -1 : 0;
 }
 
-/* Counts the files, and with `remove` removes them. */
+/* Counts the files; with `remove`, also removes them. */
 static int files(bool remove)
 {
     DIR *entries = opendir(directory);
@@ -81,7 +81,7 @@ static void assert_holds(const char *file, const char *text)
     assert_string_equal(got, text);
 }
 
-/* Writes a dump, which must get this name. */
+/* Writes a dump and checks its name. */
 static void assert_dumps(const char *file)
 {
     assert_int_equal(
@@ -135,8 +135,8 @@ static void other_names_do_not_count(void **state)
     }
 }
 
-/* The highest number there is: the next has a digit more and is not counted, but still
- * nothing is written over. */
+/* A file with the highest counted number. The next name has one digit more and is not
+ * counted, but it is not overwritten either. */
 static void the_end_of_the_numbers(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void the_end_of_the_numbers(void **state)
     assert_holds("leaky.999999999.heap", "last");
 }
 
-/* Numbers too high to be counted are all taken: there is an end to trying. */
+/* All numbers that are too high to be counted are taken: the search must stop. */
 static void trying_has_an_end(void **state)
 {
     (void)state;

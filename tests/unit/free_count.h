@@ -1,6 +1,6 @@
 /*
- * Counts what is freed, for tests of code that frees: the program is linked with
- * -Wl,--wrap=free, so that every call of free comes here first.
+ * Counts calls of free, for tests of code that frees. The program is linked with
+ * -Wl,--wrap=free, so every call of free comes to __wrap_free first.
  */
 #ifndef LAB_TESTS_FREE_COUNT_H
 #define LAB_TESTS_FREE_COUNT_H
@@ -11,7 +11,7 @@
 void __real_free(void *pointer);
 void __wrap_free(void *pointer);
 
-static atomic_int frees; /* of anything but NULL, so far */
+static atomic_int frees; /* calls so far, without those for NULL */
 
 void __wrap_free(void *pointer)
 {

@@ -1,6 +1,6 @@
 /*
- * Heap profiles: from gperftools' text come the same totals to the byte, the right
- * names, and no harm, whatever the text holds.
+ * Tests of heap profiles: the totals are exact, the names are right, and no input does
+ * harm.
  */
 #include "probe/heap/heap_profile.h"
 
@@ -25,13 +25,14 @@ __attribute__((noinline)) static int request_serve(int value)
     return value + 2;
 }
 
-/* What gperftools would write for a call from the very first byte of a function. */
+/* The return address that gperftools writes for a call at the first byte of a
+ * function. */
 static unsigned long long returns_to(int (*function)(int))
 {
     return (uintptr_t)function + 1;
 }
 
-/* A text with two stacks, as GetHeapProfile writes it. In `header` stand its totals. */
+/* A text with two stacks, as GetHeapProfile writes it. `header` has its totals. */
 static char *text_make(const char *header)
 {
     static char text[2000];
@@ -121,7 +122,7 @@ static void proto_names_function_file_and_line(void **state)
     place = profile_place(profile, sample.locations[1]);
     assert_string_equal(place.function, "request_serve");
 
-    /* The address is inside the call, and inside the mapping that is named. */
+    /* The address is inside the call, and inside the named mapping. */
     struct proto location = profile_by_id(profile, 4, sample.locations[0]);
     struct proto mapping = profile_by_id(profile, 3, proto_number(location, 2));
     uint64_t address = proto_number(location, 3);
@@ -142,7 +143,7 @@ static void second_proto_is_the_same_and_reads_nothing(void **state)
     struct buffer second = proto_make(text_make(WHOLE));
     assert_int_equal(probe_symbols_modules_read(), read);
     assert_int_equal(second.length, first.length);
-    /* All but the time is equal: nine bytes at most. */
+    /* Only the time is different: at most nine bytes. */
     size_t different = 0;
     for (size_t i = 0; i < first.length; i++) {
         different += first.data[i] != second.data[i];
@@ -229,7 +230,7 @@ static void text_comments_each_frame(void **state)
     assert_in_range(atoi(found + strlen(comment)), payload_line, payload_line + 3);
     assert_non_null(strstr(buffer.data, "\n\nMAPPED_LIBRARIES:\n55f6c0000000-"));
 
-    /* It is still such a text, with the same stacks. */
+    /* The output is still a valid text with the same stacks. */
     struct heap_text parsed;
     assert_int_equal(probe_heap_text_parse(buffer.data, &parsed), 0);
     assert_int_equal(parsed.stacks.count, 2);
@@ -281,7 +282,7 @@ static void a_text_cut_anywhere_does_no_harm(void **state)
     const char *text = text_make(WHOLE);
     size_t length = strlen(text);
     for (size_t i = 0; i <= length; i++) {
-        /* In memory of its own, so that reading on behind its end is found out. */
+        /* In its own memory, so that sanitizers detect reading after its end. */
         char *part = strndup(text, i);
         struct buffer buffer = {0};
         int error = probe_heap_profile_proto(part, HEAP_VIEW_INUSE, &buffer);
@@ -329,7 +330,7 @@ static void what_is_no_heap_profile_is_refused(void **state)
         assert_int_equal(buffer.length, 0);
         buffer_release(&buffer);
     }
-    /* A refusal leaves nothing behind that the next profile would show. */
+    /* Nothing of a refused text is in the next profile. */
     struct buffer buffer = proto_make(text_make(WHOLE));
     assert_totals(&buffer, 8, 7000010, 5, 5000000);
     buffer_release(&buffer);

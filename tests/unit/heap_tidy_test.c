@@ -1,6 +1,6 @@
 /*
- * The heap profile's text, put in order: the stacks of most bytes first, without the
- * frames of the allocator; a text that is in order already is not touched.
+ * Tests of sorting a heap profile's text: the stacks with the most bytes come first,
+ * without the allocator's frames; a sorted text is not changed.
  */
 #include "probe/heap/heap_tidy.h"
 
@@ -55,8 +55,8 @@ static void frames_of_the_allocator_go(void **state)
            HEADER "1: 9 [1: 9] @ 0x8000 0x1001\n" MAPPINGS);
 }
 
-/* GetHeapProfile, which is in the allocator's code, allocates for itself: its frame
- * must not go with those of malloc, or its caller would be taken for the owner. */
+/* GetHeapProfile is in the allocator's code and allocates memory itself. Its frame must
+ * stay when those of malloc are removed; otherwise its caller would be blamed. */
 static void no_more_frames_go_than_all_stacks_have(void **state)
 {
     (void)state;
@@ -77,7 +77,7 @@ static void a_stack_of_the_allocator_alone_decides_nothing(void **state)
                   "1: 6 [1: 6] @\n1: 5 [1: 5] @ 0x7003\n" MAPPINGS);
 }
 
-/* gperftools 2.10 cuts its text at 1 MiB, maybe within a line. */
+/* gperftools 2.10 cuts its text at 1 MiB, perhaps inside a line. */
 static void other_texts_are_left_alone(void **state)
 {
     (void)state;

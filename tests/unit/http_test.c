@@ -1,6 +1,6 @@
 /*
- * A plain request and its reply, without any HTTP server: what is checked, how
- * parameters are read, which page answers, and that an error has the one shape.
+ * Tests of requests and replies without an HTTP server: the checks, the parameters, the
+ * routes, and the form of an error.
  */
 #include <errno.h>
 #include <string.h>

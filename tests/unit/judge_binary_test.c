@@ -1,7 +1,6 @@
 /*
- * The judge's reader of a program's own file: names for addresses where the profile's
- * mappings and the file agree, and a reason where they do not. The program is this
- * test.
+ * Tests of reading a program's own file: addresses get names if the profile's mappings
+ * fit the file, and a reason if not. The program file is this test.
  */
 #include "unit.h"
 
@@ -12,8 +11,8 @@
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/profile_parse.h"
 
-/* ThreadSanitizer maps files of its own below the program, whose mapping is then not
- * the first: the place that this test stands for is another one. */
+/* ThreadSanitizer maps its own files below the program, so the program's mapping is not
+ * the first one, and this test cannot work. */
 #if defined(__SANITIZE_THREAD__)
 #define PROGRAM_IS_FIRST false
 #elif defined(__has_feature)
@@ -27,7 +26,7 @@
 
 static const char *own_path;
 
-/* The address of the call, in its caller. */
+/* The address of the call of this function. */
 static __attribute__((noinline)) uint64_t here(void)
 {
     return (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
@@ -41,7 +40,7 @@ static __attribute__((noinline)) uint64_t payload_keep(unsigned *ret_line)
     return address;
 }
 
-/* The profile of a process that is mapped as this one. */
+/* A profile with the mappings of this process. */
 static void own_profile(struct profile *ret_profile)
 {
     static const char start[] =
@@ -70,7 +69,7 @@ static void own_functions_are_named(void **state)
     struct frame frames[3] = {{.address = payload_keep(&line)},
                               {.address = payload_keep(&line), .function = "known"},
                               {.address = (uint64_t)(uintptr_t)&puts}};
-    /* The address of a library's function may be that of the program's own stub. */
+    /* The address of a library's function may be that of a stub in the program. */
     bool foreign = !profile_in_program(&profile, frames[2].address);
     assert_int_equal(binary_name(own_path, &profile, frames, 3, &failure), 0);
     assert_string_equal(frames[0].function, "payload_keep");
@@ -111,8 +110,7 @@ static void other_files_name_nothing(void **state)
     profile_release(&profile);
 }
 
-/* A process that mapped another part of the file, or as much elsewhere, runs another.
- */
+/* A process with other mappings, of another part or another size, runs another file. */
 static void other_mappings_are_refused(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * The judge's HTTP client keeps to the deadline of the run, and repeats a request only
- * where a kept connection was dead. The server is a thread of this test.
+ * Tests of leakcheck's HTTP client: it keeps the deadline of the run, and repeats a
+ * request only if a reused connection was closed. The server is a thread of this test.
  */
 #include "unit.h"
 
@@ -13,13 +13,14 @@
 #include "base/clock.h"
 #include "leakcheck/measure/http.h"
 
-/* Answers the first requests, and keeps later ones waiting until the client leaves.
- * Serves one connection after the other. */
+/* A server that answers the first requests, and lets later ones wait until the client
+ * leaves. It serves one connection after the other. */
 struct stand {
     pthread_t thread;
     int listener;
     int answers; /* how many requests it answers */
-    int closes;  /* each connection at this request of it, from 1 on; 0: never */
+    int closes;  /* closes each connection at its request of this number, from 1 on; 0:
+                    never */
     int connections;
     int requests;
 };
@@ -40,7 +41,7 @@ static int stand_listen(char *url, size_t size)
     return listener;
 }
 
-/* Reads one request, which fits into one piece; false if the client left. */
+/* Reads one request, which comes in one piece; false if the client has left. */
 static bool request_read(int connection)
 {
     char request[4096];
@@ -74,7 +75,7 @@ static void *stand_main(void *argument)
     return NULL;
 }
 
-/* A client of a server of this test, and what its last request came to. */
+/* A client of this test's server, and the result of its last request. */
 struct client {
     struct http http;
     struct http_reply reply;
@@ -121,7 +122,7 @@ static void run_ends_at_its_deadline(void **state)
     assert_int_equal(client_get(&client), -ETIMEDOUT);
     assert_non_null(strstr(client.failure.text, "the run's time is over"));
     assert_non_null(strstr(client.failure.text, "--timeout"));
-    /* Past it, nothing is sent any more. */
+    /* After the deadline nothing is sent. */
     assert_int_equal(client_post(&client), -ETIMEDOUT);
     stand_close(&stand, &client);
     assert_int_equal(stand.requests, 2);
@@ -143,7 +144,7 @@ static void dead_connection_is_replaced(void **state)
     assert_int_equal(stand.connections, 21);
 }
 
-/* A connection that was just made has no excuse. */
+/* Only a reused connection is a reason to repeat a request, not a new one. */
 static void new_connection_is_not_tried_again(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * The judge's HTML report, from figures that no server was asked for: what shrinks,
- * what is hostile, what two heaps have in common.
+ * Tests of the HTML report, from made-up figures: amounts that shrink, hostile texts,
+ * and one scale for two heaps.
  */
 #include "unit.h"
 
@@ -61,7 +61,7 @@ static void shrinkage_is_no_growth(void **state)
     assert_growth(KIND_TEMPORARY, RESOURCE_FDS, UNKNOWN, "not measured");
 }
 
-/* Three scenarios: the first and the last are of one family. */
+/* Three scenarios. The first and the last have the same family. */
 #define COUNT 3
 
 struct lab {
@@ -75,7 +75,7 @@ struct lab {
 
 #define HOSTILE "<script>alert('1&2')</script>"
 
-/* What one call adds is `leaky` and `fixed` bytes. */
+/* Results in which one call adds `leaky` or `fixed` bytes. */
 static struct lab *lab_make(double leaky, double fixed)
 {
     static const char *const names[COUNT] = {"apple", "beech", "aspen"};
@@ -117,7 +117,7 @@ static struct lab *lab_make(double leaky, double fixed)
     return lab;
 }
 
-/* The report as it is written to a file; the caller's to free. */
+/* The text of the report, which the caller frees. */
 static char *report_of(const struct lab *lab)
 {
     char path[] = "/tmp/judge_page_test.XXXXXX";
@@ -185,7 +185,8 @@ static void hostile_text_is_escaped(void **state)
     free(lab);
 }
 
-/* A reason that names the function is not for those who still guess. */
+/* A reason with the function's name is hidden, because readers may still want to
+ * guess. */
 static void reason_keeps_the_function_to_itself(void **state)
 {
     (void)state;
@@ -218,7 +219,7 @@ static struct profile heap_of(const char *text)
     "+0x0\t/x/" name ".c:7\n"
 #define FOOTER "\nMAPPED_LIBRARIES:\n"
 
-/* The value behind `name` in the box of a function, in the `nth` icicle. */
+/* The value after `name` in the box of a function, in the `nth` icicle. */
 static double box_figure(const char *page, int nth, const char *function,
                          const char *name)
 {
@@ -256,7 +257,7 @@ static void same_bytes_are_as_wide_in_both_icicles(void **state)
     assert_true(box_figure(page.data, 1, "shared", "--w:") == 25);
     assert_true(box_figure(page.data, 0, "kept", "--w:") == 75);
     assert_true(box_figure(page.data, 1, "kept", "--w:") == 12.5);
-    /* Beside each other, the largest first. */
+    /* Side by side, the largest first. */
     assert_true(box_figure(page.data, 0, "shared", "--l:") == 75);
     assert_true(box_figure(page.data, 1, "shared", "--l:") == 0);
     assert_non_null(strstr(page.data, "<strong id=\"_scale\">7.8 KiB</strong>"));

@@ -1,6 +1,6 @@
 /*
- * The judge's readers of profile texts: what they read, how samples scale, and which
- * texts they refuse.
+ * Tests of leakcheck's parsers of profiles: what they read, how samples are scaled, and
+ * which texts they refuse.
  */
 #include "unit.h"
 
@@ -76,7 +76,7 @@ static void go_profile_is_scaled(void **state)
     struct profile profile;
     assert_int_equal(heap_read(&profile, go_heap), 0);
     assert_int_equal(profile.format, PROFILE_GO_HEAP);
-    /* The totals are exact: MemStats says them. */
+    /* The totals are exact: they come from MemStats. */
     assert_int_equal(profile.totals.inuse_bytes, 555);
     assert_int_equal(profile.totals.alloc_bytes, 777);
     /* One sample of 1 KiB at one in 512 KiB: 1024 / (1 - exp(-1024 / 524288)). */
@@ -102,7 +102,7 @@ static void equal_stacks_are_joined(void **state)
     profile_release(&profile);
 }
 
-/* Wherever a profile is cut off before its last part, it is no profile. */
+/* A profile that is cut anywhere before its last part is refused. */
 static void cut_short_is_refused(void **state)
 {
     (void)state;
@@ -138,7 +138,7 @@ static void nonsense_is_refused(void **state)
     }
 }
 
-/* Names go to terminals: nothing in them may be a command to one. */
+/* Names are printed on terminals: they must not contain terminal commands. */
 static void names_are_made_printable(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static void threads_are_read(void **state)
     size_t part = (size_t)(strstr(text, "\n1 @") - text);
     assert_int_equal(profile_parse_threads(&profile, text, part, &failure), -EPROTO);
     assert_non_null(strstr(failure.text, "lists 2 of 3"));
-    /* Threads that did not answer in time are missing, which is not the same. */
+    /* Threads that did not answer in time are missing; such a profile is not cut. */
     static const char busy[] = "threads profile: total 3\n2 @ 0x1 0x2\n\n"
                                "--- Memory map: ---\n1-2 r-xp 0 08:01 1 /bin/p\n";
     assert_int_equal(profile_parse_threads(&profile, busy, strlen(busy), &failure), 0);
@@ -195,7 +195,7 @@ static void amounts_stop_at_the_limit(void **state)
     assert_true(amount_multiply(AMOUNT_MAX, 3) == AMOUNT_MAX);
 }
 
-/* A profile with `count` stacks of one address each; the caller's to free. */
+/* A profile with `count` stacks of one address each; the caller frees it. */
 static char *stacks_write(const char *header, size_t count, const char *amounts,
                           const char *end)
 {
@@ -212,7 +212,7 @@ static char *stacks_write(const char *header, size_t count, const char *amounts,
 }
 
 /* gperftools writes at most 1 MiB, and may stop in the middle of its last stack. In a
- * shorter text such a line is one that should have been read. */
+ * shorter text such a line is an error. */
 static void list_that_gperftools_cut_is_read(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void too_many_stacks_are_refused(void **state)
     free(text);
 }
 
-/* An amount at the limit grows no more, and would look like one that holds. */
+/* An amount at the limit cannot grow any more, so a leak would not show. */
 static void overflowing_sums_are_refused(void **state)
 {
     (void)state;
@@ -283,8 +283,8 @@ static void overflowing_sums_are_refused(void **state)
     free(text);
 }
 
-/* Five samples of small blocks stand for 2.5 MiB, also beside one of 100 MiB, which
- * stands for itself: gperftools' header adds them up as they are. */
+/* Five samples of small blocks stand for 2.5 MiB, even next to one sample of 100 MiB,
+ * which stands for itself. gperftools' header adds them up unscaled. */
 static void samples_are_scaled_by_their_own_size(void **state)
 {
     (void)state;
@@ -353,7 +353,7 @@ static void mappings_are_read(void **state)
     profile_release(&profile);
 }
 
-/* A reply that is too long is refused before it is read, well-formed or not. */
+/* A reply that is too long is refused before it is parsed, well-formed or not. */
 static void long_json_is_refused(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * The judge's report files: a report that is there survives a failure, and what is no
- * plain file is written to and never replaced. Each test has a directory of its own.
+ * Tests of the report files: an existing report survives a failure, and a file that is
+ * not a regular one is written to and never replaced. Each test has its own directory.
  */
 #include "unit.h"
 
@@ -33,7 +33,7 @@ static int place_make(void **state)
     return 0;
 }
 
-/* Removes what the directory holds, if `remove`; returns how many files it held. */
+/* Returns the number of files in the directory; with `remove`, also removes them. */
 static unsigned files_count(const struct place *place, bool remove)
 {
     DIR *directory = opendir(place->directory);
@@ -101,7 +101,7 @@ static void report_is_written_and_replaced(void **state)
     assert_int_equal(files_count(place, false), 1);
 }
 
-/* The limit on file sizes stands for a disk that is full. */
+/* A limit on file sizes takes the place of a full disk. */
 static void old_report_survives(void **state)
 {
     const struct place *place = *state;
@@ -129,7 +129,7 @@ static void link_stays_a_link(void **state)
     assert_int_equal(lstat(link, &about), 0);
     assert_true(S_ISLNK(about.st_mode));
     assert_holds(place->report, "new");
-    /* One that leads to a full device. */
+    /* A link to a full device. */
     assert_int_equal(unlink(link), 0);
     assert_int_equal(symlink("/dev/full", link), 0);
     assert_int_equal(report(link, "text"), -ENOSPC);
@@ -137,8 +137,8 @@ static void link_stays_a_link(void **state)
     assert_true(S_ISLNK(about.st_mode));
 }
 
-/* A device like /dev/full, of the test's own where that may be made: root could remove
- * the machine's. */
+/* A device like /dev/full. If possible the test creates its own, because as root a
+ * faulty program could remove the machine's. */
 static const char *full_device(const struct place *place, char *path, size_t room)
 {
     snprintf(path, room, "%s/full", place->directory);
@@ -207,7 +207,7 @@ static void check_foresees_what_writing_says(void **state)
     assert_holds(place->report, "old");
     snprintf(path, sizeof(path), "%s/report.html/x", place->directory);
     assert_int_equal(report_check(path, &failure), -ENOTDIR);
-    /* A link to what is not there yet: only writing can tell. */
+    /* A link to a file that does not exist yet: only writing shows whether it works. */
     snprintf(path, sizeof(path), "%s/link", place->directory);
     assert_int_equal(symlink("later.html", path), 0);
     assert_int_equal(report_check(path, &failure), 0);

@@ -1,6 +1,6 @@
 /*
- * The judge's reasoning: the slope over the rounds, who is to blame for a growth, and
- * what it makes of the servers' replies.
+ * Tests of the judging: the slope over the rounds, which code is blamed for growth, and
+ * how the servers' replies are read.
  */
 #include "unit.h"
 
@@ -23,7 +23,7 @@ static void steady_growth_has_its_slope(void **state)
     assert_true(fit.grew_every_round);
 }
 
-/* A cache that fills up in the first round is no leak, nor is one jump. */
+/* A cache that fills up in the first round is not a leak; nor is a single jump. */
 static void growth_that_stops_is_no_leak(void **state)
 {
     (void)state;
@@ -82,8 +82,8 @@ static struct blame blame_between(const char *base_text, const char *last_text)
     return blame;
 }
 
-/* The innermost function with a source of its own, not the library that it called, and
- * not the allocator; and what grew, not what is largest. */
+/* Blames the innermost function with a source file, not the library that it called or
+ * the allocator; and what grew, not what is largest. */
 static void innermost_own_function_is_blamed(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void innermost_own_function_is_blamed(void **state)
     assert_int_equal(blame.total, 650);
 }
 
-/* What the C library keeps for a thread is in the total, but nobody's fault. */
+/* Memory that the C library keeps for a thread is in the total, but not blamed. */
 static void cost_of_a_thread_is_not_blamed(void **state)
 {
     (void)state;
@@ -135,7 +135,8 @@ static void profiling_is_not_blamed(void **state)
     "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/p\n"                           \
     "7000-8000 r-xp 0 08:01 2 /usr/lib/libtcmalloc.so.4.5.10\n"
 
-/* A program's file names the caller only, which must not be taken for the owner. */
+/* With names from the program's file only the caller is known; it must not be
+ * blamed. */
 static void profiling_without_a_name_is_not_blamed(void **state)
 {
     (void)state;
@@ -146,7 +147,7 @@ static void profiling_without_a_name_is_not_blamed(void **state)
                       "1: 500 [1: 500] @ 0x1002\n#\t0x1002\tcart_new\n" GPERFTOOLS);
     assert_string_equal(blame.function, "cart_new");
     assert_int_equal(blame.total, 500);
-    /* Other versions list malloc itself: then a large block is one like others. */
+    /* Other versions also list malloc: then a large block is normal. */
     blame = blame_between(
         HEADER FOOTER,
         HEADER "1: 1048576 [1: 1048576] @ 0x7001 0x1001\n#\t0x1001\tlarge_new\n"
@@ -154,7 +155,7 @@ static void profiling_without_a_name_is_not_blamed(void **state)
     assert_string_equal(blame.function, "large_new");
 }
 
-/* Without sources, the program's own file is known by its mapping. */
+/* Without source files, the mappings show which frames are in the program. */
 static void program_is_told_from_libraries_by_mapping(void **state)
 {
     (void)state;
@@ -219,8 +220,8 @@ static int scenarios_read(struct arena *arena, const char *text,
     return scenarios_parse(ret_list, &count, arena, text, strlen(text), &failure);
 }
 
-/* A scenario's name becomes part of a URL, its files are opened: a server must not
- * lead the judge elsewhere. */
+/* A scenario's name becomes part of a URL, and its files are opened: a server must not
+ * make leakcheck use other URLs or files. */
 static void scenarios_are_not_trusted(void **state)
 {
     (void)state;

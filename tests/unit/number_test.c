@@ -1,5 +1,6 @@
 /*
- * Numbers: what is one is read to its last bit, and everything else is refused.
+ * Tests of numbers: valid ones are read exactly, up to the largest; everything else is
+ * refused.
  */
 #include "base/number.h"
 
@@ -12,7 +13,7 @@
 
 #define UNTOUCHED UINT64_C(77)
 
-/* What number_parse or number_parse_size makes of a text: its result and its number. */
+/* The result and the number of number_parse or number_parse_size for a text. */
 struct reading {
     const char *text;
     int result;

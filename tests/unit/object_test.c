@@ -1,6 +1,7 @@
 /*
- * Objects: the finalizer runs once, at the last strong reference; the memory goes with
- * the last reference of either kind; a weak reference does not keep a cycle alive.
+ * Tests of objects: the finalizer runs once, at the last strong reference; the memory
+ * is freed at the last reference of either kind; a weak reference does not keep a cycle
+ * alive.
  */
 #include <stdlib.h>
 
@@ -10,8 +11,8 @@
 
 struct node {
     struct object object;
-    struct node *strong; /* released by the finalizer, if any */
-    struct node *weak;   /* likewise */
+    struct node *strong; /* released by the finalizer; may be NULL */
+    struct node *weak;   /* the same */
     int canary;
 };
 
@@ -38,7 +39,7 @@ static struct node *node_make(void)
     return node;
 }
 
-/* How many frees there had been when a test began to count. */
+/* The number of frees when a test began to count. */
 static int frees_before;
 
 static void counts_reset(void)
@@ -120,7 +121,7 @@ static void strong_cycle_never_ends(void **state)
     object_release(&a->object);
     object_release(&b->object);
     assert_counts(0, 0);
-    /* That is what a cycle is; the test breaks it by hand. */
+    /* The cycle keeps both alive, so the test breaks it. */
     struct node *back = b->strong;
     b->strong = NULL;
     object_release(&back->object);
@@ -169,8 +170,8 @@ static void counts_hold_among_threads(void **state)
     assert_counts(1, 1);
 }
 
-/* Locks through its weak reference until the object is gone. The threads could keep it
- * alive for one another, so each gives up in the end. */
+/* Locks through a weak reference until the object is gone. The threads could keep it
+ * alive for each other, so each gives up after a number of tries. */
 static void *lock_until_gone(void *argument)
 {
     struct object *weak = argument;
@@ -188,8 +189,8 @@ static void *lock_until_gone(void *argument)
     return NULL;
 }
 
-/* The last strong reference goes while others lock: it is finalized once, by whoever
- * released last, and freed once. */
+/* The last strong reference is released while other threads lock: the object is
+ * finalized once, at the last release, and freed once. */
 static void lock_and_last_release_race(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /*
- * Origins: what a browser writes is read, and nothing that only looks like it.
+ * Tests of origins: all forms that browsers write are read, and similar texts are
+ * refused.
  */
 #include "probe/http/origin.h"
 

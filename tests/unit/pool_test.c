@@ -1,5 +1,6 @@
 /*
- * The pool: what it keeps, what it refuses, and that no buffer has two owners.
+ * Tests of the pool: which buffers it keeps, which it refuses, and that no buffer has
+ * two owners.
  */
 #include <sched.h>
 #include <stdlib.h>
@@ -80,7 +81,8 @@ static void clear_frees_all(void **state)
 static struct pool shared = POOL_INIT(3, BYTES);
 static atomic_int spoiled;
 
-/* Marks each buffer as its own while it has it, and looks whether anyone else did. */
+/* Writes a mark into each buffer while it has it, and checks that no other thread
+ * did. */
 static void *pool_churn(void *argument)
 {
     int mark = *(int *)argument;

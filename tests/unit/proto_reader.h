@@ -1,6 +1,6 @@
 /*
- * Reads profile.proto in tests: written against the format's description
- * (github.com/google/pprof, proto/profile.proto), sharing nothing with the writer.
+ * Reads profile.proto in tests. Written from the format's description
+ * (github.com/google/pprof, proto/profile.proto); it shares no code with the writer.
  */
 #ifndef LAB_TESTS_PROTO_READER_H
 #define LAB_TESTS_PROTO_READER_H
@@ -17,8 +17,8 @@ struct proto {
 
 struct proto_field {
     unsigned number;
-    uint64_t value;     /* of a number */
-    struct proto bytes; /* of anything else */
+    uint64_t value;     /* the value of a number field */
+    struct proto bytes; /* the value of other fields */
 };
 
 static inline struct proto proto_of(const struct buffer *buffer)
@@ -41,7 +41,7 @@ static inline uint64_t proto_varint(struct proto *proto)
     }
 }
 
-/* Steps to the next field; false at the end. Fails the test on bad encoding. */
+/* Goes to the next field; false at the end. Fails the test on bad encoding. */
 static inline bool proto_next(struct proto *proto, struct proto_field *field)
 {
     if (proto->at == proto->end) {
@@ -61,7 +61,7 @@ static inline bool proto_next(struct proto *proto, struct proto_field *field)
     return true;
 }
 
-/* The number `field` of a message, 0 if it is not there. */
+/* The value of the number field `field`; 0 if it is missing. */
 static inline uint64_t proto_number(struct proto message, unsigned field)
 {
     struct proto_field found;
@@ -72,7 +72,7 @@ static inline uint64_t proto_number(struct proto message, unsigned field)
     return value;
 }
 
-/* Message number `which`, from 0, of those that stand in `field`. */
+/* The message number `which`, from 0, among those in `field`. */
 static inline bool proto_message(struct proto whole, unsigned field, size_t which,
                                  struct proto *ret_message)
 {
@@ -126,7 +126,7 @@ static inline struct proto profile_by_id(struct proto profile, unsigned field,
     return message;
 }
 
-/* Where a location is. */
+/* The function, file and line of a location. */
 struct profile_place {
     const char *function;
     const char *file;
@@ -155,7 +155,7 @@ struct profile_sample {
     int64_t values[8];
 };
 
-/* Sample number `which`; false behind the last. */
+/* The sample number `which`, from 0; false after the last. */
 static inline bool profile_sample(struct proto profile, size_t which,
                                   struct profile_sample *ret_sample)
 {

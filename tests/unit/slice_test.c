@@ -1,5 +1,6 @@
 /*
- * Slices: what a view sees, and that an array lives exactly as long as its last view.
+ * Tests of slices: what a view sees, and that an array lives exactly as long as its
+ * last view.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,7 @@ static void copy_within_an_array_may_overlap(void **state)
     slice_release(&whole);
 }
 
-/* Takes and releases views of the slice that it gets, and at last that one. */
+/* Takes and releases views of the given slice; at the end releases the slice itself. */
 static void *views_churn(void *argument)
 {
     struct slice *slice = argument;

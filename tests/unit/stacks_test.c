@@ -1,6 +1,6 @@
 /*
- * Stacks: equal ones are one, different ones are not, whatever their number; and the
- * table that finds them keeps every key when it grows.
+ * Tests of stacks: equal stacks are kept once, different ones apart, whatever their
+ * number; and the hash table keeps every key when it grows.
  */
 #include "probe/stacks/stacks.h"
 

@@ -1,6 +1,7 @@
 /*
- * Symbols: an address gives the function, file and line that the source says, also of a
- * static function; what has no name is not given a wrong one; nothing is read twice.
+ * Tests of symbols: an address gives the function, file and line of the source, even in
+ * a static function; a function without a name gets no wrong one; nothing is read
+ * twice.
  */
 #include "probe/symbols/symbols.h"
 
@@ -12,7 +13,7 @@
 #include "probe/symbols/symbol_protocol.h"
 #include "unit.h"
 
-/* A library that neither this program nor what it is linked with needs. */
+/* A library that this program and its libraries do not need. */
 #define LATE_LIBRARY "libcjson.so.1"
 
 static const unsigned doubled_line = __LINE__ + 1;
@@ -31,7 +32,7 @@ static void names_a_static_function_with_file_and_line(void **state)
     assert_int_equal(symbol.start, address);
     assert_string_equal(symbol.file_in_tree, "tests/unit/symbols_test.c");
     assert_in_range(symbol.line, doubled_line, doubled_line + 3);
-    /* The file is the same one, with or without the directory in front. */
+    /* The file may have a directory in front. */
     const char *tail = strstr(symbol.file, "tests/unit/symbols_test.c");
     assert_non_null(tail);
     assert_string_equal(tail, symbol.file_in_tree);
@@ -74,8 +75,8 @@ static void does_not_name_what_is_not_code(void **state)
     assert_false(probe_symbols_find(UINTPTR_MAX, &symbol));
 }
 
-/* libdw is stripped: most of its functions are static and have no name. They are called
- * by library and offset, and the same offset from everywhere inside one function. */
+/* libdw is stripped: most of its functions are static and have no name. Their names are
+ * library and offset, with the same offset for all addresses in one function. */
 static void calls_a_nameless_function_by_its_library(void **state)
 {
     (void)state;
@@ -126,7 +127,7 @@ static void reads_a_library_that_comes_later(void **state)
     assert_int_equal(probe_symbols_modules_read(), read + 1);
 }
 
-/* The answer to `request`, to be freed. */
+/* The answer to `request`; the caller frees it. */
 static char *answer(const char *request)
 {
     struct buffer buffer = {0};

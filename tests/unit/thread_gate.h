@@ -1,8 +1,8 @@
 /*
- * What the tests of thread profiles share: threads that wait at a gate until the test
- * lets them go, and a look into what was read. Every test begins with closed gates and
- * no threads, and its teardown lets all of its threads go and joins them: one that
- * fails leaves nobody behind at the gate of the next.
+ * Shared by the tests of thread profiles: threads that wait at a gate until the test
+ * opens it, and functions to look into a profile. Every test begins with closed gates
+ * and no threads. Its teardown opens the gates and joins its threads, even after a
+ * failure, so no thread is left for the next test.
  */
 #ifndef LAB_TESTS_THREAD_GATE_H
 #define LAB_TESTS_THREAD_GATE_H
@@ -23,7 +23,7 @@
 
 struct gate {
     sem_t passes;
-    atomic_int arrived; /* how many have come to it so far; never gets less */
+    atomic_int arrived; /* threads that have come to it so far; never decreases */
 };
 
 static struct gate gate;
@@ -31,7 +31,8 @@ static struct gate deaf_gate; /* for a thread that blocks all signals */
 static pthread_t gate_threads[GATE_THREADS_MAX];
 static size_t gate_threads_count;
 
-/* Threads that are not the test's. A sanitizer may have one, which is deaf. */
+/* Threads that the test did not start. A sanitizer may have one, which blocks
+ * signals. */
 static size_t strangers;
 
 /* Waits until the test lets one more thread pass. */
@@ -64,7 +65,7 @@ static inline void *worker_run(void *argument)
     return argument;
 }
 
-/* Waits until it is let go, with all signals blocked; then, without. */
+/* Waits at the first gate with all signals blocked, then at the next one without. */
 static inline void *deaf_run(void *argument)
 {
     sigset_t all;
@@ -77,7 +78,7 @@ static inline void *deaf_run(void *argument)
     return argument;
 }
 
-/* The letter for a thread's state, by /proc; 'X' if it is gone. */
+/* The letter of a thread's state in /proc; 'X' if it is gone. */
 static inline char thread_state(const char *tid)
 {
     char path[300];
@@ -120,8 +121,8 @@ static inline bool have_arrived(void *argument)
     return atomic_load(&wanted->gate->arrived) == wanted->count;
 }
 
-/* Waits until so many have come to the gate since the test began, and all threads are
- * asleep. */
+/* Waits until `count` threads have come to the gate since the test began, and all
+ * threads are asleep. */
 static inline void wait_for_arrivals(struct gate *which, int count)
 {
     struct gate_arrivals wanted = {which, count};
@@ -211,8 +212,8 @@ static inline void *nothing_run(void *argument)
     return argument;
 }
 
-/* For the whole group of tests. A sanitizer starts its thread with the first of ours.
- */
+/* Runs once for the group of tests. A sanitizer starts its own thread together with our
+ * first one. */
 static inline int gate_group_setup(void **state)
 {
     (void)state;

@@ -1,13 +1,13 @@
 /*
- * The forms of a thread profile: profile.proto, the text with equal stacks counted
- * together, and the text with one block a thread.
+ * Tests of the forms of a thread profile: profile.proto, the text with equal stacks
+ * counted together, and the text with one block for each thread.
  */
 #include "probe/threads/thread_profile.h"
 
 #include "proto_reader.h"
 #include "thread_gate.h"
 
-/* Reads two workers and a deaf thread at the gate, with details. */
+/* Reads two workers and a thread that blocks signals at the gate, with details. */
 static struct threads three_read(void)
 {
     gate_thread(worker_run, NULL);
@@ -35,8 +35,8 @@ static void proto_counts_threads(void **state)
     struct profile_sample sample;
     assert_true(profile_sample_in(profile, 0, "thread_did_not_answer", &sample));
     assert_int_equal(sample.values[0], 1 + strangers);
-    /* worker_run is not the leaf: that is in the C library, some frames of which, more
-     * with a sanitizer, come first. */
+    /* worker_run is not the leaf: some frames of the C library come first, and more
+     * with a sanitizer. */
     bool found = false;
     for (size_t frame = 1; frame < 12 && !found; frame++) {
         found = profile_sample_in(profile, frame, "worker_run", &sample);

@@ -1,13 +1,13 @@
 /*
- * To take a thread profile the threads are sent a signal. It changes nothing for them,
- * none is woken without need, one that does not answer holds up nobody, and threads may
- * come and go meanwhile.
+ * Tests of the signals of a thread profile: they change nothing for the threads, no
+ * thread is woken without need, a silent thread delays no other, and threads may start
+ * and end meanwhile.
  */
 #include <poll.h>
 
 #include "thread_gate.h"
 
-/* How often a thread has gone to sleep, by /proc. */
+/* How often a thread has gone to sleep, from /proc. */
 static long sleeps_of(pid_t tid)
 {
     char path[64];
@@ -25,7 +25,7 @@ static long sleeps_of(pid_t tid)
     return sleeps;
 }
 
-/* Takes a profile; true if the thread slept on. */
+/* Takes a profile; true if the thread was not woken. */
 static bool profile_wakes_nobody(void *tid)
 {
     long before = sleeps_of(*(pid_t *)tid);
@@ -43,8 +43,8 @@ static void who_has_not_run_is_not_woken(void **state)
     struct threads threads = read_all(false);
     pid_t tid = thread_in(&threads, "worker_run")->tid;
     probe_threads_release(&threads);
-    /* The first profile asks; so does the next if the thread was still on its way back
-     * to sleep. */
+    /* The first profile wakes the thread; so does the next, if the thread was not
+     * asleep again yet. */
     unit_wait_until(profile_wakes_nobody, &tid);
     long before = sleeps_of(tid);
     for (int i = 0; i < 3; i++) {
@@ -75,7 +75,7 @@ static void a_deaf_thread_is_silent_and_not_waited_for(void **state)
     assert_int_equal(threads_in(&threads, "worker_run"), 1);
     probe_threads_release(&threads);
 
-    /* Its answers come now, long after the round: they must change nothing. */
+    /* The late answers come now, long after the round: they must change nothing. */
     struct threads before = read_all(false);
     gate_open(&deaf_gate, 1);
     wait_for_arrivals(&gate, 2);
@@ -88,14 +88,14 @@ static void a_deaf_thread_is_silent_and_not_waited_for(void **state)
     probe_threads_release(&threads);
 }
 
-/* Polls a pipe, first in vain, then until there is something to read. */
+/* Polls a pipe: first until a timeout, then until there are bytes to read. */
 static struct {
     int fds[2];
     int in_vain;
     long in_vain_ms;
     int in_time;
     int for_ever;
-    atomic_int stage; /* 1, 2, 3: in which poll it is; 4: behind them */
+    atomic_int stage; /* 1, 2, 3: which poll is running; 4: all are over */
 } polling;
 
 static void *poll_run(void *argument)
@@ -123,7 +123,7 @@ static int poll_setup(void **state)
     return pipe(polling.fds) == 0 ? gate_setup(state) : -1;
 }
 
-/* A pipe that nobody writes to any more ends every poll. */
+/* Closing the writing end of the pipe ends every poll. */
 static int poll_teardown(void **state)
 {
     close(polling.fds[1]);
@@ -177,7 +177,7 @@ static void a_strangers_signal_changes_nothing(void **state)
     probe_threads_release(&threads);
 }
 
-/* Starts threads that end at once, until it is told to stop. */
+/* Starts threads that end at once, until the test stops it. */
 static void *churn_run(void *argument)
 {
     while (!atomic_load((atomic_bool *)argument)) {
@@ -189,7 +189,7 @@ static void *churn_run(void *argument)
     return NULL;
 }
 
-/* Reads again and again, for a while; leaves how many readings went wrong. */
+/* Takes profiles for a while, and leaves the number of failures. */
 static void *reader_run(void *argument)
 {
     long end = unit_now_ms() + 2000;

@@ -1,6 +1,6 @@
 /*
- * Thread profiles show every thread with the stack that it has now, and count equal
- * stacks together.
+ * Tests of the stacks in thread profiles: every thread has its current stack, and equal
+ * stacks are counted together.
  */
 #include "thread_gate.h"
 
@@ -65,7 +65,9 @@ __attribute__((noinline)) static int descend(int depth)
 {
     if (depth > 0) {
         int result = descend(depth - 1);
-        __asm__ volatile("" ::: "memory"); /* no loop, please */
+        __asm__ volatile("" ::
+                             : "memory"); /* keeps the compiler from making a loop of
+                                             the recursion */
         return result + 1;
     }
     gate_pass(&gate);

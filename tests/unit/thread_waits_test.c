@@ -1,6 +1,6 @@
 /*
- * What thread profiles tell about each thread: its name, its state, its age, and how
- * long it has waited, which taking a profile does not change.
+ * Tests of the details in thread profiles: name, state, age, and how long a thread has
+ * waited, which taking a profile does not change.
  */
 #include "thread_gate.h"
 
@@ -17,7 +17,7 @@ static void details_are_name_state_and_times(void **state)
     assert_string_equal(entry->name, "worker (1) :");
     assert_int_equal(entry->state, 'S');
     assert_in_range(entry->lifetime_ns / 1000000, 250, lifetime_most);
-    /* Where the kernel does not say when a thread last ran, it is 0 the first time. */
+    /* If the kernel does not say when a thread last ran, it is 0 the first time. */
     assert_true(entry->waited_ns <= entry->lifetime_ns);
     assert_int_equal(thread_in(&threads, "main")->state, 'R');
     assert_int_equal(thread_in(&threads, "main")->waited_ns, 0);
@@ -42,7 +42,7 @@ static void a_profile_does_not_end_a_wait(void **state)
     probe_threads_release(&threads);
 }
 
-/* Passes the gate twice, so it comes to wait with the same stack again. */
+/* Passes the gate twice, so it waits with the same stack again. */
 static void *twice_run(void *argument)
 {
     for (int i = 0; i < 2; i++) {

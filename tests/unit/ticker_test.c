@@ -1,7 +1,7 @@
 /*
- * Tickers: they tick at their pace, stop for good, share one thread, which can be
- * ended, and leave no kernel timer behind. The program is linked with
- * -Wl,--wrap=pthread_create, so that starting the dispatcher can be made to fail.
+ * Tests of tickers: they tick at their period, stop for good, share one thread that can
+ * be ended, and leave no kernel timer behind. The program is linked with
+ * -Wl,--wrap=pthread_create, so that a test can make the dispatcher's start fail.
  */
 #include <semaphore.h>
 #include <signal.h>
@@ -21,7 +21,7 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*function)(void *), void *argument);
 
-static int create_error; /* what pthread_create says; 0: the real one is called */
+static int create_error; /* the result of pthread_create; 0: the real one is called */
 static int created;
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -38,7 +38,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 struct counter {
     struct ticker ticker;
     atomic_int ticks;
-    atomic_int thread; /* where it ticked last: a thread id */
+    atomic_int thread; /* thread id of the last tick */
     char thread_name[16];
 };
 
@@ -65,7 +65,7 @@ static bool has_three_ticks(void *argument)
     return atomic_load(&counter->ticks) >= 3;
 }
 
-/* How many POSIX timers the process has; -1 where the kernel does not say. */
+/* How many POSIX timers the process has; -1 if the kernel does not say. */
 static int timers_count(void)
 {
     FILE *file = fopen("/proc/self/timers", "r");
@@ -144,12 +144,12 @@ static void first_tick_takes_a_period(void **state)
     ticker_stop(&counter.ticker);
 }
 
-/* A ticker whose first tick takes as long as the test wants. */
+/* A ticker whose first tick lasts until the test ends it. */
 struct slow {
     struct ticker ticker;
     sem_t begun;
     sem_t may_end;
-    unsigned rest_ms; /* and then so long */
+    unsigned rest_ms; /* how much longer the tick lasts after may_end */
     atomic_bool ended;
 };
 
@@ -211,7 +211,7 @@ static void late_signal_of_stopped_ticker_is_ignored(void **state)
         ticker_stop(&counters[i].ticker);
         assert_int_equal(atomic_load(&counters[i].ticks), 0);
     }
-    /* The same memory again: the old signals must not count for the new ticker. */
+    /* Uses the same memory again: old signals must not reach the new ticker. */
     counter_start(&counters[0], 60000);
     sem_post(&slow->may_end);
     struct counter other;
@@ -243,7 +243,7 @@ static void two_hundred_at_once(void **state)
         assert_int_equal(atomic_load(&counters[i].thread),
                          atomic_load(&counters[0].thread));
     }
-    /* Every other one first: the rest of their chains must still be found. */
+    /* Stops every second one first: the others in their chains must still be found. */
     for (int i = 0; i < MANY; i += 2) {
         ticker_stop(&counters[i].ticker);
     }
@@ -259,7 +259,7 @@ static void two_hundred_at_once(void **state)
     free(counters);
 }
 
-/* More tickers than there are chains in any table: some share one. */
+/* More tickers than the table has chains, so some share a chain. */
 static void neighbours_are_told_apart(void **state)
 {
     (void)state;
@@ -272,8 +272,7 @@ static void neighbours_are_told_apart(void **state)
     for (int i = 7; i < MANY; i += 100) {
         unit_wait_until(has_three_ticks, &counters[i]);
     }
-    /* Newest first, where the others stopped oldest first: a chain must survive both.
-     */
+    /* Stops the newest first; the other tests stop the oldest first. */
     for (int i = MANY - 1; i >= 0; i--) {
         ticker_stop(&counters[i].ticker);
         assert_true(i % 100 == 7 || atomic_load(&counters[i].ticks) == 0);
@@ -287,7 +286,7 @@ static void kernels_refusal_is_passed_on(void **state)
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
     int timers = timers_count();
-    /* A timer needs a place in the queue of signals: here there is none. */
+    /* A timer needs a place in the queue of signals; the limit allows none. */
     struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
     struct counter counter = {0};
@@ -321,8 +320,7 @@ static void other_signals_do_not_end_dispatcher(void **state)
         assert_int_equal(tgkill(getpid(), thread, SIGRTMIN + 2), 0);
         unit_sleep_ms(1);
     }
-    /* Its own signal means nothing if no timer sent it, not even with a right number.
-     */
+    /* A signal that no timer sent is ignored, even with a valid number. */
     struct counter silent;
     counter_start(&silent, 60000);
     siginfo_t info = {.si_code = SI_QUEUE};
@@ -389,13 +387,13 @@ static void finish_joins_the_dispatcher(void **state)
     (void)state;
     ticker_finish();
     int before = created;
-    ticker_finish(); /* there is none: nothing to do */
+    ticker_finish(); /* none is running, so this does nothing */
     for (int i = 1; i <= 20; i++) {
         assert_int_equal(ticker_prepare(), 0);
         assert_int_equal(created, before + i);
         pid_t dispatcher = i % 2 == 0 ? dispatcher_find() : 0;
         ticker_finish();
-        /* The kernel keeps its id for a moment after pthread_join has returned. */
+        /* The kernel keeps the thread id for a moment after pthread_join. */
         if (dispatcher != 0) {
             unit_wait_until(thread_is_gone, &dispatcher);
         }
@@ -416,7 +414,7 @@ static void running_tickers_are_silent_after_finish(void **state)
     int ticks = atomic_load(&counters[0].ticks);
     unit_sleep_ms(20);
     assert_int_equal(atomic_load(&counters[0].ticks), ticks);
-    /* A later dispatcher serves later tickers, and the old ones can be stopped. */
+    /* A new dispatcher serves new tickers, and the old tickers can be stopped. */
     assert_int_not_equal(dispatcher_find(), 0);
     assert_int_equal(atomic_load(&counters[0].ticks), ticks);
     for (int i = 0; i < MANY; i++) {
@@ -436,7 +434,7 @@ static void finish_waits_for_running_tick(void **state)
     slow_free(slow);
 }
 
-/* Where the queue of real-time signals is full, none can be sent. */
+/* With a full queue of real-time signals none can be sent. */
 static void finish_needs_no_room_for_signals(void **state)
 {
     (void)state;

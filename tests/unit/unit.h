@@ -1,7 +1,7 @@
 /*
- * What the unit tests share: cmocka with the headers that it wants before it, threads
- * that must start and end, and waiting for a condition instead of for a time. cmocka's
- * assertions work in the main thread only: the others leave their results in memory.
+ * Shared by the unit tests: cmocka with the headers that it needs before it, threads
+ * that must start and end, and waiting for a condition. cmocka's assertions work only
+ * in the main thread: other threads leave their results in memory.
  */
 #ifndef LAB_TESTS_UNIT_H
 #define LAB_TESTS_UNIT_H
@@ -20,13 +20,13 @@
 
 #include "base/clock.h"
 
-/* cmocka 2 wants the type in the name, which version 1 does not know. */
+/* cmocka 2 has the type in the name; version 1 does not know these names. */
 #ifdef assert_int_in_range
 #undef assert_in_range
 #define assert_in_range assert_int_in_range
 #endif
 
-/* The longest that a test waits for what must happen; reached only when it fails. */
+/* The longest that a test waits for a condition. Only a failing test reaches it. */
 #define UNIT_PATIENCE_MS 20000
 
 static inline int64_t unit_now_ms(void)
@@ -39,7 +39,7 @@ static inline void unit_sleep_ms(unsigned ms)
     clock_sleep_ms(ms);
 }
 
-/* Fails the test unless condition(argument) comes true. */
+/* Waits until condition(argument) is true. Fails the test after UNIT_PATIENCE_MS. */
 static inline void unit_wait_until(bool (*condition)(void *argument), void *argument)
 {
     int64_t end = unit_now_ms() + UNIT_PATIENCE_MS;
