@@ -100,7 +100,7 @@ const struct scenario slice_return_scenario = {
         "In-use heap climbs by the whole series with every request, although each "
         "preview is 64 bytes.",
     .cause = "The helper returns a view of the array that it was given. Nothing in the "
-             "call shows that whoever stores the result keeps the whole array.",
+             "call shows that storing the result keeps the whole array.",
     .fix =
         "The helper copies the points into room that its caller provides; the series "
         "goes with the request.",

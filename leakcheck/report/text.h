@@ -9,7 +9,7 @@
 
 #include "leakcheck/measure/replies.h"
 
-/* Lives on the stack of whoever formats. */
+/* Returned by value: it lives on the stack of the caller. */
 struct text {
     char at[64];
 };
