@@ -150,15 +150,15 @@ int channel_select(struct channel_case *cases, size_t count, struct context *con
 {
     assert(count <= CHANNEL_CASES_MAX);
     waiters_lock();
-    int result = context_error_locked(context);
-    if (result == 0) {
-        result = try_cases_locked(cases, count);
+    int chosen = context_error_locked(context);
+    if (chosen == 0) {
+        chosen = try_cases_locked(cases, count);
     }
-    if (result == -EAGAIN) {
-        result = wait_locked(cases, count, context);
+    if (chosen == -EAGAIN) {
+        chosen = wait_locked(cases, count, context);
     }
     waiters_unlock();
-    return result;
+    return chosen;
 }
 
 static int select_one(struct channel_case choice, struct context *context)

@@ -17,7 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BODY_BYTES_MAX (256LL * 1024 * 1024)
+#include "base/number.h"
+#include "base/size.h"
+
+#define BODY_BYTES_MAX (256 * MIB)
 #define STOP_TRIES 100 /* 10 ms apart */
 
 /* Parses "bytes=N"; false if `query` is anything else. */
@@ -26,16 +29,11 @@ static bool body_parse(const char *query, long long *ret_bytes)
     if (query == NULL || strncmp(query, "bytes=", 6) != 0) {
         return false;
     }
-    const char *digits = query + 6;
-    size_t count = strspn(digits, "0123456789");
-    if (count < 1 || count > 9 || digits[count] != '\0') {
+    uint64_t bytes;
+    if (number_parse(query + strlen("bytes="), 1, BODY_BYTES_MAX, &bytes) != 0) {
         return false;
     }
-    long long bytes = strtoll(digits, NULL, 10);
-    if (bytes < 1 || bytes > BODY_BYTES_MAX) {
-        return false;
-    }
-    *ret_bytes = bytes;
+    *ret_bytes = (long long)bytes;
     return true;
 }
 

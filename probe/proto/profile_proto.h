@@ -2,6 +2,13 @@
  * Writes stacks as profile.proto, the format that pprof reads. Function, file and line
  * are in it, so a reader needs no binary.
  *
+ *   profile_begin   symbols are loaded; what is kept is dropped if a library came or
+ * went profile_add     address --> dictionary.h --> number of its location writes
+ * function, file, line and mapping once numbers and values --> a sample profile_add_as
+ * the same, and known_stacks.h keeps the numbers by the stack's text profile_add_known
+ * that text --> its numbers, without looking at any address profile_end     samples +
+ * dictionary --> one message, all encoded by wire.h
+ *
  * Source of the format: github.com/google/pprof, proto/profile.proto; of the encoding:
  * protobuf.dev, "Encoding".
  */

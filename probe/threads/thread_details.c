@@ -12,8 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND INT64_C(1000000000)
-#define MILLISECOND INT64_C(1000000)
+#include "base/clock.h"
 
 /* Fields of stat, counted from 0 after the name: field 3 of proc(5), the state, is
  * 0. */
@@ -55,7 +54,7 @@ void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock)
 {
     struct timespec boot;
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    ret_clock->boot_ns = (int64_t)boot.tv_sec * SECOND + boot.tv_nsec;
+    ret_clock->boot_ns = (int64_t)boot.tv_sec * CLOCK_NS_PER_SECOND + boot.tv_nsec;
     ret_clock->exec_start_ms = exec_start_read(task_fd, gettid());
 }
 
@@ -79,7 +78,7 @@ static void stat_parse(char *text, const struct thread_clock *clock,
     }
     if (field != NULL) {
         int64_t ticks = strtoll(field, NULL, 10);
-        int64_t start = ticks * (SECOND / sysconf(_SC_CLK_TCK));
+        int64_t start = ticks * (CLOCK_NS_PER_SECOND / sysconf(_SC_CLK_TCK));
         entry->lifetime_ns = clock->boot_ns > start ? clock->boot_ns - start : 0;
     }
 }
@@ -94,7 +93,7 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
     double ran = clock->exec_start_ms > 0 ? exec_start_read(task_fd, entry->tid) : 0;
     if (ran > 0) {
         double waited = clock->exec_start_ms - ran;
-        entry->waited_ns = waited > 0 ? (int64_t)(waited * (double)MILLISECOND) : 0;
+        entry->waited_ns = waited > 0 ? (int64_t)(waited * (double)CLOCK_NS_PER_MS) : 0;
         if (entry->waited_ns > entry->lifetime_ns) {
             entry->waited_ns = entry->lifetime_ns; /* the two clocks differ a little */
         }

@@ -7,11 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "probe/proto/profile_proto.h"
 #include "probe/symbols/frame_text.h"
 #include "probe/symbols/symbols.h"
-
-#define SECOND INT64_C(1000000000)
 
 int probe_thread_profile_proto(const struct threads *threads, const char *type,
                                struct buffer *ret_profile)
@@ -150,11 +149,11 @@ static void thread_heading(const struct thread_entry *entry, struct buffer *text
 {
     buffer_printf(text, "thread %d \"%s\" [%s", (int)entry->tid, entry->name,
                   state_name(entry->state));
-    if (entry->state != 'R' && entry->waited_ns >= 10 * SECOND) {
+    if (entry->state != 'R' && entry->waited_ns >= 10 * CLOCK_NS_PER_SECOND) {
         buffer_printf(text, ", at least %lld s",
-                      (long long)(entry->waited_ns / SECOND));
+                      (long long)(entry->waited_ns / CLOCK_NS_PER_SECOND));
     } else if (entry->state != 'R') {
-        int64_t tenths = entry->waited_ns / (SECOND / 10);
+        int64_t tenths = entry->waited_ns / (CLOCK_NS_PER_SECOND / 10);
         buffer_printf(text, ", at least %lld.%lld s", (long long)(tenths / 10),
                       (long long)(tenths % 10));
     }

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND INT64_C(1000000000)
+#include "base/clock.h"
 
 /* A stack that spans more words than this is not compared: its thread gets a signal. */
 #define SPAN_WORDS_MAX 2048
@@ -36,7 +36,7 @@ static int64_t cpu_read(pid_t tid)
     if (clock_gettime(clock, &used) != 0) {
         return -1;
     }
-    return (int64_t)used.tv_sec * SECOND + used.tv_nsec;
+    return (int64_t)used.tv_sec * CLOCK_NS_PER_SECOND + used.tv_nsec;
 }
 
 struct thread_record *probe_thread_records_find(struct thread_records *records,

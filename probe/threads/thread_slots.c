@@ -31,7 +31,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#define SECOND INT64_C(1000000000)
+#include "base/clock.h"
 
 enum slot_phase {
     SLOT_FREE,
@@ -279,7 +279,8 @@ unsigned probe_thread_slots_answered(void)
 
 bool probe_thread_slots_wait(unsigned target, int64_t until)
 {
-    struct timespec end = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
+    struct timespec end = {.tv_sec = until / CLOCK_NS_PER_SECOND,
+                           .tv_nsec = until % CLOCK_NS_PER_SECOND};
     atomic_store(&answers_wanted, answers_count(round_number, target));
     for (;;) {
         unsigned seen = atomic_load(&answers);

@@ -13,31 +13,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/threads/thread_details.h"
 #include "probe/threads/thread_records.h"
 #include "probe/threads/thread_slots.h"
-
-#define MILLISECOND INT64_C(1000000)
 
 /* How many threads are asked at a time. To wake all at once would be of no use: there
  * are not enough processors to run them. */
 #define WINDOW 64
 
 /* When to look for the first time at threads that have not answered. */
-#define FIRST_LOOK (20 * MILLISECOND)
+#define FIRST_LOOK (20 * CLOCK_NS_PER_MS)
 
 static int task_fd = -1;
 
 /* The lock protects everything below. */
 static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_records records; /* of the last round */
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 * MILLISECOND + now.tv_nsec;
-}
 
 int probe_threads_start(void)
 {
@@ -125,8 +117,9 @@ static void thread_ask(struct round *round, size_t number)
         return;
     }
     int error = probe_thread_slot_ask(number, entry->tid);
-    while (error == -EAGAIN && now_ns() < round->deadline) {
-        probe_thread_slots_wait(round->sent - round->closed, now_ns() + MILLISECOND);
+    while (error == -EAGAIN && clock_now_ns() < round->deadline) {
+        probe_thread_slots_wait(round->sent - round->closed,
+                                clock_now_ns() + CLOCK_NS_PER_MS);
         error = probe_thread_slot_ask(number, entry->tid);
     }
     if (error != 0) {
@@ -147,7 +140,7 @@ static void round_ask(struct round *round)
         if (expected < probe_thread_slots_answered() + WINDOW) {
             continue;
         }
-        int64_t until = now_ns() + FIRST_LOOK;
+        int64_t until = clock_now_ns() + FIRST_LOOK;
         until = until < round->deadline ? until : round->deadline;
         if (!probe_thread_slots_wait(expected - WINDOW / 2, until)) {
             /* Silent threads must not delay the others. */
@@ -176,8 +169,9 @@ static void round_look(struct round *round)
 static void round_wait(struct round *round)
 {
     int64_t look = FIRST_LOOK;
-    while (!probe_thread_slots_wait(round->sent - round->closed, now_ns() + look)) {
-        if (now_ns() >= round->deadline) {
+    while (
+        !probe_thread_slots_wait(round->sent - round->closed, clock_now_ns() + look)) {
+        if (clock_now_ns() >= round->deadline) {
             break;
         }
         round_look(round);
@@ -273,8 +267,8 @@ int probe_threads_read(bool details, struct threads *ret_threads)
     if (error == 0) {
         /* Read before the signals, which wake the threads. */
         details_read(&threads, details);
-        int64_t now = now_ns();
-        round.deadline = now + THREADS_TIME_LIMIT_MS * MILLISECOND;
+        int64_t now = clock_now_ns();
+        round.deadline = now + THREADS_TIME_LIMIT_MS * CLOCK_NS_PER_MS;
         probe_thread_slots_begin();
         round_ask(&round);
         round_wait(&round);
