@@ -82,7 +82,15 @@ def nothing_left(scenario, sample, heap):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("name", scenario_names())
+# Each call of loop-defer writes and reads two hundred files.
+SLOW = ("loop-defer",)
+EACH = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in scenario_names()
+]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_leaves_nothing(name):
     """Three rounds after a warm-up; after each, all is as it was before."""
     size = small_bytes(listed[name])
@@ -93,6 +101,7 @@ def test_leaves_nothing(name):
         nothing_left(scenarios[name], sample, heap)
 
 
+@pytest.mark.slow
 def test_calls_of_default_size_leave_nothing_either():
     """Calls of default size leave nothing either."""
     for name, scenario in scenarios.items():
