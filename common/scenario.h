@@ -3,7 +3,8 @@
  * bug) and fixed/<name>.c (the same program, fixed). Each file ends with a
  * descriptor, `const struct scenario <name>_scenario`, which is the same in both.
  *
- * To add a scenario: write the two files, and add one line to SCENARIO_LIST.
+ * To add a scenario: write the two files, and add one line to SCENARIO_LIST. README,
+ * "Adding a scenario", says how it is checked, and what the tests want besides.
  */
 #ifndef LAB_SCENARIO_H
 #define LAB_SCENARIO_H
@@ -64,12 +65,14 @@ struct scenario_request {
 };
 
 /* An amount of every resource the lab counts. Heap is given in blocks of the request's
- * main size, so that an amount follows from the request. */
+ * main size, so that an amount follows from the request: it is what the scenario's own
+ * calls of malloc take. */
 struct scenario_amount {
     unsigned blocks;    /* heap, in blocks of request.bytes */
-    size_t extra_bytes; /* heap besides the blocks, in bytes */
-    /* Heap that libraries take for themselves, in bytes, at most. It differs from
-     * version to version, so it counts for the guard rails alone. */
+    size_t extra_bytes; /* its own heap besides the blocks, in bytes */
+    /* Heap that libraries take for themselves, in bytes, at most: the C library's for
+     * an fopen or an opendir, too. It differs from version to version, so it counts for
+     * the guard rails alone. */
     size_t library_bytes;
     unsigned stack_blocks; /* stack, in blocks of request.bytes */
     unsigned threads;
@@ -89,8 +92,9 @@ struct scenario {
     const char *fix;     /* what the fixed half does instead */
     const char *find_it; /* where to look: the command, and what it shows */
 
+    /* The main size. Every scenario has one: tests call it with some size. */
     size_t bytes_default; /* request.bytes when the client names none */
-    size_t bytes_min;
+    size_t bytes_min;     /* at least 1 */
     size_t bytes_max;
     const char *bytes_meaning; /* what the main size is the size of */
 

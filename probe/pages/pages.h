@@ -1,7 +1,8 @@
 /*
  * The pages that every process with the probe has. A page is a function from a request
- * to a reply; the list of them is in pages.c. To add a profile: write what it measures
- * in a folder of its subject, its page here, and its line in that list.
+ * to a reply; the list of their paths is in pages.c. To add a profile: write what it
+ * measures in a directory of its subject, and its page in a file here. Declare the page
+ * below, and add its path to the list and its entry to index_page.c.
  */
 #ifndef PROBE_PAGES_PAGES_H
 #define PROBE_PAGES_PAGES_H
