@@ -3,7 +3,8 @@
  * bug) and fixed/<name>.c (the same program, fixed). Each file ends with a
  * descriptor, `const struct scenario <name>_scenario`, which is the same in both.
  *
- * To add a scenario: write the two files, and add one line to SCENARIO_LIST.
+ * To add a scenario: write the two files, and add one line to SCENARIO_LIST. README,
+ * "Adding a scenario", says how it is checked, and what the tests want besides.
  */
 #ifndef LAB_SCENARIO_H
 #define LAB_SCENARIO_H
@@ -64,12 +65,14 @@ struct scenario_request {
 };
 
 /* An amount of every resource that the lab counts. Heap is counted in blocks of the
- * request's main size, so the amount in bytes depends on the request. */
+ * request's main size, so the amount in bytes depends on the request. Only what the
+ * scenario's own calls of malloc take counts as its heap. */
 struct scenario_amount {
     unsigned blocks;    /* heap, in blocks of request.bytes */
-    size_t extra_bytes; /* heap besides the blocks, in bytes */
-    /* The most heap that libraries use for themselves, in bytes. It depends on their
-     * versions, so it is used for the guard rails only. */
+    size_t extra_bytes; /* its own heap besides the blocks, in bytes */
+    /* The most heap that libraries take for themselves, in bytes; also the C library's
+     * for an fopen or an opendir. It depends on their versions, so it is used for the
+     * guard rails only. */
     size_t library_bytes;
     unsigned stack_blocks; /* stack, in blocks of request.bytes */
     unsigned threads;
@@ -89,8 +92,9 @@ struct scenario {
     const char *fix;     /* what the fixed half does instead */
     const char *find_it; /* where to look: the command, and what it shows */
 
+    /* The main size. Every scenario has one: tests call it with several sizes. */
     size_t bytes_default; /* request.bytes if the client gives none */
-    size_t bytes_min;
+    size_t bytes_min;     /* at least 1 */
     size_t bytes_max;
     const char *bytes_meaning; /* what the main size measures */
 

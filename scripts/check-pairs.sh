@@ -114,7 +114,7 @@ check_mark() {
 }
 
 check_half() {
-    local half=$1 name=$2 file=$1/$2.c lines others
+    local half=$1 name=$2 file=$1/$2.c lines others field
     lines=$(wc -l <"$file")
     if ((lines > length_max)); then
         violation "$file: $lines lines, at most $length_max are allowed"
@@ -132,6 +132,12 @@ check_half() {
     if ! grep -qF ".name = \"${name//_/-}\"," "$file"; then
         violation "$file: the descriptor's name must be \"${name//_/-}\", like the file's"
     fi
+    others=$(descriptor "$file" "$name")
+    for field in bytes_default bytes_min bytes_max bytes_meaning; do
+        if ! grep -q "^    \.$field = [^0]" <<<"$others"; then
+            violation "$file: no .$field: every scenario has a main size"
+        fi
+    done
     if [[ $(tail -n 1 "$file") != "};" ]] ||
         ! grep -qxF "const struct scenario ${name}_scenario = {" "$file"; then
         violation "$file: must end with 'const struct scenario ${name}_scenario = {...};'"

@@ -1,7 +1,8 @@
 /*
  * The pages of every process that has the probe. A page is a function from a request to
- * a reply; pages.c has the list. To add a profile: put what it measures into a folder
- * for its subject, its page into this folder, and one line into the list.
+ * a reply; pages.c has the list of their paths. To add a profile: put what it measures
+ * into a folder for its subject, and its page into a file here. Declare the page below,
+ * and add its path to the list and its entry to index_page.c.
  */
 #ifndef PROBE_PAGES_PAGES_H
 #define PROBE_PAGES_PAGES_H

@@ -222,9 +222,13 @@ def test_readme_names_every_directory_of_the_source():
 
 
 def test_readme_lists_every_scenario():
-    """README lists every scenario of the list, and none that is not there."""
-    rows = re.findall(r"^\| `([a-z-]+)` \|", pages.page_text("README.md"), re.M)
+    """README lists every scenario of the list, and none that is not there; and it
+    counts them right."""
+    text = pages.page_text("README.md")
+    rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.M)
     equal(rows, scenario_names(), "scenarios in the table")
+    counts = re.findall(r"\b(\d+) (?:real leaks|pairs)\b", text)
+    equal(counts, [str(len(rows))] * 2, "how many leaks and pairs README says there are")
 
 
 def test_make_targets_exist():

@@ -141,6 +141,12 @@ REJECTED = (
         (LEAKY, '.name = "slice-prefix"', '.name = "slices"'),
     ),
     (
+        "no main size",
+        "slice_prefix.c bytes_min main size",
+        (LEAKY, "    .bytes_min = 1024,\n", ""),
+        (FIXED, "    .bytes_min = 1024,\n", ""),
+    ),
+    (
         "a descriptor that is not last",
         "slice_prefix.c must end",
         (

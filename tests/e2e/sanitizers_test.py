@@ -96,7 +96,7 @@ def test_leaksanitizer_finds_in_leaky_what_is_lost():
         guilty = {owned[name] for name in names if name in owned}
         check(guilty, f"a leak that is no scenario's:\n{block}")
         found |= guilty
-    equal(sorted(found), sorted(LOST), "scenarios that lose memory")
+    equal(sorted(found), sorted(LOST), "scenarios that lose memory (LOST)")
     check(found <= set(listed), found)
 
 
