@@ -1,4 +1,4 @@
-"""Each scenario of the leaky server leaves, per call, what SCENARIOS.md promises:
+"""Each scenario of the leaky server leaves, per call, what LEAVES says:
 threads, descriptors and timers by /proc, bytes by the heap profile."""
 
 import threading
