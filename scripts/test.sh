@@ -13,7 +13,7 @@ them, such as routes_test or test_leaves.
 
   --quick   leave out what is slow: for daily work
   --long    run every case of all proofs, for as long as it takes
-  --seed N  choose the same cases of long proofs as the run that printed this seed
+  --seed N  choose the same cases as the run that printed this seed
   --help    this text
 
 BUILD=DIR keeps and reuses a build; LAB_SEED=N means --seed N.

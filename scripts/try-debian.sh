@@ -20,8 +20,8 @@ It takes what is committed. Needs root, and what scripts/setup.sh --debian insta
   --mirror URL   where Debian's packages are; otherwise where apt takes them from here
   --help         this text
 
-These three can be given more than once. They run in the given order on the same system, so
-that --demo --demo shows the time without and with the packages. Systems are unpacked
+These three can be given more than once. They run in the given order on the same system,
+so that --demo --demo shows the time without and with the packages. Systems are unpacked
 in TMPDIR, or else in /var/tmp: about 1 GB each, one at a time, and removed.
 
 Exit status: 0 if every command on every system exited 0, 1 if not, 2 for wrong usage.
