@@ -15,8 +15,8 @@ Q := $(if $(V),,@)
 # These flags keep every leak and every function name. At -O1 and above gcc deletes a
 # malloc whose memory nobody reads, unless malloc is no builtin; -O2 merges functions with
 # the same body; a tail call makes the caller vanish from the stack, and so does inlining,
-# which clang does even at -Og. PIE, because Go's
-# pprof finds no symbols in a C program at fixed addresses.
+# which clang does even at -Og. PIE, because Go's pprof finds no symbols in a C program at
+# fixed addresses.
 CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -g -fPIE -fno-inline \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin-malloc \
 	-fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fno-builtin-strdup \
@@ -101,8 +101,8 @@ $(BUILD)/flags: FORCE | paired
 .PHONY: FORCE
 FORCE:
 
-# A scenario is a pair of files. Nothing is compiled while one lacks its other half: what
-# the linker would say of that is hard to read.
+# A scenario is a pair of files. Nothing is compiled if one half is missing, because the
+# linker's error message would be hard to read.
 HALVES := $(notdir $(LEAKY) $(FIXED))
 .PHONY: paired
 paired:
@@ -111,9 +111,9 @@ paired:
 			"a pair, leaky/$$file and fixed/$$file" >&2; lonely=1; }; \
 	done; done; exit $$lonely
 
-# Unit tests: tests/unit/NAME_test.c becomes a program of its own, with all of
-# common/runtime and base. One that tests something else names its objects, libraries and linker
-# flags here, in lines like these:
+# Unit tests: each tests/unit/NAME_test.c becomes a program, with all of common/runtime
+# and base. A test of something else names its objects, libraries and linker flags here, in
+# lines like these:
 #   $(BUILD)/tests/unit/NAME_test: $(call object,probe/ROOM/NAME.c)
 #   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -ldw
 UNIT_LIBS :=
@@ -146,8 +146,8 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard comm
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
 
-# Each has a time limit, because a lost wake-up shows as a test that never ends. TEST_RUN
-# is put before each: valgrind, for one.
+# Each has a time limit, because with a lost wake-up a test never ends. TEST_RUN is put
+# before each: valgrind, for example.
 TEST_RUN ?=
 unit: $(UNIT_PROGRAMS)
 	@failed=0; for program in $(UNIT_PROGRAMS); do \
@@ -162,7 +162,7 @@ test:
 
 LESSONS := $(filter-out variant,$(patsubst leaky/%.c,%,$(LEAKY)))
 
-# S is what somebody typed, so the shell gets it as a variable, never as a part of the
+# S is what the user typed, so the shell gets it as a variable, never as a part of the
 # command. diff exits 1 because the halves differ, which is what the reader wants to see.
 unexport S
 lesson: export NAME := $(value S)
@@ -188,11 +188,11 @@ HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h
 	leakcheck/*/*.h tests/*/*.h)
 SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
-# cppcheck takes a buffer that a function in another file fills for one that it reads.
+# cppcheck believes that a function in another file reads a buffer which it only fills.
 # The tests may crash when memory runs out. Newer versions of cppcheck say when they
 # leave branches out.
-# clang-tidy sees some of the leaks in leaky/, as it should, and mistakes what uthash's
-# macros do with memory.
+# clang-tidy sees some of the leaks in leaky/, as it should, and does not understand what
+# uthash's macros do with memory.
 lint:
 	./scripts/check-pairs.sh
 	shellcheck $(SCRIPTS)

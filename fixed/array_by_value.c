@@ -1,6 +1,6 @@
 /*
- * A game program searches for a good line of play: each level makes one move on its
- * board and asks the next level what follows from it.
+ * A game program searches for a good sequence of moves. Each level of the search makes
+ * one move on its board and calls the next level.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,11 +28,11 @@ struct search {
 static struct board board_start;
 static atomic_size_t searches_running;
 
-/* Searches from `board`, leaves it as it was, and returns how many moves the line of
- * play has. */
+/* Searches from `board`, leaves it as it was, and returns the number of moves in the
+ * sequence. */
 static size_t board_search(struct board *board, struct search *search, size_t level)
 {
-    /* FIX: all levels share one board, and each takes its move back. */
+    /* FIX: all levels share one board, and each undoes its move. */
     board->squares[level] = 1;
     size_t below = 0;
     if (level + 1 < search->levels) {
@@ -54,7 +54,7 @@ static void *search_work(void *argument)
     return NULL;
 }
 
-/* Searches in a thread of its own, which has the stack for it. */
+/* Searches in a separate thread, whose stack is large enough. */
 static int search_run(const struct scenario_request *request)
 {
     struct search search = {.request = request, .levels = request->bytes / BOARD_BYTES};
@@ -93,15 +93,15 @@ const struct scenario array_by_value_scenario = {
     .symptom =
         "While a search runs, the resident set is larger by 1 MiB for each level; "
         "afterwards it is as before. The heap profile shows none of it.",
-    .cause = "A struct passed by value is copied for every call, and the copies lie on "
-             "the stack until the calls return.",
-    .fix = "The board is passed by pointer, and each level takes its move back.",
+    .cause = "A struct passed by value is copied for every call, and the copies stay "
+             "on the stack until the calls return.",
+    .fix = "The board is passed by pointer, and each level undoes its move.",
     .find_it = "Call it with hold=5000 and look at rss_bytes in /status meanwhile; "
                "/debug/pprof/goroutine?debug=1 shows board_search 32 deep.",
     .bytes_default = 32 * 1024 * 1024,
     .bytes_min = BOARD_BYTES,
     .bytes_max = LEVELS_MAX * BOARD_BYTES,
-    .bytes_meaning = "all levels' boards together, 1 MiB each",
+    .bytes_meaning = "the boards of all levels, 1 MiB each",
     .holds = {.stack_blocks = 1},
     .working_threads = 1,
     .run = search_run,

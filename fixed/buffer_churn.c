@@ -12,7 +12,7 @@
 
 #define STRIPS 100
 
-/* What the printer has received, as a sum. */
+/* The sum of what the printer has received. */
 static atomic_size_t printer_sum;
 
 static void strip_send(const unsigned char *strip, size_t bytes)
@@ -22,7 +22,7 @@ static void strip_send(const unsigned char *strip, size_t bytes)
 
 static int strip_render(const struct scenario_request *request, struct pool *strips)
 {
-    /* FIX: the buffer of the strip before is used again; only the first one is new. */
+    /* FIX: a strip uses the buffer of the strip before; only the first one is new. */
     unsigned char *strip = pool_get(strips, request->bytes);
     if (strip == NULL) {
         strip = malloc(request->bytes);
@@ -58,13 +58,13 @@ const struct scenario buffer_churn_scenario = {
         "A printer driver renders a page in a hundred strips and needs a buffer for "
         "each, one at a time.",
     .symptom = "In-use heap stays flat, but the bytes allocated in total climb by a "
-               "hundred buffers with every page, and processor time goes with them.",
+               "hundred buffers with every page. This costs processor time.",
     .cause = "Every strip mallocs its own buffer and frees it a moment later.",
     .fix = "The strips take their buffer from a pool and put it back: a page needs one "
            "malloc instead of a hundred.",
-    .find_it =
-        "In-use shows nothing. Read a dump (google-pprof or go tool pprof, with --text "
-        "--alloc_space): strip_render leads. In /status, total_alloc_bytes climbs.",
+    .find_it = "In-use shows nothing. Read a dump (google-pprof or go tool pprof, with "
+               "--text --alloc_space): strip_render is at the top. In /status, "
+               "total_alloc_bytes climbs.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 16 * 1024 * 1024,

@@ -1,6 +1,6 @@
 /*
- * A service keeps an audit log. Every request hands in one record, through a global
- * channel with a large buffer, so that no request has to wait for the log to be
+ * A service keeps an audit log. Every request sends one record through a global
+ * channel. Its buffer is large, so that no request has to wait until the log is
  * written.
  */
 #include <errno.h>
@@ -19,7 +19,7 @@ struct audit_record {
     char text[];
 };
 
-/* The lock guards whether the log is open; the channel takes care of itself. */
+/* The lock guards `audit_is_open`; the channel needs no lock. */
 static pthread_mutex_t audit_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool audit_is_open;
 static struct channel audit_log; /* of struct audit_record * */
@@ -65,7 +65,7 @@ static struct audit_record *audit_record_open(const struct scenario_request *req
     return record;
 }
 
-/* Hands a record in; it is refused when the buffer is full. */
+/* Sends a record to the log. Returns 0 or -errno; -ENOSPC if the buffer is full. */
 static int audit_hand_in(const struct scenario_request *request)
 {
     int error = audit_open();
@@ -109,8 +109,8 @@ const struct scenario channel_backlog_scenario = {
     .title = "A queue that nobody empties",
     .kind = SCENARIO_PERMANENT,
     .story =
-        "Every request hands a record to an audit log, through a global channel with "
-        "a large buffer.",
+        "Every request sends a record to an audit log, through a global channel with a "
+        "large buffer.",
     .symptom =
         "In-use heap climbs by one record with every request, no thread waits and "
         "nothing fails, until the buffer is full.",
@@ -122,7 +122,7 @@ const struct scenario channel_backlog_scenario = {
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
         "audit_record_open owns what grew. In /status, held grows with every call: "
-        "ask who takes records out.",
+        "look for the code that takes records out.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -1,6 +1,6 @@
 /*
- * A relay passes a packet on: one worker sends it down a line, which is a channel, and
- * another takes it out at the far end. Each has a packet's memory.
+ * A relay forwards a packet. One worker sends it through a channel, the line, and
+ * another worker receives it. Each has memory for one packet.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -92,7 +92,7 @@ static int relay_start(struct relay *sender, struct relay *receiver)
 
 static int relay_pass(const struct scenario_request *request)
 {
-    /* FIX: the line is made before anyone uses it. */
+    /* FIX: the line is made before the workers use it. */
     struct channel made;
     struct channel *line = &made;
     channel_init(line, NULL, 1, 0);
@@ -122,13 +122,13 @@ const struct scenario channel_nil_scenario = {
     .family = "stuck-threads",
     .title = "A channel that was never made",
     .kind = SCENARIO_PERMANENT,
-    .story = "A relay has two workers: one sends a packet down a channel, the other "
-             "receives it from there.",
-    .symptom = "Every request leaves two threads behind, a sender and a receiver that "
-               "should have found each other.",
+    .story = "A relay has two workers: one sends a packet through a channel, the other "
+             "receives it.",
+    .symptom = "Every request leaves two threads behind: a sender, and the receiver "
+               "that should get its packet.",
     .cause =
-        "The pointer to the channel is NULL: it was declared and never set. Sending "
-        "on and receiving from such a channel wait for ever, as in Go.",
+        "The pointer to the channel is NULL: it was declared and never set. A send or "
+        "a receive on such a channel waits for ever, as in Go.",
     .fix =
         "Make the channel before the workers start, and let the sender close it after "
         "the last byte; then both end and are joined.",

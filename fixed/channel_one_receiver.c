@@ -54,7 +54,7 @@ static void *quote_send(void *argument)
     return NULL;
 }
 
-/* Has one market asked. Returns 0 or -errno. */
+/* Starts a worker that asks one market. Returns 0 or -errno. */
 static int quote_open(struct quote_inquiry *inquiry,
                       const struct scenario_request *request, struct quote **ret_quote)
 {
@@ -74,7 +74,7 @@ static int quote_open(struct quote_inquiry *inquiry,
     return 0;
 }
 
-/* Waits for the worker, which must have been received from or been told to end. */
+/* Joins the worker: its quote has been received, or the inquiry cancelled. */
 static void quote_close(struct quote *quote)
 {
     pthread_join(quote->worker, NULL);
@@ -131,10 +131,10 @@ const struct scenario channel_one_receiver_scenario = {
         "The channel has no buffer, so every sender waits for a receiver of its own. "
         "The broker receives once and leaves; nine senders wait for ever.",
     .fix = "Receive what all ten send, then join them and free their quotes. A channel "
-           "with a buffer for ten would do as well.",
-    .find_it =
-        "/debug/pprof/goroutine?debug=1 shows nine threads a request in "
-        "channel_send, called from quote_send. The heap profile shows quote_open.",
+           "with a buffer for ten works, too.",
+    .find_it = "/debug/pprof/goroutine?debug=1 shows nine threads per request in "
+               "channel_send, called from quote_send. The heap profile shows "
+               "quote_open.",
     .bytes_default = 4096,
     .bytes_min = 256,
     .bytes_max = 16 * 1024 * 1024,

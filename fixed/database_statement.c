@@ -14,7 +14,7 @@
 #include "scenario.h"
 
 #define PATH_BYTES 4096
-#define SLOT_BYTES 1200 /* of the connection's memory: SQLite's own default */
+#define SLOT_BYTES 1200 /* in the connection's memory: SQLite's default */
 #define BUSY_MS 1000
 
 /* Small pages, because a request reads one row of a small table. */
@@ -32,7 +32,7 @@ static atomic_size_t orders_open;
 static bool orders_made;
 static pthread_mutex_t orders_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* What an SQLite result code is as 0 or -errno. */
+/* Converts an SQLite result code to 0 or -errno. */
 static int orders_error(int status)
 {
     switch (status) {
@@ -50,13 +50,13 @@ static int orders_error(int status)
     }
 }
 
-/* Makes sure that the database exists; requests that come meanwhile wait. */
+/* Creates the database if there is none yet. Other requests wait meanwhile. */
 static int orders_prepare(const char *path)
 {
     int status = SQLITE_OK;
     pthread_mutex_lock(&orders_lock);
     if (!orders_made) {
-        /* A connection that reads one row needs no pages set aside in advance. */
+        /* A connection that reads one row needs no page cache allocated in advance. */
         sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
         sqlite3 *database = NULL;
         int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -71,7 +71,7 @@ static int orders_prepare(const char *path)
     return orders_error(status);
 }
 
-/* Looks an order up over a connection that works in `bytes` bytes of memory. Returns 0,
+/* Looks up an order over a connection that uses `bytes` bytes of memory. Returns 0,
  * -ENOENT if there is no such order, or -errno. */
 static int order_look_up(const char *path, int order, size_t bytes, long *ret_total)
 {
@@ -102,7 +102,7 @@ static int order_look_up(const char *path, int order, size_t bytes, long *ret_to
     }
     if (status == SQLITE_ROW) {
         *ret_total = (long)sqlite3_column_int64(statement, 0);
-        /* FIX: an order that is found goes on to the finalize and close below too. */
+        /* FIX: on success, the finalize and the close below follow, too. */
     }
     sqlite3_finalize(statement);
     sqlite3_close(database);
@@ -142,13 +142,13 @@ const struct scenario database_statement_scenario = {
         "Every request leaves a descriptor and a connection's memory behind. The "
         "open statement also holds a read lock, so writers find the database "
         "locked.",
-    .cause = "The return on success leaves the function past sqlite3_finalize, "
-             "sqlite3_close and free. Only a look-up that fails cleans up.",
-    .fix = "Let success run on into the same finalize, close and free as every other "
-           "path.",
+    .cause = "The return on success skips sqlite3_finalize, sqlite3_close and free. "
+             "Only a look-up that fails cleans up.",
+    .fix = "On success, continue to the same finalize, close and free as on every "
+           "other path.",
     .find_it = "ls -l /proc/PID/fd shows orders.db again and again, /status counts "
-               "descriptors, and in two heap profiles order_look_up owns what grew, "
-               "with a little of SQLite's own under it.",
+               "descriptors, and in two heap profiles order_look_up owns what grew. "
+               "Under it is a little that SQLite allocated.",
     .bytes_default = 256 * 1024,
     .bytes_min = 256 * 1024,
     .bytes_max = 256 * 1024 * 1024,

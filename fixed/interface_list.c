@@ -1,6 +1,6 @@
 /*
- * A shop reads a hundred products, pictures and all, and keeps a catalogue of them: a
- * list of boxes, which takes any kind of value.
+ * A shop reads a hundred products with their pictures, and keeps a catalogue of them: a
+ * list of boxes, which can hold values of any type.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -29,7 +29,7 @@ struct catalogue {
     struct label labels[PRODUCTS];
 };
 
-/* The newest catalogues; an old one gives way when the table is full. */
+/* The newest catalogues. When the table is full, a new one replaces the oldest. */
 static struct catalogue catalogues[CATALOGUES_MAX];
 static size_t catalogues_next;
 static size_t boxes_held;
@@ -59,7 +59,7 @@ static void catalogue_release(struct catalogue *catalogue)
     }
 }
 
-/* Boxes product number `i`, and takes it over. */
+/* Puts product number `i` into a box, and takes ownership of the product. */
 static void catalogue_add(struct catalogue *catalogue, size_t i,
                           struct product *product)
 {
@@ -125,13 +125,13 @@ const struct scenario interface_list_scenario = {
     .symptom = "In-use heap climbs by a hundred whole products with every request, "
                "although a catalogue is a page of text.",
     .cause =
-        "Each box holds the whole product that was put in, picture and all, and the "
+        "Each box holds the whole product that was put in, with its picture, and the "
         "list holds all the boxes.",
-    .fix = "The boxes hold the number and the name alone; the products are freed with "
-           "the request.",
+    .fix = "The boxes hold only the number and the name; the products are freed when "
+           "the request ends.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "product_read owns what grew, a hundred objects a request. Then look at what "
+        "product_read owns what grew, a hundred objects per request. Then look at what "
         "is put into a box.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,

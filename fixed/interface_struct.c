@@ -1,6 +1,6 @@
 /*
- * A reception desk reads a visitor's record, photograph and all, and puts it into a box
- * on its guest list, which prints any kind of value by its name.
+ * A reception desk reads a visitor's record with a photograph, and puts it into a box
+ * on its guest list. A box can hold values of any type.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ struct guest {
     struct badge badge;
 };
 
-/* The newest guests; an old one gives way when the list is full. */
+/* The newest guests. When the list is full, a new one replaces the oldest. */
 static struct guest guests[GUESTS_MAX];
 static size_t guests_next;
 static size_t guests_held;
@@ -56,7 +56,7 @@ static void guest_release(struct guest *guest)
     }
 }
 
-/* Puts a visitor on the list, and takes the record over. */
+/* Puts a visitor on the list, and takes ownership of the record. */
 static void guest_list(struct visitor *visitor)
 {
     pthread_mutex_lock(&guests_lock);
@@ -105,14 +105,13 @@ const struct scenario interface_struct_scenario = {
     .kind = SCENARIO_PERMANENT,
     .story =
         "A reception desk reads a visitor's record and puts it on a list that takes "
-        "any type of value. Only the number and the name will be wanted.",
+        "any type of value. Only the number and the name are needed later.",
     .symptom = "In-use heap climbs by a whole record with every request, although the "
                "list is a few lines of text.",
     .cause = "A box, like an interface value in Go, holds the whole value that was put "
-             "in, whichever part of it will be used.",
-    .fix =
-        "What goes into the box is the number and the name alone; the record is freed "
-        "with the request.",
+             "in, even if only a part of it is used.",
+    .fix = "Only the number and the name go into the box; the record is freed when the "
+           "request ends.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
         "visitor_read owns what grew. Then look at what guest_list puts into the "

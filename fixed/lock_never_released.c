@@ -1,6 +1,6 @@
 /*
  * Ten workers post one entry each to a ledger that a mutex guards. The first entry is
- * refused, because it is about nothing; the other nine follow it.
+ * refused, because its amount is zero. The other nine come after it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -51,7 +51,7 @@ static void ledger_post(struct ledger_entry *entry)
     struct ledger *ledger = entry->ledger;
     pthread_mutex_lock(&ledger->lock);
     if (entry->amount == 0) {
-        /* FIX: this way out passes the unlock too. */
+        /* FIX: this path reaches the unlock, too. */
         goto done;
     }
     ledger->balance += entry->amount;
@@ -71,7 +71,7 @@ static void *ledger_main(void *argument)
     return NULL;
 }
 
-/* Makes an entry, and its worker, which waits for the word. Returns 0 or -errno. */
+/* Makes an entry and its worker, which waits for `go`. Returns 0 or -errno. */
 static int ledger_entry_open(struct ledger *ledger, long amount,
                              const struct scenario_request *request,
                              struct ledger_entry **ret_entry)
@@ -118,7 +118,7 @@ static int ledger_keep(const struct scenario_request *request)
         }
     }
 
-    /* Unless all can be posted, none is. The first is done before the others start. */
+    /* Posts all entries or none. The first one is done before the others start. */
     bool go = error == 0;
     for (long i = 0; i < count; i++) {
         channel_send(&entries[i]->go, &go, NULL);
@@ -141,7 +141,7 @@ static size_t ledger_entries_count(void)
 const struct scenario lock_never_released_scenario = {
     .name = "lock-never-released",
     .family = "stuck-threads",
-    .title = "One way out keeps the lock",
+    .title = "One return keeps the lock",
     .kind = SCENARIO_PERMANENT,
     .story = "Ten workers post entries to a ledger under one mutex. The first entry is "
              "refused.",
@@ -149,13 +149,12 @@ const struct scenario lock_never_released_scenario = {
                "tenth thread, which caused it, is gone.",
     .cause = "The path that refuses an entry returns without unlocking the mutex. Its "
              "owner ends, and everyone else waits in pthread_mutex_lock for ever.",
-    .fix =
-        "Every way out of the function passes the unlock. A single exit with a label "
-        "makes that hard to forget.",
+    .fix = "Every path through the function ends with the unlock. A single exit with a "
+           "label makes that hard to forget.",
     .find_it =
-        "/debug/pprof/goroutine?debug=1 shows nine threads a request in "
+        "/debug/pprof/goroutine?debug=1 shows nine threads per request in "
         "pthread_mutex_lock, called from ledger_post. No stack holds the lock: its "
-        "owner ended, so read the ways out of that function.",
+        "owner ended, so check every return of that function.",
     .bytes_default = 4096,
     .bytes_min = 256,
     .bytes_max = 16 * 1024 * 1024,

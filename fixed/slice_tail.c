@@ -19,7 +19,7 @@ struct mailbox {
     unsigned char room[MESSAGE_BYTES];
 };
 
-/* The newest mailboxes; an old one gives way when the table is full. */
+/* The newest mailboxes. When the table is full, a new one replaces the oldest. */
 static struct mailbox mailboxes[MAILBOXES_MAX];
 static size_t mailboxes_next;
 static size_t mailboxes_held;
@@ -45,12 +45,12 @@ static void mailbox_release(struct mailbox *mailbox)
     }
 }
 
-/* Takes the oldest message off the queue, which has more than one. */
+/* Removes the oldest message from the queue, which has more than one. */
 static void message_pop(struct mailbox *mailbox)
 {
     struct slice queue = mailbox->queue;
     mailbox->queue = slice_sub(queue, MESSAGE_BYTES, queue.length);
-    /* FIX: a small rest moves into the mailbox, so that the array can be freed. */
+    /* FIX: a small rest is copied into the mailbox, so that the array can be freed. */
     if (mailbox->queue.length <= sizeof(mailbox->room)) {
         struct slice rest = mailbox->queue;
         mailbox->queue = slice_borrow(mailbox->room, rest.length);
@@ -116,8 +116,8 @@ const struct scenario slice_tail_scenario = {
            "array is released.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "messages_read owns what grew. Then look at who takes messages off, and what "
-        "that frees.",
+        "messages_read owns what grew. Then look at the code that removes messages, "
+        "and at what it frees.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

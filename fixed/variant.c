@@ -1,5 +1,5 @@
 /*
- * What tells this server from its twin, apart from the scenarios.
+ * This server's name and ports.
  */
 #include "variant.h"
 

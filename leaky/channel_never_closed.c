@@ -1,6 +1,6 @@
 /*
- * A table is exported: the request produces ten rows and sends them to a worker, which
- * writes every row that comes into the file's buffer until there are no more.
+ * A table is exported. The request produces ten rows and sends them to a worker. The
+ * worker writes each row to the file's buffer, until there are no more rows.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ static void export_close(struct export_file *file)
     atomic_fetch_sub(&exports_open, 1);
 }
 
-/* Writes rows until the channel is closed: what `for row := range rows` is in Go. */
+/* Writes rows until the channel is closed, like `for row := range rows` in Go. */
 static void export_write(struct export_file *file)
 {
     unsigned char row = 0;
@@ -93,13 +93,12 @@ const struct scenario channel_never_closed_scenario = {
     .kind = SCENARIO_PERMANENT,
     .story = "A request sends the ten rows of a table to a worker, which writes rows "
              "until the channel is closed.",
-    .symptom = "Every export is written whole, and leaves its thread and its buffer "
-               "behind all the same.",
+    .symptom = "Every export is complete, and yet it leaves its thread and its buffer "
+               "behind.",
     .cause = "The producer stops sending and does not close the channel. The worker "
              "can't know that no eleventh row will come, and waits for it.",
-    .fix =
-        "Whoever sends closes the channel after the last value. The worker's loop then "
-        "ends, the thread is joined and the buffer freed.",
+    .fix = "The sender closes the channel after the last value. The worker's loop then "
+           "ends, the thread is joined and the buffer freed.",
     .find_it = "/debug/pprof/goroutine?debug=1 shows many threads in channel_receive, "
                "called from export_write. The heap profile shows export_open.",
     .bytes_default = 64 * 1024,

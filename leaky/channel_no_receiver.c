@@ -1,6 +1,6 @@
 /*
  * A reader asks for a report. A worker waits for the archive, which is slow, and hands
- * the report over. Today the archive answers only when the reader has given up.
+ * the report over. Here the archive answers only after the reader has given up.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 struct report {
     struct context patience; /* ends when the reader gives up */
     struct channel archive;  /* closed when the archive has answered */
-    struct channel ready;    /* a signal: the text is the receiver's now */
+    struct channel ready;    /* a signal: the receiver now owns the text */
     unsigned char text[];
 };
 
@@ -95,11 +95,11 @@ const struct scenario channel_no_receiver_scenario = {
         "A reader waits two milliseconds for a report and gives up. The worker has "
         "the report a little later and sends it.",
     .symptom =
-        "Every report that comes too late leaves a thread and the report behind. "
-        "While the archive is fast, nothing is seen.",
+        "Every report that comes too late leaves a thread and the report behind. As "
+        "long as the archive is fast, nothing leaks.",
     .cause =
-        "The channel has no buffer, so a send waits for a receiver. The only one has "
-        "left, and the send knows of nothing else that could end it.",
+        "The channel has no buffer, so a send waits for a receiver. The only receiver "
+        "has left, and nothing else can end the send.",
     .fix =
         "Send with the reader's context: the send ends when the reader gives up. The "
         "thread is then joined and the report freed.",

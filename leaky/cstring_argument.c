@@ -1,6 +1,6 @@
 /*
  * A program looks up a setting through a library that takes C strings. Its own texts
- * are not C strings, so it makes some to pass on.
+ * are not C strings, so it makes C strings of them.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,7 +12,7 @@
 static atomic_size_t cstrings_alive;
 static atomic_size_t settings_found;
 
-/* A C string of `bytes` bytes, its final zero included, which repeats `text`. The
+/* Makes a C string of `bytes` bytes, with the final zero, that repeats `text`. The
  * caller frees it; NULL when memory is short. */
 static char *cstring_duplicate(const char *text, size_t bytes)
 {
@@ -29,8 +29,8 @@ static char *cstring_duplicate(const char *text, size_t bytes)
     return cstring;
 }
 
-/* Looks for `key` in the settings of `file`; both stay the caller's. Returns -ENOMEM
- * if the caller could not make one of them. */
+/* Looks for `key` in the settings of `file`. The caller keeps both. Returns -ENOMEM
+ * if one of them is NULL. */
 static int setting_find(const char *file, const char *key)
 {
     if (file == NULL || key == NULL) {
@@ -44,7 +44,7 @@ static int setting_find(const char *file, const char *key)
 
 static int setting_read(const struct scenario_request *request)
 {
-    /* LEAK: the two strings have no name here, so nobody can free them afterwards. */
+    /* LEAK: no variable holds the two strings, so nothing can free them afterwards. */
     return setting_find(cstring_duplicate("settings/", request->bytes),
                         cstring_duplicate(request->id, request->bytes));
 }
@@ -66,7 +66,7 @@ const struct scenario cstring_argument_scenario = {
     .cause =
         "The duplicates are made in the argument list. Their only addresses are the "
         "callee's parameters, and the callee does not own them.",
-    .fix = "Each duplicate gets a name, is passed on, and is freed after the call.",
+    .fix = "Each duplicate is kept in a variable and is freed after the call.",
     .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
                "cstring_duplicate owns what grew. /debug/pprof/heap?debug=1 names its "
                "caller, on the line below it.",

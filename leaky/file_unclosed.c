@@ -1,5 +1,5 @@
 /*
- * A shop keeps its prices in a text file, one item a line, those most asked for first.
+ * A shop keeps its prices in a text file: one item per line, the most wanted first.
  * Every request opens the file and reads line by line until it finds its item.
  */
 #include <errno.h>
@@ -23,7 +23,7 @@ static atomic_size_t prices_open;
 static bool prices_written;
 static pthread_mutex_t prices_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Writes the whole list; "tea", which everyone asks for, is its first item. */
+/* Writes the whole list. Its first item is "tea", the one that every request wants. */
 static int prices_fill(const char *path)
 {
     FILE *file = fopen(path, "we");
@@ -41,7 +41,7 @@ static int prices_fill(const char *path)
     return 0;
 }
 
-/* Makes sure that the list exists; requests that come meanwhile wait. */
+/* Writes the list if there is none yet. Other requests wait meanwhile. */
 static int prices_prepare(const char *path)
 {
     int error = 0;
@@ -65,7 +65,7 @@ static long price_of(const char *line, const char *item)
 }
 
 /* Looks up `item`, reading the file through a buffer of `bytes` bytes. Returns 0,
- * -ENOENT if the list hasn't got it, or -errno. */
+ * -ENOENT if it is not in the list, or -errno. */
 static int price_look_up(const char *path, const char *item, size_t bytes,
                          long *ret_price)
 {
@@ -89,7 +89,7 @@ static int price_look_up(const char *path, const char *item, size_t bytes,
         long price = price_of(line, item);
         if (price >= 0) {
             *ret_price = price;
-            /* LEAK: an item that is found returns past the close and the free below. */
+            /* LEAK: on success, this return skips the fclose and the free below. */
             return 0;
         }
     }
@@ -128,8 +128,8 @@ const struct scenario file_unclosed_scenario = {
              "the item.",
     .symptom = "Every request leaves one descriptor and one read buffer behind. At the "
                "limit of descriptors every open fails with \"Too many open files\".",
-    .cause = "The return in the middle of the loop leaves the function past its fclose "
-             "and free. Only a look-up that fails closes the file.",
+    .cause = "The return in the middle of the loop skips fclose and free at the end. "
+             "Only a look-up that fails closes the file.",
     .fix = "Leave the loop instead of the function, so that every path ends with the "
            "same fclose and free.",
     .find_it = "ls -l /proc/PID/fd shows prices.txt again and again, /status counts "

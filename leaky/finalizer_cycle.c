@@ -1,6 +1,6 @@
 /*
- * A toolkit builds a window with a button in it. Each is a counted object whose
- * finalizer gives back what the object holds.
+ * A toolkit builds a window with a button in it. Both are objects with a reference
+ * count and a finalizer, which releases what the object holds.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,14 +12,14 @@
 
 struct widget {
     struct object object;
-    struct widget *parent; /* what it lies in; NULL for a window */
-    struct widget *child;  /* what lies in it, held strongly; NULL for a button */
+    struct widget *parent; /* the widget around it; NULL for a window */
+    struct widget *child;  /* the widget in it, a strong reference; NULL for a button */
     unsigned char pixels[];
 };
 
 static atomic_size_t widgets_alive;
 
-/* Takes hold of the widget that `child` lies in. */
+/* Gives `child` a reference to the widget around it. */
 static void widget_hold_parent(struct widget *child, struct widget *parent)
 {
     /* LEAK: the parent holds the child too, so neither count can ever reach zero. */
@@ -34,7 +34,7 @@ static void widget_drop_parent(struct widget *child)
     }
 }
 
-/* The finalizer: runs when nobody holds the widget strongly any more. */
+/* The finalizer: runs when the widget has no strong reference any more. */
 static void widget_finalize(struct object *object)
 {
     struct widget *widget = (struct widget *)object;
@@ -45,8 +45,8 @@ static void widget_finalize(struct object *object)
     atomic_fetch_sub(&widgets_alive, 1);
 }
 
-/* A widget of `bytes` bytes in all, held once by the caller; NULL when memory is
- * short. */
+/* Makes a widget of `bytes` bytes in all, with one reference, which the caller
+ * releases; NULL when memory is short. */
 static struct widget *widget_draw(const char *id, size_t bytes)
 {
     struct widget *widget = malloc(bytes);
@@ -89,19 +89,18 @@ const struct scenario finalizer_cycle_scenario = {
     .family = "finalizer-cycles",
     .title = "Two objects that hold each other",
     .kind = SCENARIO_PERMANENT,
-    .story =
-        "A toolkit opens a window with a button and closes it. The window holds its "
-        "button, and the button knows its window.",
+    .story = "A toolkit opens a window with a button and closes it. The window has a "
+             "reference to its button, and the button to its window.",
     .symptom = "In-use heap climbs by both objects with every request, and neither "
                "finalizer ever runs.",
-    .cause =
-        "Both references are strong. Closing the window takes its count from two to "
-        "one; the one left is the button's, and the button waits for the window.",
-    .fix = "The button's reference to its window is weak: it does not count, so the "
-           "window goes, its finalizer releases the button, and that goes too.",
-    .find_it =
-        "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "widget_draw owns what grew. Then draw who holds whom, and look for a ring.",
+    .cause = "Both references are strong. Closing the window takes its count from two "
+             "to one. The last reference is the button's, and only the window can free "
+             "the button.",
+    .fix = "The button's reference to its window is weak: it does not count. So the "
+           "window is freed, and its finalizer releases the button.",
+    .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
+               "widget_draw owns what grew. Then draw which object refers to which, "
+               "and look for a cycle.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 128 * 1024 * 1024,

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A map that finds no memory leaves the entry out instead of ending the process. */
+/* When memory is short, uthash leaves the entry out instead of ending the process. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -27,12 +27,12 @@
 struct answer {
     UT_hash_handle hh;
     long long expires_at; /* milliseconds of CLOCK_MONOTONIC */
-    size_t bytes;         /* of all of it */
+    size_t bytes;         /* of the struct and its text */
     char key[KEY_BYTES];
     unsigned char text[];
 };
 
-/* The answers by key; followed through hh.next, the one that was used last is last. */
+/* The answers by key. In the order of hh.next, the most recently used one is last. */
 static struct answer *cache;
 static size_t cache_bytes;
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,8 +45,8 @@ static long long clock_now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Computes an answer of `bytes` bytes, its key included, which the caller frees; NULL
- * when memory is short. */
+/* Computes an answer of `bytes` bytes, with its key, which the caller frees; NULL when
+ * memory is short. */
 static struct answer *answer_compute(const char *key, size_t bytes)
 {
     struct answer *answer = malloc(bytes);
@@ -59,7 +59,7 @@ static struct answer *answer_compute(const char *key, size_t bytes)
     return answer;
 }
 
-/* Takes `answer` out of the cache. The lock is held, as for all that follow. */
+/* Takes `answer` out of the cache. The caller holds the lock, as for cache_put. */
 static void cache_take(struct answer *answer)
 {
     HASH_DEL(cache, answer);
@@ -74,10 +74,10 @@ static void cache_drop_oldest(void)
     free(oldest);
 }
 
-/* Puts `answer` at the end of the cache, which takes it over; frees it on failure. */
+/* Puts `answer` at the end of the cache, which then owns it; frees it on failure. */
 static int cache_put(struct answer *answer)
 {
-    /* LEAK: each answer knows when it expires, but none is ever taken out. */
+    /* LEAK: each answer has a time to expire, but none is ever taken out. */
     answer->expires_at = clock_now_ms() + ANSWER_LIFE_MS;
     HASH_ADD_STR(cache, key, answer);
     if (answer->hh.tbl == NULL) {
@@ -145,15 +145,15 @@ const struct scenario global_cache_scenario = {
     .title = "A cache without a limit",
     .kind = SCENARIO_PERMANENT,
     .story = "A server keeps the answer to every question in a global map, so that it "
-             "need not compute it again. New questions keep coming.",
+             "does not compute it again. New questions keep coming.",
     .symptom =
         "In-use heap climbs by an answer with every new question and never falls, "
         "not even when the server is idle.",
     .cause =
         "Answers go into the map and never leave it. They all stay reachable, so a "
         "leak checker finds nothing lost.",
-    .fix = "The cache has a budget in bytes, which the answers used longest ago make "
-           "room for, and a time to live, after which a ticker takes them out.",
+    .fix = "The cache has a limit in bytes: the answers used longest ago make room. It "
+           "has a time to live, too: a ticker takes out what has expired.",
     .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
                "answer_compute owns what grew. In /status, held grows with every call.",
     .bytes_default = 1024 * 1024,

@@ -1,6 +1,6 @@
 /*
- * An importer works on orders, and keeps a list of those that it works on, so that an
- * operator can see them.
+ * An importer keeps a list of the orders that it is working on, so that an operator
+ * can see them.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 
 #define ORDERS_START 16384
 
-/* The orders at work. The array grows when it is full. */
+/* The orders on the list. The array grows when it is full. */
 static unsigned char **orders;
 static size_t orders_count;
 static size_t orders_capacity;
@@ -28,7 +28,7 @@ static unsigned char *order_read(const char *id, size_t bytes)
     return order;
 }
 
-/* Makes room for one order more. The lock is held. */
+/* Makes room for one more order. The caller holds the lock. */
 static int orders_reserve(void)
 {
     if (orders_count < orders_capacity) {
@@ -44,7 +44,7 @@ static int orders_reserve(void)
     return 0;
 }
 
-/* Puts `order` on the list; on failure it stays the caller's alone. */
+/* Puts `order` on the list. Returns 0 or -errno. */
 static int order_list(unsigned char *order)
 {
     pthread_mutex_lock(&orders_lock);
@@ -96,14 +96,14 @@ const struct scenario global_list_scenario = {
     .title = "A global list that only grows",
     .kind = SCENARIO_PERMANENT,
     .story = "An importer puts each order that it works on into a global list, so that "
-             "an operator can see what is under way.",
+             "an operator can see it.",
     .symptom = "In-use heap climbs by an order with every request, and so does the "
-               "number of orders said to be under way.",
+               "number of orders that are said to be in progress.",
     .cause =
         "Orders are put on the list and never taken off. The list is global, so all "
         "of them stay reachable: a leak checker finds nothing lost.",
-    .fix = "When an order is done it is taken off the list and freed: it lives as long "
-           "as its request.",
+    .fix = "When an order is done it is taken off the list and freed. It lives only as "
+           "long as its request.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
         "order_read owns what grew. In /status, held grows by one with every call.",

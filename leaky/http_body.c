@@ -17,9 +17,9 @@
 #define CONNECT_MS 2000L
 #define FETCH_MS 5000L
 #define POLL_MS 50
-#define RECEIVE_BYTES 1024L /* libcurl's own buffer, kept small beside the body */
+#define RECEIVE_BYTES 1024L /* libcurl's own buffer, small against the body */
 
-/* What has come of a document so far. */
+/* The part of a document that has arrived. */
 struct body {
     unsigned char *text;
     size_t length;
@@ -31,13 +31,13 @@ static atomic_size_t bodies_held;
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
-/* If it fails, so does curl_easy_init. */
+/* No error to return: if this fails, curl_easy_init fails, too. */
 static void curl_prepare(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* libcurl calls it for each piece that arrives; less than all of it is an error. */
+/* libcurl calls this for each piece. To return less than its size is an error. */
 static size_t body_write(char *piece, size_t size, size_t count, void *argument)
 {
     struct body *body = argument;
@@ -50,7 +50,7 @@ static size_t body_write(char *piece, size_t size, size_t count, void *argument)
     return bytes;
 }
 
-/* Sets all that a transfer needs; nothing comes from the environment. */
+/* Sets the options of a transfer, so that none comes from the environment. */
 static int body_options(CURL *curl, CURLSH *share, const char *url, struct body *body)
 {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -69,7 +69,7 @@ static int body_options(CURL *curl, CURLSH *share, const char *url, struct body 
     return 0;
 }
 
-/* Waits until there is more to do; not 0 when `context` has ended. */
+/* Waits until there is more to do. Returns 0 or -errno, also if `context` ends. */
 static int body_wait(CURLM *multi, struct context *context)
 {
     if (curl_multi_poll(multi, NULL, 0, POLL_MS, NULL) != CURLM_OK) {
@@ -116,8 +116,8 @@ static int body_fetch(const char *url, size_t bytes, struct context *context,
 {
     struct body body = {.text = malloc(bytes), .capacity = bytes};
     CURL *curl = curl_easy_init();
-    CURLSH *share = curl_share_init(); /* keeps the connection for a next fetch */
-    CURLM *multi = curl_multi_init();  /* only drives the transfer */
+    CURLSH *share = curl_share_init(); /* keeps the connection for the next fetch */
+    CURLM *multi = curl_multi_init();  /* only runs the transfer */
     int error = -ENOMEM;
     int running = 1;
     atomic_fetch_add(&bodies_held, 1);
@@ -139,7 +139,7 @@ static int body_fetch(const char *url, size_t bytes, struct context *context,
     curl_multi_cleanup(multi);
     if (error == 0) {
         *ret_sum = body_sum(&body);
-        /* LEAK: a document that came whole returns past the clean-up below. */
+        /* LEAK: on success, this return skips the clean-up below. */
         return 0;
     }
     curl_easy_cleanup(curl);
@@ -173,13 +173,13 @@ const struct scenario http_body_scenario = {
     .title = "A fetched body and its handle are never released",
     .kind = SCENARIO_PERMANENT,
     .story = "A service fetches a document from another server over HTTP with libcurl "
-             "and sums it up.",
+             "and computes its checksum.",
     .symptom = "Every request leaves a socket, a body and two handles behind. Once the "
-               "other server has closed, the sockets wait in state CLOSE_WAIT.",
-    .cause = "The return on success leaves the function past curl_easy_cleanup, "
-             "curl_share_cleanup and free. Until then libcurl keeps the connection "
-             "open for the next fetch.",
-    .fix = "Let success run on into the same clean-up as every error.",
+               "other server has closed its end, the sockets are in state CLOSE_WAIT.",
+    .cause = "The return on success skips curl_easy_cleanup, curl_share_cleanup and "
+             "free. Until they are called, libcurl keeps the connection open for the "
+             "next fetch.",
+    .fix = "On success, continue to the same clean-up as on every error.",
     .find_it = "/status counts sockets, ls -l /proc/PID/fd shows them, and in two heap "
                "profiles body_fetch owns what grew: the body itself, and under it what "
                "libcurl took.",

@@ -19,8 +19,8 @@ struct account {
     int number;
     pthread_mutex_t lock;
     long balance;
-    struct account *payee; /* who gets the transfer from this account */
-    pthread_t worker;      /* that does it */
+    struct account *payee; /* the account that gets the money */
+    pthread_t worker;      /* the thread of the transfer */
     struct channel ready;  /* a signal: the transfer is prepared */
     struct channel go;     /* a bool: whether to carry it out */
     unsigned char history[];
@@ -56,7 +56,7 @@ static void account_close(struct account *account)
     }
 }
 
-/* Tells the bank that the transfer is prepared, and waits for its word. */
+/* Tells the bank that the transfer is prepared, and waits for its answer. */
 static bool account_confirm(struct account *from)
 {
     bool go = false;
@@ -67,8 +67,8 @@ static bool account_confirm(struct account *from)
 
 static void account_transfer(struct account *from, struct account *to)
 {
-    /* LEAK: each holds its payer and waits for its payee: the first two for each
-     * other, and the third behind them. */
+    /* LEAK: each worker holds one lock and waits for another: the first two wait for
+     * each other, and the third waits for the first. */
     pthread_mutex_lock(&from->lock);
     if (account_confirm(from)) {
         pthread_mutex_lock(&to->lock);
@@ -160,7 +160,7 @@ const struct scenario lock_deadlock_scenario = {
     .fix =
         "All workers take the locks in one order, lower account number first, and hold "
         "none while they wait for anything else.",
-    .find_it = "/debug/pprof/goroutine?debug=1 shows three threads a request in "
+    .find_it = "/debug/pprof/goroutine?debug=1 shows three threads per request in "
                "pthread_mutex_lock, called from account_transfer at the second of its "
                "two locks.",
     .bytes_default = 4096,

@@ -1,5 +1,5 @@
 /*
- * A program exports two hundred notes, each into a file of its own, and removes the
+ * A program exports two hundred notes, each to its own file, and removes the
  * files at the end.
  */
 #include <errno.h>
@@ -16,7 +16,7 @@
 #define NOTES 200
 #define STREAM_BYTES (472 + 4096) /* what fopen mallocs: glibc 2.36, 4 KiB blocks */
 
-/* One call's export. Its number keeps its files apart from those of other calls. */
+/* One call's export. Its number makes the names of its files unique. */
 struct notebook {
     const struct scenario_request *request;
     size_t number;
@@ -72,7 +72,7 @@ static int note_write(FILE *file, const char *id, size_t bytes)
     return fflush(file) == 0 ? 0 : -errno;
 }
 
-/* Writes all notes, and holds at the end. Returns 0 or -errno. */
+/* Writes all notes, then waits for `hold_ms`. Returns 0 or -errno. */
 static int notebook_write(const struct notebook *notebook)
 {
     const struct scenario_request *request = notebook->request;
@@ -83,7 +83,7 @@ static int notebook_write(const struct notebook *notebook)
         FILE *file;
         error = note_open(notebook, i, &file);
         if (error == 0) {
-            /* LEAK: the close waits for the end of the function, not of the turn. */
+            /* LEAK: each close waits until the end of the whole function. */
             defer_push(&defers, &items[i], note_close, file);
             error = note_write(file, request->id, request->bytes);
         }
@@ -95,7 +95,7 @@ static int notebook_write(const struct notebook *notebook)
     return error;
 }
 
-/* Removes the files, as many as there are. */
+/* Removes the files that exist. */
 static void notebook_remove(const struct notebook *notebook)
 {
     for (unsigned i = 0; i < NOTES; i++) {
@@ -129,13 +129,12 @@ const struct scenario loop_defer_scenario = {
     .kind = SCENARIO_TEMPORARY,
     .story = "A program writes two hundred files in a loop and defers the closing of "
              "each.",
-    .symptom = "While a request runs, the process has two hundred descriptors more; "
+    .symptom = "While a request runs, the process has two hundred more descriptors; "
                "afterwards they are gone. With enough files it runs out of them.",
-    .cause = "A deferred clean-up runs at the end of the function. The loop goes round "
-             "two hundred times before that.",
-    .fix =
-        "The body of the loop is a function of its own, whose end closes the file: one "
-        "is open at a time.",
+    .cause = "A deferred clean-up runs at the end of the function. Before that, the "
+             "loop runs two hundred times.",
+    .fix = "The body of the loop is a separate function, which closes the file when it "
+           "ends: only one is open at a time.",
     .find_it = "Call it with hold=5000 and look at fds in /status meanwhile, or list "
                "/proc/PID/fd: every link there names a file of the same loop.",
     .bytes_default = 4 * 1024,

@@ -27,7 +27,7 @@ static unsigned char *frame_read(const char *id, size_t bytes)
     return frame;
 }
 
-/* Frees a frame and clears its place in the clip; a place may be clear already. */
+/* Frees a frame and sets its place in the clip to NULL. It may be NULL already. */
 static void frame_release(unsigned char **frame)
 {
     if (*frame != NULL) {
@@ -72,7 +72,7 @@ static struct slice clip_load(const struct scenario_request *request)
     return clip;
 }
 
-/* The clip without its first and last frame. Takes the whole clip over. */
+/* The clip without its first and last frame. Releases `clip`. */
 static struct slice clip_trim(struct slice clip)
 {
     /* LEAK: the frames at both ends stay alive, and no view reaches them any more. */
@@ -107,15 +107,15 @@ const struct scenario slice_lost_pointers_scenario = {
     .symptom =
         "In-use heap climbs by two frames with every request. A leak checker such "
         "as Valgrind calls them lost.",
-    .cause =
-        "The elements of the slice are pointers, and re-slicing drops the first and "
-        "the last one. Nobody has their addresses, so nobody can free them.",
+    .cause = "The elements of the slice are pointers, and re-slicing drops the first "
+             "and the last one. Nothing has their addresses any more, so nothing can "
+             "free them.",
     .fix = "The frames that will be out of reach are freed, and their places cleared, "
            "before the clip is re-sliced.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "frame_read owns what grew, with two objects for each request that reads "
-        "four.",
+        "frame_read owns what grew. It is two objects per request, although each "
+        "request reads four.",
     .bytes_default = 64 * 1024,
     .bytes_min = 1024,
     .bytes_max = 64 * 1024 * 1024,

@@ -18,7 +18,7 @@ struct signature {
     unsigned char bytes[SIGNATURE_BYTES];
 };
 
-/* The newest signatures; an old one gives way when the table is full. */
+/* The newest signatures. When the table is full, a new one replaces the oldest. */
 static struct signature signatures[SIGNATURES_MAX];
 static size_t signatures_next;
 static size_t signatures_held;
@@ -92,14 +92,14 @@ const struct scenario slice_prefix_scenario = {
     .symptom =
         "In-use heap climbs by a whole payload with every request, although only "
         "ten bytes of each are wanted.",
-    .cause = "The ten bytes are kept as a view. A view holds a reference to the whole "
-             "array behind it, so the array is never freed.",
-    .fix = "Copy the ten bytes out; then the last reference to the array goes with the "
+    .cause = "The ten bytes are kept as a view. A view holds a reference to its whole "
+             "array, so the array is never freed.",
+    .fix = "Copy the ten bytes. Then the last reference to the array ends with the "
            "request.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "payload_read owns what grew. It only reads: look for who still holds what "
-        "it returned.",
+        "payload_read owns what grew. It only reads: look for the code that still "
+        "holds what it returned.",
     .bytes_default = 10 * 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -18,7 +18,7 @@ struct preview {
     unsigned char room[PREVIEW_BYTES];
 };
 
-/* The newest previews; an old one gives way when the table is full. */
+/* The newest previews. When the table is full, a new one replaces the oldest. */
 static struct preview previews[PREVIEWS_MAX];
 static size_t previews_next;
 static size_t previews_held;
@@ -39,7 +39,7 @@ static struct slice series_read(const char *id, size_t bytes)
 /* The first points of `series`, which the caller releases. */
 static struct slice series_first(struct slice series)
 {
-    /* LEAK: what is returned looks small, but it is a view and keeps all the array. */
+    /* LEAK: the result looks small, but it is a view and keeps the whole array. */
     return slice_sub(series, 0, PREVIEW_BYTES);
 }
 
@@ -102,8 +102,8 @@ const struct scenario slice_return_scenario = {
     .cause = "The helper returns a view of the array that it was given. Nothing in the "
              "call shows that storing the result keeps the whole array.",
     .fix =
-        "The helper copies the points into room that its caller provides; the series "
-        "goes with the request.",
+        "The helper copies the points into memory that its caller provides; the series "
+        "is freed when the request ends.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
         "series_read owns what grew. Follow what it returns through series_first "

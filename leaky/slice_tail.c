@@ -19,7 +19,7 @@ struct mailbox {
     unsigned char room[MESSAGE_BYTES];
 };
 
-/* The newest mailboxes; an old one gives way when the table is full. */
+/* The newest mailboxes. When the table is full, a new one replaces the oldest. */
 static struct mailbox mailboxes[MAILBOXES_MAX];
 static size_t mailboxes_next;
 static size_t mailboxes_held;
@@ -45,11 +45,11 @@ static void mailbox_release(struct mailbox *mailbox)
     }
 }
 
-/* Takes the oldest message off the queue, which has more than one. */
+/* Removes the oldest message from the queue, which has more than one. */
 static void message_pop(struct mailbox *mailbox)
 {
     struct slice queue = mailbox->queue;
-    /* LEAK: what was popped is out of reach, but its part of the array stays. */
+    /* LEAK: the message is out of reach, but its part of the array stays. */
     mailbox->queue = slice_sub(queue, MESSAGE_BYTES, queue.length);
     slice_release(&queue);
 }
@@ -110,8 +110,8 @@ const struct scenario slice_tail_scenario = {
            "array is released.",
     .find_it =
         "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-        "messages_read owns what grew. Then look at who takes messages off, and what "
-        "that frees.",
+        "messages_read owns what grew. Then look at the code that removes messages, "
+        "and at what it frees.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -14,17 +14,17 @@
 
 struct headline {
     char *text;    /* NULL: this place is empty */
-    char *storage; /* what to free when the headline goes; may be NULL */
+    char *storage; /* what to free with the headline; may be NULL */
     char room[HEADLINE_BYTES + 1];
 };
 
-/* The newest headlines; an old one gives way when the table is full. */
+/* The newest headlines. When the table is full, a new one replaces the oldest. */
 static struct headline headlines[HEADLINES_MAX];
 static size_t headlines_next;
 static size_t headlines_held;
 static pthread_mutex_t headlines_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Loads an article of `bytes` bytes, its final zero included, which the caller frees;
+/* Loads an article of `bytes` bytes, with its final zero, which the caller frees;
  * NULL when memory is short. */
 static char *article_load(const char *id, size_t bytes)
 {
@@ -47,14 +47,14 @@ static void headline_release(struct headline *headline)
     }
 }
 
-/* Keeps the headline of `article`, and takes the article over. */
+/* Keeps the headline of `article`, and takes ownership of it. */
 static void headline_keep(char *article)
 {
     pthread_mutex_lock(&headlines_lock);
     struct headline *headline = &headlines[headlines_next];
     headlines_next = (headlines_next + 1) % HEADLINES_MAX;
     headline_release(headline);
-    /* LEAK: the string is cut after fifty bytes, its storage stays as it was. */
+    /* LEAK: the string is cut after fifty bytes, but its storage is not. */
     article[HEADLINE_BYTES] = '\0';
     headline->text = article;
     headline->storage = article;
@@ -99,12 +99,12 @@ const struct scenario string_prefix_scenario = {
         "that is printed is fifty bytes long.",
     .cause =
         "The headline shares the storage of the article. strlen() says 50, but the "
-        "block that malloc gave out is as large as ever.",
+        "block that malloc returned is as large as before.",
     .fix =
-        "The fifty bytes are copied into the headline's own room, and the article is "
+        "The fifty bytes are copied into the headline's own array, and the article is "
         "freed.",
     .find_it = "Compare two dumps (google-pprof or go tool pprof, with --text --base): "
-               "article_load owns what grew. Then look for who frees an article.",
+               "article_load owns what grew. Then look for what frees an article.",
     .bytes_default = 1024 * 1024,
     .bytes_min = 1024,
     .bytes_max = 256 * 1024 * 1024,

@@ -1,6 +1,6 @@
 /*
- * A chat server gives every room a worker. It takes the room's messages from one
- * channel, and from another the notice that the room closes.
+ * A chat server gives every room a worker. It receives the room's messages from one
+ * channel, and the notice that the room closes from another.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@ static struct room *room_open(const struct scenario_request *request)
         return NULL;
     }
     channel_init(&room->messages, NULL, sizeof(char), 0);
-    /* There is room for the one notice, so that who sends it need not wait. */
+    /* The buffer holds the one notice, so its sender does not wait. */
     channel_init(&room->closing, NULL, 0, 1);
     room->history_bytes = request->bytes - sizeof(*room);
     room->received = 0;
@@ -66,7 +66,7 @@ static void room_serve(struct room *room)
         };
         if (channel_select(cases, ROOM_CASES, NULL) == ROOM_CLOSING) {
             room_remember(room, '\n');
-            /* LEAK: the notice is seen, and the loop goes on without an end. */
+            /* LEAK: the notice is received, but the loop goes on for ever. */
             continue;
         }
         room_remember(room, message);
@@ -117,8 +117,8 @@ const struct scenario thread_ignored_exit_scenario = {
     .cause =
         "The worker receives the notice, writes it down and goes back to the select, "
         "where nothing will ever arrive again: the return is missing.",
-    .fix = "Return when the notice arrives. Whoever sent it joins the thread and frees "
-           "the room.",
+    .fix = "Return when the notice arrives. Its sender joins the thread and frees the "
+           "room.",
     .find_it = "/debug/pprof/goroutine?debug=1 shows many threads in channel_select, "
                "called from room_serve. The heap profile shows room_open.",
     .bytes_default = 64 * 1024,

@@ -1,6 +1,6 @@
 /*
- * A news desk watches a feed for a reader: a worker wakes ten times a second and keeps
- * what is new until the reader, who stays for a moment only, has gone.
+ * A news desk watches a feed for a reader. A worker wakes ten times a second and keeps
+ * what is new, until the reader has gone. The reader stays only for a moment.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +14,7 @@
 #define FEED_PERIOD_MS 100
 #define FEED_READER_MS 20
 
-/* What the feed had to say at one time; the newest comes first. */
+/* The news of one poll. In the list, the newest comes first. */
 struct feed_news {
     struct feed_news *next;
     unsigned char text[];
@@ -29,7 +29,7 @@ struct feed {
 
 static atomic_size_t feeds_watched;
 
-/* Puts the latest news before `older`. News that memory is short for is missed. */
+/* Puts the latest news before `older`; skips it when memory is short. */
 static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *older)
 {
     if (!scenario_growth_enter(feed->news_bytes)) {
@@ -56,13 +56,13 @@ static void feed_forget(struct feed_news *news)
 
 static void *feed_main(void *argument)
 {
-    /* A copy, because the original goes with the request. */
+    /* A copy, because the original is gone when the request ends. */
     struct feed feed = *(struct feed *)argument;
     struct feed_news *news = NULL;
     pthread_setname_np(pthread_self(), "feed");
     atomic_fetch_add(&feeds_watched, 1);
     channel_send(feed.watched, NULL, NULL);
-    /* LEAK: the sleep knows of no reader, so nothing ever ends this loop. */
+    /* LEAK: the sleep has no context, so nothing ever ends this loop. */
     while (context_sleep(NULL, FEED_PERIOD_MS) == 0) {
         news = feed_poll(&feed, news);
     }
@@ -105,11 +105,11 @@ const struct scenario thread_loop_scenario = {
     .story = "A request starts a worker that polls a feed every 100 ms and keeps the "
              "news for the reader.",
     .symptom =
-        "One thread more with every request. In-use heap goes on climbing when no "
-        "request comes any more.",
+        "Every request leaves a thread behind. In-use heap climbs even when no more "
+        "requests come.",
     .cause =
-        "The worker's loop sleeps and polls and looks at nothing else. The request "
-        "ends, the worker does not, and it keeps all that it polls.",
+        "The worker's loop sleeps and polls and checks nothing else. The request ends, "
+        "but the worker does not, and it keeps all the news.",
     .fix = "The sleep watches the request's context. When its deadline passes the loop "
            "ends, the news is freed and the thread is joined.",
     .find_it =

@@ -15,7 +15,7 @@
 #define ORDER_PATIENCE_MS 20
 
 struct order {
-    struct context patience; /* ends when the shop waits no longer */
+    struct context patience; /* ends when the shop stops waiting */
     struct channel paid;     /* a signal from the bank */
     unsigned char papers[];
 };
@@ -46,7 +46,7 @@ static void order_close(struct order *order)
 
 static void order_await_payment(struct order *order)
 {
-    /* LEAK: this wait has no end of its own, and the payment does not come. */
+    /* LEAK: this wait has no deadline, and the payment does not come. */
     channel_receive(&order->paid, NULL, NULL);
 }
 
@@ -86,14 +86,14 @@ const struct scenario thread_wait_scenario = {
     .title = "A wait for a signal that nobody sends",
     .kind = SCENARIO_PERMANENT,
     .story =
-        "A shop gives each order to a worker, which waits for the bank's word that "
+        "A shop gives each order to a worker, which waits until the bank reports that "
         "the order is paid.",
     .symptom =
-        "With every request one thread and one order's papers stay behind, and no "
-        "processor time is used.",
+        "Every request leaves a thread and an order's papers behind, and no processor "
+        "time is used.",
     .cause =
         "The worker waits without a deadline. The signal never comes, so the worker "
-        "never gets to the line that frees the papers.",
+        "never reaches the line that frees the papers.",
     .fix =
         "Wait with a context that has a deadline. The worker then frees the papers and "
         "ends, paid or not, and the thread is joined.",

@@ -25,7 +25,7 @@ struct gauge {
 /* How many gauges are being read now. */
 static atomic_size_t gauges_running;
 
-/* Called by the ticker; begins the history again when it is full. */
+/* Called by the ticker. Overwrites the history when it is full. */
 static void gauge_read(void *argument)
 {
     struct gauge *gauge = argument;
@@ -60,7 +60,7 @@ static void gauge_stop(struct gauge *gauge)
     atomic_fetch_sub(&gauges_running, 1);
 }
 
-/* The picture is no more than the sum of all levels. */
+/* The picture is only the sum of all levels. */
 static unsigned picture_draw(struct gauge *const *gauges)
 {
     unsigned sum = 0;
@@ -84,7 +84,7 @@ static int gauges_watch(size_t bytes, unsigned *ret_picture)
     }
     if (error == 0) {
         *ret_picture = picture_draw(gauges);
-        /* LEAK: a picture that is drawn returns past the loop that stops the gauges. */
+        /* LEAK: on success, this return skips the loop that stops the gauges. */
         return 0;
     }
     while (started > 0) {
@@ -118,7 +118,7 @@ const struct scenario ticker_many_scenario = {
         "The array of pointers to the tickers is a local variable. It is gone when "
         "the function returns; the tickers are not. Only a start that fails stops "
         "them.",
-    .fix = "Let success run on into the loop that stops every gauge that was started.",
+    .fix = "On success, continue to the loop that stops every gauge that was started.",
     .find_it = "/proc/PID/timers has one ID line for each timer that exists, /status "
                "counts them, and in two heap profiles gauge_start owns what grew.",
     .bytes_default = 4 * 1024,

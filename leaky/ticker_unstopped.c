@@ -1,6 +1,6 @@
 /*
  * A request imports rows into a table. Once a second a ticker notes how far the import
- * is, so that its progress can be drawn as a chart.
+ * is, to draw a chart of its progress.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@ struct progress {
 /* How many tickers note progress now. */
 static atomic_size_t progress_running;
 
-/* Called by the ticker; begins the chart again when it is full. */
+/* Called by the ticker. Overwrites the chart when it is full. */
 static void progress_note(void *argument)
 {
     struct progress *progress = argument;
@@ -69,7 +69,7 @@ static int import_run(const struct scenario_request *request)
         return error;
     }
     import_rows(progress);
-    /* LEAK: the import is done, but its ticker runs on and needs its memory. */
+    /* LEAK: the import is done, but its ticker still runs and uses its memory. */
     return 0;
 }
 
@@ -87,8 +87,8 @@ const struct scenario ticker_unstopped_scenario = {
     .symptom =
         "Every request leaves a timer that fires for ever and the memory that it "
         "writes to. The idle process uses more and more CPU time.",
-    .cause = "Nothing stops a ticker but ticker_stop. The request ends without it, and "
-             "forgets the only pointer to what it started.",
+    .cause = "Only ticker_stop stops a ticker. The request ends without calling it, "
+             "and loses the only pointer to the ticker.",
     .fix = "Stop the ticker when the request ends; after that nobody uses its memory, "
            "and it can be freed.",
     .find_it = "/proc/PID/timers has one ID line for each timer that exists, /status "

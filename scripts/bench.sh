@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the lab costs, measured: runs each tests/bench/*_bench.* in turn. Each prints its
-# figures, and fails when one is past its bound. BUILD=DIR says where the servers are.
+# figures, and fails when one is over its limit. BUILD=DIR says where the servers are.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

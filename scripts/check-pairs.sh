@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the pair rule: leaky/<name>.c and fixed/<name>.c are one program, told twice,
-# that differs only by the fix. Prints one line for each violation; exits 1 if any.
+# Checks the pair rule: leaky/<name>.c and fixed/<name>.c are the same program
+# and differ only by the fix. Prints one line for each violation; exits 1 if any.
 set -euo pipefail
 
 readonly changed_max=30 # lines that the fix may touch
@@ -82,7 +82,7 @@ exported() {
     ' "$1" | grep -vE "^[0-9]+: const struct scenario $2_scenario = \{$" || true
 }
 
-# Includes that a scenario must not have: it never sees the servers or the profiler.
+# Includes that a scenario must not have: it does not use the servers or the profiler.
 foreign_includes() {
     grep -nE '^#include' "$1" | grep -E 'civetweb|gperftools|cJSON|cjson|"\.\.|server/|probe/' ||
         true
@@ -109,7 +109,7 @@ check_mark() {
         violation "$file: exactly one comment '/* $mark: why */' is needed, found $count"
     fi
     if grep -q "$other:" "$file"; then
-        violation "$file: '$other:' belongs into the other half"
+        violation "$file: '$other:' belongs in the other half"
     fi
 }
 

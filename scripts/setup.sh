@@ -25,7 +25,7 @@ readonly lab_packages=(
     uthash-dev
 )
 
-# What the tests need besides: a second compiler, checkers, and what drives the servers.
+# What the tests need in addition: a second compiler, checkers, and clients.
 readonly test_packages=(
     clang
     clang-format
@@ -146,7 +146,7 @@ if ((EUID != 0)); then
     run_as_root=(sudo "${sudo_options[@]}")
 fi
 
-# Another apt may be at work on a fresh machine: wait for its lock.
+# On a fresh machine another apt may be running: wait for its lock.
 apt_get=("${run_as_root[@]}" env DEBIAN_FRONTEND=noninteractive
     apt-get -q -y -o DPkg::Lock::Timeout=300)
 
@@ -160,8 +160,8 @@ apt_quietly() {
 }
 
 started=$SECONDS
-# One source that is out of reach fails the update, while another may have it all.
-apt_quietly update || printf 'setup.sh: going on with the lists at hand.\n' >&2
+# The update fails if one source is out of reach. Another one may have all packages.
+apt_quietly update || printf 'setup.sh: continuing with the old package lists.\n' >&2
 find_missing
 printf 'setup.sh: installing %d packages and what they need: %s\n' "${#missing[@]}" \
     "${missing[*]}" | fold -s -w 80 | sed 's/ *$//'

@@ -13,10 +13,10 @@ them, such as routes_test or test_leaves.
 
   --quick   leave out what is slow: for daily work
   --long    run every case of all proofs, for as long as it takes
-  --seed N  choose the cases of long proofs as a run did that printed this seed
+  --seed N  choose the same cases as the run that printed this seed
   --help    this text
 
-BUILD=DIR keeps and reuses a build; LAB_SEED=N is as --seed N.
+BUILD=DIR keeps and reuses a build; LAB_SEED=N means --seed N.
 TEXT
 }
 
@@ -116,8 +116,8 @@ run_tests() {
     if [[ -e $counts ]]; then
         read -r one two three <"$counts"
     fi
-    # Status 5: none of the tests is for this run. Any other failure is one, whatever
-    # was counted.
+    # Status 5: none of the tests is for this run. Any other failure counts, even if
+    # no failed test was counted.
     if ((two == 0 && status != 0 && status != 5)) || [[ ! -e $counts ]]; then
         printf 'pytest ended with %d\n' "$status"
         two=1
@@ -137,6 +137,6 @@ printf 'built in %d s, seed %s\n' $((SECONDS - started)) "$seed"
 # Some tests run others in a copy of the tree, where a path from here leads elsewhere.
 BUILD=$(realpath "$BUILD")
 
-# More at a time than there are cores: many wait most of the time.
+# More tests at a time than cores, because many of them wait most of the time.
 run_tests -n 4 --dist loadgroup -m 'not alone'
 run_tests -n 1 -m alone

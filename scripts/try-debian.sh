@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries the lab on other releases of Debian: unpacks a bare system of each, clones what is
 # committed here into it, and runs the demo or the tests there before anything else.
-# All of it runs in namespaces of its own, so that its processes and mounts end with it.
+# All of it runs in its own namespaces, so that its processes and mounts end with it.
 set -euo pipefail
 
 readonly all_suites=(bookworm trixie sid) # Debian 12, 13 and unstable
@@ -13,14 +13,14 @@ usage: scripts/try-debian.sh [OPTION]... [SUITE]...
 Runs the lab in a bare Debian of each SUITE: bookworm, trixie and sid, if none is named.
 It takes what is committed. Needs root, and what scripts/setup.sh --debian installs.
 
-  --demo         run ./demo.sh (if nothing else is said)
+  --demo         run ./demo.sh (the default)
   --tests        run ./scripts/test.sh
   --run COMMAND  run any other command
   --cache DIR    keep the bare systems as DIR/SUITE.tar, and take them from there
   --mirror URL   where Debian's packages are; otherwise where apt takes them from here
   --help         this text
 
-What is to run can be given more than once: it runs in the given order on the same system,
+These three can be given more than once. They run in the given order on the same system,
 so that --demo --demo shows the time without and with the packages. Systems are unpacked
 in TMPDIR, or else in /var/tmp: about 1 GB each, one at a time, and removed.
 
@@ -62,7 +62,7 @@ while (($# > 0)); do
         ;;
     -*) wrong_usage "unknown option $1" ;;
     *)
-        [[ $1 =~ ^[a-z][a-z0-9-]*$ ]] || wrong_usage "no name of a release: '$1'"
+        [[ $1 =~ ^[a-z][a-z0-9-]*$ ]] || wrong_usage "not the name of a release: '$1'"
         suites+=("$1")
         ;;
     esac
@@ -86,7 +86,7 @@ scratch=$(mktemp -d -p "${TMPDIR:-/var/tmp}" try-debian-XXXXXX)
 running= # the process that waits for the one in the namespaces
 
 # Ends everything in the namespaces: when their first process is killed, the kernel
-# kills all others with it, and the mounts go with the last.
+# kills all others with it, and the mounts end with the last.
 # shellcheck disable=SC2317 # It is reached: through the trap.
 end_running() {
     local first=
@@ -134,7 +134,7 @@ in_namespaces() {
     return "$status"
 }
 
-# Where apt takes Debian's main archive from: the security archive alone is no system.
+# Where apt takes Debian's main archive from: the security archive alone is not enough.
 find_mirror() {
     # shellcheck disable=SC2016 # apt-get expands these.
     apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' \
@@ -241,7 +241,7 @@ if [[ -n $cache ]]; then
     mkdir -p "$cache"
 fi
 if [[ -n $(git -C "$source_directory" status --porcelain) ]]; then
-    printf 'try-debian.sh: what is not committed here is not tried.\n'
+    printf 'try-debian.sh: changes that are not committed are not tried.\n'
 fi
 for suite in "${suites[@]}"; do
     try_suite "$suite"

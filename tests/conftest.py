@@ -1,5 +1,5 @@
-"""What holds for every test: which of them run, that whatever a test started ends with
-it, and what is written down for scripts/test.sh."""
+"""For all tests: which of them run, that everything a test started ends with it, and the
+counts for scripts/test.sh."""
 
 import os
 import random
@@ -36,7 +36,7 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Takes the tests out that are not for this run."""
+    """Removes the tests that are not for this run."""
     option = config.option
     kept = [item for item in items if not option.word or has_word(item, option.word)]
     if option.quick:
@@ -48,8 +48,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def started_late(item):
-    """Whether a test may start late: one that takes long would then end long after all
-    others."""
+    """Whether a test may start late. A slow one may not: it would end long after all others."""
     return item.get_closest_marker("slow") is None
 
 
@@ -58,7 +57,7 @@ def has_word(item, words):
 
 
 def one_of_each_group(items, seed):
-    """Without the tests of those members of a group that the seed does not choose."""
+    """Keeps only the tests of one member of each group, chosen by the seed."""
     members = {}  # of each group
     for marker in filter(None, map(group_of, items)):
         members.setdefault(marker.args[0], set()).add(marker.args[1])
@@ -99,8 +98,7 @@ def pytest_configure(config):
     config.option.basetemp = os.path.join(config.run_directory, "pytest")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
-    # A shell has what it starts in the background ignore SIGINT, and all that is started
-    # by that.
+    # Background processes of a shell ignore SIGINT, and so do their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -110,7 +108,7 @@ def interrupted(number, _frame):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session, exitstatus):
-    """After an interruption nothing is waited for, not even for the workers."""
+    """After an interruption this ends everything at once, the workers too."""
     if exitstatus not in (0, 1, 5):
         processes.end_all_but(set())
 
@@ -124,7 +122,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(autouse=True)
 def ends_what_it_started():
-    """Fixtures of a module or a session have started theirs before."""
+    """What a fixture of the module or the session started before stays."""
     running = processes.descendants()
     directories = tree.scratch_count()
     yield
@@ -133,12 +131,12 @@ def ends_what_it_started():
     tree.remove_scratch(directories)
 
 
-# -- what is told ----------------------------------------------------------------------
+# -- reports ---------------------------------------------------------------------------
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """With a failure goes what the servers said last."""
+    """Adds the last lines of the servers' standard error to a failure."""
     report = (yield).get_result()
     if report.failed:
         for server in Server.running:

@@ -1,6 +1,6 @@
 /*
- * A type is told by the address of its description, so two types with one name are
- * still two.
+ * Types are compared by the address of their struct box_type, so two types with the
+ * same name are different types.
  */
 #include "runtime/box.h"
 

@@ -1,8 +1,7 @@
 /*
- * Channels and select. A thread that must wait stands in the queue of every channel of
- * its select. The thread that completes it copies the value and wakes it, under one
- * lock: a value goes from one to the other in one step that no third one sees half
- * done.
+ * Channels and select. A thread that must wait is in the queue of every channel of its
+ * select. The thread that completes the select copies the value and wakes it. Both
+ * happen under one lock, so that no third thread sees a value half transferred.
  */
 #include "runtime/channel.h"
 
@@ -26,7 +25,7 @@ void channel_init(struct channel *channel, void *buffer, size_t item_bytes,
 
 void channel_finish(struct channel *channel)
 {
-    /* The lock also makes this wait for a close that just wakes the last waiter. */
+    /* The lock makes this wait for a close that is just waking the last waiter. */
     waiters_lock();
     assert(channel->senders == NULL && channel->receivers == NULL);
     *channel = (struct channel){.closed = true};
@@ -40,7 +39,7 @@ static void item_copy(const struct channel *channel, void *to, const void *from)
     }
 }
 
-/* Where the value is, or goes, that stands `offset` values behind the oldest one. */
+/* The place in the buffer for the value that is `offset` values after the oldest. */
 static void *buffer_slot(const struct channel *channel, size_t offset)
 {
     if (channel->item_bytes == 0) {
@@ -94,7 +93,7 @@ static int try_receive_locked(struct channel *channel, void *item)
     if (channel->count > 0) {
         buffer_pop(channel, item);
         if (sender != NULL) {
-            /* It waited for room in the buffer, behind the values that are there. */
+            /* It waited for room in the buffer; its value comes after the others. */
             buffer_push(channel, sender->item);
             waiter_wake(sender, 0);
         }
@@ -108,7 +107,7 @@ static int try_receive_locked(struct channel *channel, void *item)
     return channel->closed ? -EPIPE : -EAGAIN;
 }
 
-/* Does the first case that can go on. Returns its index, or -EAGAIN. */
+/* Does the first case that is ready. Returns its index, or -EAGAIN. */
 static int try_cases_locked(struct channel_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -169,7 +168,7 @@ static int select_one(struct channel_case choice, struct context *context)
 
 int channel_send(struct channel *channel, const void *item, struct context *context)
 {
-    /* A case has one item for both directions; that of a send is only read. */
+    /* A case has one `item` for both directions. A send only reads it. */
     return select_one((struct channel_case){.channel = channel,
                                             .is_send = true,
                                             .item = (void *)item},

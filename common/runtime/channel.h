@@ -67,10 +67,10 @@ struct channel_case {
     int error;  /* set for the case that was chosen: 0 or -EPIPE */
 };
 
-/* Waits until one of the cases can go on, and does it. Among several that can, takes
- * the first that is ready in the order given (Go takes one at random). Returns its
- * index, or what context_error says. A context that has ended goes before any case, so
- * that cancelled work ends; with no cases, the context's end is all there is. */
+/* Waits until one of the cases is ready, and does it. If several are ready, takes the
+ * first one in the given order (Go takes one at random). Returns its index, or what
+ * context_error says. A context that has ended comes before any case, so that cancelled
+ * work ends. With no cases, this waits until the context ends. */
 int channel_select(struct channel_case *cases, size_t count, struct context *context);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * A thread that waits with a context stands in its queue and in those of its ancestors.
+ * A thread that waits with a context is in its queue and in those of its ancestors.
  * A deadline needs no timer: each wait and each context_error looks at the clock.
  */
 #include "runtime/context.h"
@@ -10,7 +10,7 @@
 #include "runtime/context_private.h"
 #include "runtime/waiter.h"
 
-#define CONTEXT_ENDED (-1) /* a reason to wake that no other queue has */
+#define CONTEXT_ENDED (-1) /* a reason that no channel's queue has */
 
 static bool is_before(struct timespec a, struct timespec b)
 {
@@ -30,7 +30,7 @@ void context_init(struct context *context, struct context *parent)
                                 .depth = parent == NULL ? 1 : parent->depth + 1};
     assert(context->depth <= CONTEXT_DEPTH_MAX);
     if (parent != NULL) {
-        /* Neither changes once it is set, so the child may keep a copy. */
+        /* A deadline never changes, so the child may have a copy. */
         context->has_deadline = parent->has_deadline;
         context->deadline = parent->deadline;
     }
@@ -69,8 +69,7 @@ void context_cancel(struct context *context)
 void context_finish(struct context *context)
 {
     if (context != NULL) {
-        /* The lock also makes this wait for a cancel that just wakes the last waiter.
-         */
+        /* The lock makes this wait for a cancel that is just waking the last waiter. */
         waiters_lock();
         assert(context->waiting == NULL);
         waiters_unlock();
@@ -82,7 +81,7 @@ int context_error_locked(const struct context *context)
     if (context == NULL) {
         return 0;
     }
-    /* Late or cancelled, whichever came first: the answer never changes again. */
+    /* What came first counts, so that the result never changes again. */
     for (const struct context *end = context; end != NULL; end = end->parent) {
         if (end->cancelled && (!context->has_deadline ||
                                is_before(end->cancelled_at, context->deadline))) {
@@ -115,7 +114,7 @@ int context_wait_locked(struct context *context, struct waiter *waiter)
     while (!waiter->woken && context_error_locked(context) == 0) {
         waiter_sleep(waiter, deadline);
     }
-    /* What woke it counts, even if the deadline has passed since. */
+    /* If a channel woke it, that counts, even if the deadline has passed since. */
     if (waiter->woken && waiter->reason != CONTEXT_ENDED) {
         return waiter->reason;
     }

@@ -1,6 +1,6 @@
 /*
  * A context says when work should end: when it is cancelled, or when its deadline
- * passes, or when that happens to its parent. It is what Go's context.Context is.
+ * passes, or when that happens to its parent. It is like Go's context.Context.
  */
 #ifndef LAB_RUNTIME_CONTEXT_H
 #define LAB_RUNTIME_CONTEXT_H
@@ -10,8 +10,8 @@
 
 struct waiter_place;
 
-/* The most contexts in a line from the root to a child (asserted): a thread that waits
- * with a context waits for its ancestors too. context_sleep takes one for itself. */
+/* The most contexts from a root to a child, both included (asserted). A thread that
+ * waits with a context also waits for its ancestors. context_sleep adds a context. */
 #define CONTEXT_DEPTH_MAX 8
 
 /* Lives in memory that the caller owns. The members are private. */
@@ -38,7 +38,7 @@ void context_cancel(struct context *context);
 /* Ends the context's life. No thread may wait with it; takes NULL. */
 void context_finish(struct context *context);
 
-/* 0 while work should go on, -ECANCELED once cancelled, -ETIMEDOUT once late.
+/* 0 while work should go on, -ECANCELED once cancelled, -ETIMEDOUT after the deadline.
  * A NULL context never ends. */
 int context_error(const struct context *context);
 

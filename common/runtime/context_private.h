@@ -1,5 +1,5 @@
 /*
- * Waiting with a context, for channel.c: with the lock of waiter.h held.
+ * Waiting with a context, for channel.c. The caller holds the lock of waiter.h.
  */
 #ifndef LAB_RUNTIME_CONTEXT_PRIVATE_H
 #define LAB_RUNTIME_CONTEXT_PRIVATE_H
@@ -7,7 +7,7 @@
 #include "runtime/context.h"
 #include "runtime/waiter.h"
 
-/* context_error with the lock held. */
+/* context_error for a caller that holds the lock. */
 int context_error_locked(const struct context *context);
 
 /* Waits until the waiter is woken in one of its queues or the context (NULL: it never

@@ -1,7 +1,7 @@
 /*
- * Two ways to clean up. A defer stack is Go's defer: the function that owns it runs its
- * clean-ups at its end, last first. DEFER_CLOSE_FILE and DEFER_FREE clean up when a
- * variable goes out of scope, which in a loop is the end of each turn.
+ * Two ways to clean up. A defer stack is like Go's defer: the function that owns it
+ * runs its clean-ups at its end, last first. DEFER_CLOSE_FILE and DEFER_FREE clean up
+ * when a variable goes out of scope, which in a loop is the end of each iteration.
  */
 #ifndef LAB_RUNTIME_DEFER_H
 #define LAB_RUNTIME_DEFER_H
@@ -20,8 +20,8 @@ struct defer_stack {
     struct defer_item *top;
 };
 
-/* Puts function(argument) on the stack. `item` stays the caller's, and in use until
- * defer_run. */
+/* Puts function(argument) on the stack. The caller owns `item`, which is in use
+ * until defer_run. */
 void defer_push(struct defer_stack *stack, struct defer_item *item,
                 void (*function)(void *argument), void *argument);
 

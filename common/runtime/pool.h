@@ -21,21 +21,21 @@ struct pool {
     size_t bytes;    /* of each buffer */
 };
 
-/* A static pool that keeps at most `capacity` buffers of `bytes` (at least a
- * pointer's). */
+/* A static pool that keeps at most `capacity` buffers of `bytes` bytes each (at least
+ * the size of a pointer). */
 /* Versions of clang-format differ in where they put these braces. */
 /* clang-format off */
 #define POOL_INIT(capacity_, bytes_)                                                   \
     {.lock = PTHREAD_MUTEX_INITIALIZER, .capacity = (capacity_), .bytes = (bytes_)}
 /* clang-format on */
 
-/* Takes a buffer of `bytes` bytes out of the pool. It is now the caller's; its contents
+/* Takes a buffer of `bytes` bytes out of the pool. The caller owns it now; its contents
  * are undefined. NULL if the pool is empty or keeps another size: the caller then
  * allocates one. */
 void *pool_get(struct pool *pool, size_t bytes);
 
 /* Gives the pool a buffer of `bytes` bytes from malloc; not NULL. Returns false if the
- * pool is full or keeps another size: the buffer is then still the caller's to free. */
+ * pool is full or keeps another size: the caller then still owns the buffer. */
 bool pool_put(struct pool *pool, void *buffer, size_t bytes);
 
 /* Frees every kept buffer with free(). The pool may be used again. */

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* The array behind slices: a reference count and the bytes. The memory comes from the
+/* The array of the slices: a reference count and the bytes. The memory comes from the
  * caller's malloc(slice_array_bytes(n)) and belongs to the slices made from it. */
 struct slice_array {
     atomic_size_t references;

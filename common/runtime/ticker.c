@@ -26,7 +26,7 @@
 
 #define TABLE_CHAINS 256
 
-/* All of it guarded by the lock. */
+/* The lock guards all of these. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct ticker *table[TABLE_CHAINS]; /* the running tickers, by number */
@@ -68,8 +68,8 @@ static void table_remove(struct ticker *ticker)
     *link = ticker->next;
 }
 
-/* The next number. When they have all been used they start again at 1, and those of
- * tickers that still run are passed over. */
+/* The next number. After the last one, numbers start again at 1, without those of
+ * tickers that still run. */
 static int number_next(void)
 {
     do {
@@ -115,7 +115,7 @@ static void *dispatcher_run(void *unused)
     sigaddset(&signals, FINISH_SIGNAL);
     while (!atomic_load(&finishing)) {
         siginfo_t info;
-        /* It fails with EINTR when a handler of another signal ran: then once more. */
+        /* Fails with EINTR after the handler of another signal: then it waits again. */
         if (sigwaitinfo(&signals, &info) == TICKER_SIGNAL && info.si_code == SI_TIMER) {
             dispatch(info.si_value.sival_int);
         }
@@ -220,7 +220,7 @@ void ticker_stop(struct ticker *ticker)
     pthread_mutex_lock(&lock);
     assert(gettid() != dispatcher);
     table_remove(ticker);
-    /* A signal that is still queued finds no ticker; a tick that runs is waited for. */
+    /* A signal that is still queued finds no ticker; a tick that runs is awaited. */
     while (ticking == ticker->number) {
         pthread_cond_wait(&changed, &lock);
     }

@@ -17,8 +17,8 @@ struct ticker {
     struct ticker *next; /* in the table of running tickers */
 };
 
-/* Starts the dispatcher, as the first ticker_start would otherwise: afterwards a ticker
- * costs a timer, and no thread. Returns 0 or -errno from pthread_create. */
+/* Starts the dispatcher now, instead of in the first ticker_start. After that a ticker
+ * adds a timer, but no thread. Returns 0 or -errno from pthread_create. */
 int ticker_prepare(void);
 
 /* Stops the dispatcher and waits for it; a tick that is running ends first. Tickers
@@ -28,8 +28,8 @@ int ticker_prepare(void);
 void ticker_finish(void);
 
 /* Starts a ticker: tick(argument) is called from the dispatcher thread every
- * `period_ms` milliseconds (at least 1), first after one period. Ticks that come while
- * an earlier one runs are one tick. Returns 0, or -errno from timer_create (-EAGAIN:
+ * `period_ms` milliseconds (at least 1), first after one period. Ticks that are due
+ * while one runs become one tick. Returns 0, or -errno from timer_create (-EAGAIN:
  * too many timers, see RLIMIT_SIGPENDING) or pthread_create. */
 int ticker_start(struct ticker *ticker, unsigned period_ms,
                  void (*tick)(void *argument), void *argument);

@@ -1,6 +1,6 @@
 /*
- * The one lock, and queues as doubly linked lists: a waiter leaves all its queues
- * without a search, however many others wait there.
+ * Queues are doubly linked lists: a waiter leaves all its queues without a search, even
+ * if many others wait there.
  */
 #include "runtime/waiter.h"
 

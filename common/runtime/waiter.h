@@ -1,11 +1,11 @@
 /*
  * A thread that waits until another thread wakes it. It may wait for several things at
- * once, each of which keeps a queue of those that wait for it; the first that wakes it
- * takes it out of all the queues. Contexts and channels are made of this.
+ * once. Each of them has a queue of its waiters. The first one that wakes the thread
+ * takes it out of all the queues. Contexts and channels use this.
  *
  * One lock guards all queues of the process. A thread that waits for several things
- * then has one lock to take, so there is no order of locks to get wrong. The work under
- * it is a few pointers and one copy of a value.
+ * then has one lock to take, so there is no order of locks to get wrong. The lock is
+ * held only to change a few pointers and to copy one value.
  */
 #ifndef LAB_RUNTIME_WAITER_H
 #define LAB_RUNTIME_WAITER_H
@@ -45,7 +45,7 @@ void waiters_unlock(void);
 
 void waiter_init(struct waiter *waiter);
 
-/* Leaves all queues, and ends the waiter's life. */
+/* Leaves all queues. The waiter must not be used after this. */
 void waiter_finish(struct waiter *waiter);
 
 /* Enters a queue, at its end. */
@@ -53,12 +53,12 @@ void waiter_enter(struct waiter *waiter, struct waiter_place **queue, int reason
                   void *item);
 
 /* Sleeps until the waiter is woken, or until `deadline` of CLOCK_MONOTONIC (NULL: no
- * deadline). May return early: the caller looks whether it is woken. The lock is free
+ * deadline). May return early: the caller checks `woken`. The lock is free
  * meanwhile. */
 void waiter_sleep(struct waiter *waiter, const struct timespec *deadline);
 
-/* Takes the waiter of this place out of all its queues and wakes it. `*place` is gone
- * as soon as the lock is free. */
+/* Takes the waiter of this place out of all its queues and wakes it. `*place` must
+ * not be used after the lock is released. */
 void waiter_wake(struct waiter_place *place, int error);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Adds the stacks of a profile up, outermost frame first.
+ * Adds each stack of a profile to the tree, outermost frame first.
  */
 #include "leakcheck/report/heap_tree.h"
 
@@ -30,7 +30,7 @@ static struct heap_node *child_find(struct heap_tree *tree, struct heap_node *pa
     return child;
 }
 
-/* The server's own buffer for writing this profile is no part of the picture. */
+/* The server's own buffer for writing this profile is not part of the picture. */
 static bool is_profiling(const struct record *record)
 {
     for (size_t i = 0; i < record->frame_count && i < 4; i++) {
@@ -83,7 +83,7 @@ static void children_sort(struct heap_node *parent)
     parent->children = sorted;
 }
 
-/* Recursion is as deep as DEPTH_MAX. */
+/* The recursion is at most DEPTH_MAX deep. */
 static void node_sort(struct heap_node *node)
 {
     children_sort(node);

@@ -1,6 +1,6 @@
 /*
- * The tree of a heap: what is in use, by who called whom. The icicles of the HTML
- * report draw it.
+ * The tree of a heap: the bytes in use, by the calls that led to them. The icicles of
+ * the HTML report draw it.
  */
 #ifndef LEAKCHECK_REPORT_HEAP_TREE_H
 #define LEAKCHECK_REPORT_HEAP_TREE_H
@@ -17,18 +17,18 @@ struct heap_node {
 
 /* Lives in memory that the caller owns. */
 struct heap_tree {
-    struct heap_node root; /* the whole heap, but for the profile's own buffer */
+    struct heap_node root; /* the whole heap, without the profile's own buffer */
     struct arena arena;
     size_t count;
 };
 
-/* Makes the tree of a profile, which must outlive it. Where memory is short, or the
- * profile has more nodes than anyone could see, the innermost functions are missing.
- * The caller releases it. */
+/* Makes the tree of a profile, which must outlive it. If memory is short, or there are
+ * too many nodes to draw, the innermost functions are missing. The caller releases it.
+ */
 void heap_tree_make(struct heap_tree *ret_tree, const struct profile *profile);
 
-/* The node where the tree first divides: functions that everything has in common say
- * nothing. */
+/* The first node with more than one child. What is above it is the same for the whole
+ * heap, so it tells nothing. */
 const struct heap_node *heap_tree_fork(const struct heap_tree *tree);
 
 void heap_tree_release(struct heap_tree *tree);

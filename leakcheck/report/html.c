@@ -40,7 +40,7 @@ void html_text_length(struct buffer *page, const char *text, size_t length)
             buffer_text(page, "&#39;");
             break;
         default:
-            /* No control characters but those that lay text out. */
+            /* No control characters except newline and tab. */
             if ((unsigned char)text[i] >= ' ' || text[i] == '\n' || text[i] == '\t') {
                 buffer_append(page, &text[i], 1);
             } else {
@@ -100,7 +100,7 @@ static const char *noun_of(enum resource resource, const char *amount)
 void html_growth(struct buffer *page, const struct pair *pair, enum resource resource,
                  double amount, bool noun)
 {
-    /* A peak is never below 0: that is how one is marked that was not measured. */
+    /* A peak is never negative: a negative value means that it was not measured. */
     if (pair->info->kind == KIND_TEMPORARY && amount < 0) {
         buffer_text(page, "not measured");
         return;

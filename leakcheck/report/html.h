@@ -1,7 +1,7 @@
 /*
  * The parts of the HTML report. Each writes to the end of a page. All text that comes
- * from outside goes through html_text. Ids of the page's own begin with '_', which no
- * scenario's name does; a scenario's name is the id of its section.
+ * from outside goes through html_text. A section's id is the name of its scenario.
+ * All other ids begin with '_', which no scenario's name does.
  */
 #ifndef LEAKCHECK_REPORT_HTML_H
 #define LEAKCHECK_REPORT_HTML_H
@@ -22,7 +22,7 @@ struct pair {
 /* The pair of the scenario with that index in the servers' list. */
 struct pair html_pair(const struct judgement *judgement, size_t index);
 
-/* Text, with everything that HTML could take for markup escaped: also fit for the
+/* Writes text, and escapes every character that has a meaning in HTML. Also for the
  * value of an attribute in double quotes. */
 void html_text(struct buffer *page, const char *text);
 void html_text_length(struct buffer *page, const char *text, size_t length);
@@ -42,8 +42,8 @@ void html_growth(struct buffer *page, const struct pair *pair, enum resource res
                  double amount, bool noun);
 
 /* The summary and a table of all pairs that were judged, by family. It names neither
- * function nor line. `order` holds the indexes of the `count` scenarios to show, with
- * those of a family beside each other. */
+ * function nor line. `order` holds the indexes of the `count` scenarios to show,
+ * grouped by family. */
 void html_overview(struct buffer *page, const struct judgement *judgement,
                    const size_t *order, size_t count);
 
@@ -53,7 +53,7 @@ struct html_boxes {
     unsigned number[2];
 };
 
-/* What both servers hold in the end, as two icicles on one scale: callers above,
+/* What both servers hold at the end, as two icicles on one scale: callers above,
  * callees below, width is bytes in use. `boxes`, zeroed and one for each scenario of
  * the list, is filled in. */
 void html_icicles(struct buffer *page, const struct judgement *judgement,
@@ -68,7 +68,7 @@ void html_chart(struct buffer *page, const struct trial *leaky,
                 const struct trial *fixed);
 
 /* The lines around `line` of a file below the directory `source`, without the comment
- * that gives the bug away; a note if it cannot be read. */
+ * that explains the bug; a note if it cannot be read. */
 void html_source(struct buffer *page, const char *source, const char *file,
                  unsigned line);
 

@@ -1,6 +1,6 @@
 /*
- * One chart: how a resource went from round to round, on both servers. The curves
- * differ in shape too, for those who don't see the colours.
+ * One chart: how a resource changes from round to round, on both servers. The curves
+ * differ in shape too, for readers who cannot see the colours.
  */
 #include "leakcheck/report/html.h"
 #include "leakcheck/report/text.h"

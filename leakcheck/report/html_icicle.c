@@ -1,5 +1,5 @@
 /*
- * The icicles: what both heaps hold in the end. Rows go from the thread's start at the
+ * The icicles: what both heaps hold at the end. Rows go from the thread's start at the
  * top to the allocation at the bottom. A box's left edge and width are in per cent of
  * one scale for both pictures; the script of the page zooms by changing that scale.
  */
@@ -40,14 +40,14 @@ static size_t scenario_of(const struct side *side, const struct frame *frame)
 /* The kind of code, for the colour. */
 static const char *kind_of(const struct frame *frame, bool own)
 {
-    static const char *const rooms[] = {"base/", "common/", "fixed/", "leaky/",
-                                        "probe/"};
+    static const char *const directories[] = {"base/", "common/", "fixed/", "leaky/",
+                                              "probe/"};
     if (own) {
         return "own";
     }
-    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+    for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
         if (frame->file != NULL &&
-            strncmp(frame->file, rooms[i], strlen(rooms[i])) == 0) {
+            strncmp(frame->file, directories[i], strlen(directories[i])) == 0) {
             return "common";
         }
     }
@@ -63,7 +63,7 @@ static void place_write(const struct icicle *icicle, int64_t left, int64_t bytes
                   100.0 * (double)bytes / icicle->scale, row);
 }
 
-/* A box leads to the scenario whose code it is. */
+/* A box of a scenario's code is a link to that scenario. */
 static void box_write(struct icicle *icicle, const struct heap_node *node, int64_t left,
                       int row)
 {
@@ -145,7 +145,7 @@ static void icicle_write(struct buffer *page, const struct judgement *judgement,
                   "all %s</a>\n",
                   total.at, role_names[role], total.at, total.at);
     int rows = children_write(&icicle, heap_tree_fork(tree), 0, 1);
-    /* The height is set behind the boxes, because only now it is known. */
+    /* The height comes after the boxes, because it is not known before. */
     buffer_printf(page, "<i style=\"--r:%d\"></i></div>", rows);
 }
 
@@ -154,13 +154,13 @@ static void legend_write(struct buffer *page, const char *scale)
     buffer_printf(
         page,
         "<ul class=\"legend\">"
-        "<li><b class=\"own\"></b>a scenario's own code: leads to the scenario</li>"
+        "<li><b class=\"own\"></b>a scenario's own code: a link to the scenario</li>"
         "<li><b class=\"common\"></b>the lab's other code</li>"
         "<li><b class=\"library\"></b>libraries</li></ul>"
         "<div class=\"zoom\"><p>Full width, in both pictures: <strong id=\"_scale\">%s"
         "</strong> <button id=\"_back\" type=\"button\" hidden disabled>Back (Esc)"
-        "</button></p><p id=\"_chosen\" class=\"note\" aria-live=\"polite\">Who called "
-        "stands above whom it called. A box's title says its figures.</p></div>",
+        "</button></p><p id=\"_chosen\" class=\"note\" aria-live=\"polite\">A "
+        "function is below its caller. The title of a box has its figures.</p></div>",
         scale);
 }
 
@@ -177,11 +177,11 @@ void html_icicles(struct buffer *page, const struct judgement *judgement,
     buffer_printf(
         page,
         "<section aria-labelledby=\"_heaps\"><h2 id=\"_heaps\">What is in use "
-        "in the end</h2><p>The leaky heap holds %s, the fixed heap %s. What "
+        "at the end</h2><p>The leaky heap holds %s, the fixed heap %s. What "
         "the servers need to write their profiles is left out.</p>",
         text_bytes((double)leaky).at, text_bytes((double)fixed).at);
-    buffer_text(page, "<details id=\"_icicles\"><summary>Show who holds it (names the "
-                      "functions)</summary>");
+    buffer_text(page, "<details id=\"_icicles\"><summary>Show who allocated it (names "
+                      "the functions)</summary>");
     legend_write(page, text_bytes(scale).at);
     for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
         icicle_write(page, judgement, &trees[role], (enum role)role, scale, boxes);

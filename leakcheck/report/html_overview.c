@@ -1,5 +1,5 @@
 /*
- * The top of the report: the sum of it, and one row for each pair.
+ * The top of the report: the summary, and one row for each pair.
  */
 #include "leakcheck/report/html.h"
 
@@ -37,12 +37,11 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
                 "<p>Guess first: read a story, look at its chart, and say what stays "
                 "behind and why. Then open what the profile blames, and last the cause "
                 "and the fix. A profile knows where memory was allocated and where a "
-                "thread waits; the bug is often elsewhere: with the code that keeps "
-                "what was allocated, or never does what is waited for.</p></header>");
+                "thread waits; the bug is often elsewhere: in the code that keeps "
+                "the memory, or in the code that never ends the wait.</p></header>");
 }
 
-/* One figure with its column's name, which stands beside it where the page is narrow.
- */
+/* One figure. A narrow page shows the name of its column with it. */
 static void figure_write(struct buffer *page, const char *label,
                          const struct pair *pair, double amount)
 {
@@ -95,8 +94,8 @@ void html_overview(struct buffer *page, const struct judgement *judgement,
     summary_write(page, judgement);
     buffer_text(page,
                 "<section aria-labelledby=\"_overview\"><h2 id=\"_overview\">All pairs"
-                "</h2><p class=\"note\">What one call adds; of a temporary leak, what "
-                "it holds at its peak. Declared is what the scenario says of itself."
+                "</h2><p class=\"note\">What one call adds; for a temporary leak, what "
+                "it holds at its peak. Declared is what the scenario itself states."
                 "</p><table><thead><tr><th scope=\"col\">Scenario</th>"
                 "<th scope=\"col\">Verdict</th><th scope=\"col\">Grows</th>"
                 "<th scope=\"col\">Leaky</th><th scope=\"col\">Fixed</th>"

@@ -1,6 +1,6 @@
 /*
- * The section of one scenario: what is seen from outside at once, and folded away first
- * what the profile blames, then the cause and the fix.
+ * The section of one scenario. It shows what can be seen from outside. What the profile
+ * blames is folded, and so are the cause and the fix.
  */
 #include "leakcheck/report/html.h"
 
@@ -74,13 +74,13 @@ static void facts_write(struct buffer *page, const struct pair *pair)
     if (pair->info->kind == KIND_CHURN) {
         fact_write(
             page, "This chart",
-            "both curves hold the buffers, a megabyte each, that the servers need "
+            "both curves include the buffers, a megabyte each, that the servers need "
             "to write their profiles");
     }
     buffer_text(page, "</dl>");
 }
 
-/* Whether a reason names the function that the reader is to find. */
+/* Whether a reason names the function that the reader should find. */
 static bool gives_away(const struct pair *pair, const char *reason)
 {
     const char *const names[] = {pair->info->suspect, pair->leaky->heap.function,
@@ -104,7 +104,7 @@ static void problem_write(struct buffer *page, const struct pair *pair)
         buffer_printf(page, "<p class=\"problem\">%s: ",
                       i == 0 ? "The leak is not shown" : "The fix leaks");
         if (gives_away(pair, reasons[i])) {
-            buffer_text(page, "the profile names another function than it must.");
+            buffer_text(page, "the profile does not name the right function.");
         } else {
             html_text(page, reasons[i]);
         }
@@ -121,8 +121,7 @@ static void place_write(struct buffer *page, const struct pair *pair, const char
     buffer_printf(page, "<h4>%s ", what);
     html_element(page, "code", place->function);
     buffer_text(page, "</h4><p>");
-    html_text(page,
-              place->file[0] == '\0' ? "In a file that is not known" : place->file);
+    html_text(page, place->file[0] == '\0' ? "In an unknown file" : place->file);
     if (place->file[0] != '\0') {
         buffer_printf(page, ", line %u", place->line);
     }
@@ -148,7 +147,7 @@ static void box_link_write(struct buffer *page, const struct html_boxes *boxes)
             buffer_printf(page, "<a href=\"#_%s-%u\">in the %s heap</a>", names[role],
                           boxes->number[role], names[role]);
         } else {
-            buffer_printf(page, "none in the %s heap that could be seen", names[role]);
+            buffer_printf(page, "none in the %s heap", names[role]);
         }
     }
     buffer_text(page, ".</p>");
@@ -173,14 +172,14 @@ static void places_write(struct buffer *page, const struct pair *pair,
     }
     if (!allocated && wait->growth <= 0) {
         buffer_text(page,
-                    "<p>No profile sees this one: it is no memory that malloc gave "
-                    "and that stays, and no thread that waits.</p>");
+                    "<p>No profile shows this one: it is neither memory from malloc "
+                    "that stays, nor a thread that waits.</p>");
     }
     box_link_write(page, boxes);
     buffer_text(page, "</details>");
 }
 
-/* The title goes in here as well: it says what is wrong. */
+/* The title is here, too, because it says what is wrong. */
 static void answer_write(struct buffer *page, const struct pair *pair,
                          const char *source)
 {

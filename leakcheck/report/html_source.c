@@ -71,8 +71,8 @@ static void line_write(struct buffer *page, const struct lines *lines, size_t in
     buffer_text(page, "\n</span>");
 }
 
-/* A block of code, wider than a narrow page: it scrolls, and says so. `file` and what
- * is said of it are its caption. */
+/* Opens a block of code. On a narrow page it scrolls, and says so. Its caption is
+ * `what`, then `file`. */
 static void code_open(struct buffer *page, const char *what, const char *file)
 {
     buffer_text(page, "<figure class=\"code\"><figcaption>");
@@ -105,7 +105,7 @@ static bool is_answer(const struct lines *lines, size_t index)
     return answer;
 }
 
-/* A line that is kept for "Cause and fix": its number and its place stay. */
+/* In place of a line that only "Cause and fix" shows: its number and its indent. */
 static void answer_write(struct buffer *page, const struct lines *lines, size_t index)
 {
     int indent = 0;
@@ -155,14 +155,14 @@ static bool same_line(const struct lines *a, size_t i, const struct lines *b, si
            memcmp(a->start[i], b->start[j], a->length[i]) == 0;
 }
 
-/* One step of the way from the old file to the new. */
+/* One line of the difference: in both files, removed or added. */
 struct step {
     char sign; /* ' ', '-' or '+' */
     size_t index;
 };
 
-/* The longest common subsequence, by the textbook's table of lengths. Returns how many
- * steps were written, 0 if memory is short. `steps` has room for all lines of both. */
+/* Finds the longest common subsequence, with a table of lengths. Returns the number of
+ * steps, 0 if memory is short. `steps` has room for all lines of both files. */
 static size_t steps_make(const struct lines *a, const struct lines *b,
                          struct step *steps)
 {

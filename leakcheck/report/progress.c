@@ -1,5 +1,5 @@
 /*
- * A thread of its own writes the line, because the judge's threads wait for servers.
+ * A separate thread writes the line, because the judge's threads wait for servers.
  */
 #include "leakcheck/report/progress.h"
 

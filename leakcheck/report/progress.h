@@ -1,6 +1,6 @@
 /*
- * One line on a terminal that says how far the judge is, written anew as it gets on,
- * and wiped out in the end. Nothing is written where no terminal is.
+ * One line on a terminal that shows how far the judge is. It is updated all the time,
+ * and cleared at the end. Nothing is written if the stream is not a terminal.
  */
 #ifndef LEAKCHECK_REPORT_PROGRESS_H
 #define LEAKCHECK_REPORT_PROGRESS_H
@@ -20,11 +20,11 @@ struct progress {
     bool ended;
 };
 
-/* Shows `progress->judge` on `stream` from now on. Where that cannot be, it does
- * without: no verdict depends on it. */
+/* Shows `progress->judge` on `stream` from now on. If that fails, nothing is
+ * shown: no verdict depends on it. */
 void progress_start(struct progress *progress, FILE *stream);
 
-/* Wipes the line out. */
+/* Clears the line. */
 void progress_stop(struct progress *progress);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A plain file is written beside the old one and renamed; anything else is written in
- * place.
+ * rename(2) is atomic: another program finds the old report or the new one, but never a
+ * part of one.
  */
 #include "leakcheck/report/report_file.h"
 
@@ -19,7 +19,7 @@
 #define TRIES 100
 #define BASE_MAX 200 /* bytes of the name that the temporary one repeats */
 
-/* Writes it all and closes the descriptor, whatever happens. */
+/* Writes the whole text. Closes the descriptor, also on failure. */
 static int text_write(int fd, const char *text, size_t length)
 {
     int error = 0;
@@ -46,7 +46,7 @@ static int write_in_place(const char *path, const char *text, size_t length)
 }
 
 /* Makes a new file ".NAME.1a2b3c" in the directory of `path`; its rights follow the
- * umask, which mkstemp's would not. Returns its descriptor and sets `name`. */
+ * umask, unlike those from mkstemp. Returns its descriptor and sets `name`. */
 static int temporary_open(const char *path, char *name, size_t room)
 {
     const char *slash = strrchr(path, '/');
@@ -82,7 +82,7 @@ static int write_beside(const char *path, const struct stat *old, const char *te
         return fd;
     }
     if (old != NULL) {
-        fchmod(fd, old->st_mode & 0777); /* at worst they follow the umask */
+        fchmod(fd, old->st_mode & 0777); /* if it fails, they follow the umask */
     }
     int error = text_write(fd, text, length);
     if (error == 0 && rename(name, path) != 0) {
@@ -139,7 +139,7 @@ int report_check(const char *path, struct failure *failure)
                 : access(path, W_OK) != 0 ? -errno
                                           : 0;
     }
-    /* A plain file is replaced by one that is made beside it. */
+    /* A regular file is replaced by a new one in the same directory. */
     if (error == 0 && (!there || S_ISREG(about.st_mode))) {
         error = directory_check(path);
     }
@@ -149,7 +149,7 @@ int report_check(const char *path, struct failure *failure)
 int report_write(const char *path, const char *text, size_t length,
                  struct failure *failure)
 {
-    /* A limit on file sizes, or a reader that is gone, is an error like others. */
+    /* A limit on file sizes, or a pipe without a reader, is an error like any other. */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction old_size;
     struct sigaction old_pipe;

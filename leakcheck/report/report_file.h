@@ -1,6 +1,6 @@
 /*
- * Writes a report so that nothing is lost when that fails: the new text goes to a
- * hidden file beside the old one, which takes its name once it is whole.
+ * Writes a report without losing the old one on failure: the new text goes to a hidden
+ * file in the same directory, which gets the report's name when it is complete.
  */
 #ifndef LEAKCHECK_REPORT_REPORT_FILE_H
 #define LEAKCHECK_REPORT_REPORT_FILE_H
@@ -9,13 +9,13 @@
 
 #include "base/failure.h"
 
-/* Whether report_write could write there now; nothing is made or changed. To be called
- * before the work, which takes a while. Returns 0, or -errno with a reason. */
+/* Checks whether report_write could write there now, and changes nothing. Called before
+ * the measurement, which takes a while. Returns 0, or -errno with a reason. */
 int report_check(const char *path, struct failure *failure);
 
-/* Writes `length` bytes of text to `path`. On a failure, a plain file that was there
- * keeps its contents; on success, the new one gets its access rights. What is no plain
- * file (a link, a device, a FIFO) is written in place, and never removed or replaced.
+/* Writes `length` bytes of text to `path`. On failure, a regular file that was there
+ * keeps its contents; on success, the new one gets its access rights. Anything else (a
+ * link, a device, a FIFO) is written in place, and never removed or replaced.
  * Returns 0, or -errno with a reason. A signal that ends the process may leave
  * ".NAME.XXXXXX" behind.
  */

@@ -10,7 +10,7 @@
 #include "leakcheck/report/report_page.h"
 
 /* Fills in the indexes of the scenarios that were judged: in the servers' order, but
- * with each family at the place of its first. Returns how many there are. */
+ * each family together, where its first one is. Returns how many there are. */
 static size_t order_make(const struct side *side, size_t *order)
 {
     size_t count = 0;
@@ -29,7 +29,7 @@ static size_t order_make(const struct side *side, size_t *order)
     return count;
 }
 
-/* One section a family. */
+/* One section per family. */
 static void families_write(struct buffer *page, const struct judgement *judgement,
                            const size_t *order, size_t count,
                            const struct html_boxes *boxes, const char *source)

@@ -56,7 +56,7 @@ static void blame_add(cJSON *object, const char *name, const struct blame *blame
         blame->total == 0 ? 0 : (double)blame->growth / (double)blame->total);
 }
 
-/* JSON knows no infinity. */
+/* JSON has no infinity: null. */
 static void ratio_add(cJSON *object, const char *name, double ratio)
 {
     if (isfinite(ratio)) {
@@ -157,7 +157,7 @@ int report_json_judgement(const char *path, const struct judgement *judgement,
     return json_write(path, root, failure);
 }
 
-/* What is not measured has no growth, and is not within its limit either: null. */
+/* What is not measured has no growth, and is neither over nor within its limit. */
 static void resource_add(cJSON *list, const char *name, const struct gate *gate,
                          enum resource resource)
 {

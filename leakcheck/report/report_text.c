@@ -1,5 +1,5 @@
 /*
- * The table as a file: what is printed when piped.
+ * The table as a file, as it is printed to a pipe.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * Numbers for people.
+ * The unit, and the number of decimals, depend on the size of the number.
  */
 #include "leakcheck/report/text.h"
 

@@ -1,5 +1,5 @@
 /*
- * How numbers look to a person.
+ * Amounts and counts as text for people.
  */
 #ifndef LEAKCHECK_REPORT_TEXT_H
 #define LEAKCHECK_REPORT_TEXT_H
@@ -26,8 +26,8 @@ struct text text_number_of(uint64_t count, const char *singular);
 /* An amount of a resource, in bytes or as a count. */
 struct text text_amount(enum resource resource, double amount);
 
-/* The same of what grew; "0" where it shrank. text_is_shrinkage tells whether it did by
- * an amount that shows, which then belongs into a note. */
+/* The same for a growth; "0" if `amount` is negative. text_is_shrinkage is true if it
+ * is negative and does not round to 0: the caller then adds a note. */
 struct text text_growth(enum resource resource, double amount);
 bool text_is_shrinkage(enum resource resource, double amount);
 

@@ -1,6 +1,6 @@
 /*
- * The yardstick of `make bench`: a civetweb server with one handler and nothing else,
- * no checks, no heap profiler, and the C library's own malloc. It says its port on
+ * What `make bench` compares with: a civetweb server with one handler and nothing else,
+ * no checks, no heap profiler, and the C library's own malloc. It prints its port on
  * standard output and runs until its standard input ends.
  */
 #include <civetweb.h>

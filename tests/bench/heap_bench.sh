@@ -37,7 +37,7 @@ for count in "${stacks[@]}"; do
     measure "$many" "$count" by_stacks
 done
 
-# A verdict on a figure and its bound.
+# Compares a figure with its limit.
 verdict() {
     awk -v what="$1" -v value="$2" -v bound="$3" 'BEGIN {
         good = value <= bound

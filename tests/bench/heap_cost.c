@@ -1,5 +1,5 @@
 /*
- * What a heap profile costs: makes so many live objects, allocated by so many different
+ * What a heap profile costs: makes OBJECTS live objects, allocated by STACKS different
  * stacks, and prints in microseconds what gperftools' own GetHeapProfile takes, what
  * the first profile.proto takes, and what a later one takes. Of many measurements the
  * fastest counts: other work on the machine can only add to it.

@@ -64,7 +64,7 @@ bare_port=$(first_line "$scratch/bare.out")
 leaky_port=$(first_line "$scratch/leaky.out" |
     sed -n 's|^leaky: listening on http://[0-9.]*:\([0-9]*\),.*|\1|p')
 
-# One round more than is counted warms both up.
+# The first round is not counted: it warms both up.
 for ((round = 0; round <= rounds; round++)); do
     bare=$(rate "$bare_port")
     leaky=$(rate "$leaky_port")

@@ -103,7 +103,7 @@ def test_servers_are_position_independent_and_keep_every_function():
 
 
 def test_change_of_flags_or_compiler_builds_anew():
-    """A change of flags or compiler builds anew, no change builds nothing."""
+    """A change of flags or compiler rebuilds all files; no change rebuilds none."""
     program = f"{scratch()}/tests/unit/origin_test"  # two files, so that it is quick
     again = (f"BUILD={program.split('/tests/')[0]}", program)
     for arguments, builds in (

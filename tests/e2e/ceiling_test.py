@@ -34,7 +34,7 @@ def test_threads_that_go_on_leaking_stop_at_max_heap_status():
 
 
 def test_400_and_closed_header_without_name():
-    """400 and closed: a header without a name, behind which others would be hidden."""
+    """400 and closed: a header without a name, which would hide the headers after it."""
     with Server("leaky") as server:
         hidden = b"GET /healthz HTTP/1.1\r\n" + HOST + b" : x\r\nContent-Length: 9\r\n"
         for head in (hidden, b"GET /healthz HTTP/1.1\n" + HOST):

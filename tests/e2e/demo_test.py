@@ -20,7 +20,7 @@ from tree import ROOT, copy_of_tree, copy_with_build, scratch
 # Two demos at a time would take each other's ports.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
-# Whoever holds these ports, the demo must find others.
+# These ports are taken, so the demo must find others.
 PORTS = (8080, 8081, 6060, 6061)
 
 
@@ -115,7 +115,7 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
         try:
             taken.append(socket.create_server(("127.0.0.1", port)))
         except OSError:
-            pass  # Somebody else has it: just as good.
+            pass  # taken by another process, which is as good
     try:
         started = time.monotonic()
         done = demo(copy, "--keep")

@@ -110,7 +110,7 @@ def test_restarted_server_goes_on_with_number_after_highest():
 
 
 def test_file_or_link_that_has_next_number_is_passed_over_and_not():
-    """A file or link that has the next number is passed over and not followed."""
+    """A file or link that has the next number is skipped and not followed."""
     with Server("leaky") as server:
         outside = os.path.join(scratch(), "mine")
         write(outside, "mine")

@@ -71,7 +71,7 @@ class SlowUpstream(http.server.ThreadingHTTPServer):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_):
-            """Nothing: the output belongs to the tests."""
+            """Prints nothing, because the output belongs to the tests."""
 
         def do_GET(self):
             size = int(self.path.rpartition("=")[2])

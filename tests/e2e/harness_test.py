@@ -1,6 +1,6 @@
-"""The tests' own promises, tried on tests that are made up, in a copy of the tree: what
-a test started ends with it, however it or the whole run ends, and no run that did not
-test what it was asked to is taken for a good one."""
+"""The rules of all tests, tried with made-up tests in a copy of the tree: what a test
+started ends with it, however the test or the run ends, and a run that did not test what
+it should does not succeed."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""leakcheck judges a server of another make, a Go program with net/http/pprof: a kept
+"""leakcheck judges a server that is not the lab's, a Go program with net/http/pprof: a kept
 slice and a stuck goroutine are found and named, clean work passes."""
 
 import os

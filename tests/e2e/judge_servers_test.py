@@ -201,7 +201,7 @@ def test_wrong_process():
 
 
 def test_busy_after_reply():
-    """Work that goes on after the reply does not hide a leak behind it."""
+    """Work that goes on after the reply does not hide a leak."""
     with Small("--leak", "busy") as server:
         status, output, _ = judge(server)
         equal(status, 1, output)

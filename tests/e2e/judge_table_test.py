@@ -88,7 +88,7 @@ def test_what_is_not_proved_comes_once_more_before_the_sum():
 
 
 def test_progress_is_for_a_terminal_alone():
-    """How far it is stands in one line of stderr, which is wiped out in the end."""
+    """Progress is one line of stderr, which is cleared at the end."""
     piped = judge(counting("leaky", MIB), counting("fixed", 0))
     equal(piped.stderr, "", "what it says in a pipe")
     try:

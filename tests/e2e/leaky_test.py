@@ -1,6 +1,6 @@
-"""Each scenario of the leaky server leaves, per call, what LEAVES promises (what it
-declares itself, if it is not there): threads, descriptors and timers by /proc, bytes by
-the heap profile."""
+"""Each scenario of the leaky server leaves, per call, what LEAVES says, or what the
+scenario declares if it is not in there: threads, descriptors and timers by /proc, bytes
+by the heap profile."""
 
 import threading
 import time

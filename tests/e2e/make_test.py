@@ -58,7 +58,7 @@ def test_name_of_a_lesson_is_text(name):
 
 
 def test_lesson_of_halves_that_are_the_same():
-    """make lesson does not print nothing."""
+    """make lesson says that the halves are the same."""
     copy = copy_of_tree()
     shutil.copy(f"{copy}/leaky/slice_tail.c", f"{copy}/fixed/slice_tail.c")
     done = make(copy, "lesson", "S=slice-tail")

@@ -260,7 +260,7 @@ def test_figures_are_in_words(report):
     peak = report.article("loop-defer").text()
     assert "200 descriptors at the peak of a call" in peak
     assert "1 thread a call, as declared" in report.article("thread-wait").text()
-    # Each cell of the overview says what it is where the heading is out of sight.
+    # Each cell of the overview has its column's name, for pages that hide the heading.
     for row in next(report.page.all("table")).all("tr"):
         cells = list(row.all("td"))
         labels = [cell.attributes.get("data-label") for cell in cells]

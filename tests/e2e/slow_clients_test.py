@@ -299,7 +299,7 @@ def test_nobody_is_cut_off_while_worker_is_free():
 
 
 def test_one_connection_too_many():
-    """One connection too many: only the one that waits longest gives way."""
+    """One connection too many: only the one that waits longest is closed."""
     with Server("leaky") as server:
         clients = []
         for _ in range(16):

@@ -1,5 +1,5 @@
 /*
- * Fuzzes the judge's reader of heap profiles, and the blame that works on what it read:
+ * Fuzzes the judge's reader of heap profiles, and the blame that uses its result:
  * both halves of the input, cut at its first '\1', are a profile.
  */
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * Fuzzes what the judge makes of all it reads: the input, cut at each '\1', is two heap
- * profiles and two thread profiles, and what grew between them has somebody to blame.
+ * Fuzzes the judge's readers and the blame: the input, cut at each '\1', is two heap
+ * profiles and two thread profiles, and the judge blames what grew between them.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void part_read(struct profile *profile, const char **at, const char *end,
     *at += cut == NULL ? length : length + 1;
 }
 
-/* What the readers promise of the amounts, and the blame of what it found. */
+/* Checks what the readers promise about amounts, and the blame about what it found. */
 static void growth_try(enum blame_what what, const struct profile *base,
                        const struct profile *last)
 {

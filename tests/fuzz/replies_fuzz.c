@@ -1,5 +1,5 @@
 /*
- * Fuzzes the judge's readers of JSON replies, and holds them to what they promise of
+ * Fuzzes the judge's readers of JSON replies, and checks what they promise about
  * the texts: names that fit into a path, files that stay below the directory.
  */
 #include <stdint.h>

@@ -1,5 +1,5 @@
-"""Other builds than the one in BUILD: each is made once in a run of the tests, and used
-by all that need it."""
+"""Builds other than the one in BUILD: each is made once in a run, and shared by the tests
+that need it."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from commands import run
 from tree import ROOT
 
 PROGRAMS = ("leaky", "fixed", "leakcheck")
-# Locals start with a pattern, so that one that was never set has no valid value.
+# Local variables start with a pattern, so one that was never set has no valid value.
 ADDRESS = (
     "ALLOCATOR=libc",
     "SANITIZE=address,undefined",

@@ -1,5 +1,4 @@
-"""What a test says of what it sees: checks that show both values, and waiting for a
-condition instead of for a time."""
+"""Checks that show both values, and waiting for a condition instead of for a time."""
 
 import time
 

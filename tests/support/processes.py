@@ -1,6 +1,5 @@
-"""The processes that this one started, and theirs: found by their parents, ended by
-their ids. An orphan becomes a child of the nearest process that has said that it takes
-orphans in, so none is lost."""
+"""The descendants of this process: found by their parents, ended by their ids. Orphans
+become children of this process, because it is a subreaper (see prctl(2))."""
 
 import ctypes
 import os

@@ -8,8 +8,8 @@ from commands import run
 
 
 class Functions:
-    """The functions of a program, by address; from nm and /proc, so that a test need
-    not believe what the server says of its own addresses."""
+    """The functions of a program, by address; from nm and /proc, so that a test
+    does not depend on what the server says."""
 
     def __init__(self, program, pid):
         rows = run("nm", "-n", "--defined-only", program).stdout.splitlines()

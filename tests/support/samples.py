@@ -54,7 +54,7 @@ def fields(line):
 
 
 def near(kind, sample, printed):
-    """Whether two values of one kind are as equal as they must be."""
+    """Whether two values of one kind are equal, or close enough."""
     if kind in ("id", "any"):
         return True  # Names keeps the ids apart.
     a, b = float(sample), float(printed)

@@ -65,7 +65,7 @@ class Scenario:
     def growth(self, after, before):
         """Bytes that this scenario's functions own more in one profile than in the
         other, by the function that called malloc. What the C library allocates for
-        each thread (its thread-local storage) is no doing of the scenario."""
+        each thread (its thread-local storage) does not count."""
         owned = {}
         for stack, size in after.growth(before).items():
             names = self.functions.stack(stack)

@@ -39,10 +39,10 @@ class Stand(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # a body would wait 40 ms behind its head
+    disable_nagle_algorithm = True  # a body would come 40 ms after its head
 
     def log_message(self, *_):
-        """Nothing: the output belongs to the tests."""
+        """Prints nothing, because the output belongs to the tests."""
 
     def do_POST(self):
         self.posted = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -7,7 +7,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
 
-_made = []  # scratch directories, in the order of their making
+_made = []  # scratch directories, in the order of creation
 
 
 def scratch(prefix="leak-lab-"):
@@ -38,7 +38,7 @@ def copy_of_tree():
 
 
 def copy_with_build():
-    """A copy of the tree with what is built, so that only what changes is built anew.
+    """A copy of the tree with what is built, so that only what changes is rebuilt.
     That holds for C files alone: which headers they need is noted for another path."""
     copy = copy_of_tree()
     shutil.copytree(BUILD, os.path.join(copy, "build"), symlinks=True)

@@ -1,5 +1,5 @@
-// A server of another make, for the judge to be tried on: /slice keeps a slice with
-// every request, /goroutine leaves a goroutine behind, /clean does the same work and
+// A server to test the judge with, in Go: /slice keeps a slice with every
+// request, /goroutine leaves a goroutine behind, /clean does the same work and
 // leaves nothing. Profiles come from net/http/pprof.
 package main
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A small server of no particular make, for tests of the judge: it leaks for real, in
+"""A small server that is not the lab's, for tests of the judge: it really leaks, in
 threads, descriptors, timers or mapped memory, and reports as much of it as its options
 say. Prints its URL, and serves one connection at a time until it is ended.
 
