@@ -9,18 +9,19 @@ usage() {
     cat <<'TEXT'
 usage: ./demo.sh [--keep] [--help]
 
-Builds the lab, starts both servers, drives every scenario on both, compares their
-heap profiles, and judges: does the leaky server leak what it declares, and does the
-fixed one keep nothing? It takes about a minute. Everything it writes is in out/, in
-place of what an earlier run wrote there.
+Builds the lab, starts both servers, drives every scenario on both, compares
+their heap profiles, and judges: does the leaky server leak what it declares,
+and does the fixed one keep nothing? It takes about a minute. What it writes is
+in build/ and out/; what an earlier run wrote into out/ is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
 
-PPROF, if set, is the program that reads the dumps. Otherwise that is google-pprof, or
-go tool pprof where Debian has no google-pprof any more.
+PPROF, if set, is the program that reads the dumps. Otherwise that is
+google-pprof, or go tool pprof where Debian has no google-pprof any more.
 
-Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for wrong usage.
+Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for
+wrong usage.
 TEXT
 }
 
@@ -33,7 +34,10 @@ while (($# > 0)); do
         exit 0
         ;;
     *)
-        printf 'demo.sh: unknown option %s\n' "$1" >&2
+        case $1 in
+        -*) printf 'demo.sh: unknown option %s\n' "$1" >&2 ;;
+        *) printf "demo.sh: unexpected argument '%s'\n" "$1" >&2 ;;
+        esac
         usage >&2
         exit 2
         ;;

@@ -2,6 +2,7 @@
 a test started ends with it, however it or the whole run ends, and no run that did not
 test what it was asked to is taken for a good one."""
 
+import glob
 import os
 import re
 import signal
@@ -42,6 +43,14 @@ def gone():
         return all(ended(pid) for pid in file.read().split())
 
 """
+
+
+def test_benchmarks_find_what_they_import():
+    """The benchmarks in Python start, so that what they import is there."""
+    benchmarks = glob.glob(os.path.join(ROOT, "tests", "bench", "*_bench.py"))
+    check(benchmarks, "there is no benchmark")
+    for path in benchmarks:
+        run(sys.executable, "-B", "-c", f"import runpy; runpy.run_path({path!r})")
 
 
 def made_up(text, copy=None):
