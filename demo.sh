@@ -266,6 +266,10 @@ TEXT
         printf 'Keep both servers running at the end, to ask them yourself:\n'
         printf '  ./demo.sh --keep\n'
     fi
+    # Not so if somebody has changed the pair.
+    if ! grep -q ' payload_read$' out/leaky.pprof.txt; then
+        return
+    fi
     printf 'The profile blames payload_read. Guess the bug, then look at the fix:\n'
     if command -v go >/dev/null; then
         # google-pprof has --list too, but it complains of each long line of the
