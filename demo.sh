@@ -189,14 +189,18 @@ heap_in_use() {
     curl -sS -f -m 20 "${url[$1]}/pprof/heap" | awk 'NR == 1 { print $4 }'
 }
 
+# "150.4 MiB", for a number of bytes.
+in_units() {
+    numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f | sed 's/[KMGT]*i*B$/ &/'
+}
+
 # What a server uses, in the order of `labels`: its heap by the profile, all else by
 # /proc.
 labels=('heap in use' 'resident memory' threads descriptors timers)
 figures() {
     local name=$1 pid=${process[$1]}
-    heap_in_use "$name" | numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
-    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$pid/status" |
-        numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
+    heap_in_use "$name" | in_units
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$pid/status" | in_units
     awk '/^Threads:/ { print $2 }' "/proc/$pid/status"
     find "/proc/$pid/fd" -mindepth 1 | wc -l
     grep -c '^ID:' "/proc/$pid/timers" || true # it counts none, and says so with exit 1

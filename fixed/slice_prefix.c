@@ -51,7 +51,7 @@ static void signature_keep(struct slice payload)
     struct signature *signature = &signatures[signatures_next];
     signatures_next = (signatures_next + 1) % SIGNATURES_MAX;
     signature_release(signature);
-    /* FIX: the ten bytes are copied, so nothing but the request holds the payload. */
+    /* FIX: the ten bytes are copied; only the request holds the payload. */
     signature->view = slice_borrow(signature->bytes, SIGNATURE_BYTES);
     slice_copy(signature->view, payload);
     signatures_held++;
