@@ -107,8 +107,8 @@ HALVES := $(notdir $(LEAKY) $(FIXED))
 .PHONY: paired
 paired:
 	@lonely=0; for file in $(sort $(HALVES)); do for half in leaky fixed; do \
-		test -f $$half/$$file || { echo "make: $$half/$$file is missing: a scenario is" \
-			"a pair, leaky/$$file and fixed/$$file" >&2; lonely=1; }; \
+		test -f $$half/$$file || { lonely=1; \
+			echo "make: $$half/$$file is missing, the other half of the pair" >&2; }; \
 	done; done; exit $$lonely
 
 # Unit tests: each tests/unit/NAME_test.c becomes a program, with all of common/runtime
@@ -173,6 +173,14 @@ lesson:
 	'') echo 'usage: make lesson S=slice-prefix' >&2; exit 2 ;; \
 	variant | *[!a-z0-9_-]*) file= ;; \
 	esac; \
+	for half in leaky fixed; do \
+		other=leaky; test $$half = fixed || other=fixed; \
+		if test -n "$$file" && test -f "$$half/$$file" && ! test -f "$$other/$$file"; \
+		then \
+			echo "make lesson: $$other/$$file is missing, the other half of the pair" >&2; \
+			exit 2; \
+		fi; \
+	done; \
 	test -n "$$file" && test -f "leaky/$$file" && test -f "fixed/$$file" || { \
 		printf "make lesson: no scenario named '%s'; these are there: %s\\n" \
 			"$$NAME" "$$NAMES" | fold -s >&2; exit 2; }; \

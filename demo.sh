@@ -9,18 +9,19 @@ usage() {
     cat <<'TEXT'
 usage: ./demo.sh [--keep] [--help]
 
-Builds the lab, starts both servers, drives every scenario on both, compares their
-heap profiles, and judges: does the leaky server leak what it declares, and does the
-fixed one keep nothing? It takes about a minute. Everything it writes is in out/, in
-place of what an earlier run wrote there.
+Builds the lab, starts both servers, drives every scenario on both, compares
+their heap profiles, and judges: does the leaky server leak what it declares,
+and does the fixed one keep nothing? It takes about a minute. What it writes is
+in build/ and out/; what an earlier run wrote into out/ is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
 
-PPROF, if set, is the program that reads the dumps. Otherwise that is google-pprof, or
-go tool pprof where Debian has no google-pprof any more.
+PPROF, if set, is the program that reads the dumps. Otherwise that is
+google-pprof, or go tool pprof where Debian has no google-pprof any more.
 
-Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for wrong usage.
+Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for
+wrong usage.
 TEXT
 }
 
@@ -33,7 +34,10 @@ while (($# > 0)); do
         exit 0
         ;;
     *)
-        printf 'demo.sh: unknown option %s\n' "$1" >&2
+        case $1 in
+        -*) printf 'demo.sh: unknown option %s\n' "$1" >&2 ;;
+        *) printf "demo.sh: unexpected argument '%s'\n" "$1" >&2 ;;
+        esac
         usage >&2
         exit 2
         ;;
@@ -185,14 +189,18 @@ heap_in_use() {
     curl -sS -f -m 20 "${url[$1]}/pprof/heap" | awk 'NR == 1 { print $4 }'
 }
 
+# "150.4 MiB", for a number of bytes.
+in_units() {
+    numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f | sed 's/[KMGT]*i*B$/ &/'
+}
+
 # What a server uses, in the order of `labels`: its heap by the profile, all else by
 # /proc.
 labels=('heap in use' 'resident memory' threads descriptors timers)
 figures() {
     local name=$1 pid=${process[$1]}
-    heap_in_use "$name" | numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
-    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$pid/status" |
-        numfmt --to=iec-i --suffix=B --round=nearest --format=%.1f
+    heap_in_use "$name" | in_units
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$pid/status" | in_units
     awk '/^Threads:/ { print $2 }' "/proc/$pid/status"
     find "/proc/$pid/fd" -mindepth 1 | wc -l
     grep -c '^ID:' "/proc/$pid/timers" || true # it counts none, and says so with exit 1
@@ -261,6 +269,10 @@ TEXT
     else
         printf 'Keep both servers running at the end, to ask them yourself:\n'
         printf '  ./demo.sh --keep\n'
+    fi
+    # Not so if somebody has changed the pair.
+    if ! grep -q ' payload_read$' out/leaky.pprof.txt; then
+        return
     fi
     printf 'The profile blames payload_read. Guess the bug, then look at the fix:\n'
     if command -v go >/dev/null; then

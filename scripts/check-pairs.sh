@@ -3,6 +3,28 @@
 # and differ only by the fix. Prints one line for each violation; exits 1 if any.
 set -euo pipefail
 
+usage() {
+    cat <<'TEXT'
+usage: scripts/check-pairs.sh [DIR]
+
+Checks the pair rule in this tree, or in DIR: leaky/NAME.c and fixed/NAME.c
+are one program, told twice, that differs only by the fix.
+
+Exit status: 0 if every pair keeps it, 1 if not, 2 for wrong usage.
+TEXT
+}
+
+case ${1:-} in
+--help)
+    usage
+    exit 0
+    ;;
+-*)
+    usage >&2
+    exit 2
+    ;;
+esac
+
 readonly changed_max=30 # lines that the fix may touch
 readonly length_max=200 # lines of a file
 
@@ -182,10 +204,7 @@ for file in leaky/* fixed/*; do
 done
 
 pairs=()
-for name in $(listed; on_disk); do
-    case " ${pairs[*]} " in
-    *" $name "*) continue ;;
-    esac
+for name in $({ listed; on_disk; } | awk '!seen[$0]++'); do
     complete=yes
     for file in "leaky/$name.c" "fixed/$name.c"; do
         if [[ ! -f $file ]]; then

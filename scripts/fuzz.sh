@@ -1,14 +1,27 @@
 #!/usr/bin/env bash
 # Fuzzes what the judge reads from servers (libFuzzer, AddressSanitizer, UBSan), each
 # fuzzer for SECONDS (60). An input that breaks one is kept in out/fuzz/.
-#
-#   scripts/fuzz.sh [SECONDS]
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/fuzz.sh [SECONDS]
+
+Fuzzes what the judge reads from servers, each fuzzer for SECONDS (60). An
+input that breaks one is kept in out/fuzz/.
+
+Exit status: 0 if none broke, 1 if one did, 2 for wrong usage.
+TEXT
+}
+
 seconds=${1:-60}
-if [[ ! $seconds =~ ^[1-9][0-9]{0,5}$ ]] || (($# > 1)); then
-    printf 'usage: scripts/fuzz.sh [SECONDS]\n' >&2
+if [[ $* == --help ]]; then
+    usage
+    exit 0
+elif [[ ! $seconds =~ ^[1-9][0-9]{0,5}$ ]] || (($# > 1)); then
+    usage >&2
     exit 2
 fi
 

@@ -10,21 +10,26 @@ usage() {
     cat <<'TEXT'
 usage: scripts/try-debian.sh [OPTION]... [SUITE]...
 
-Runs the lab in a bare Debian of each SUITE: bookworm, trixie and sid, if none is named.
-It takes what is committed. Needs root, and what scripts/setup.sh --debian installs.
+Runs the lab in a bare Debian of each SUITE: bookworm, trixie and sid, if none
+is named. It takes what is committed. Needs root, and what scripts/setup.sh
+--debian installs.
 
   --demo         run ./demo.sh (the default)
   --tests        run ./scripts/test.sh
   --run COMMAND  run any other command
-  --cache DIR    keep the bare systems as DIR/SUITE.tar, and take them from there
-  --mirror URL   where Debian's packages are; otherwise where apt takes them from here
+  --cache DIR    keep the bare systems as DIR/SUITE.tar, and take them from
+                 there
+  --mirror URL   where Debian's packages are; otherwise where apt takes them
+                 from here
   --help         this text
 
-These three can be given more than once. They run in the given order on the same system,
-so that --demo --demo shows the time without and with the packages. Systems are unpacked
-in TMPDIR, or else in /var/tmp: about 1 GB each, one at a time, and removed.
+These three can be given more than once. They run in the given order on the
+same system, so that --demo --demo shows the time without and with the packages.
+Systems are unpacked in TMPDIR, or else in /var/tmp: about 1 GB each, one at a
+time, and removed.
 
-Exit status: 0 if every command on every system exited 0, 1 if not, 2 for wrong usage.
+Exit status: 0 if every command on every system exited 0, 1 if not, 2 for wrong
+usage.
 TEXT
 }
 

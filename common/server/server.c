@@ -186,6 +186,20 @@ static void *listener_stop_thread(void *argument)
     return NULL;
 }
 
+/* Why it cannot listen. civetweb says "cannot bind to 127.0.0.1:8080: 98 (Address
+ * already in use)"; the address is named once already. */
+static const char *fault_reason(int error)
+{
+    char *reason = strrchr(fault, '(');
+    char *end = reason == NULL ? NULL : strchr(reason, ')');
+    if (strncmp(fault, "cannot bind to ", strlen("cannot bind to ")) == 0 &&
+        end != NULL) {
+        *end = '\0';
+        return reason + 1;
+    }
+    return fault[0] != '\0' ? fault : strerror(-error);
+}
+
 static int server_listen(struct server *server, char *message, size_t message_size)
 {
     const struct options *options = server->lab.settings->options;
@@ -198,8 +212,9 @@ static int server_listen(struct server *server, char *message, size_t message_si
         error = listener_start(listener, server, port, DEBUG_WORKERS);
     }
     if (error != 0) {
-        snprintf(message, message_size, "cannot listen on %s:%d: %s", options->bind,
-                 port, fault[0] != '\0' ? fault : strerror(-error));
+        snprintf(message, message_size, "cannot listen on %s:%d: %s; see %s",
+                 options->bind, port, fault_reason(error),
+                 listener == &server->main ? "--port" : "--debug-port");
     }
     return error;
 }

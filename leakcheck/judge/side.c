@@ -49,9 +49,10 @@ static int scenarios_choose(struct side *side, struct failure *failure)
         }
         if (!found) {
             return failure_set(failure, EINVAL,
-                               "%s has no scenario named '%.60s'; GET /scenarios lists "
-                               "them",
-                               side->server.http.base, order->scenarios[j]);
+                               "%s has no scenario named '%.60s'; leakcheck --list "
+                               "%s names them",
+                               side->server.http.base, order->scenarios[j],
+                               side->server.http.base);
         }
     }
     return 0;

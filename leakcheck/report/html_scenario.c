@@ -153,14 +153,31 @@ static void box_link_write(struct buffer *page, const struct html_boxes *boxes)
     buffer_text(page, ".</p>");
 }
 
+/* Where the fixed half leaks, when it does. */
+static void fixed_place_write(struct buffer *page, const char *what,
+                              const struct blame *place)
+{
+    if (place->growth <= 0) {
+        return;
+    }
+    buffer_printf(page, "<p>On the fixed server: %s ", what);
+    html_element(page, "code", place->function);
+    if (place->file[0] != '\0') {
+        buffer_text(page, ", ");
+        html_text(page, place->file);
+        buffer_printf(page, ", line %u", place->line);
+    }
+    buffer_text(page, ".</p>");
+}
+
 static void places_write(struct buffer *page, const struct pair *pair,
                          const struct html_boxes *boxes, const char *source)
 {
     const struct blame *heap = &pair->leaky->heap;
     const struct blame *wait = &pair->leaky->wait;
     bool allocated = heap->growth > 0 && pair->info->suspect[0] != '\0';
-    buffer_text(page,
-                "<details class=\"place\"><summary>Show the guilty line</summary>");
+    buffer_text(page, "<details class=\"place\"><summary>Show what the profile blames"
+                      "</summary>");
     if (!pair->shown->good) {
         html_element(page, "p", pair->shown->reason);
     }
@@ -174,6 +191,10 @@ static void places_write(struct buffer *page, const struct pair *pair,
         buffer_text(page,
                     "<p>No profile shows this one: it is neither memory from malloc "
                     "that stays, nor a thread that waits.</p>");
+    }
+    if (!pair->holds->good) {
+        fixed_place_write(page, "allocated in", &pair->fixed->heap);
+        fixed_place_write(page, "threads wait in", &pair->fixed->wait);
     }
     box_link_write(page, boxes);
     buffer_text(page, "</details>");

@@ -115,6 +115,33 @@ static void shrinkage_write(char *text, size_t size, const char *half,
     }
 }
 
+/* "allocated in payload_read leaky/slice_prefix.c:34 (100 %)". */
+static void allocated_write(char *text, size_t size, const struct blame *heap)
+{
+    append(text, size, "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
+           heap->file, heap->line, 100.0 * (double)heap->growth / (double)heap->total);
+}
+
+static void waits_write(char *text, size_t size, const struct blame *wait)
+{
+    append(text, size, "waits in %.100s %.100s:%u", wait->function, wait->file,
+           wait->line);
+}
+
+/* Where the fixed half leaks, when it does: "; on fixed, allocated in payload_read
+ * fixed/slice_prefix.c:34 (100 %)". */
+static void fixed_place_write(char *text, size_t size, const struct trial *trial)
+{
+    if (trial->heap.growth > 0) {
+        append(text, size, "; on fixed, ");
+        allocated_write(text, size, &trial->heap);
+    }
+    if (trial->wait.growth > 0) {
+        append(text, size, "; on fixed, ");
+        waits_write(text, size, &trial->wait);
+    }
+}
+
 /* What it is and where, as far as the profiles know: "leak: allocated in payload_read
  * leaky/slice_prefix.c:34 (100 %)". */
 static void place_write(char *text, size_t size, const struct trial *trial,
@@ -128,18 +155,15 @@ static void place_write(char *text, size_t size, const struct trial *trial,
                     trial->declared.amount[RESOURCE_HEAP] > 0 ||
                     trial->info->growth_bytes_per_second > 0;
     if (has_heap && heap->growth > 0) {
-        append(text, size, "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
-               heap->file, heap->line,
-               100.0 * (double)heap->growth / (double)heap->total);
+        allocated_write(text, size, heap);
     }
     if (has_heap && trial->library_per_call >= 1) {
         append(text, size, "; libraries took %s more",
                text_bytes(trial->library_per_call).at);
     }
     if (wait->growth > 0) {
-        append(text, size, "%swaits in %.100s %.100s:%u",
-               strlen(text) > start ? "; " : "", wait->function, wait->file,
-               wait->line);
+        append(text, size, "%s", strlen(text) > start ? "; " : "");
+        waits_write(text, size, wait);
     }
     if (strlen(text) == start) {
         append(text, size, "not seen by a profile");
@@ -174,6 +198,9 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     amounts_write(row.cells[FIXED], size, other, verdict_remaining);
     amounts_write(row.cells[DECLARED], size, trial, verdict_declared);
     place_write(row.place, sizeof(row.place), trial, leaky->findings[index].picture);
+    if (!fixed->findings[index].good) {
+        fixed_place_write(row.place, sizeof(row.place), other);
+    }
     shrinkage_write(row.place, sizeof(row.place), "leaky", trial, verdict_measured);
     shrinkage_write(row.place, sizeof(row.place), "fixed", other, verdict_remaining);
     verdict_write(&row, &leaky->findings[index], &fixed->findings[index]);

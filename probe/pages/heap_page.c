@@ -144,7 +144,8 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
     }
     if (error != 0) {
         probe_reply_error(reply, 500, "dump_failed", site->hints.dump,
-                          "the dump could not be written: %s", strerror(-error));
+                          "the dump could not be written into '%.300s': %s",
+                          site->dump_directory, strerror(-error));
         return;
     }
     cJSON *json = cJSON_CreateObject();

@@ -13,9 +13,12 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 
-import lab  # noqa: E402
+from checks import check  # noqa: E402
+from commands import run  # noqa: E402
+from servers import Server  # noqa: E402
+from tree import remove_scratch, scratch  # noqa: E402
 
 COUNT = 10000
 ROUNDS = 15
@@ -27,12 +30,12 @@ STATUS_BOUND_MS = 5.0
 
 def go_program():
     """Go's program with its goroutines; returns the process and its port."""
-    directory = lab.scratch()
+    directory = scratch()
     program = os.path.join(directory, "goroutines")
     source = os.path.join(HERE, "goroutines", "main.go")
     cache = os.environ.get("GOCACHE") or os.path.join(tempfile.gettempdir(), "lab-go-cache")
     environment = os.environ | {"GOCACHE": cache}
-    lab.run("go", "build", "-o", program, source, env=environment, limit=300)
+    run("go", "build", "-o", program, source, env=environment, limit=300)
     process = subprocess.Popen(
         [program, str(COUNT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -51,7 +54,7 @@ class Client:
         reply = self.connection.getresponse()
         body = reply.read()
         took = (time.perf_counter() - started) * 1000
-        lab.check(reply.status == 200, f"{path}: {reply.status} {body[:200]}")
+        check(reply.status == 200, f"{path}: {reply.status} {body[:200]}")
         return took
 
 
@@ -111,10 +114,10 @@ def verdict(text, good):
 def main():
     go_process, go_port = go_program()
     options = ("--max-threads", "12000", "--max-heap", "2G")
-    with lab.Server("leaky", *options, limit=60) as server:
+    with Server("leaky", *options, limit=60) as server:
         server.leak("thread-wait", count=COUNT, bytes=1024, limit=120)
         threads = server.status()["threads"]
-        lab.check(threads > COUNT, f"only {threads} threads")
+        check(threads > COUNT, f"only {threads} threads")
         ratio = compare(go_port, server, "/debug/pprof/goroutine")
         for form in (1, 2):
             compare(go_port, server, f"/debug/pprof/goroutine?debug={form}")
@@ -135,4 +138,8 @@ def main():
     sys.exit(0 if good else 1)
 
 
-main()
+if __name__ == "__main__":
+    try:
+        main()
+    finally:
+        remove_scratch(0)

@@ -196,6 +196,12 @@ def test_pair_that_is_swapped_no_google_pprof_its_row_says():
     check("  go tool pprof -list=payload_read" in done.stdout, done.stdout)
     wrong = re.findall(r"^NO (\S+): LEAK NOT SHOWN.*THE FIX", done.stdout, re.MULTILINE)
     equal(wrong, ["string-prefix"], "lines with NO")
+    place = r"on fixed, allocated in article_load fixed/string_prefix\.c:\d+ "
+    check(re.search(place, done.stdout), f"no line of the fixed half: {done.stdout}")
+    with open(os.path.join(copy, "out", "report.html"), encoding="utf-8") as file:
+        page = file.read()
+    place = r"On the fixed server: allocated in <code>article_load</code>, fixed/string_"
+    equal(len(re.findall(place, page)), 1, "the fixed half's line in the report")
     check("Every leak was shown" not in done.stdout, done.stdout)
     check("Stopped" not in done.stdout + done.stderr, "stopped, it says")
     end = done.stdout[done.stdout.index("Not every leak was shown") :]

@@ -182,5 +182,6 @@ def test_profile_directory_that_has_gone_is_error_made_again():
         os.rmdir(server.profiles)
         error = server.post("/debug/heap/dump").error(500, "dump_failed")
         check("--profile-dir" in error["hint"], error)
+        check(f"'{server.profiles}'" in error["message"], error)
         os.mkdir(server.profiles)
         equal(os.path.basename(server.dump()), "leaky.0001.heap", "its name")

@@ -2,6 +2,7 @@
 started ends with it, however the test or the run ends, and a run that did not test what
 it should does not succeed."""
 
+import glob
 import os
 import re
 import signal
@@ -42,6 +43,14 @@ def gone():
         return all(ended(pid) for pid in file.read().split())
 
 """
+
+
+def test_benchmarks_find_what_they_import():
+    """The benchmarks in Python start, so that what they import is there."""
+    benchmarks = glob.glob(os.path.join(ROOT, "tests", "bench", "*_bench.py"))
+    check(benchmarks, "there is no benchmark")
+    for path in benchmarks:
+        run(sys.executable, "-B", "-c", f"import runpy; runpy.run_path({path!r})")
 
 
 def made_up(text, copy=None):

@@ -23,7 +23,7 @@ def test_pair_that_lacks_a_half_is_not_built(half, other):
     shutil.copy(f"{copy}/{half}/slice_tail.c", f"{copy}/{half}/alone.c")
     done = make(copy, "-j2", f"BUILD={build}", "build")
     equal(done.returncode, 2, f"exit: {done.stdout}{done.stderr}")
-    missing = f"{other}/alone.c is missing: a scenario is a pair"
+    missing = f"{other}/alone.c is missing, the other half of the pair"
     check(missing in done.stderr, done.stderr)
     check(f"{half}/alone.c is missing" not in done.stderr, done.stderr)
     check(not os.path.exists(build), "something was compiled")
@@ -55,6 +55,16 @@ def test_name_of_a_lesson_is_text(name):
     check("slice-prefix" in done.stderr, done.stderr)
     check("rror: " not in done.stderr and "unexpected" not in done.stderr, done.stderr)
     check(not os.path.exists(os.path.join(copy, "HERE")), "it was run")
+
+
+@pytest.mark.parametrize("half", ["leaky", "fixed"])
+def test_lesson_of_half_a_pair(half):
+    """make lesson says which half is missing."""
+    copy = copy_of_tree()
+    os.unlink(f"{copy}/{half}/slice_tail.c")
+    done = make(copy, "lesson", "S=slice-tail")
+    equal(done.returncode, 2, "exit")
+    check(f"{half}/slice_tail.c is missing" in done.stderr, done.stderr)
 
 
 def test_lesson_of_halves_that_are_the_same():
