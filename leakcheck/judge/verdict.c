@@ -232,6 +232,22 @@ static bool resident_stays(const struct trial *trial, struct finding *finding)
     return false;
 }
 
+/* What the scenario's own code keeps is its own, also while other code gives back as
+ * much and the sum is flat. */
+static bool own_heap_stays(const struct trial *trial, double noise,
+                           struct finding *finding)
+{
+    if (!trial->heap.own || trial->info->kind == KIND_CHURN ||
+        trial->heap_per_call <= noise) {
+        return true;
+    }
+    finding->clear = false; /* two profiles tell it, not each round */
+    snprintf(finding->reason, sizeof(finding->reason),
+             "%.50s keeps %.0f bytes a call, while other heap shrank",
+             trial->heap.function, trial->heap_per_call);
+    return false;
+}
+
 /* Counts must be where they were; heap may move by a noise that doesn't go on. */
 static bool stays_flat(const struct trial *trial, struct finding *finding)
 {
@@ -259,7 +275,7 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
                  "heap grew by %.0f bytes a call and did not come back", growth);
         return false;
     }
-    return resident_stays(trial, finding);
+    return own_heap_stays(trial, noise, finding) && resident_stays(trial, finding);
 }
 
 struct finding verdict_fixed(const struct trial *trial)
