@@ -194,12 +194,28 @@ static bool churn_is_shown(const struct trial *trial, struct finding *finding)
     return blame_is_right(trial, finding);
 }
 
+/* Where nothing is declared, nothing can be shown, whatever was measured. */
+static bool nothing_is_declared(const struct trial *trial, struct finding *finding)
+{
+    enum resource resource = verdict_resource(trial->info);
+    if (verdict_declared(trial, resource) > 0) {
+        return false;
+    }
+    finding->clear = true;
+    snprintf(finding->reason, sizeof(finding->reason),
+             "no %s is declared, so there is nothing to show", resource_name(resource));
+    return true;
+}
+
 struct finding verdict_leaky(const struct trial *trial)
 {
     struct finding finding = {.picture = picture_of(trial)};
     enum resource resource = verdict_resource(trial->info);
     finding.ratio =
         ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));
+    if (nothing_is_declared(trial, &finding)) {
+        return finding;
+    }
     switch (trial->info->kind) {
     case KIND_TEMPORARY:
         finding.good = peak_is_shown(trial, &finding);

@@ -4,6 +4,8 @@ what the leaky half leaks, or stops counting: no "fix holds" is said of either."
 import json
 import os
 
+import pytest
+
 from checks import check, equal
 from commands import run
 from stand_in import MAPS, half, heap, status
@@ -141,3 +143,23 @@ def test_stops_counting():
         "/status" in done.stderr and "does not count: descriptors" in done.stderr,
         done.stderr,
     )
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"leaves": {}},
+        {"leaves": {"threads": 1}},  # which the replies do not say
+        {"kind": "temporary", "leaves": {}, "holds": {}},
+        {"kind": "churn", "leaves": {}, "allocates_bytes": 0},
+    ],
+)
+def test_declares_nothing(scenario):
+    """A leaky half that declares nothing, and leaves nothing, has shown no leak."""
+    reply = json.dumps({"declared": {}})
+    leaky, fixed = (half(name, reply, scenario) for name in ("leaky", "fixed"))
+    with leaky, fixed:
+        done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+    equal(done.returncode, 1, done.stdout + done.stderr)
+    check("is declared, so there is nothing to show" in done.stdout, done.stdout)
+    check("0 of 1 leaks shown, 1 of 1 fixes hold" in done.stdout, done.stdout)
