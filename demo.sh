@@ -180,7 +180,8 @@ drive() {
 
 # Writes a heap profile: out/profiles/<server>.0001.heap, 0002 and so on.
 dump() {
-    curl -sS -f -m 20 -o out/reply.json -X POST "${url[$1]}/debug/heap/dump?reason=demo"
+    curl -sS -f -m 20 -o out/reply.json -X POST \
+        "${url[$1]}/debug/heap/dump?reason=demo" || fail "$1 writes no heap profile"
 }
 
 # Bytes in use, out of the first line of the heap profile:
@@ -211,7 +212,7 @@ figures() {
 await_rest() {
     local last=0 now turn
     for ((turn = 0; turn < 10; turn++)); do
-        now=$(heap_in_use fixed)
+        now=$(heap_in_use fixed) || fail 'fixed does not say what its heap is'
         if ((now > last - 4096 && now < last + 4096)); then
             return
         fi
@@ -249,8 +250,10 @@ show_growth() {
         fail "${pprof[*]} failed: $(tail -n 1 "out/$name.pprof.log")"
     if [[ -s out/$name.pprof.txt ]]; then
         head -n 12 "out/$name.pprof.txt" | cut -c 1-80
-    else
+    elif [[ $name == fixed ]]; then
         printf 'It prints nothing, because nothing grew.\n'
+    else # there is growth, so this is no reader of profiles
+        fail "${pprof[*]} prints nothing of what grew on $name"
     fi
 }
 
@@ -341,8 +344,9 @@ printf 'Built: build/leaky, build/fixed, and their judge build/leakcheck.\n'
 heading '2. Start both servers' 'starting the servers'
 start_anyhow leaky
 start_anyhow fixed
-mapfile -t scenarios < <(build/leakcheck --list "${url[leaky]}")
-((${#scenarios[@]} > 0)) || fail 'the leaky server names no scenario'
+list=$(build/leakcheck --list "${url[leaky]}") ||
+    fail 'the leaky server does not name its scenarios'
+mapfile -t scenarios <<<"$list"
 note_time start
 
 heading '3. Drive every scenario' 'driving the scenarios'
@@ -362,6 +366,8 @@ mapfile -t leaky_after < <(figures leaky)
 mapfile -t fixed_after < <(figures fixed)
 dump leaky
 dump fixed
+said=("${leaky_before[@]}" "${fixed_before[@]}" "${leaky_after[@]}" "${fixed_after[@]}")
+((${#said[@]} == 4 * ${#labels[@]})) || fail 'a server does not say what it uses'
 note_time load
 printf '\n%s  %-16s %28s %28s%s\n' "$dim" '' leaky fixed "$plain"
 for i in "${!labels[@]}"; do

@@ -117,6 +117,16 @@ static int reports_check(const struct options *options, struct failure *failure)
     return error;
 }
 
+/* What nobody could read was not said: then it is no success either. */
+static int output_check(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
+    }
+    fputs("leakcheck: cannot write the standard output\n", stderr);
+    return status == EXIT_GOOD ? EXIT_NO_VERDICT : status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -133,5 +143,5 @@ int main(int argc, char **argv)
              : options.one_server ? gate_main(&options)
                                   : pairs_main(&options);
     curl_global_cleanup();
-    return status;
+    return output_check(status);
 }

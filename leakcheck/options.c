@@ -173,6 +173,22 @@ static int files_check(struct failure *failure)
     return 0;
 }
 
+static bool limit_is_asked(void)
+{
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        if (taken.limits[i].asked) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether something is known of the one server besides its URL. */
+static bool program_is_given(void)
+{
+    return taken.pid != 0 || taken.binary != NULL || taken.own.count > 0;
+}
+
 /* The form with the lab's two servers: refuses options of other forms, and missing
  * ones. */
 static int pairs_check(int count, struct failure *failure)
@@ -180,13 +196,11 @@ static int pairs_check(int count, struct failure *failure)
     if (count != 2) {
         return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
     }
-    for (int i = 0; i < RESOURCE_COUNT; i++) {
-        if (taken.limits[i].asked) {
-            return failure_set(failure, EINVAL,
-                               "a limit is for one server: it goes with --url");
-        }
+    if (limit_is_asked()) {
+        return failure_set(failure, EINVAL,
+                           "a limit is for one server: it goes with --url");
     }
-    if (taken.pid != 0 || taken.binary != NULL || taken.own.count > 0) {
+    if (program_is_given()) {
         return failure_set(failure, EINVAL,
                            "--pid, --binary and --own are for one server: they go with "
                            "--url");
@@ -197,12 +211,13 @@ static int pairs_check(int count, struct failure *failure)
 /* The form that lists scenarios: one URL, and no option that belongs to a verdict. */
 static int list_check(int count, struct failure *failure)
 {
-    if (count != 1 || taken.url != NULL || taken.drive != NULL ||
-        taken.scenarios.count > 0 || taken.json != NULL || taken.report != NULL ||
-        taken.text != NULL) {
+    bool more = taken.url != NULL || taken.drive != NULL || taken.source != NULL ||
+                taken.json != NULL || taken.report != NULL || taken.text != NULL ||
+                taken.scenarios.count > 0 || taken.rounds != 0 || taken.calls != 0;
+    if (count != 1 || more || limit_is_asked() || program_is_given()) {
         return failure_set(failure, EINVAL,
                            "--list takes the URL of one of the lab's servers, and "
-                           "nothing else");
+                           "nothing else but --timeout");
     }
     return 0;
 }

@@ -389,6 +389,7 @@ static void groups_judge(const struct group *groups, size_t count, struct blame 
     snprintf(blame->file, sizeof(blame->file), "%s",
              frame->file == NULL ? "" : frame->file);
     blame->line = frame->line;
+    blame->own = most->own;
     blame->growth = most->growth;
     for (size_t i = 0; i < count; i++) {
         if (same_text(groups[i].frame->file, frame->file)) {

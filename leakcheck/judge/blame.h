@@ -40,6 +40,7 @@ struct blame {
     char function[200];
     char file[200];
     unsigned line;
+    bool own;               /* it is the program's own code */
     int64_t growth;         /* of the blamed function, in bytes or threads */
     int64_t file_growth;    /* of all functions of the blamed file */
     int64_t library_growth; /* the part of file_growth that libraries allocated */

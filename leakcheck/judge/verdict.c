@@ -197,12 +197,28 @@ static bool churn_is_shown(const struct trial *trial, struct finding *finding)
     return blame_is_right(trial, finding);
 }
 
+/* Where nothing is declared, nothing can be shown, whatever was measured. */
+static bool nothing_is_declared(const struct trial *trial, struct finding *finding)
+{
+    enum resource resource = verdict_resource(trial->info);
+    if (verdict_declared(trial, resource) > 0) {
+        return false;
+    }
+    finding->clear = true;
+    snprintf(finding->reason, sizeof(finding->reason),
+             "no %s is declared, so there is nothing to show", resource_name(resource));
+    return true;
+}
+
 struct finding verdict_leaky(const struct trial *trial)
 {
     struct finding finding = {.picture = picture_of(trial)};
     enum resource resource = verdict_resource(trial->info);
     finding.ratio =
         ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));
+    if (nothing_is_declared(trial, &finding)) {
+        return finding;
+    }
     switch (trial->info->kind) {
     case KIND_TEMPORARY:
         finding.good = peak_is_shown(trial, &finding);
@@ -235,6 +251,22 @@ static bool resident_stays(const struct trial *trial, struct finding *finding)
     return false;
 }
 
+/* What the scenario's own code keeps is its own, also while other code gives back as
+ * much and the sum is flat. */
+static bool own_heap_stays(const struct trial *trial, double noise,
+                           struct finding *finding)
+{
+    if (!trial->heap.own || trial->info->kind == KIND_CHURN ||
+        trial->heap_per_call <= noise) {
+        return true;
+    }
+    finding->clear = false; /* two profiles tell it, not each round */
+    snprintf(finding->reason, sizeof(finding->reason),
+             "%.50s keeps %.0f bytes a call, while other heap shrank",
+             trial->heap.function, trial->heap_per_call);
+    return false;
+}
+
 /* Counts must be the same as before. The heap may grow by a little, but not in every
  * round. */
 static bool stays_flat(const struct trial *trial, struct finding *finding)
@@ -263,7 +295,7 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
                  "heap grew by %.0f bytes a call and did not come back", growth);
         return false;
     }
-    return resident_stays(trial, finding);
+    return own_heap_stays(trial, noise, finding) && resident_stays(trial, finding);
 }
 
 struct finding verdict_fixed(const struct trial *trial)

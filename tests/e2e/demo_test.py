@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -212,6 +213,64 @@ def test_pair_that_is_swapped_no_google_pprof_its_row_says():
         check(run("bash", "-euc", command, cwd=copy).stdout != "", command)
     wide = [line for line in end.splitlines() if len(line) > 80]
     equal(wide, [], "lines of more than 80 columns")
+    nothing_left(copy)
+
+
+def stand_in(copy, text):
+    """A shell script in the place of leakcheck, which is $JUDGE in it."""
+    judge = os.path.join(copy, "build", "leakcheck")
+    real = os.path.join(scratch(), "leakcheck")
+    os.rename(judge, real)
+    with open(judge, "w", encoding="ascii") as file:
+        file.write(f"#!/bin/sh\nJUDGE={real}\n{text}\n")
+    os.chmod(judge, 0o755)
+
+
+CRASHES = "case $1 in --list) ;; *) kill -SEGV $$ ;; esac"
+LISTS_HALF = 'case $1 in --list) "$JUDGE" "$@" | head -n 3; exit 9 ;; esac'
+
+
+@pytest.mark.parametrize(
+    "judge, environment, words",
+    [
+        (f'{LISTS_HALF}; exec "$JUDGE" "$@"', {}, "does not name its scenarios"),
+        (f'"$JUDGE" "$@"; {CRASHES}', {}, "there is no verdict"),
+        ('exec "$JUDGE" "$@"', {"PPROF": "true"}, "true prints nothing"),
+    ],
+    ids=["half of a list", "a judge that crashes", "a reader that prints nothing"],
+)
+def test_part_that_is_missing_ends_it(judge, environment, words):
+    """What was not driven, read or judged is no success: exit 1, and nothing left."""
+    copy = copy_with_build()
+    stand_in(copy, judge)
+    done = demo(copy, **environment)
+    equal(done.returncode, 1, f"exit; {done.stdout}{done.stderr}")
+    check(words in done.stderr, done.stderr)
+    check("Every leak was shown" not in done.stdout, done.stdout)
+    nothing_left(copy)
+
+
+def test_server_that_says_nothing_ends_it():
+    """A curl that fails ends the demo with exit 1, whatever its own status."""
+    copy = copy_with_build()
+    folder = scratch()
+    calls = os.path.join(folder, "calls")
+    with open(os.path.join(folder, "curl"), "w", encoding="ascii") as file:
+        file.write(
+            f"""#!/bin/sh
+echo >>{calls}
+test "$(wc -l <{calls})" -lt $CALLS || exit 22
+exec {shutil.which("curl")} "$@"
+"""
+        )
+    os.chmod(os.path.join(folder, "curl"), 0o755)
+    for count in (3, 5, 7, 9):  # of the calls before the one that fails
+        if os.path.exists(calls):
+            os.unlink(calls)
+        done = demo(copy, CALLS=str(count), PATH=f"{folder}:{os.environ['PATH']}")
+        equal(done.returncode, 1, f"exit; {done.stdout}{done.stderr}")
+        said = re.search(r"^demo\.sh: (leaky|fixed|a server) ", done.stderr, re.M)
+        check(said, done.stderr)
     nothing_left(copy)
 
 

@@ -249,6 +249,7 @@ def test_usage_of_the_script(built):
         ("true", False),
         ("echo 1..0", False),
         ("echo 1..2; echo ok 1 - a", False),
+        ("echo 1..2; echo ok 1 - a; echo ok 2 - b '# SKIP'", False),
         ("echo 1..1; echo not ok 1 - a; exit 1", False),
         ("echo 1..1; echo not ok 1 - a", False),
         ("echo 1..1; echo ok 1 - a; kill -SEGV $$", False),

@@ -4,9 +4,11 @@ what the leaky half leaks, or stops counting: no "fix holds" is said of either."
 import json
 import os
 
+import pytest
+
 from checks import check, equal
 from commands import run
-from stand_in import half, heap, status
+from stand_in import MAPS, half, heap, status
 from tree import BUILD
 
 JUDGE = os.path.join(BUILD, "leakcheck")
@@ -48,6 +50,39 @@ def test_keeps_little():
         equal(done.returncode, 1, f"{step}: {done.stdout}{done.stderr}")
         check("THE FIX LEAKS: heap grew" in done.stdout, done.stdout)
         check("1 of 1 leaks shown" in done.stdout, done.stdout)
+
+
+def test_keeps_what_others_give_back():
+    """A fixed half whose own code keeps memory does not hold, even while other code of
+    the server gives back as much, or more."""
+    for step, shrinks, expect in ((4096, 4096, 1), (4096, 9000, 1), (0, 9000, 0)):
+        calls = []
+
+        def leak(_):
+            calls.append(1)
+            return json.dumps({"declared": {"heap_bytes": DECLARED}})
+
+        def profile(_):
+            rows = [(0x1010, "keep", "fixed/one.c", 100 + step * len(calls))]
+            rest = 2**24 - shrinks * len(calls)
+            rows.append((0x1020, "other", "common/other.c", rest))
+            text = f"heap profile: 2: {100 + rest} [2: {2**25}] @ heapprofile\n"
+            for address, function, file, size in rows:
+                text += f"1: {size} [1: {2**24 + size}] @ {address:#x}\n"
+                text += f"#\t{address:#x}\t{function}+0x1\t{file}:3\n"
+            return text + MAPS
+
+        scenario = {
+            "leaves": {"heap_bytes": DECLARED},
+            "files": ["leaky/one.c", "fixed/one.c"],
+        }
+        routes = {"pprof_heap": profile, "debug_pprof_heap": profile}
+        fixed = half("fixed", leak, scenario, **routes)
+        with keeping("leaky", DECLARED) as leaky, fixed:
+            done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+        equal(done.returncode, expect, f"{step}: {done.stdout}{done.stderr}")
+        if expect:
+            check("THE FIX LEAKS: keep keeps 4096 bytes" in done.stdout, done.stdout)
 
 
 def test_keeps_mapping():
@@ -108,3 +143,23 @@ def test_stops_counting():
         "/status" in done.stderr and "does not count: descriptors" in done.stderr,
         done.stderr,
     )
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"leaves": {}},
+        {"leaves": {"threads": 1}},  # which the replies do not say
+        {"kind": "temporary", "leaves": {}, "holds": {}},
+        {"kind": "churn", "leaves": {}, "allocates_bytes": 0},
+    ],
+)
+def test_declares_nothing(scenario):
+    """A leaky half that declares nothing, and leaves nothing, has shown no leak."""
+    reply = json.dumps({"declared": {}})
+    leaky, fixed = (half(name, reply, scenario) for name in ("leaky", "fixed"))
+    with leaky, fixed:
+        done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+    equal(done.returncode, 1, done.stdout + done.stderr)
+    check("is declared, so there is nothing to show" in done.stdout, done.stdout)
+    check("0 of 1 leaks shown, 1 of 1 fixes hold" in done.stdout, done.stdout)

@@ -173,8 +173,25 @@ def test_list_names_the_scenarios():
     """--list prints one name a line, and takes one URL and nothing else."""
     with counting("leaky", MIB) as leaky:
         equal(run(JUDGE, "--list", leaky.url).stdout, "one\n", "names")
-        for more in ([leaky.url], ["--json", "x"], ["--drive", "/x"]):
+        others = ("--json", "--drive", "--source", "--own", "--binary", "--scenario")
+        numbers = ("--rounds", "--calls", "--pid", "--max-growth", "--max-fds")
+        given = [(name, "x") for name in others] + [(name, "2") for name in numbers]
+        for more in ([leaky.url], *given):
             done = run(JUDGE, "--list", leaky.url, *more, check_exit=False)
             equal((done.returncode, done.stdout), (2, ""), f"with {more}")
             check("--list takes" in done.stderr, done.stderr)
     equal(run(JUDGE, "--list", check_exit=False).returncode, 2, "exit without a URL")
+
+
+def test_output_that_cannot_be_written_is_no_success():
+    """A full disk, or whatever else keeps names or a verdict from being read, is said,
+    and the exit status is that of no verdict."""
+    with open("/dev/full", "w", encoding="ascii") as full, counting(
+        "leaky", MIB
+    ) as leaky, counting("fixed", 0) as fixed:
+        for arguments in (["--list", leaky.url], [leaky.url, fixed.url]):
+            done = subprocess.run(
+                [JUDGE, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60
+            )
+            equal(done.returncode, 2, f"exit of {arguments}")
+            check(b"cannot write the standard output" in done.stderr, done.stderr)
