@@ -121,7 +121,7 @@ def test_interrupted_run_leaves_nothing(pids, workers, number):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"TMPDIR": temporary},
+        env=os.environ | {"TMPDIR": temporary, "BUILD": BUILD},
         cwd=copy,
     )
     wait_until(lambda: os.path.exists(pids) and os.path.getsize(pids), what="a server")
