@@ -13,7 +13,8 @@ int drive_scenario(struct server *server, const struct scenario_info *info,
                    struct failure *failure);
 
 /* Calls it once and holds it at its peak, on a connection of its own, while `server` is
- * sampled: *ret_peak is what the call held at most, above what was there before. */
+ * sampled: *ret_peak is what the call held at most, above what was there before.
+ * Returns 0 or -errno; a call that cannot be sampled while it lasts is an error. */
 int drive_held(struct server *server, struct http *own,
                const struct scenario_info *info, struct resources *ret_peak,
                struct failure *failure);
