@@ -8,8 +8,10 @@ import pytest
 
 from checks import check, equal
 from commands import run
-from stand_in import MAPS, half, heap, status
+from stand_in import MAPS, half, heap, held, status
 from tree import BUILD
+
+pytestmark = pytest.mark.slow
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 DECLARED = 1024 * 1024
@@ -156,10 +158,27 @@ def test_stops_counting():
 )
 def test_declares_nothing(scenario):
     """A leaky half that declares nothing, and leaves nothing, has shown no leak."""
-    reply = json.dumps({"declared": {}})
+    reply = held(json.dumps({"declared": {}}))
     leaky, fixed = (half(name, reply, scenario) for name in ("leaky", "fixed"))
     with leaky, fixed:
         done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
     equal(done.returncode, 1, done.stdout + done.stderr)
     check("is declared, so there is nothing to show" in done.stdout, done.stdout)
     check("0 of 1 leaks shown, 1 of 1 fixes hold" in done.stdout, done.stdout)
+
+
+def test_call_that_is_not_held():
+    """A fixed half whose calls are over before their peak is measured gets no
+    verdict."""
+    scenario = {"kind": "temporary", "leaves": {}, "holds": {"fds": 10}}
+    reply = json.dumps({"declared": {}})
+    for answer, expect in ((held(reply), 1), (reply, 2)):
+        with half("leaky", held(reply), scenario) as leaky, half(
+            "fixed", answer, scenario
+        ) as fixed:
+            done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+        equal(done.returncode, expect, done.stdout + done.stderr)
+        if expect == 2:
+            check("over before anything can be measured" in done.stderr, done.stderr)
+        else:
+            check("1 of 1 fixes hold" in done.stdout, done.stdout)

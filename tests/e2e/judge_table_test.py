@@ -13,7 +13,7 @@ import pytest
 
 from checks import check, equal
 from commands import run
-from stand_in import half, heap, status
+from stand_in import half, heap, held, status
 from tree import BUILD, scratch
 
 JUDGE = os.path.join(BUILD, "leakcheck")
@@ -25,9 +25,9 @@ def counting(name, heap_step, timers=0, declared=(MIB, 0), base=100, **scenario)
     calls = []
     leaves = {"heap_bytes": declared[0], "timers": declared[1]}
 
-    def leak(_):
+    def leak(request):
         calls.append(1)
-        return json.dumps({"declared": leaves})
+        return held(json.dumps({"declared": leaves}))(request)
 
     def profile(_):
         return heap(base + heap_step * len(calls))

@@ -9,6 +9,7 @@ from tree import ROOT
 PARTS = 4  # clang-tidy takes a minute and a half for all files
 
 
+@pytest.mark.slow
 def test_everything_but_clang_tidy():
     """make lint: pair rule, shellcheck, clang-format, cppcheck."""
     run("make", "-s", "lint", "TIDIED=", "TIDIED_PAIRS=", cwd=ROOT, limit=280)

@@ -16,6 +16,9 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
 
+# One worker: all tests read the same report.
+pytestmark = pytest.mark.xdist_group("report")
+
 # One of each kind, two of one family, and two that the heap profile cannot see.
 CHOSEN = (
     *("thread-wait", "lock-deadlock", "global-cache", "slice-prefix", "slice-tail"),

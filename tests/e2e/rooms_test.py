@@ -12,6 +12,9 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
 
+# One worker: the symbols of all objects are read once.
+pytestmark = pytest.mark.xdist_group("rooms")
+
 # The layer of a file: that of the first of these that its path begins with.
 LAYERS = (
     ("base/", "base"),

@@ -3,6 +3,8 @@
 import http.server
 import json
 import threading
+import time
+import urllib.parse
 
 MAPS = (
     "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"
@@ -88,6 +90,18 @@ def status(name, **changes):
         "timers": 0,
     }
     return json.dumps(figures | changes)
+
+
+def held(reply):
+    """A call's reply, after the time that the call is to be held."""
+
+    def leak(request):
+        query = urllib.parse.urlsplit(request.path).query
+        hold = urllib.parse.parse_qs(query).get("hold", ["0"])
+        time.sleep(int(hold[0]) / 1000)
+        return reply
+
+    return leak
 
 
 def half(name, leak, scenario=None, **changes):
