@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 
+import pytest
+
 from checks import check, equal, wait_until
 from commands import run
 from heap_profile import HeapProfile
@@ -36,6 +38,7 @@ def in_directory(name, profiles, *options, **more):
     return server
 
 
+@pytest.mark.slow
 def test_server_that_was_asked_for_no_dump_leaves_no_file():
     """A server that was asked for no dump leaves no file, however it ends."""
     for name, profile, sign in (
@@ -86,6 +89,7 @@ def test_server_that_cannot_listen_leaves_no_file():
         equal(os.listdir(profiles), [], "files")
 
 
+@pytest.mark.slow
 def test_restarted_server_goes_on_with_number_after_highest():
     """A restarted server goes on with the number after the highest, and touches
     none."""

@@ -6,6 +6,8 @@ import json
 import os
 import time
 
+import pytest
+
 from checks import check, equal
 from commands import run
 from stand_in import Stand
@@ -150,6 +152,7 @@ def test_gone():
     refused(good(work=work), "/work")
 
 
+@pytest.mark.slow
 def test_restless():
     """A server that never comes to rest."""
     began = time.monotonic()

@@ -546,6 +546,7 @@ def test_client_that_goes_away_server_is_well():
     server.settle(wanted=lambda sample: sample["fds"] <= before["fds"])
 
 
+@pytest.mark.slow
 def test_at_heap_ceiling_every_profile_answers():
     """At the heap ceiling every profile answers."""
     with Server("leaky", "--max-heap", "64M") as full:
