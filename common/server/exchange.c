@@ -139,6 +139,11 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
         memcpy(text + length, reply->data, body);
         length += (int)body;
     }
+    if (one) {
+        /* The client may take a heap profile as soon as it has the reply, and the
+         * reply's own memory must not be in it. */
+        probe_reply_release(reply);
+    }
     if (write_whole(connection, text, (size_t)length) && !one) {
         write_whole(connection, reply->data, body);
     }

@@ -89,7 +89,7 @@ class Terminal:
     def type(self, data):
         os.write(self.fd, data)
 
-    def end(self, limit=10):
+    def end(self, limit=30):
         """Waits for the end; returns the exit status."""
         stop = time.monotonic() + limit
         while self.read(0.1):
