@@ -16,22 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define TRIES 100
 #define BASE_MAX 200 /* bytes of the name that the temporary one repeats */
 
 /* Writes the whole text. Closes the descriptor, also on failure. */
 static int text_write(int fd, const char *text, size_t length)
 {
-    int error = 0;
-    while (length > 0 && error == 0) {
-        ssize_t written = write(fd, text, length);
-        if (written >= 0) {
-            text += written;
-            length -= (size_t)written;
-        } else if (errno != EINTR) {
-            error = -errno;
-        }
-    }
+    int error = file_write_whole(fd, text, length);
     /* Some file systems report a full disk only here. */
     if (close(fd) != 0 && error == 0) {
         error = -errno;

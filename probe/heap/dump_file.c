@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* How many numbers to try while other processes take them first. */
 #define TRIES_MAX 1000
 #define NUMBER_MAX 999999999UL
@@ -85,21 +87,6 @@ static int file_create(struct dump_file *file, const char *name, unsigned long n
     return -EEXIST;
 }
 
-static int file_fill(const struct dump_file *file, const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(file->fd, text, size);
-        if (written < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (written > 0) {
-            text += written;
-            size -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
 /* Removes the file, unless another file has taken its name. */
 static void file_remove(const struct dump_file *file)
 {
@@ -124,7 +111,7 @@ int probe_dump_file_write(const char *directory, const char *name, const char *t
         error = file_create(&file, name, number + 1);
     }
     if (error == 0) {
-        error = file_fill(&file, text, size);
+        error = file_write_whole(file.fd, text, size);
     }
     /* Some file systems report a full disk only here. */
     if (file.fd >= 0 && close(file.fd) != 0 && errno != EINTR && error == 0) {

@@ -8,7 +8,7 @@ import pytest
 
 from checks import check
 from heap_profile import MIB
-from scenarios import Scenario, scenario_names, small_bytes
+from scenarios import scenario_names, scenarios_of, small_bytes
 from servers import Server
 
 # One worker: the last test is about all that was called before.
@@ -30,12 +30,7 @@ def started():
     """The server of all tests here, and its scenarios by name."""
     global server, listed, scenarios
     with Server("fixed", *LIMITS) as server:
-        functions = server.functions()
-        listed = {described["name"]: described for described in server.scenarios()}
-        scenarios = {
-            name: Scenario(server, described, functions)
-            for name, described in listed.items()
-        }
+        listed, scenarios = scenarios_of(server)
         yield
 
 

@@ -10,7 +10,7 @@ import pytest
 from checks import check, equal, wait_until
 from commands import run
 from heap_profile import MIB
-from scenarios import Scenario, scenario_names
+from scenarios import Scenario, scenario_names, scenarios_of
 from servers import Server
 
 KIB = 1024
@@ -66,12 +66,7 @@ def started():
     """The server of all tests here, and its scenarios by name."""
     global server, listed, scenarios
     with Server("leaky", *LIMITS, "--max-timers", "8000") as server:
-        functions = server.functions()
-        listed = {described["name"]: described for described in server.scenarios()}
-        scenarios = {
-            name: Scenario(server, described, functions)
-            for name, described in listed.items()
-        }
+        listed, scenarios = scenarios_of(server)
         yield
 
 

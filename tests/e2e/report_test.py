@@ -4,17 +4,14 @@ for, and that its links, its scale and its script are right."""
 import base64
 import hashlib
 import html.parser
-import json
 import os
 import re
-import subprocess
-import tempfile
-import urllib.request
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
+from commands import run
+from servers import Server
+from tree import BUILD, ROOT, scratch
 
 # One worker: all tests read the same report.
 pytestmark = pytest.mark.xdist_group("report")
@@ -86,25 +83,10 @@ class Reader(html.parser.HTMLParser):
         self.at.parts.append(data)
 
 
-def server_start(name, directory):
-    """Starts a server on free ports; returns its process and URL."""
-    process = subprocess.Popen(
-        [os.path.join(BUILD, name), "--port", "0", "--debug-port", "0"]
-        + ["--profile-dir", os.path.join(directory, name)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    line = process.stdout.readline()
-    found = re.search(r"listening on (http://[0-9.:]+),", line)
-    assert found, f"the first line of {name}: {line!r}"
-    return process, found[1]
-
-
 class Report:
     """A report of some scenarios, and what the server says of them."""
 
-    def __init__(self, path, url):
+    def __init__(self, path, listed):
         with open(path, encoding="utf-8") as file:
             self.source = file.read()
         self.page = Reader(self.source).root
@@ -113,8 +95,6 @@ class Report:
             for one in self.page.all()
             if "id" in one.attributes
         }
-        with urllib.request.urlopen(f"{url}/scenarios?answers=1", timeout=30) as reply:
-            listed = json.load(reply)
         self.scenarios = {one["name"]: one for one in listed if one["name"] in CHOSEN}
 
     def article(self, name):
@@ -127,27 +107,13 @@ class Report:
 @pytest.fixture(name="report", scope="module")
 def made():
     """The report on CHOSEN, from servers that end with this fixture."""
-    started = []
-    with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "report.html")
-        try:
-            started = [server_start("leaky", directory)]
-            started.append(server_start("fixed", directory))
-            urls = [url for _, url in started]
-            chosen = [word for name in CHOSEN for word in ("--scenario", name)]
-            subprocess.run(
-                [os.path.join(BUILD, "leakcheck"), *chosen]
-                + ["--report", path, "--source", ROOT, *urls],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                timeout=120,
-            )
-            yield Report(path, urls[0])
-        finally:
-            for process, _ in started:
-                process.terminate()
-                process.wait(30)
-                process.stdout.close()
+    path = os.path.join(scratch(), "report.html")
+    with Server("leaky") as leaky, Server("fixed") as fixed:
+        urls = [leaky.url, fixed.url]
+        chosen = [word for name in CHOSEN for word in ("--scenario", name)]
+        judge = os.path.join(BUILD, "leakcheck")
+        run(judge, *chosen, "--report", path, "--source", ROOT, *urls, limit=120)
+        yield Report(path, leaky.scenarios())
 
 
 def test_scenarios_stand_under_their_family(report):

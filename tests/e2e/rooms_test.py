@@ -9,8 +9,7 @@ import subprocess
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
+from tree import BUILD, ROOT
 
 # One worker: the symbols of all objects are read once.
 pytestmark = pytest.mark.xdist_group("rooms")

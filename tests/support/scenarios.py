@@ -76,3 +76,13 @@ class Scenario:
             leaf = names[0] or "(library)"
             owned[leaf] = owned.get(leaf, 0) + size
         return {leaf: size for leaf, size in owned.items() if size != 0}
+
+
+def scenarios_of(server):
+    """What a server says of each scenario, and each as a Scenario, by their names."""
+    functions = server.functions()
+    listed = {described["name"]: described for described in server.scenarios()}
+    return listed, {
+        name: Scenario(server, described, functions)
+        for name, described in listed.items()
+    }

@@ -2,6 +2,7 @@
  * Tests of the HTML report, from made-up figures: amounts that shrink, hostile texts,
  * and one scale for two heaps.
  */
+#include "judge_heap.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/report/html.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/text.h"
@@ -203,14 +203,6 @@ static void reason_keeps_the_function_to_itself(void **state)
     assert_true(fold != NULL && name != NULL && fold < name);
     free(page);
     free(lab);
-}
-
-static struct profile heap_of(const char *text)
-{
-    struct profile profile = {0};
-    struct failure failure = {""};
-    assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure), 0);
-    return profile;
 }
 
 #define HEADER "heap profile: 0: 0 [0: 0] @ heapprofile\n"

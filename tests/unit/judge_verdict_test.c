@@ -2,6 +2,7 @@
  * Tests of the judging: the slope over the rounds, which code is blamed for growth, and
  * how the servers' replies are read.
  */
+#include "judge_heap.h"
 #include "unit.h"
 
 #include <math.h>
@@ -9,7 +10,6 @@
 
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
-#include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/measure/replies.h"
 
 static void steady_growth_has_its_slope(void **state)
@@ -55,14 +55,6 @@ static void ratio_knows_zero(void **state)
     assert_true(ratio_of(0, 0) == 1);
     assert_true(isinf(ratio_of(1, 0)));
     assert_true(ratio_of(3, 2) == 1.5);
-}
-
-static struct profile heap_of(const char *text)
-{
-    struct profile profile = {0};
-    struct failure failure = {""};
-    assert_int_equal(profile_parse_heap(&profile, text, strlen(text), &failure), 0);
-    return profile;
 }
 
 #define HEADER "heap profile: 0: 0 [0: 0] @ heapprofile\n"
