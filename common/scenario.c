@@ -3,12 +3,10 @@
  */
 #include "scenario.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-
-#define SCENARIO_POINTER(name) &name##_scenario,
-const struct scenario *const scenarios[] = {SCENARIO_LIST(SCENARIO_POINTER)};
-const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 
 size_t scenario_index(const struct scenario *scenario)
 {
@@ -98,6 +96,24 @@ size_t scenario_heap_bytes(const struct scenario_amount *amount, size_t bytes)
 size_t scenario_heap_bytes_most(const struct scenario_amount *amount, size_t bytes)
 {
     return scenario_heap_bytes(amount, bytes) + amount->library_bytes;
+}
+
+void scenario_answer_set(struct scenario_answer *answer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(answer->text, sizeof(answer->text), format, arguments);
+    va_end(arguments);
+}
+
+uint32_t scenario_digest(const void *data, size_t length)
+{
+    const unsigned char *bytes = data;
+    uint32_t digest = 2166136261;
+    for (size_t i = 0; i < length; i++) {
+        digest = (digest ^ bytes[i]) * 16777619;
+    }
+    return digest;
 }
 
 static bool (*growth_enter)(size_t bytes);

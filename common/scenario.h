@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "runtime/context.h"
 
@@ -64,6 +65,20 @@ struct scenario_request {
     struct context *context;  /* done when the server stops: waits end with it */
 };
 
+/* What the work of one call came to, in a few words. Both halves answer alike. The
+ * answer depends on the request's id and bytes alone, and it is read back through what
+ * the scenario keeps. So a fix that does less of the work is found out. */
+struct scenario_answer {
+    char text[64]; /* printable ASCII; "" while the work is not finished */
+};
+
+/* Sets the answer's text, as printf does. What does not fit is cut. */
+void scenario_answer_set(struct scenario_answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A number that stands for these bytes, for an answer: their FNV-1a hash (RFC 9923). */
+uint32_t scenario_digest(const void *data, size_t length);
+
 /* An amount of every resource that the lab counts. Heap is counted in blocks of the
  * request's main size, so the amount in bytes depends on the request. Only what the
  * scenario's own calls of malloc take counts as its heap. */
@@ -109,8 +124,10 @@ struct scenario {
     const char *suspect;
 
     /* Runs one call. Returns 0, or -errno after releasing everything of this call.
+     * `answer` is empty at first. It belongs to the caller and is valid until `run`
+     * returns. The leaky half leaves it empty if it gets stuck before its work is done.
      * Called from many threads at once. */
-    int (*run)(const struct scenario_request *request);
+    int (*run)(const struct scenario_request *request, struct scenario_answer *answer);
 
     /* How many things that earlier calls left are still alive. */
     size_t (*held)(void);
@@ -134,7 +151,7 @@ void scenario_growth_guard(bool (*enter)(size_t bytes), void (*leave)(size_t byt
 #define SCENARIO_DECLARE(name) extern const struct scenario name##_scenario;
 SCENARIO_LIST(SCENARIO_DECLARE)
 
-/* The list as an array, in the order of SCENARIO_LIST. */
+/* The list as an array, in the order of SCENARIO_LIST (common/scenario_list.c). */
 extern const struct scenario *const scenarios[];
 extern const size_t scenario_count;
 

@@ -55,8 +55,10 @@ static void *search_work(void *argument)
 }
 
 /* Searches in a separate thread, whose stack is large enough. */
-static int search_run(const struct scenario_request *request)
+static int search_run(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     struct search search = {.request = request, .levels = request->bytes / BOARD_BYTES};
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);

@@ -38,8 +38,10 @@ static int strip_render(const struct scenario_request *request, struct pool *str
     return 0;
 }
 
-static int page_print(const struct scenario_request *request)
+static int page_print(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     struct pool strips = POOL_INIT(1, request->bytes);
     int error = 0;
     for (unsigned i = 0; i < STRIPS && error == 0; i++) {

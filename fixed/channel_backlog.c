@@ -66,8 +66,10 @@ static struct audit_record *audit_record_open(const struct scenario_request *req
 }
 
 /* Sends a record to the log. Returns 0 or -errno; -ENOSPC if the buffer is full. */
-static int audit_hand_in(const struct scenario_request *request)
+static int audit_hand_in(const struct scenario_request *request,
+                         struct scenario_answer *answer)
 {
+    (void)answer;
     int error = audit_open();
     if (error != 0) {
         return error;

@@ -90,8 +90,10 @@ static int relay_start(struct relay *sender, struct relay *receiver)
     return error;
 }
 
-static int relay_pass(const struct scenario_request *request)
+static int relay_pass(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     /* FIX: the line is made before the workers use it. */
     struct channel made;
     struct channel *line = &made;

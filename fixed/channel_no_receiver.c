@@ -62,8 +62,10 @@ static void *report_main(void *argument)
     return NULL;
 }
 
-static int report_request(const struct scenario_request *request)
+static int report_request(const struct scenario_request *request,
+                          struct scenario_answer *answer)
 {
+    (void)answer;
     struct report *report = report_open(request);
     if (report == NULL) {
         return -ENOMEM;

@@ -51,8 +51,10 @@ static void cstring_release(char *cstring)
     }
 }
 
-static int setting_read(const struct scenario_request *request)
+static int setting_read(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     /* FIX: two variables hold the strings, so they can be freed after the call. */
     char *file = cstring_duplicate("settings/", request->bytes);
     char *key = cstring_duplicate(request->id, request->bytes);

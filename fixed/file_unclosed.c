@@ -99,8 +99,10 @@ static int price_look_up(const char *path, const char *item, size_t bytes,
     return error;
 }
 
-static int price_tell(const struct scenario_request *request)
+static int price_tell(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     char path[PATH_BYTES];
     int length = snprintf(path, sizeof(path), "%s/prices.txt", request->directory);
     if (length < 0 || (size_t)length >= sizeof(path)) {

@@ -62,8 +62,10 @@ static struct widget *widget_draw(const char *id, size_t bytes)
 }
 
 /* Opens a window with a button, and closes it again. */
-static int window_show(const struct scenario_request *request)
+static int window_show(const struct scenario_request *request,
+                       struct scenario_answer *answer)
 {
+    (void)answer;
     struct widget *window = widget_draw(request->id, request->bytes);
     if (window == NULL) {
         return -ENOMEM;

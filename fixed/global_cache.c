@@ -127,20 +127,22 @@ static bool cache_find(const char *key)
 }
 
 /* Every question is a new one: its key ends with a serial number. */
-static int question_ask(const struct scenario_request *request)
+static int question_ask(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     char key[KEY_BYTES];
     size_t serial = atomic_fetch_add(&questions_asked, 1);
     snprintf(key, sizeof(key), "%s/%zu", request->id, serial);
     if (cache_find(key)) {
         return 0;
     }
-    struct answer *answer = answer_compute(key, request->bytes);
-    if (answer == NULL) {
+    struct answer *computed = answer_compute(key, request->bytes);
+    if (computed == NULL) {
         return -ENOMEM;
     }
     pthread_mutex_lock(&cache_lock);
-    int error = cache_put(answer);
+    int error = cache_put(computed);
     pthread_mutex_unlock(&cache_lock);
     return error;
 }

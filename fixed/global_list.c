@@ -69,8 +69,10 @@ static void order_finish(unsigned char *order)
     free(order);
 }
 
-static int order_import(const struct scenario_request *request)
+static int order_import(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     unsigned char *order = order_read(request->id, request->bytes);
     if (order == NULL) {
         return -ENOMEM;

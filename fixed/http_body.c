@@ -148,8 +148,10 @@ static int body_fetch(const char *url, size_t bytes, struct context *context,
     return error;
 }
 
-static int document_tell(const struct scenario_request *request)
+static int document_tell(const struct scenario_request *request,
+                         struct scenario_answer *answer)
 {
+    (void)answer;
     pthread_once(&curl_once, curl_prepare);
     char url[URL_BYTES];
     int length = snprintf(url, sizeof(url), "%s/body?bytes=%zu", request->upstream_url,

@@ -84,8 +84,10 @@ static void catalogue_keep(struct product *products[PRODUCTS])
     pthread_mutex_unlock(&catalogues_lock);
 }
 
-static int products_receive(const struct scenario_request *request)
+static int products_receive(const struct scenario_request *request,
+                            struct scenario_answer *answer)
 {
+    (void)answer;
     struct product *products[PRODUCTS];
     for (unsigned i = 0; i < PRODUCTS; i++) {
         products[i] = product_read(request->id, i, request->bytes);

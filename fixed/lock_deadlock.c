@@ -114,8 +114,10 @@ static int account_settle(struct account *accounts[ACCOUNT_COUNT])
     return error;
 }
 
-static int account_clear(const struct scenario_request *request)
+static int account_clear(const struct scenario_request *request,
+                         struct scenario_answer *answer)
 {
+    (void)answer;
     struct account *accounts[ACCOUNT_COUNT];
     int error = 0;
     for (int i = 0; i < ACCOUNT_COUNT; i++) {

@@ -102,8 +102,10 @@ static void ledger_entry_close(struct ledger_entry *entry)
     atomic_fetch_sub(&ledger_entries, 1);
 }
 
-static int ledger_keep(const struct scenario_request *request)
+static int ledger_keep(const struct scenario_request *request,
+                       struct scenario_answer *answer)
 {
+    (void)answer;
     struct ledger *ledger = ledger_open();
     if (ledger == NULL) {
         return -ENOMEM;

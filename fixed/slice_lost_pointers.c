@@ -83,8 +83,10 @@ static struct slice clip_trim(struct slice clip)
     return middle;
 }
 
-static int clip_show(const struct scenario_request *request)
+static int clip_show(const struct scenario_request *request,
+                     struct scenario_answer *answer)
 {
+    (void)answer;
     struct slice clip = clip_load(request);
     if (clip.length == 0) {
         return -ENOMEM;

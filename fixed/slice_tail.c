@@ -75,8 +75,10 @@ static void mailbox_deliver(struct slice messages)
     pthread_mutex_unlock(&mailboxes_lock);
 }
 
-static int messages_receive(const struct scenario_request *request)
+static int messages_receive(const struct scenario_request *request,
+                            struct scenario_answer *answer)
 {
+    (void)answer;
     struct slice messages = messages_read(request->id, request->bytes);
     if (messages.length == 0) {
         return -ENOMEM;

@@ -63,8 +63,10 @@ static void headline_keep(char *article)
     pthread_mutex_unlock(&headlines_lock);
 }
 
-static int article_receive(const struct scenario_request *request)
+static int article_receive(const struct scenario_request *request,
+                           struct scenario_answer *answer)
 {
+    (void)answer;
     char *article = article_load(request->id, request->bytes);
     if (article == NULL) {
         return -ENOMEM;

@@ -80,8 +80,10 @@ static void *room_main(void *argument)
     return NULL;
 }
 
-static int room_chat(const struct scenario_request *request)
+static int room_chat(const struct scenario_request *request,
+                     struct scenario_answer *answer)
 {
+    (void)answer;
     struct room *room = room_open(request);
     if (room == NULL) {
         return -ENOMEM;

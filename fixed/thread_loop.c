@@ -71,8 +71,10 @@ static void *feed_main(void *argument)
     return NULL;
 }
 
-static int feed_watch(const struct scenario_request *request)
+static int feed_watch(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     struct context reader;
     context_init_timeout(&reader, request->context, FEED_READER_MS);
     struct channel watched;

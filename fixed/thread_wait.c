@@ -59,8 +59,10 @@ static void *order_main(void *argument)
     return NULL;
 }
 
-static int order_accept(const struct scenario_request *request)
+static int order_accept(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     struct order *order = order_open(request);
     if (order == NULL) {
         return -ENOMEM;

@@ -68,8 +68,10 @@ static void import_rows(struct progress *progress)
     }
 }
 
-static int import_run(const struct scenario_request *request)
+static int import_run(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     struct progress *progress;
     int error = progress_start(request->bytes, &progress);
     if (error != 0) {

@@ -33,8 +33,10 @@ static int strip_render(const struct scenario_request *request)
     return 0;
 }
 
-static int page_print(const struct scenario_request *request)
+static int page_print(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     int error = 0;
     for (unsigned i = 0; i < STRIPS && error == 0; i++) {
         error = strip_render(request);

@@ -61,8 +61,10 @@ static void *export_main(void *argument)
     return NULL;
 }
 
-static int export_table(const struct scenario_request *request)
+static int export_table(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     struct export_file *file = export_open(request);
     if (file == NULL) {
         return -ENOMEM;

@@ -82,8 +82,10 @@ static void quote_close(struct quote *quote)
     atomic_fetch_sub(&quotes_open, 1);
 }
 
-static int quote_ask(const struct scenario_request *request)
+static int quote_ask(const struct scenario_request *request,
+                     struct scenario_answer *answer)
 {
+    (void)answer;
     struct quote_inquiry *inquiry = quote_inquiry_open(NULL);
     if (inquiry == NULL) {
         return -ENOMEM;

@@ -42,8 +42,10 @@ static int setting_find(const char *file, const char *key)
     return 0;
 }
 
-static int setting_read(const struct scenario_request *request)
+static int setting_read(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     /* LEAK: no variable holds the two strings, so nothing can free them afterwards. */
     return setting_find(cstring_duplicate("settings/", request->bytes),
                         cstring_duplicate(request->id, request->bytes));

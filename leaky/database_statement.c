@@ -112,8 +112,10 @@ static int order_look_up(const char *path, int order, size_t bytes, long *ret_to
     return orders_error(status);
 }
 
-static int order_tell(const struct scenario_request *request)
+static int order_tell(const struct scenario_request *request,
+                      struct scenario_answer *answer)
 {
+    (void)answer;
     char path[PATH_BYTES];
     int length = snprintf(path, sizeof(path), "%s/orders.db", request->directory);
     if (length < 0 || (size_t)length >= sizeof(path)) {

@@ -56,8 +56,10 @@ static int order_list(unsigned char *order)
     return error;
 }
 
-static int order_import(const struct scenario_request *request)
+static int order_import(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     unsigned char *order = order_read(request->id, request->bytes);
     if (order == NULL) {
         return -ENOMEM;

@@ -70,8 +70,10 @@ static void guest_list(struct visitor *visitor)
     pthread_mutex_unlock(&guests_lock);
 }
 
-static int visitor_receive(const struct scenario_request *request)
+static int visitor_receive(const struct scenario_request *request,
+                           struct scenario_answer *answer)
 {
+    (void)answer;
     struct visitor *visitor = visitor_read(request->id, request->bytes);
     if (visitor == NULL) {
         return -ENOMEM;

@@ -106,8 +106,10 @@ static void notebook_remove(const struct notebook *notebook)
     }
 }
 
-static int notebook_export(const struct scenario_request *request)
+static int notebook_export(const struct scenario_request *request,
+                           struct scenario_answer *answer)
 {
+    (void)answer;
     struct notebook notebook = {
         .request = request,
         .number = atomic_fetch_add(&notebooks_started, 1),

@@ -57,8 +57,10 @@ static void signature_keep(struct slice payload)
     pthread_mutex_unlock(&signatures_lock);
 }
 
-static int payload_receive(const struct scenario_request *request)
+static int payload_receive(const struct scenario_request *request,
+                           struct scenario_answer *answer)
 {
+    (void)answer;
     struct slice payload = payload_read(request->id, request->bytes);
     if (payload.length == 0) {
         return -ENOMEM;

@@ -62,8 +62,10 @@ static void preview_keep(struct slice series)
     pthread_mutex_unlock(&previews_lock);
 }
 
-static int series_receive(const struct scenario_request *request)
+static int series_receive(const struct scenario_request *request,
+                          struct scenario_answer *answer)
 {
+    (void)answer;
     struct slice series = series_read(request->id, request->bytes);
     if (series.length == 0) {
         return -ENOMEM;

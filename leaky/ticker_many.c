@@ -94,8 +94,10 @@ static int gauges_watch(size_t bytes, unsigned *ret_picture)
     return error;
 }
 
-static int picture_tell(const struct scenario_request *request)
+static int picture_tell(const struct scenario_request *request,
+                        struct scenario_answer *answer)
 {
+    (void)answer;
     unsigned picture;
     return gauges_watch(request->bytes, &picture);
 }

@@ -26,7 +26,7 @@ case ${1:-} in
 esac
 
 readonly changed_max=30 # lines that the fix may touch
-readonly length_max=200 # lines of a file
+readonly length_max=220 # lines of a file
 
 root=${1:-$(dirname "$0")/..}
 cd "$root"

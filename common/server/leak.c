@@ -69,6 +69,16 @@ static void refuse_failed(struct reply *reply, const struct step *step, int erro
                       done, strerror(-error));
 }
 
+static void add_answer(cJSON *json, const struct plan *plan, const struct step *step)
+{
+    char text[2 * sizeof(step->answer.text) + 32];
+    if (leak_plan_answer(plan, step, text, sizeof(text))) {
+        cJSON_AddStringToObject(json, "answer", text);
+    } else {
+        cJSON_AddNullToObject(json, "answer");
+    }
+}
+
 static void reply_done(struct reply *reply, const struct plan *plan, double elapsed_ms)
 {
     double bytes = 0; /* for several scenarios: the sum of their main sizes */
@@ -84,7 +94,9 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
     struct scenario_amount declared = leak_plan_declared(plan);
     leak_add_amounts(cJSON_AddObjectToObject(json, "declared"), &declared, 0,
                      plan->count);
-    if (!plan->is_scenario) {
+    if (plan->is_scenario) {
+        add_answer(json, plan, &plan->steps[0]);
+    } else {
         cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
         for (size_t i = 0; i < plan->step_count; i++) {
             const struct step *step = &plan->steps[i];
@@ -93,6 +105,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
             cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
             leak_add_amounts(cJSON_AddObjectToObject(item, "declared"),
                              &step->scenario->leaves, step->bytes, plan->count);
+            add_answer(item, plan, step);
         }
     }
     cJSON_AddNumberToObject(json, "elapsed_ms", round(elapsed_ms * 1000) / 1000);
@@ -100,7 +113,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
 }
 
 /* Runs the plan within the guard rails, and fills in the reply. */
-static void execute(struct lab *lab, const struct plan *plan, struct reply *reply)
+static void execute(struct lab *lab, struct plan *plan, struct reply *reply)
 {
     struct guard_need need = leak_plan_need(plan);
     struct guard_refusal refusal;
@@ -217,7 +230,14 @@ void leak_page_combined(const struct request *request, struct reply *reply)
     struct step steps[sizeof(combined) / sizeof(combined[0])];
     struct plan plan = {.name = "combined", .steps = steps};
     for (size_t i = 0; i < sizeof(combined) / sizeof(combined[0]); i++) {
-        steps[plan.step_count++].scenario = scenario_find(combined[i]);
+        steps[i].scenario = scenario_find(combined[i]);
+        if (steps[i].scenario == NULL) {
+            probe_reply_error(reply, 404, "unknown_scenario",
+                              "GET /scenarios lists what can be called",
+                              "this server has no scenario '%s'", combined[i]);
+            return;
+        }
+        plan.step_count++;
     }
     plan_and_execute(request, &plan, BYTES, reply);
 }

@@ -4,6 +4,8 @@
 #include "server/leak_plan.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/size.h"
@@ -92,12 +94,44 @@ static int check_time(struct lab *lab, int64_t start_ms)
     return error;
 }
 
-int leak_plan_run(struct lab *lab, const struct plan *plan, int64_t start_ms,
+/* Keeps the answer of the step's call number `round`, counted from 0. */
+static void keep_answer(struct step *step, const struct scenario_answer *answer,
+                        unsigned round)
+{
+    if (round == 0) {
+        step->answer = *answer;
+        step->differs = 0;
+    } else if (step->differs == 0 && strcmp(answer->text, step->answer.text) != 0) {
+        step->other = *answer;
+        step->differs = round + 1;
+    }
+}
+
+bool leak_plan_answer(const struct plan *plan, const struct step *step, char *text,
+                      size_t size)
+{
+    const char *first = step->answer.text;
+    const char *other = step->other.text;
+    if (first[0] == '\0' || (step->differs > 0 && other[0] == '\0')) {
+        return false;
+    }
+    if (step->differs > 0) {
+        snprintf(text, size, "%s, but call %u: %s", first, step->differs, other);
+    } else if (plan->count > 1) {
+        snprintf(text, size, "%u x %s", plan->count, first);
+    } else {
+        snprintf(text, size, "%s", first);
+    }
+    return true;
+}
+
+int leak_plan_run(struct lab *lab, struct plan *plan, int64_t start_ms,
                   const struct step **ret_step, unsigned *ret_done)
 {
     for (unsigned round = 0; round < plan->count; round++) {
         for (size_t i = 0; i < plan->step_count; i++) {
-            const struct step *step = &plan->steps[i];
+            struct step *step = &plan->steps[i];
+            struct scenario_answer answer = {0};
             struct scenario_request call = {
                 .id = plan->id,
                 .bytes = step->bytes,
@@ -108,13 +142,14 @@ int leak_plan_run(struct lab *lab, const struct plan *plan, int64_t start_ms,
             };
             int error = check_time(lab, start_ms);
             if (error == 0) {
-                error = step->scenario->run(&call);
+                error = step->scenario->run(&call, &answer);
             }
             if (error != 0) {
                 *ret_step = step;
                 *ret_done = round;
                 return error;
             }
+            keep_answer(step, &answer, round);
             atomic_fetch_add(&lab->calls[scenario_index(step->scenario)], 1);
         }
     }

@@ -14,10 +14,13 @@
 
 #define LEAK_TIME_MAX_MS 90000 /* after this time, a request begins no further call */
 
-/* One scenario of a request, and the main size of its calls. */
+/* One scenario of a request, the main size of its calls, and what they came to. */
 struct step {
     const struct scenario *scenario;
     size_t bytes;
+    struct scenario_answer answer; /* of the first call */
+    unsigned differs;              /* the first call whose answer differs; 0: none */
+    struct scenario_answer other;  /* and that answer */
 };
 
 /* Each step once, and the whole list `count` times. */
@@ -38,9 +41,14 @@ struct guard_need leak_plan_need(const struct plan *plan);
  * the sum of their heap is in `extra_bytes`, not in blocks. */
 struct scenario_amount leak_plan_declared(const struct plan *plan);
 
+/* The answer of a step that has run: TEXT for one call, "N x TEXT" for N calls that all
+ * came to the same, otherwise which call differs. False if a call has not finished. */
+bool leak_plan_answer(const struct plan *plan, const struct step *step, char *text,
+                      size_t size);
+
 /* Runs the plan, which began at `start_ms` (clock_now_ms). Returns 0, or -errno with
  * the step that failed and the number of complete rounds. */
-int leak_plan_run(struct lab *lab, const struct plan *plan, int64_t start_ms,
+int leak_plan_run(struct lab *lab, struct plan *plan, int64_t start_ms,
                   const struct step **ret_step, unsigned *ret_done);
 
 #endif

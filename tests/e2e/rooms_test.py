@@ -56,10 +56,10 @@ OWN_LIBRARIES = {
     "gperftools/": "probe/heap/",
 }
 
-# Needed below where it is defined, by design: scenario.c lists the descriptors, each
+# Needed below where it is defined, by design: scenario_list.c has the descriptors, each
 # server has a variant, and a leaked thread asks the guard rails (see scenario.h).
 LINKED_UPWARDS = {
-    ("scenario", "pairs"): r"\w+_scenario",
+    ("scenario_list", "pairs"): r"\w+_scenario",
     ("options", "pairs"): "variant",
     ("server", "pairs"): "variant",
     ("main", "pairs"): "variant",
