@@ -78,6 +78,24 @@ $(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(BUILD)/objects/report_page
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
 
+# A server of other scenarios than the pairs: ./learn.sh writes their units into
+# $(UNITS)/, with a list and a variant of their own. They include a learner's code, so
+# warnings are no errors there.
+SERVER ?= $(BUILD)/mine
+UNITS ?=
+UNIT_SOURCES := $(if $(UNITS),$(wildcard $(UNITS)/*.c))
+SHARED := $(call object,$(filter-out common/scenario_list.c,$(COMMON)) $(PROBE) $(BASE))
+.PHONY: server shared
+server: $(SERVER)
+shared: $(SHARED)
+ifneq ($(UNITS),)
+$(SERVER): $(SHARED) $(call object,$(UNIT_SOURCES))
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+$(call object,$(UNIT_SOURCES)): CFLAGS += -Wno-error -Wno-unused-function
+-include $(patsubst %.o,%.d,$(call object,$(UNIT_SOURCES)))
+endif
+
 # The page around the report is built into the judge, as a C array of its bytes.
 $(BUILD)/embedded/report_page.c: leakcheck/report/report_page.html
 	@mkdir -p $(@D)

@@ -106,6 +106,7 @@ struct scenario {
     const char *cause;   /* why the leaky half leaks */
     const char *fix;     /* what the fixed half does instead */
     const char *find_it; /* where to look: the command, and what it shows */
+    const char *file;    /* of an exercise: its source; NULL: the pair's two files */
 
     /* The main size. Every scenario has one: tests call it with several sizes. */
     size_t bytes_default; /* request.bytes if the client gives none */

@@ -1,13 +1,17 @@
 /*
- * Which of the two servers this is. leaky/variant.c and fixed/variant.c define it.
+ * Which server this is. leaky/variant.c and fixed/variant.c define it; ./learn.sh writes
+ * others for its exercises.
  */
 #ifndef LAB_VARIANT_H
 #define LAB_VARIANT_H
 
+#include <stdbool.h>
+
 struct variant {
-    const char *name; /* "leaky" or "fixed" */
+    const char *name; /* "leaky" or "fixed"; an exercise: "mine" or "mystery" */
     int port;         /* defaults of --port and --debug-port */
     int debug_port;
+    bool is_exercise; /* replies do not say what a call leaves behind */
 };
 
 extern const struct variant variant;

@@ -10,6 +10,7 @@
 #include "probe/http/form.h"
 #include "probe/http/json.h"
 #include "server/leak.h"
+#include "variant.h"
 
 static void add_parameter(cJSON *list, const char *name, const char *meaning,
                           size_t value, size_t minimum, size_t maximum)
@@ -75,8 +76,13 @@ static void add_answers(cJSON *json, const struct scenario *scenario)
     cJSON_AddStringToObject(json, "fix", scenario->fix);
     cJSON_AddStringToObject(json, "find_it", scenario->find_it);
     cJSON *files = cJSON_AddArrayToObject(json, "files");
-    add_file(files, "leaky", scenario->name);
-    add_file(files, "fixed", scenario->name);
+    if (scenario->file != NULL) {
+        probe_json_add_string(files, scenario->file);
+        probe_json_add_string(files, scenario->file);
+    } else {
+        add_file(files, "leaky", scenario->name);
+        add_file(files, "fixed", scenario->name);
+    }
     if (scenario->suspect != NULL) {
         cJSON_AddStringToObject(json, "suspect", scenario->suspect);
     } else {
@@ -90,7 +96,9 @@ static void describe(cJSON *json, const struct scenario *scenario, bool answers)
     cJSON_AddStringToObject(json, "family", scenario->family);
     cJSON_AddStringToObject(json, "title", scenario->title);
     cJSON_AddStringToObject(json, "kind", scenario_kind_name(scenario->kind));
-    add_effects(json, scenario);
+    if (answers || !variant.is_exercise) {
+        add_effects(json, scenario);
+    }
     add_parameters(json, scenario);
     cJSON_AddStringToObject(json, "story", scenario->story);
     cJSON_AddStringToObject(json, "symptom", scenario->symptom);

@@ -69,6 +69,17 @@ static void refuse_failed(struct reply *reply, const struct step *step, int erro
                       done, strerror(-error));
 }
 
+/* Adds what the calls leave on the leaky server. In an exercise, that would tell what
+ * to look for. */
+static void add_declared(cJSON *json, const struct scenario_amount *amount,
+                         size_t bytes, unsigned count)
+{
+    if (!variant.is_exercise) {
+        leak_add_amounts(cJSON_AddObjectToObject(json, "declared"), amount, bytes,
+                         count);
+    }
+}
+
 static void add_answer(cJSON *json, const struct plan *plan, const struct step *step)
 {
     char text[2 * sizeof(step->answer.text) + 32];
@@ -92,8 +103,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
     cJSON_AddNumberToObject(json, "count", plan->count);
     cJSON_AddNumberToObject(json, "bytes", bytes);
     struct scenario_amount declared = leak_plan_declared(plan);
-    leak_add_amounts(cJSON_AddObjectToObject(json, "declared"), &declared, 0,
-                     plan->count);
+    add_declared(json, &declared, 0, plan->count);
     if (plan->is_scenario) {
         add_answer(json, plan, &plan->steps[0]);
     } else {
@@ -103,8 +113,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
             cJSON *item = probe_json_add_object(steps);
             cJSON_AddStringToObject(item, "scenario", step->scenario->name);
             cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
-            leak_add_amounts(cJSON_AddObjectToObject(item, "declared"),
-                             &step->scenario->leaves, step->bytes, plan->count);
+            add_declared(item, &step->scenario->leaves, step->bytes, plan->count);
             add_answer(item, plan, step);
         }
     }
