@@ -212,7 +212,7 @@ TEST_SOURCES := $(wildcard tests/*/*.c)
 SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h tests/*/*.h)
-SCRIPTS := demo.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck believes that a function in another file reads a buffer which it only fills.
 # The tests may crash when memory runs out. Newer versions of cppcheck say when they

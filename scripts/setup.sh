@@ -25,6 +25,11 @@ readonly lab_packages=(
     uthash-dev
 )
 
+# What ./learn.sh needs in addition.
+readonly learn_packages=(
+    python3
+)
+
 # What the tests need in addition: a second compiler, checkers, and clients.
 readonly test_packages=(
     clang
@@ -47,10 +52,11 @@ readonly test_packages=(
 
 usage() {
     cat <<'TEXT'
-usage: scripts/setup.sh [--tests] [--debian]
+usage: scripts/setup.sh [--learn] [--tests] [--debian]
 
 Installs the Debian packages that the lab needs, as root or through sudo.
 
+  --learn   also what ./learn.sh needs
   --tests   also what the tests need
   --debian  also what scripts/try-debian.sh needs
   --help    this text
@@ -104,6 +110,7 @@ find_missing() {
 wanted=("${lab_packages[@]}")
 while (($# > 0)); do
     case $1 in
+    --learn) wanted+=("${learn_packages[@]}") ;;
     --tests) wanted+=("${test_packages[@]}") ;;
     --debian) wanted+=("${debian_packages[@]}") ;;
     --help)

@@ -1,0 +1,75 @@
+"""Builds an exercise's server with the lab's own Makefile."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from learn import process, source
+from learn.failure import Broken
+from learn.place import BUILT, ROOT, absolute, read, write
+
+PLAIN = ("BUILD=build",)
+SANITIZED = (f"BUILD={BUILT}/sanitized", "ALLOCATOR=libc", "SANITIZE=address,undefined")
+LIMIT = 60  # seconds for a learner's file; the first build of all else takes longer
+
+
+def make(*arguments, limit=600):
+    """Runs make in the lab's tree; returns its status and what it printed."""
+    command = ("make", "-s", f"-j{os.cpu_count() or 1}", *arguments)
+    with process.group(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as started:
+        try:
+            output = started.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            return 1, f"the compiler did not finish within {limit} s"
+    return started.returncode, output.decode(errors="replace")
+
+
+def prepare(*targets):
+    """Builds what belongs to the lab, and not to the learner."""
+    for settings, wanted in ((PLAIN, (*targets, "shared")), (SANITIZED, ("shared",))):
+        status, output = make(*settings, *wanted)
+        if status != 0:
+            raise Broken("the lab itself does not build:\n" + output[-2000:])
+
+
+def write_units(directory, server, units):
+    """Writes the C of a server's scenarios, given by name, into a directory; leaves a
+    file alone that is the same already, so that it is not compiled again."""
+    texts = {f"{name}.c": text for name, text in units.items()}
+    texts["list.c"] = source.listing(server, list(units))
+    os.makedirs(absolute(directory), exist_ok=True)
+    for name in os.listdir(absolute(directory)):
+        if name.endswith(".c") and name not in texts:
+            os.unlink(absolute(f"{directory}/{name}"))
+    for name, text in texts.items():
+        path = f"{directory}/{name}"
+        if not os.path.exists(absolute(path)) or read(path) != text:
+            write(path, text)
+
+
+def link(settings, directory, program):
+    """Compiles the units of a directory and links them into `program`. Returns None, or
+    what the compiler said."""
+    status, output = make(
+        *settings, "server", f"UNITS={directory}", f"SERVER={program}", limit=LIMIT
+    )
+    return None if status == 0 else output
+
+
+def put(program, path):
+    """Copies a program to another path, also if that one is running."""
+    os.makedirs(os.path.dirname(absolute(path)), exist_ok=True)
+    shutil.copy2(absolute(program), absolute(f"{path}.new"))
+    os.replace(absolute(f"{path}.new"), absolute(path))
+
+
+def messages_of(output, path):
+    """Of what the compiler said, that which is about one file; all of it if nothing is."""
+    kept, inside = [], False
+    for line in output.splitlines():
+        if re.match(r"\S+:(\d+:)?(\d+:)? |\S+: In function|In file included", line):
+            inside = line.startswith(f"{path}:") and "warning:" not in line
+        if inside:
+            kept.append(line)
+    return "\n".join(kept) if kept else output.strip()

@@ -1,0 +1,339 @@
+"""Grades one half of a case: builds it into a server, drives it beside the lab's fixed
+half, and has leakcheck judge what it keeps. `check` and `verify` both stand on this."""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import random
+import re
+import subprocess
+import tempfile
+
+from learn import build, process, source
+from learn.failure import Broken
+from learn.server import CALL_SECONDS, Gone, Hangs, Refused, Server, fetch
+
+# The verdicts, as the last line of `check` begins.
+SOLVED = "solved"
+LEAKS = "still leaks"
+ANSWERS = "answers changed"
+MEMORY = "memory error"
+CRASHES = "crashes"
+HANGS = "hangs"
+NO_BUILD = "does not build"
+
+ROUNDS, CALLS = 4, 3  # of the judge
+JUDGE_SECONDS = 60
+FIXED = "build/fixed"
+
+# hard_rss_limit_mb bounds it, because address space limits do not fit AddressSanitizer.
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=0:handle_abort=1:detect_stack_use_after_return=1:"
+    "hard_rss_limit_mb=1500",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a half is worth: one of the words above, what was found in a few words, and
+    what helps to understand it."""
+
+    word: str
+    found: str = ""
+    details: str = ""
+
+    @property
+    def line(self):
+        """The last line that a learner reads."""
+        return f"{self.word}: {self.found}" if self.found else self.word
+
+
+# AddressSanitizer's names of signals.
+DEADLY = {"SEGV": "SIGSEGV", "ABRT": "SIGABRT", "FPE": "SIGFPE", "BUS": "SIGBUS"}
+
+
+class Found(Exception):
+    """A verdict that needs no further step."""
+
+    def __init__(self, *verdict):
+        super().__init__(*verdict)
+        self.verdict = Verdict(*verdict)
+
+
+class Grading:
+    """One half on its way to a verdict. `code` is its file, and `work` the directory for
+    what is built; both are relative to the lab's tree."""
+
+    def __init__(self, case, code, work, wrapper=()):
+        self.case = case
+        self.code = code
+        self.work = work
+        self.wrapper = wrapper
+        self.units = f"{work}/units"
+        self.program = f"{work}/mine"
+        self.sanitized = f"{work}/sanitized"
+
+    def verdict(self):
+        """Builds, drives and judges."""
+        try:
+            self.build()
+            return self.measure()
+        except Found as found:
+            return found.verdict
+
+    # -- building ----------------------------------------------------------------------
+
+    def build(self):
+        """Builds the two servers. Raises Found if the compiler refuses."""
+        self.write()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            plain = pool.submit(self.link, build.PLAIN, self.program)
+            checked = pool.submit(self.link, build.SANITIZED, self.sanitized)
+            said = plain.result() or checked.result()
+        if said is not None:
+            raise Found(NO_BUILD, first_error(said), said)
+
+    def build_plain(self):
+        """Builds the server without the sanitizers alone. Returns None, or what the
+        compiler said."""
+        self.write()
+        return self.link(build.PLAIN, self.program)
+
+    def write(self):
+        """Writes the C around the learner's file."""
+        case = self.case
+        text = source.unit(case.leaky, self.code, case.name, case.title)
+        build.write_units(self.units, "mine", {case.name: text})
+
+    def link(self, settings, program):
+        """Returns None, or what the compiler said of the learner's file."""
+        output = build.link(settings, self.units, program)
+        return None if output is None else build.messages_of(output, self.code)
+
+    # -- running -----------------------------------------------------------------------
+
+    def measure(self):
+        """Drives both servers and judges the plain one, at the same time."""
+        with (
+            Server(FIXED) as model,
+            self.start(self.sanitized, environment=SANITIZERS) as checked,
+            self.start(self.program) as plain,
+            concurrent.futures.ThreadPoolExecutor() as pool,
+        ):
+            asked = questions(model, self.case)
+            expected = [model.call(self.case.scenario, **question) for question in asked]
+            memory = pool.submit(self.drive_checked, checked, asked, expected)
+            found = self.drive_and_judge(plain, asked, expected)
+            # A wrong pointer explains a crash or a wrong answer, so it comes first.
+            return memory.result() or found or Verdict(SOLVED)
+
+    def drive_and_judge(self, server, asked, expected):
+        """The verdict on what can be seen from outside; None if all is well."""
+        try:
+            wrong = self.drive(server, asked, expected)
+            if wrong is not None and wrong.answer is not None:
+                return wrong.verdict
+            self.judge(server)
+        except Found as found:
+            return found.verdict
+        return wrong.verdict if wrong is not None else None
+
+    def start(self, program, **options):
+        """Starts a server with the learner's code in it."""
+        return Server(program, wrapper=self.wrapper, **options)
+
+    def drive(self, server, asked, expected):
+        """Calls the server; returns the first Difference from the expected answers, or
+        None."""
+        for question, model in zip(asked, expected):
+            try:
+                reply = server.call(self.case.name, **question)
+            except Hangs:
+                raise Found(HANGS, *where_it_hangs(server, self.code)) from None
+            except Gone:
+                raise Found(CRASHES, *how_it_died(server)) from None
+            except Refused as refused:
+                return Difference(question, model["answer"], None, str(refused))
+            if reply["answer"] != model["answer"]:
+                return Difference(question, model["answer"], reply["answer"])
+        return None
+
+    def drive_checked(self, server, asked, expected):
+        """Drives the server with the sanitizers in it, to the end of its process. The
+        verdict if they reported something, or it crashed or hung; else None."""
+        verdict = None
+        try:
+            self.drive(server, asked, expected)
+            if not server.end():
+                verdict = Verdict(HANGS, "the server does not end when it is told to")
+            elif server.process.returncode != 0:
+                verdict = Verdict(CRASHES, *how_it_died(server))
+        except Found as found:
+            verdict = found.verdict
+        return self.reported(server) or verdict
+
+    def reported(self, server):
+        """The verdict of the sanitizers; None if they found nothing."""
+        server.signal_of_death()  # the report is whole when the process has ended
+        report = server.said()
+        found = re.search(r"(?:ERROR: AddressSanitizer: |runtime error: )(.*)", report)
+        if found is None:
+            taken = "hard rss limit" in report
+            return Verdict(CRASHES, "it took more than 1.5 GB of memory") if taken else None
+        kind = re.split(r" on (?:unknown )?address", found[1])[0].strip()
+        died = DEADLY.get(kind.split()[0])
+        return Verdict(
+            CRASHES if died else MEMORY,
+            (died or kind) + place_in(report, self.code),
+            digest_of(report, self.code),
+        )
+
+    def judge(self, server):
+        """Has leakcheck judge what stays. Raises Found if something does."""
+        with tempfile.TemporaryDirectory() as directory:
+            told = os.path.join(directory, "verdict.json")
+            command = (
+                *("build/leakcheck", "--alone", "--scenario", self.case.name),
+                *("--rounds", str(ROUNDS), "--calls", str(CALLS), "--json", told),
+                server.url,
+            )
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            with process.group(command, **pipes) as judge:
+                try:
+                    output = judge.communicate(timeout=JUDGE_SECONDS)[0]
+                except subprocess.TimeoutExpired:
+                    raise Found(HANGS, *where_it_hangs(server, self.code)) from None
+            if judge.returncode == 0:
+                return
+            if server.process.poll() is not None:
+                raise Found(CRASHES, *how_it_died(server))
+            if judge.returncode != 1:
+                raise Broken("leakcheck: " + output.decode(errors="replace").strip())
+            with open(told, encoding="utf-8") as file:
+                raise Found(LEAKS, *growth(json.load(file)["scenarios"][0], self.code))
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """An answer that is not the lab's."""
+
+    question: dict
+    expected: str
+    answer: str
+    refusal: str = ""
+
+    @property
+    def verdict(self):
+        """In one line, and all of it."""
+        asked = "&".join(f"{name}={value}" for name, value in self.question.items())
+        given = self.refusal or self.answer or "nothing: the call ended before its work was done"
+        return Verdict(
+            ANSWERS,
+            f"for id={self.question['id'][:20]} expected '{self.expected}'",
+            f"call      {asked}\nexpected  {self.expected}\nanswered  {given}",
+        )
+
+
+def questions(server, case):
+    """What is asked: several ids, sizes and counts. Some are new each time, so that no
+    answer can be written down."""
+    listed = server.json("/scenarios")
+    told = next(item for item in listed if item["name"] == case.scenario)
+    bounds = next(item for item in told["parameters"] if item["name"] == "bytes")
+    low, usual = bounds["min"], bounds["default"]
+    dice = random.SystemRandom()
+    small = min(usual, max(low, 8192))
+    unusual = f"%{dice.randrange(10**9)}'\"\\ {dice.randrange(10**9)}"
+    return (
+        {"id": "first"},
+        {"id": f"guest-{dice.randrange(10**6)}", "bytes": small},
+        {"id": unusual, "bytes": min(bounds["max"], small + dice.randrange(1, 999))},
+        {"id": "first", "bytes": low, "count": 2},
+        {"id": f"guest-{dice.randrange(10**6)}", "bytes": small, "count": 3},
+        {"id": "last " + "x" * 100, "bytes": small},
+    )
+
+
+def first_error(said):
+    """The first error of a compiler, in a few words."""
+    found = re.search(r"error: (.*)", said)
+    return found[1][:120] if found else "see above"
+
+
+def place_in(text, code):
+    """" at FILE:LINE" for the first line of `code` that a report names."""
+    found = re.search(rf"(?:in (\w+) )?(?:\S*/)?({re.escape(code)}:\d+)", text)
+    if found is None:
+        return ""
+    return f" in {found[1]}, {found[2]}" if found[1] else f" at {found[2]}"
+
+
+def digest_of(report, code):
+    """Of a sanitizer's report, the lines that name the learner's file, and what they
+    belong to."""
+    kept = []
+    for line in report.splitlines():
+        line = re.sub(r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line).rstrip()
+        if re.match(r"\s*#\d+ ", line):
+            if code in line:
+                kept.append(re.sub(r"\S*(?=" + re.escape(code) + ")", "", line))
+        elif re.search(r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line):
+            kept.append(line)
+    return "\n".join(kept[:24])
+
+
+def how_it_died(server):
+    """The signal, and the last words."""
+    signal_name = server.signal_of_death()
+    died = signal_name or (
+        "the connection was closed" if server.process.poll() is None else "the process ended"
+    )
+    return died, "\n".join(server.said().splitlines()[-5:])
+
+
+def where_it_hangs(server, code):
+    """Where in the learner's file a thread is, by the thread profile."""
+    said = f"no answer within {CALL_SECONDS} s"
+    try:
+        threads = fetch(server.debug + "/debug/pprof/goroutine?debug=1")
+    except (Gone, Hangs, Refused):
+        return said, ""
+    return said + place_in(threads, code), ""
+
+
+AMOUNTS = {
+    "heap": "{} of heap stay after each call",
+    "threads": "{} threads stay after each call",
+    "fds": "{} descriptors stay open after each call",
+    "timers": "{} timers stay after each call",
+    "rss": "{} of resident memory are held during each call",
+    "allocated": "{} are allocated by each call",
+}
+
+
+def growth(told, code):
+    """What leakcheck found: in one line, and where."""
+    amount = told["per_call"]
+    resource = told["resource"]
+    in_bytes = resource in ("heap", "rss", "allocated")
+    text = in_units(amount) if in_bytes else f"{amount:.2f}".rstrip("0").rstrip(".")
+    lines = []
+    for role, verb in (("blamed", "allocated in"), ("waiting", "threads wait in")):
+        at = told.get(role)
+        if at:
+            where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
+            lines.append(f"{verb} {at['function']}, {where}")
+    if told.get("reason"):
+        lines.append(told["reason"])
+    found = AMOUNTS[resource].format(text)
+    return found, "\n".join(lines)
+
+
+def in_units(amount):
+    """ "1.5 MiB" for a number of bytes."""
+    for unit, size in (("MiB", 2**20), ("KiB", 2**10)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}"
+    return f"{amount:.0f} bytes"

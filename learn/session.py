@@ -1,0 +1,106 @@
+"""The learner's cases: which is on, its source in mine/, and its server."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+
+from learn import source
+from learn.case import cases, find
+from learn.failure import UsageError
+from learn.place import MINE, absolute
+from learn.server import Asked, Server
+
+SERVED = f"{MINE}/server"  # what the learner's server writes
+HOURS = 8  # after which a forgotten server ends by itself
+
+
+def route(case):
+    """Where the case's server calls it."""
+    return f"/leak/{case.name}"
+
+
+def heading(case):
+    """What begins the case's source."""
+    return f"{case.name}: {case.title}"
+
+
+def untouched(case):
+    """The source as `start` lays it out."""
+    return source.lay_out(case.leaky, heading(case), route(case))
+
+
+def solution(case):
+    """The lab's own solution, in the same form."""
+    return source.lay_out(case.fixed, heading(case), route(case), told=True)
+
+
+def current(known):
+    """The case that the learner is at."""
+    if "current" not in known:
+        raise UsageError("no case is started: ./learn.sh start")
+    return find(known["current"])
+
+
+def following(known):
+    """The next case to start: the first that is not solved, from the current one on."""
+    unsolved = [case for case in cases() if not known["cases"].get(case.name, {}).get("solved")]
+    if not unsolved:
+        return None
+    here = find(known["current"]).number if "current" in known else 0
+    return next((case for case in unsolved if case.number > here), unsolved[0])
+
+
+# -- the server that runs while the learner looks --------------------------------------
+
+
+def started_at(pid):
+    """When a process began, in clock ticks since the machine did; None if it is gone. A
+    process id alone may be another's by now."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def running(known):
+    """The learner's server if it runs, as Asked; else None."""
+    told = known.get("server")
+    if told and started_at(told["pid"]) == told["started_at"]:
+        return Asked(told["pid"], told["url"], told["debug"])
+    return None
+
+
+def serve(program, ports=(0, 0)):
+    """Starts a server that outlives this command. What is known of it."""
+    directory = absolute(SERVED)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    keeper = ("timeout", "--kill-after=5", f"{HOURS}h")
+    server = Server(program, ports=ports, wrapper=keeper, directory=directory)
+    server.process.stdout.close()
+    told = {"keeper": server.process.pid, "pid": server.pid}
+    return told | {
+        "started_at": started_at(server.pid),
+        "url": server.url,
+        "debug": server.debug,
+    }
+
+
+def end(told):
+    """Ends a server that an earlier command started, if it still runs."""
+    if started_at(told["pid"]) != told["started_at"]:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(told["pid"], signal.SIGTERM)
+    limit = time.monotonic() + 6
+    while started_at(told["pid"]) == told["started_at"]:
+        if time.monotonic() > limit:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(told["keeper"], signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    return True
