@@ -2,9 +2,7 @@
 and always stops what it started."""
 
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import socket
@@ -16,6 +14,7 @@ import pytest
 from checks import check, equal, wait_until
 from commands import run
 from scenarios import scenario_names
+from terminals import Terminal, nothing_left
 from tree import ROOT, copy_of_tree, copy_with_build, scratch
 
 # Two demos at a time would take each other's ports.
@@ -23,23 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 # These ports are taken, so the demo must find others.
 PORTS = (8080, 8081, 6060, 6061)
-
-
-def processes(copy):
-    """Ids of the processes that run a program of the copy, or run in it."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            paths = [os.readlink(f"/proc/{pid}/{name}") for name in ("exe", "cwd")]
-        except OSError:
-            continue
-        if any(path.startswith(copy) for path in paths):
-            found.append(int(pid))
-    return found
-
-
-def nothing_left(copy):
-    wait_until(lambda: not processes(copy), 8, "all that the demo started has ended")
 
 
 def demo(copy, *options, **environment):
@@ -51,51 +33,6 @@ def demo(copy, *options, **environment):
         check_exit=False,
         limit=200,
     )
-
-
-class Terminal:
-    """demo.sh on a terminal of its own, as a person runs it."""
-
-    def __init__(self, copy, **environment):
-        self.output = b""
-        try:
-            self.pid, self.fd = pty.fork()
-        except OSError as error:
-            pytest.skip(f"no terminals here: {error}")
-        if self.pid == 0:
-            os.environ.pop("BUILD", None)
-            os.environ.pop("NO_COLOR", None)
-            os.environ.update({"TERM": "xterm"} | environment)
-            os.chdir("/")
-            os.execv(os.path.join(copy, "demo.sh"), ["demo.sh"])
-
-    def read(self, limit):
-        """Reads what comes within `limit` seconds; False at the end."""
-        if not select.select([self.fd], [], [], limit)[0]:
-            return True
-        try:
-            part = os.read(self.fd, 65536)
-        except OSError:
-            return False
-        self.output += part
-        return part != b""
-
-    def wait_for(self, words, limit=60):
-        end = time.monotonic() + limit
-        while words.encode() not in self.output:
-            check(self.read(0.1), f"ended without {words!r}: {self.output}")
-            check(time.monotonic() < end, f"no {words!r} in {self.output}")
-
-    def type(self, data):
-        os.write(self.fd, data)
-
-    def end(self, limit=30):
-        """Waits for the end; returns the exit status."""
-        stop = time.monotonic() + limit
-        while self.read(0.1):
-            check(time.monotonic() < stop, f"did not end: {self.output[-1000:]}")
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def test_help_and_wrong_usage():
@@ -278,7 +215,7 @@ def test_ctrl_c_in_middle_ends_it_at_once_and_leaves_nothing():
     """Ctrl-C in the middle ends it at once and leaves nothing; colours on a
     terminal."""
     copy = copy_with_build()
-    terminal = Terminal(copy)
+    terminal = Terminal(copy, "demo.sh")
     terminal.wait_for("scenarios: one call")
     terminal.type(b"\x03")
     equal(terminal.end(), 130, "exit status")
@@ -297,7 +234,7 @@ def test_ctrl_c_while_judging_is_said_and_leaves_no_older_results():
     for name in (*RESULTS, "profiles/leaky.0007.heap", "mine"):
         with open(os.path.join(copy, "out", name), "w", encoding="utf-8") as file:
             file.write("of an earlier run\n")
-    terminal = Terminal(copy)
+    terminal = Terminal(copy, "demo.sh")
     terminal.wait_for("judged: leaky")
     terminal.type(b"\x03")
     equal(terminal.end(), 130, "exit status")
@@ -318,7 +255,7 @@ def test_ctrl_c_while_judging_is_said_and_leaves_no_older_results():
 def test_no_color_is_obeyed_on_terminal():
     """NO_COLOR is obeyed on a terminal; closing the terminal leaves nothing."""
     copy = copy_with_build()
-    terminal = Terminal(copy, NO_COLOR="1")
+    terminal = Terminal(copy, "demo.sh", NO_COLOR="1")
     terminal.wait_for("5. Judge")
     check(b"\x1b" not in terminal.output, "colours in spite of NO_COLOR")
     os.close(terminal.fd)
