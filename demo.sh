@@ -305,6 +305,10 @@ What the servers complained of is in out/leaky.log and out/fixed.log.
 TEXT
 }
 
+practise() {
+    printf 'Now find one yourself, without the answers:\n  ./learn.sh\n'
+}
+
 tell_report() {
     printf 'The report has a chart and the diff of every pair. Open it in a browser:\n'
     if [[ -n ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]] && command -v xdg-open >/dev/null; then
@@ -405,6 +409,7 @@ else
     tell_failure
 fi
 tell_report
+practise
 if ((verdict != 0)); then
     exit 1
 fi

@@ -225,7 +225,7 @@ def test_readme_lists_every_scenario():
     """README lists every scenario of the list, and none that is not there; and it
     counts them right."""
     text = pages.page_text("README.md")
-    rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.M)
+    rows = re.findall(r"^\| \[`([a-z-]+)`\]\(leaky/\w+\.c\) \|", text, re.M)
     equal(rows, scenario_names(), "scenarios in the table")
     counts = re.findall(r"\b(\d+) (?:real leaks|pairs)\b", text)
     equal(counts, [str(len(rows))] * 2, "how many leaks and pairs README says there are")
