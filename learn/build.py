@@ -65,11 +65,13 @@ def put(program, path):
 
 
 def messages_of(output, path):
-    """Of what the compiler said, that which is about one file; all of it if nothing is."""
+    """Of what the compiler and the linker said, the errors that are about one file; all
+    of it if none is."""
     kept, inside = [], False
     for line in output.splitlines():
-        if re.match(r"\S+:(\d+:)?(\d+:)? |\S+: In function|In file included", line):
-            inside = line.startswith(f"{path}:") and "warning:" not in line
+        line = line.removeprefix("./")
+        if re.match(r"\S+:\d+:\d+: |\S+: In function|\S+: At top level|In file|make: ", line):
+            inside = re.match(re.escape(path) + r":\d+:\d+: (?!warning)", line)
         if inside:
             kept.append(line)
-    return "\n".join(kept) if kept else output.strip()
+    return "\n".join(kept) or output.strip()

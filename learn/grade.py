@@ -110,7 +110,15 @@ class Grading:
     def link(self, settings, program):
         """Returns None, or what the compiler said of the learner's file."""
         output = build.link(settings, self.units, program)
-        return None if output is None else build.messages_of(output, self.code)
+        if output is None:
+            return None
+        for entry in source.entries(self.case.leaky):
+            if re.search(rf"error: .{entry}. undeclared", output):
+                return (
+                    f"{self.code}: error: {entry} is missing, or not static: the server "
+                    "calls it, so it keeps its name"
+                )
+        return build.messages_of(output, self.code)
 
     # -- running -----------------------------------------------------------------------
 

@@ -52,6 +52,12 @@ def lay_out(half, heading, route, told=False):
     return top + (code if told else TELLING.sub("", code))
 
 
+def entries(half):
+    """The functions of a half that the server calls."""
+    given = fields(read(half))
+    return [given[field] for field in ("run", "held", "stop") if field in given]
+
+
 def prose(half, field):
     """A text of a half's descriptor, as a person reads it."""
     literals = re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', fields(read(half))[field])
