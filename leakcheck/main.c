@@ -1,12 +1,13 @@
 /*
  * leakcheck makes calls to servers, measures them, and decides whether they leak. This
- * file reads the options, runs the judge of pairs or the gate, and has the results
- * written.
+ * file reads the options, runs the judge of pairs, of one half, or the gate, and has
+ * the results written.
  */
 #include <curl/curl.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "leakcheck/judge/alone.h"
 #include "leakcheck/judge/gate.h"
 #include "leakcheck/judge/pair.h"
 #include "leakcheck/options.h"
@@ -53,14 +54,36 @@ static int pairs_main(const struct options *options)
         complain(&failure);
     } else {
         struct judge_summary summary = judge_summarize(&judgement);
-        bool good = summary.shown == summary.judged && summary.alarms == 0;
-        status = good ? EXIT_GOOD : EXIT_LEAK;
+        status = summary.good ? EXIT_GOOD : EXIT_LEAK;
     }
     judge_release(&judgement);
     return status;
 }
 
-/* Judges one server. */
+/* Judges one of the lab's servers alone. */
+static int alone_main(const struct options *options)
+{
+    struct failure failure = {""};
+    struct alone alone = {0};
+    int status = EXIT_NO_VERDICT;
+    int error = alone_run(&alone, &options->pairs, &failure);
+    if (error == 0) {
+        table_alone(stdout, table_style_of(stdout), &alone);
+        if (options->json != NULL) {
+            error = report_json_alone(options->json, &alone, &failure);
+        }
+    }
+    if (error < 0) {
+        complain(&failure);
+    } else {
+        struct alone_summary summary = alone_summarize(&alone);
+        status = summary.holding == summary.judged ? EXIT_GOOD : EXIT_LEAK;
+    }
+    alone_release(&alone);
+    return status;
+}
+
+/* Judges one server of any make. */
 static int gate_main(const struct options *options)
 {
     struct failure failure = {""};
@@ -140,6 +163,7 @@ int main(int argc, char **argv)
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     status = options.list         ? list_main(&options)
+             : options.alone      ? alone_main(&options)
              : options.one_server ? gate_main(&options)
                                   : pairs_main(&options);
     curl_global_cleanup();

@@ -1,5 +1,5 @@
 /*
- * The table of leakcheck's options, and the checks for each of its three forms.
+ * The table of leakcheck's options, and the checks for each of its four forms.
  */
 #include "leakcheck/options.h"
 
@@ -32,6 +32,7 @@ static struct {
     const char *report;
     const char *text;
     bool list;
+    bool alone;
 } taken;
 
 /* Sets the default limits in bytes a call: less is noise, or a very slow leak. The
@@ -84,6 +85,9 @@ static const struct command_option table[] = {
      .word = "DIR",
      .help = "where the report finds leaky/ and fixed/ (.)",
      .text = &taken.source},
+    {.name = "alone",
+     .help = "judge the server at URL as a fixed half, without the leaky one",
+     .given = &taken.alone},
     {.name = "list", .help = "only name the scenarios of URL", .given = &taken.list},
     {.help = "One server; a limit is what one call may leave behind:"},
     {.name = "url", .word = "URL", .help = "the server to judge", .text = &taken.url},
@@ -143,17 +147,20 @@ static const struct command_option table[] = {
 static const struct command_line command_line = {
     .program = "leakcheck",
     .usage = "[OPTION]... LEAKY_URL FIXED_URL\n"
+             "[OPTION]... --alone URL\n"
              "[OPTION]... --url URL --drive '/path?x=1'\n"
              "--list URL",
-    .about = "The first form judges the lab's two servers: is every leak shown, and "
-             "does every fix hold? The second judges one server of any make that "
-             "serves a heap profile as gperftools or Go do: does this path leak, and "
-             "where is it allocated? The third only names the scenarios of one of the "
-             "lab's servers, one a line.",
+    .about = "The first form judges the lab's two servers: is every leak shown, does "
+             "every fix hold, and are the answers of both equal? The second judges a "
+             "server of the lab alone: do its scenarios keep nothing? The third judges "
+             "one server of any make that serves a heap profile as gperftools or Go "
+             "do: does this path leak, and where is it allocated? The last only names "
+             "the scenarios of one of the lab's servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "
-             "shown, a fix that leaks, or growth over a limit; 2 wrong usage, no "
+             "shown, a fix that leaks, answers that are unequal, or growth over a "
+             "limit; 2 wrong usage, no "
              "verdict possible, or a limit asked for on what could not be measured."};
 
 /* Refuses two reports that go to the same file. */
@@ -189,13 +196,9 @@ static bool program_is_given(void)
     return taken.pid != 0 || taken.binary != NULL || taken.own.count > 0;
 }
 
-/* The form with the lab's two servers: refuses options of other forms, and missing
- * ones. */
-static int pairs_check(int count, struct failure *failure)
+/* What both forms with the lab's servers refuse. */
+static int lab_check(struct failure *failure)
 {
-    if (count != 2) {
-        return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
-    }
     if (limit_is_asked()) {
         return failure_set(failure, EINVAL,
                            "a limit is for one server: it goes with --url");
@@ -208,12 +211,38 @@ static int pairs_check(int count, struct failure *failure)
     return files_check(failure);
 }
 
+/* The form with the lab's two servers: refuses options of other forms, and missing
+ * ones. */
+static int pairs_check(int count, struct failure *failure)
+{
+    if (count != 2) {
+        return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
+    }
+    return lab_check(failure);
+}
+
+/* The form with one half alone: the same. */
+static int alone_check(int count, struct failure *failure)
+{
+    if (count != 1 || taken.url != NULL || taken.drive != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--alone takes the URL of one of the lab's servers");
+    }
+    if (taken.report != NULL || taken.text != NULL || taken.source != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--text, --report and --source are for the lab's two "
+                           "servers");
+    }
+    return lab_check(failure);
+}
+
 /* The form that lists scenarios: one URL, and no option that belongs to a verdict. */
 static int list_check(int count, struct failure *failure)
 {
     bool more = taken.url != NULL || taken.drive != NULL || taken.source != NULL ||
                 taken.json != NULL || taken.report != NULL || taken.text != NULL ||
-                taken.scenarios.count > 0 || taken.rounds != 0 || taken.calls != 0;
+                taken.alone || taken.scenarios.count > 0 || taken.rounds != 0 ||
+                taken.calls != 0;
     if (count != 1 || more || limit_is_asked() || program_is_given()) {
         return failure_set(failure, EINVAL,
                            "--list takes the URL of one of the lab's servers, and "
@@ -273,9 +302,10 @@ static struct gate_settings gate_settings(void)
     return settings;
 }
 
+/* Of the form with one half alone, the only URL is that of the fixed one. */
 static struct judge_order pairs_settings(char **urls)
 {
-    return (struct judge_order){.urls = {urls[0], urls[1]},
+    return (struct judge_order){.urls = {urls[0], taken.alone ? urls[0] : urls[1]},
                                 .scenarios = taken.scenarios.items,
                                 .scenario_count = taken.scenarios.count,
                                 .rounds =
@@ -293,9 +323,11 @@ static enum command_result form_read(int count, char **arguments,
                               .json = taken.json,
                               .report = taken.report,
                               .text = taken.text,
-                              .list = taken.list};
+                              .list = taken.list,
+                              .alone = taken.alone};
     options.one_server = taken.url != NULL || taken.drive != NULL;
     int error = options.list         ? list_check(count, failure)
+                : options.alone      ? alone_check(count, failure)
                 : options.one_server ? one_check(arguments[0], failure)
                                      : pairs_check(count, failure);
     if (error < 0) {

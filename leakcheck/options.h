@@ -1,5 +1,5 @@
 /*
- * The command line of leakcheck: which of its three forms is used, and what to judge.
+ * The command line of leakcheck: which of its four forms is used, and what to judge.
  */
 #ifndef LEAKCHECK_OPTIONS_H
 #define LEAKCHECK_OPTIONS_H
@@ -12,6 +12,7 @@
 
 struct options {
     bool list;       /* only print the names of the scenarios of pairs.urls[0] */
+    bool alone;      /* judge pairs.urls[ROLE_FIXED] without its leaky half */
     bool one_server; /* true: `gate` says what to judge; false: `pairs` does */
     struct gate_settings gate;
     struct judge_order pairs;

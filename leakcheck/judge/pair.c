@@ -125,6 +125,14 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
     return error;
 }
 
+struct answers_finding judge_answers(const struct judgement *judgement, size_t index)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const struct side *fixed = &judgement->sides[ROLE_FIXED];
+    return answers_compare(&leaky->list[index], &leaky->answers[index],
+                           &fixed->answers[index]);
+}
+
 struct judge_summary judge_summarize(const struct judgement *judgement)
 {
     struct judge_summary summary = {0};
@@ -135,8 +143,11 @@ struct judge_summary judge_summarize(const struct judgement *judgement)
             summary.judged++;
             summary.shown += leaky->findings[i].good;
             summary.alarms += !fixed->findings[i].good;
+            summary.answers[judge_answers(judgement, i).result]++;
         }
     }
+    summary.good = summary.shown == summary.judged && summary.alarms == 0 &&
+                   summary.answers[ANSWERS_WRONG] == 0;
     return summary;
 }
 

@@ -20,12 +20,17 @@ struct judgement {
 int judge_run(struct judgement *judgement, const struct judge_order *order,
               struct failure *failure);
 
-/* How many scenarios were judged, how many leaks were shown, and how many fixes
- * failed. */
+/* What the answers of both halves of one scenario come to. */
+struct answers_finding judge_answers(const struct judgement *judgement, size_t index);
+
+/* How many scenarios were judged, how many leaks were shown, how many fixes failed, and
+ * how many answers were wrong. */
 struct judge_summary {
     size_t judged;
     size_t shown;
     size_t alarms;
+    size_t answers[ANSWERS_WRONG + 1]; /* scenarios, by enum answers_result */
+    bool good;                         /* all is as it should be */
 };
 struct judge_summary judge_summarize(const struct judgement *judgement);
 

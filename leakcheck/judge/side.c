@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "leakcheck/measure/drive.h"
 #include "leakcheck/measure/names.h"
-#include "leakcheck/measure/settle.h"
 
-#define IDLE_WINDOW_MS 300 /* three periods of the slowest allocating thread */
+#define FIRST_PATIENCE_MS 300 /* judged alone: see leftover_check */
+#define IDLE_WINDOW_MS 300    /* three periods of the slowest allocating thread */
 
 static const struct scenario_info *growing_find(const struct side *side)
 {
@@ -33,7 +33,9 @@ static int scenarios_choose(struct side *side, struct failure *failure)
     side->chosen = calloc(side->count, sizeof(*side->chosen));
     side->trials = calloc(side->count, sizeof(*side->trials));
     side->findings = calloc(side->count, sizeof(*side->findings));
-    if (side->chosen == NULL || side->trials == NULL || side->findings == NULL) {
+    side->answers = calloc(side->count, sizeof(*side->answers));
+    if (side->chosen == NULL || side->trials == NULL || side->findings == NULL ||
+        side->answers == NULL) {
         return failure_set(failure, ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < side->count; i++) {
@@ -61,7 +63,7 @@ static int scenarios_choose(struct side *side, struct failure *failure)
 /* A server of the lab must have /status: without it there is no verdict. */
 static int status_check(struct side *side, struct failure *failure)
 {
-    struct status status;
+    struct status status = {0};
     if (!side->server.has_status) {
         return failure_set(failure, EPROTO,
                            "%s is not one of the lab's servers: it has no /status. "
@@ -69,7 +71,10 @@ static int status_check(struct side *side, struct failure *failure)
                            side->server.http.base);
     }
     side->server.needs_status = true;
-    return server_status(&side->server, &status, failure);
+    side->server.needs_declared = !side->order->alone;
+    int error = server_status(&side->server, &status, failure);
+    side->limits = status.limits;
+    return error;
 }
 
 int side_open(struct side *side, enum role role, const struct judge_order *order,
@@ -94,12 +99,84 @@ int side_open(struct side *side, enum role role, const struct judge_order *order
     return error;
 }
 
+/* Whether the scenario's threads go on allocating. Its calls come after all others,
+ * which they would disturb. */
+static bool is_late(const struct side *side, size_t index)
+{
+    return side->list[index].growth_bytes_per_second > 0;
+}
+
+/* Makes the first calls of each chosen scenario, of those that come late or of the
+ * others: they ask for the answers or, if there is no other half to compare them with,
+ * are one call without more. */
+static int first_calls(struct side *side, bool late)
+{
+    int error = 0;
+    struct resources declared;
+    for (size_t i = 0; i < side->count && error == 0; i++) {
+        const struct scenario_info *info = &side->list[i];
+        if (!side->chosen[i] || is_late(side, i) != late) {
+            continue;
+        }
+        if (atomic_load(side->stop)) {
+            return -ECANCELED;
+        }
+        error = side->order->alone
+                    ? drive_scenario(&side->server, info, UNKNOWN, &declared,
+                                     &side->failure)
+                    : answers_ask(&side->server, info, side->role, &side->limits,
+                                  &side->answers[i], &side->failure);
+    }
+    return error;
+}
+
+/* How long to wait until what the first calls began is over. What a leaky half leaves
+ * stays anyway. */
+static unsigned first_patience_ms(const struct side *side)
+{
+    if (side->role == ROLE_LEAKY) {
+        return 0;
+    }
+    return side->order->alone ? FIRST_PATIENCE_MS : SETTLE_PATIENCE_MS;
+}
+
+/* Waits for the end of what the calls began, as long as for the fixed half of a pair.
+ */
+static int leftover_await(struct side *side)
+{
+    struct sample sample;
+    side->before.patience_ms = SETTLE_PATIENCE_MS;
+    side->leftover = false;
+    return settle(&side->server, &side->before, &sample, &side->failure);
+}
+
+/* A half that is judged alone mostly leaks, and what it leaves is not worth waiting
+ * for. If the counts rise with a second call as with the first, they show a leak, and
+ * the trials begin. If not, the first call began what stays, or what ends later and
+ * would then hide as much growth: that is waited for. `first` is the sample after one
+ * call. */
+static int leftover_check(struct side *side, const struct sample *first)
+{
+    struct settle_rule rule = side->before;
+    struct sample second;
+    rule.at_most = first->now;
+    rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
+    int error = first_calls(side, false);
+    if (error == 0) {
+        error = settle(&side->server, &rule, &second, &side->failure);
+    }
+    if (error < 0) {
+        return error;
+    }
+    side->leftover = !settle_arrived(&rule, &second);
+    return side->leftover ? 0 : leftover_await(side);
+}
+
 /* The costs of first calls must not be measured. So every scenario whose threads do not
  * allocate runs once, and both profiles are taken once: for them the server loads
  * symbols. */
 static int warm_up(struct side *side)
 {
-    struct resources declared;
     struct profile profile;
     struct settle_rule rule = settle_rule_any(&side->server);
     struct sample sample;
@@ -119,14 +196,16 @@ static int warm_up(struct side *side)
     }
     rule.at_most = sample.now;
     rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
-    rule.patience_ms = side->role == ROLE_FIXED ? SETTLE_PATIENCE_MS : 0;
-    for (size_t i = 0; i < side->count && error == 0; i++) {
-        if (side->chosen[i] && side->list[i].growth_bytes_per_second == 0) {
-            error = drive_scenario(&side->server, &side->list[i], UNKNOWN, &declared,
-                                   &side->failure);
-        }
+    rule.patience_ms = first_patience_ms(side);
+    error = first_calls(side, false);
+    if (error == 0) {
+        error = settle(&side->server, &rule, &sample, &side->failure);
     }
-    return error < 0 ? error : settle(&side->server, &rule, &sample, &side->failure);
+    side->before = rule;
+    if (error == 0 && side->order->alone && !settle_arrived(&rule, &sample)) {
+        error = leftover_check(side, &sample);
+    }
+    return error;
 }
 
 /* Takes two profiles of the idle server, to find the stacks that grow without calls:
@@ -155,8 +234,8 @@ static struct finding finding_make(const struct side *side, const struct trial *
     return side->role == ROLE_LEAKY ? verdict_leaky(trial) : verdict_fixed(trial);
 }
 
-/* Judges one scenario. If the result is not clear, the trial is made once more. */
-static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
+/* Makes the trial of one scenario; once more, if the result is not clear. */
+static int scenario_try(struct side *side, size_t index, unsigned dwell_ms)
 {
     struct trial_plan plan = {
         .role = side->role,
@@ -177,6 +256,22 @@ static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
         }
         *finding = finding_make(side, &side->trials[index]);
     }
+    return 0;
+}
+
+static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
+{
+    int error = scenario_try(side, index, dwell_ms);
+    /* Nothing is said to hold while what earlier calls began could still end. */
+    if (error == 0 && side->leftover && side->findings[index].good) {
+        error = leftover_await(side);
+        if (error == 0) {
+            error = scenario_try(side, index, dwell_ms);
+        }
+    }
+    if (error < 0) {
+        return error;
+    }
     const struct trial *trial = &side->trials[index];
     side->last_call_ms = trial->samples[trial->sample_count - 1].at_ms;
     return 0;
@@ -187,8 +282,7 @@ static int scenarios_judge(struct side *side)
 {
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < side->count; i++) {
-            bool late = side->list[i].growth_bytes_per_second > 0;
-            if (!side->chosen[i] || late != (pass == 1)) {
+            if (!side->chosen[i] || is_late(side, i) != (pass == 1)) {
                 continue;
             }
             if (atomic_load(side->stop)) {
@@ -282,12 +376,13 @@ static int side_steps(struct side *side)
     if (error == 0) {
         error = scenarios_judge(side);
     }
-    if (error < 0) {
+    if (error < 0 || side->order->alone) {
         return error;
     }
-    return side->role == ROLE_LEAKY
-               ? leaks_confirm(side)
-               : server_heap(&side->server, true, &side->heap, &side->failure);
+    error = side->role == ROLE_LEAKY
+                ? leaks_confirm(side)
+                : server_heap(&side->server, true, &side->heap, &side->failure);
+    return error < 0 ? error : first_calls(side, true);
 }
 
 void side_judge(struct side *side, atomic_bool *stop)
@@ -307,6 +402,7 @@ void side_release(struct side *side)
     free(side->chosen);
     free(side->trials);
     free(side->findings);
+    free(side->answers);
     profile_release(&side->heap);
     profile_release(&side->idle_from);
     profile_release(&side->idle_to);

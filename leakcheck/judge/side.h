@@ -7,7 +7,9 @@
 
 #include <stdatomic.h>
 
+#include "leakcheck/judge/answers.h"
 #include "leakcheck/judge/verdict.h"
+#include "leakcheck/measure/settle.h"
 
 /* The progress, for another thread to read; all 0 before the first call. */
 struct judge_progress {
@@ -18,6 +20,7 @@ struct judge_progress {
 /* What to judge. */
 struct judge_order {
     const char *urls[2];          /* leaky, fixed */
+    bool alone;                   /* only the fixed one, without the other half */
     const char *const *scenarios; /* names, NULL for all */
     size_t scenario_count;
     unsigned rounds;
@@ -38,13 +41,16 @@ struct side {
     bool *chosen;         /* which scenarios to judge */
     struct trial *trials; /* { 0 } if not chosen */
     struct finding *findings;
+    struct answers *answers;  /* not asked if the side is judged alone */
     struct profile heap;      /* taken at the end, with names */
     struct profile idle_from; /* two profiles of the idle server */
     struct profile idle_to;
     struct resources limits;
-    int64_t last_call_ms; /* the latest time at which the last call was over */
-    atomic_bool *stop;    /* the other side failed, so this one stops */
-    int error;            /* 0 or -errno; -ECANCELED: stopped by the other side */
+    struct settle_rule before; /* fulfilled when what the first calls began is over */
+    bool leftover;             /* it was not when the trials began */
+    int64_t last_call_ms;      /* the latest time at which the last call was over */
+    atomic_bool *stop;         /* the other side failed, so this one stops */
+    int error;                 /* 0 or -errno; -ECANCELED: stopped by the other side */
     struct failure failure;
 };
 

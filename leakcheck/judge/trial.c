@@ -118,8 +118,10 @@ static int baseline_take(struct trial_run *run)
     struct sample sample;
     struct settle_rule rule = settle_rule_any(run->server);
     int error = 0;
-    if (run->server->threads_path != NULL &&
-        trial->info->leaves.amount[RESOURCE_THREADS] > 0) {
+    /* A fix may leave threads where the bug left none. */
+    bool threads_possible = trial->info->leaves.amount[RESOURCE_THREADS] > 0 ||
+                            run->plan->role == ROLE_FIXED;
+    if (run->server->threads_path != NULL && threads_possible) {
         error = server_threads(run->server, &run->threads_base, run->failure);
     }
     if (error == 0) {
@@ -210,8 +212,11 @@ static void fits_make(struct trial *trial)
 
 struct blame_own trial_own(const struct trial *trial, enum role role)
 {
-    const char *const *file = &trial->info->files[role];
-    return (struct blame_own){.paths = file, .count = (*file)[0] == '\0' ? 0 : 1};
+    const char *const *files = trial->info->files;
+    if (role == ROLE_FIXED) {
+        return (struct blame_own){.paths = files, .count = 2};
+    }
+    return (struct blame_own){.paths = files, .count = files[0][0] == '\0' ? 0 : 1};
 }
 
 /* Measures how fast the threads that this scenario left make the heap grow. */
@@ -278,7 +283,9 @@ static int blame_all(struct trial_run *run)
     if (error == 0) {
         error = blame_find(&trial->heap, &heap, run->failure);
     }
-    if (error == 0 && run->threads_base.count > 0) {
+    bool threads_left = trial->info->leaves.amount[RESOURCE_THREADS] > 0 ||
+                        trial->fits[RESOURCE_THREADS].change > 0;
+    if (error == 0 && run->threads_base.count > 0 && threads_left) {
         error = server_threads(run->server, &run->threads_last, run->failure);
         if (error == 0) {
             error = blame_find(&trial->wait, &wait, run->failure);
@@ -333,7 +340,8 @@ static int trial_steps(struct trial_run *run)
         fits_make(run->trial);
         error = blame_all(run);
     }
-    if (error == 0 && run->trial->info->growth_bytes_per_second > 0) {
+    if (error == 0 && run->trial->info->growth_bytes_per_second > 0 &&
+        run->plan->role == ROLE_LEAKY) {
         error = rate_measure(run);
     }
     return error;

@@ -40,7 +40,8 @@ struct trial {
     struct blame wait;       /* where stuck threads wait; growth 0: not known */
     double heap_per_call;    /* bytes that the blamed file itself allocated and kept */
     double library_per_call; /* bytes that libraries allocated for it and kept */
-    double rate;             /* bytes per second and thread, if threads allocate */
+    double rate;             /* leaky: bytes per second and thread, if threads
+                                allocate */
 };
 
 /* Makes the trial. Returns 0, or -errno if no verdict is possible. `ret_trial` is set
@@ -52,8 +53,8 @@ int trial_run(struct server *server, const struct scenario_info *info,
 /* Frees the samples. */
 void trial_release(struct trial *trial);
 
-/* The paths of the scenario's own code: its source file, and no other file of the
- * lab. */
+/* The paths of the scenario's own code: its source file, and no other file of the lab.
+ * A half that is judged alone may be built from either file of its list. */
 struct blame_own trial_own(const struct trial *trial, enum role role);
 
 /* How many bytes the heap in use grew per call: the slope of the totals. If other

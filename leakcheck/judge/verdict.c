@@ -238,6 +238,13 @@ struct finding verdict_leaky(const struct trial *trial)
  * the start gets its pages only when it is filled. */
 #define RESIDENT_NOISE_BYTES 8192
 
+/* Notes what the fixed half still leaves, holds or allocates. */
+static void over_set(struct finding *finding, enum resource resource, double per_call)
+{
+    finding->over = resource;
+    finding->over_per_call = per_call;
+}
+
 /* Memory that no heap profile sees, such as a mapping, is found only here. */
 static bool resident_stays(const struct trial *trial, struct finding *finding)
 {
@@ -248,6 +255,7 @@ static bool resident_stays(const struct trial *trial, struct finding *finding)
     finding->clear = false; /* the resident set moves by itself, so try again */
     snprintf(finding->reason, sizeof(finding->reason),
              "resident set grew by %.0f bytes a call in every round", resident->slope);
+    over_set(finding, RESOURCE_RSS, resident->slope);
     return false;
 }
 
@@ -264,6 +272,7 @@ static bool own_heap_stays(const struct trial *trial, double noise,
     snprintf(finding->reason, sizeof(finding->reason),
              "%.50s keeps %.0f bytes a call, while other heap shrank",
              trial->heap.function, trial->heap_per_call);
+    over_set(finding, RESOURCE_HEAP, trial->heap_per_call);
     return false;
 }
 
@@ -279,6 +288,7 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
             snprintf(finding->reason, sizeof(finding->reason),
                      "%s grew by %.2f a call and did not come back",
                      resource_name((enum resource)resource), fit->slope);
+            over_set(finding, (enum resource)resource, fit->slope);
             return false;
         }
     }
@@ -293,9 +303,30 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
         finding->clear = heap->grew_every_round && growth > noise;
         snprintf(finding->reason, sizeof(finding->reason),
                  "heap grew by %.0f bytes a call and did not come back", growth);
+        over_set(finding, RESOURCE_HEAP, growth);
         return false;
     }
     return own_heap_stays(trial, noise, finding) && resident_stays(trial, finding);
+}
+
+/* A fix may hold a part of what the bug holds. Counts come first, because a descriptor
+ * or a thread has memory of its own. */
+static bool peak_is_low(const struct trial *trial, struct finding *finding)
+{
+    static const enum resource order[] = {RESOURCE_THREADS, RESOURCE_FDS,
+                                          RESOURCE_TIMERS, RESOURCE_RSS, RESOURCE_HEAP};
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        double held = (double)trial->info->holds.amount[order[i]];
+        double peak = (double)trial_peak_most(trial, order[i]);
+        if (held > 0 && peak > held * PEAK_LEFT) {
+            snprintf(finding->reason, sizeof(finding->reason),
+                     "a call still holds %.0f of %s at its peak", peak,
+                     resource_name(order[i]));
+            over_set(finding, order[i], peak);
+            return false;
+        }
+    }
+    return true;
 }
 
 struct finding verdict_fixed(const struct trial *trial)
@@ -303,21 +334,15 @@ struct finding verdict_fixed(const struct trial *trial)
     struct finding finding = {.picture = picture_of(trial)};
     finding.good = stays_flat(trial, &finding);
     const struct scenario_info *info = trial->info;
-    for (int i = RESOURCE_HEAP; i <= RESOURCE_RSS && finding.good; i++) {
-        double held = (double)info->holds.amount[i];
-        double peak = (double)trial_peak_most(trial, (enum resource)i);
-        if (info->kind == KIND_TEMPORARY && held > 0 && peak > held * PEAK_LEFT) {
-            finding.good = false;
-            snprintf(finding.reason, sizeof(finding.reason),
-                     "a call still holds %.0f of %s at its peak", peak,
-                     resource_name((enum resource)i));
-        }
+    if (info->kind == KIND_TEMPORARY) {
+        finding.good = finding.good && peak_is_low(trial, &finding);
     }
     if (finding.good && info->kind == KIND_CHURN &&
         churn_remaining(trial) > (double)info->allocates_bytes * PEAK_LEFT) {
         finding.good = false;
         snprintf(finding.reason, sizeof(finding.reason),
                  "a call still allocates %.0f bytes", churn_remaining(trial));
+        over_set(&finding, RESOURCE_TOTAL, churn_remaining(trial));
     }
     enum resource resource = verdict_resource(info);
     finding.ratio =

@@ -15,6 +15,10 @@ struct finding {
     enum picture picture;
     double ratio;     /* measured / declared, of verdict_resource */
     char reason[160]; /* why it is not good; "" if it is */
+    /* Fixed half, not good: what it still leaves, holds or allocates, and how much of
+     * it per call. */
+    enum resource over;
+    double over_per_call;
 };
 
 /* The allowed range of measured / declared. */

@@ -37,7 +37,44 @@ int drive_scenario(struct server *server, const struct scenario_info *info,
         return error;
     }
     const struct buffer *body = &server->reply.body;
-    return leak_parse(ret_declared, body->data, body->length, failure);
+    return leak_parse(ret_declared, server->needs_declared ? NULL : &info->leaves,
+                      body->data, body->length, failure);
+}
+
+struct question_text drive_question_text(const struct question *question)
+{
+    struct question_text text;
+    char bytes[40] = "";
+    char count[24] = "";
+    if (question->bytes != UNKNOWN) {
+        snprintf(bytes, sizeof(bytes), "&bytes=%lld", (long long)question->bytes);
+    }
+    if (question->count > 1) {
+        snprintf(count, sizeof(count), "&count=%u", question->count);
+    }
+    snprintf(text.at, sizeof(text.at), "id=%.90s%s%s", question->id, bytes, count);
+    return text;
+}
+
+int drive_question(struct server *server, const struct scenario_info *info,
+                   const struct question *question, struct answer *ret_answer,
+                   struct failure *failure)
+{
+    char path[240];
+    snprintf(path, sizeof(path), "/leak/%s?%s", info->name,
+             drive_question_text(question).at);
+    int error = http_get_ok(&server->http, path, &server->reply, failure);
+    if (error < 0) {
+        return error;
+    }
+    const struct buffer *body = &server->reply.body;
+    struct failure reason = {""};
+    error = answer_parse(ret_answer, body->data, body->length, &reason);
+    if (error < 0) {
+        return failure_set(failure, -error, "%s%s: %.300s", server->http.base, path,
+                           reason.text);
+    }
+    return 0;
 }
 
 /* A call that runs in its own thread. */

@@ -8,9 +8,28 @@
 
 /* Calls /leak/<scenario> once, with a new id, and waits for the reply. `bytes` is the
  * main size (UNKNOWN: not sent). *ret_declared becomes what the call leaves according
- * to the reply. Returns 0 or -errno. */
+ * to the reply; if it does not say, and needs_declared is not set, according to the
+ * list of scenarios. Returns 0 or -errno. */
 int drive_scenario(struct server *server, const struct scenario_info *info,
                    int64_t bytes, struct resources *ret_declared,
+                   struct failure *failure);
+
+/* What a call is made with. */
+struct question {
+    const char *id; /* as it is sent: percent-encoded */
+    int64_t bytes;  /* the main size; UNKNOWN: not sent */
+    unsigned count; /* 1: not sent */
+};
+
+/* The parameters of a question, as they are sent: "id=x&bytes=1024&count=2". */
+struct question_text {
+    char at[160];
+};
+struct question_text drive_question_text(const struct question *question);
+
+/* Makes that call, and reads its answer. Returns 0 or -errno. */
+int drive_question(struct server *server, const struct scenario_info *info,
+                   const struct question *question, struct answer *ret_answer,
                    struct failure *failure);
 
 /* Calls the scenario once on the connection `own`, with a hold time, and samples

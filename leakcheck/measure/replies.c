@@ -134,11 +134,13 @@ static void bytes_parameter_get(const cJSON *item, struct scenario_info *info)
     const cJSON *parameter;
     info->bytes_default = UNKNOWN;
     info->bytes_min = 1;
+    info->bytes_max = UNKNOWN;
     cJSON_ArrayForEach(parameter, cJSON_GetObjectItemCaseSensitive(item, "parameters"))
     {
         if (strcmp(text_get(parameter, "name"), "bytes") == 0) {
             info->bytes_default = number_get(parameter, "default", UNKNOWN);
             info->bytes_min = number_get(parameter, "min", 1);
+            info->bytes_max = number_get(parameter, "max", UNKNOWN);
         }
     }
 }
@@ -211,20 +213,57 @@ int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
     return 0;
 }
 
-int leak_parse(struct resources *ret_declared, const char *text, size_t length,
-               struct failure *failure)
+int leak_parse(struct resources *ret_declared, const struct resources *fallback,
+               const char *text, size_t length, struct failure *failure)
 {
     cJSON *root = json_parse(text, length);
     const cJSON *declared = cJSON_GetObjectItemCaseSensitive(root, "declared");
     int error = 0;
     if (cJSON_IsObject(declared)) {
         *ret_declared = resources_get(declared, 0);
+    } else if (cJSON_IsObject(root) && declared == NULL && fallback != NULL) {
+        *ret_declared = *fallback;
     } else {
         error =
             reply_refuse(length, "/leak", "does not say what it left behind", failure);
     }
     cJSON_Delete(root);
     return error;
+}
+
+/* Whether a text can be kept whole and shown as it is. */
+static bool answer_is_plain(const char *text)
+{
+    size_t length = 0;
+    while (text[length] >= ' ' && text[length] <= '~') {
+        length++;
+    }
+    return length > 0 && length < ANSWER_MAX && text[length] == '\0';
+}
+
+int answer_parse(struct answer *ret_answer, const char *text, size_t length,
+                 struct failure *failure)
+{
+    cJSON *root = json_parse(text, length);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "answer");
+    const char *reason = NULL;
+    struct answer answer = {.kind = ANSWER_GIVEN};
+    if (!cJSON_IsObject(root)) {
+        reason = "is no JSON object";
+    } else if (item == NULL) {
+        answer.kind = ANSWER_MISSING;
+    } else if (cJSON_IsNull(item)) {
+        answer.kind = ANSWER_UNFINISHED;
+    } else if (cJSON_IsString(item) && answer_is_plain(item->valuestring)) {
+        snprintf(answer.text, sizeof(answer.text), "%s", item->valuestring);
+    } else {
+        reason = "has an answer that is neither null nor a short, printable text";
+    }
+    if (reason == NULL) {
+        *ret_answer = answer;
+    }
+    cJSON_Delete(root);
+    return reason == NULL ? 0 : reply_refuse(length, "/leak", reason, failure);
 }
 
 /* The texts are not cleaned here: failure_set does so before they are shown. */

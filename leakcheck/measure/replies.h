@@ -46,6 +46,21 @@ struct scenario_info {
     int64_t growth_bytes_per_second;
     int64_t bytes_default; /* UNKNOWN: it has no parameter `bytes` */
     int64_t bytes_min;
+    int64_t bytes_max;
+};
+
+/* What the reply to a call says of its answer. */
+enum answer_kind {
+    ANSWER_MISSING,    /* nothing: its server is older, or not the lab's */
+    ANSWER_UNFINISHED, /* null: the call got stuck before its work was done */
+    ANSWER_GIVEN,
+};
+
+#define ANSWER_MAX 256 /* with the '\0'; the lab's answers are shorter */
+
+struct answer {
+    enum answer_kind kind;
+    char text[ANSWER_MAX]; /* printable ASCII; "" if none is given */
 };
 
 /* Why a server refused a request; a text is "" if the reply does not have it. */
@@ -69,9 +84,15 @@ int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
                     struct arena *arena, const char *text, size_t length,
                     struct failure *failure);
 
-/* Parses `declared` of a reply to /leak. */
-int leak_parse(struct resources *ret_declared, const char *text, size_t length,
-               struct failure *failure);
+/* Parses `declared` of a reply to /leak. Without it, *ret_declared becomes `fallback`;
+ * NULL: that is a failure. */
+int leak_parse(struct resources *ret_declared, const struct resources *fallback,
+               const char *text, size_t length, struct failure *failure);
+
+/* Parses `answer` of a reply to /leak. It fails if that is neither null nor a short
+ * text: two answers that are cut or changed could look equal. */
+int answer_parse(struct answer *ret_answer, const char *text, size_t length,
+                 struct failure *failure);
 
 /* Parses an error reply. Cannot fail: texts that are missing become "". */
 void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length);

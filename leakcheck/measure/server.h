@@ -18,6 +18,7 @@ struct server {
     struct http_reply reply; /* the last reply; its memory is used again */
     bool has_status;         /* it has a /status like the lab's */
     bool needs_status;       /* no verdict without /status: the lab's servers */
+    bool needs_declared;     /* a call's reply must say what it leaves behind */
     bool has_process;        /* --pid was given: `process` is valid */
     bool is_go;              /* its heap profile is Go's */
     bool threads_by_profile; /* threads are counted by the thread profile only; in Go:

@@ -17,6 +17,7 @@ struct pair html_pair(const struct judgement *judgement, size_t index)
                          .fixed = &fixed->trials[index],
                          .shown = &leaky->findings[index],
                          .holds = &fixed->findings[index],
+                         .answers = judge_answers(judgement, index),
                          .resource = verdict_resource(&leaky->list[index])};
 }
 
@@ -73,10 +74,12 @@ void html_family(struct buffer *page, const char *family)
 
 void html_badge(struct buffer *page, const struct pair *pair)
 {
-    bool good = pair->shown->good && pair->holds->good;
-    const char *text = good                ? "proved"
-                       : pair->shown->good ? "the fix leaks"
-                                           : "leak not shown";
+    bool good =
+        pair->shown->good && pair->holds->good && pair->answers.result != ANSWERS_WRONG;
+    const char *text = good                 ? "proved"
+                       : !pair->shown->good ? "leak not shown"
+                       : !pair->holds->good ? "the fix leaks"
+                                            : "wrong answers";
     buffer_printf(page, "<span class=\"badge %s\">%s</span>", good ? "good" : "bad",
                   text);
 }

@@ -16,6 +16,7 @@ struct pair {
     const struct trial *fixed;
     const struct finding *shown;
     const struct finding *holds;
+    struct answers_finding answers;
     enum resource resource; /* what the scenario is about */
 };
 

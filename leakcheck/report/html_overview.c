@@ -8,6 +8,26 @@
 
 #include "leakcheck/report/text.h"
 
+/* "<strong>29 of 29</strong> answers right (2 of them finished on fixed alone)" */
+static void answers_write(struct buffer *page, const struct judge_summary *summary)
+{
+    size_t alone = summary->answers[ANSWERS_LEAKY_UNFINISHED];
+    size_t missing = summary->answers[ANSWERS_NOT_MEASURED];
+    if (missing == summary->judged) {
+        buffer_text(page, "<span>answers not measured</span>");
+        return;
+    }
+    buffer_printf(page, "<span><strong>%zu of %zu</strong> answers right",
+                  summary->answers[ANSWERS_EQUAL] + alone, summary->judged);
+    if (alone > 0) {
+        buffer_printf(page, " (%zu of them finished on fixed alone)", alone);
+    }
+    if (missing > 0) {
+        buffer_printf(page, ", %zu not measured", missing);
+    }
+    buffer_text(page, "</span>");
+}
+
 static void summary_write(struct buffer *page, const struct judgement *judgement)
 {
     struct judge_summary summary = judge_summarize(judgement);
@@ -23,9 +43,11 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
         "<header id=\"_top\"><h1>Leak report</h1><p "
         "class=\"figures\"><span><strong>%zu "
         "of %zu</strong> leaks shown</span><span><strong>%zu of %zu</strong> fixes "
-        "hold</span><span><strong>%.1f s</strong> of measuring</span></p><p>",
-        summary.shown, summary.judged, summary.judged - summary.alarms, summary.judged,
-        (double)judgement->elapsed_ms / 1000);
+        "hold</span>",
+        summary.shown, summary.judged, summary.judged - summary.alarms, summary.judged);
+    answers_write(page, &summary);
+    buffer_printf(page, "<span><strong>%.1f s</strong> of measuring</span></p><p>",
+                  (double)judgement->elapsed_ms / 1000);
     html_text(page, order->urls[0]);
     buffer_text(page, " against ");
     html_text(page, order->urls[1]);

@@ -70,6 +70,7 @@ static void facts_write(struct buffer *page, const struct pair *pair)
         html_growth(page, pair, RESOURCE_HEAP, trial_heap_growth(leaky), false);
         buffer_text(page, " a call on the leaky server</dd>");
     }
+    fact_write(page, "Answers", answers_word(pair->answers.result));
     fact_write(page, "On a graph", picture_sentence(pair->shown->picture));
     if (pair->info->kind == KIND_CHURN) {
         fact_write(
@@ -108,6 +109,11 @@ static void problem_write(struct buffer *page, const struct pair *pair)
         } else {
             html_text(page, reasons[i]);
         }
+        buffer_text(page, "</p>");
+    }
+    if (pair->answers.result == ANSWERS_WRONG) {
+        buffer_text(page, "<p class=\"problem\">The answers are wrong: ");
+        html_text(page, pair->answers.reason);
         buffer_text(page, "</p>");
     }
 }

@@ -4,6 +4,7 @@
 #ifndef LEAKCHECK_REPORT_REPORT_H
 #define LEAKCHECK_REPORT_REPORT_H
 
+#include "leakcheck/judge/alone.h"
 #include "leakcheck/judge/gate.h"
 #include "leakcheck/judge/pair.h"
 #include "leakcheck/report/report_file.h"
@@ -13,6 +14,8 @@ int report_text(const char *path, const struct judgement *judgement,
                 struct failure *failure);
 int report_json_judgement(const char *path, const struct judgement *judgement,
                           struct failure *failure);
+int report_json_alone(const char *path, const struct alone *alone,
+                      struct failure *failure);
 int report_json_gate(const char *path, const struct gate *gate,
                      const struct gate_settings *settings, struct failure *failure);
 

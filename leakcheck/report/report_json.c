@@ -12,6 +12,9 @@
 static const char *const resource_keys[RESOURCE_COUNT] = {
     "heap_bytes", "threads", "fds", "timers", "rss_bytes", "total_alloc_bytes"};
 
+static const char *const resource_words[RESOURCE_COUNT] = {
+    "heap", "threads", "fds", "timers", "rss", "allocated"};
+
 static void resources_add(cJSON *object, const char *name,
                           const struct resources *resources)
 {
@@ -83,7 +86,7 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
     cJSON_AddNumberToObject(item, "blamed_heap_bytes_per_call", trial->heap_per_call);
     cJSON_AddNumberToObject(item, "library_heap_bytes_per_call",
                             trial->library_per_call);
-    if (trial->info->growth_bytes_per_second > 0) {
+    if (trial->info->growth_bytes_per_second > 0 && side->role == ROLE_LEAKY) {
         cJSON_AddNumberToObject(item, "bytes_per_second_and_thread", trial->rate);
     }
     blame_add(item, "heap", &trial->heap);
@@ -97,12 +100,17 @@ static void scenario_add(cJSON *list, const struct judgement *judgement, size_t 
     const struct side *fixed = &judgement->sides[ROLE_FIXED];
     const struct trial *trial = &leaky->trials[index];
     enum resource resource = verdict_resource(trial->info);
-    bool proved = leaky->findings[index].good && fixed->findings[index].good;
+    struct answers_finding answers = judge_answers(judgement, index);
+    bool proved = leaky->findings[index].good && fixed->findings[index].good &&
+                  answers.result != ANSWERS_WRONG;
     cJSON *item = cJSON_CreateObject();
     cJSON_AddItemToArray(list, item);
     cJSON_AddStringToObject(item, "name", trial->info->name);
     cJSON_AddStringToObject(item, "family", trial->info->family);
     cJSON_AddStringToObject(item, "verdict", proved ? "proved" : "failed");
+    cJSON_AddStringToObject(item, "answers", answers_word(answers.result));
+    cJSON_AddNumberToObject(item, "answers_compared", answers.compared);
+    cJSON_AddStringToObject(item, "answers_reason", answers.reason);
     cJSON_AddStringToObject(item, "resource", resource_name(resource));
     cJSON_AddNumberToObject(item, "calls_per_round", trial->calls);
     if (trial->bytes != UNKNOWN) {
@@ -147,11 +155,74 @@ int report_json_judgement(const char *path, const struct judgement *judgement,
     cJSON_AddNumberToObject(root, "judged", (double)summary.judged);
     cJSON_AddNumberToObject(root, "leaks_shown", (double)summary.shown);
     cJSON_AddNumberToObject(root, "false_alarms", (double)summary.alarms);
+    cJSON *answers = cJSON_AddObjectToObject(root, "answers");
+    for (int i = ANSWERS_NOT_MEASURED; i <= ANSWERS_WRONG; i++) {
+        cJSON_AddNumberToObject(answers, answers_word((enum answers_result)i),
+                                (double)summary.answers[i]);
+    }
     cJSON *list = cJSON_AddArrayToObject(root, "scenarios");
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
     for (size_t i = 0; i < leaky->count; i++) {
         if (leaky->chosen[i]) {
             scenario_add(list, judgement, i);
+        }
+    }
+    return json_write(path, root, failure);
+}
+
+/* How many threads more wait in a place. */
+static void waiting_add(cJSON *object, const struct blame *wait)
+{
+    if (wait->growth <= 0) {
+        cJSON_AddNullToObject(object, "waiting");
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(object, "waiting");
+    cJSON_AddStringToObject(item, "function", wait->function);
+    cJSON_AddStringToObject(item, "file", wait->file);
+    cJSON_AddNumberToObject(item, "line", wait->line);
+    cJSON_AddNumberToObject(item, "count", (double)wait->growth);
+}
+
+/* One scenario of a half that was judged alone. What holds has nothing over its
+ * limit, and nobody to blame. */
+static void alone_add(cJSON *list, const struct side *side, size_t index)
+{
+    const struct trial *trial = &side->trials[index];
+    const struct finding *finding = &side->findings[index];
+    static const struct blame nobody;
+    bool over = !finding->good;
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, item);
+    cJSON_AddStringToObject(item, "scenario", side->list[index].name);
+    cJSON_AddBoolToObject(item, "holds", finding->good);
+    cJSON_AddStringToObject(item, "reason", finding->reason);
+    if (over) {
+        cJSON_AddStringToObject(item, "resource", resource_words[finding->over]);
+    } else {
+        cJSON_AddNullToObject(item, "resource");
+    }
+    cJSON_AddNumberToObject(item, "per_call", over ? finding->over_per_call : 0);
+    blame_add(item, "blamed", over ? &trial->heap : &nobody);
+    waiting_add(item, over ? &trial->wait : &nobody);
+    samples_add(item, trial->samples, trial->sample_count);
+}
+
+int report_json_alone(const char *path, const struct alone *alone,
+                      struct failure *failure)
+{
+    struct alone_summary summary = alone_summarize(alone);
+    bool holds = summary.holding == summary.judged;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "url", alone->order.urls[ROLE_FIXED]);
+    cJSON_AddStringToObject(root, "verdict", holds ? "holds" : "leaks");
+    cJSON_AddNumberToObject(root, "rounds", alone->order.rounds);
+    cJSON_AddNumberToObject(root, "calls", alone->order.calls);
+    cJSON_AddNumberToObject(root, "elapsed_ms", (double)alone->elapsed_ms);
+    cJSON *list = cJSON_AddArrayToObject(root, "scenarios");
+    for (size_t i = 0; i < alone->side.count; i++) {
+        if (alone->side.chosen[i]) {
+            alone_add(list, &alone->side, i);
         }
     }
     return json_write(path, root, failure);
@@ -180,8 +251,6 @@ static void resource_add(cJSON *list, const char *name, const struct gate *gate,
 int report_json_gate(const char *path, const struct gate *gate,
                      const struct gate_settings *settings, struct failure *failure)
 {
-    static const char *const names[RESOURCE_COUNT] = {"heap",   "threads", "fds",
-                                                      "timers", "rss",     "allocated"};
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "url", gate->server.http.base);
     cJSON_AddStringToObject(root, "drive", settings->drive);
@@ -193,7 +262,7 @@ int report_json_gate(const char *path, const struct gate *gate,
     cJSON_AddNumberToObject(root, "elapsed_ms", (double)gate->elapsed_ms);
     cJSON *resources = cJSON_AddObjectToObject(root, "resources");
     for (size_t i = 0; i < gate_judged_count; i++) {
-        resource_add(resources, names[gate_judged[i]], gate, gate_judged[i]);
+        resource_add(resources, resource_words[gate_judged[i]], gate, gate_judged[i]);
     }
     if (gate->counts_allocations) {
         cJSON_AddNumberToObject(root, "allocated_bytes_per_call", gate->total_per_call);

@@ -8,12 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GREEN "\033[32m"
-#define RED "\033[31m"
-#define BOLD "\033[1m"
-#define FAINT "\033[2m"
-#define PLAIN "\033[0m"
-
 #define TERMINAL_COLUMNS 80
 
 struct table_style table_style_of(FILE *stream)
@@ -26,7 +20,7 @@ struct table_style table_style_of(FILE *stream)
     return style;
 }
 
-static const char *paint(struct table_style style, const char *code)
+const char *table_paint(struct table_style style, const char *code)
 {
     return style.colour ? code : "";
 }
@@ -44,7 +38,7 @@ static const int usual_widths[COLUMNS] = {20, 12, 14, 8, 14};
 struct row {
     char cells[COLUMNS][48];
     char place[800];
-    char verdict[400];
+    char verdict[900];
     bool good;
 };
 
@@ -171,9 +165,11 @@ static void place_write(char *text, size_t size, const struct trial *trial,
 }
 
 static void verdict_write(struct row *row, const struct finding *shown,
-                          const struct finding *holds)
+                          const struct finding *holds,
+                          const struct answers_finding *answers)
 {
-    row->good = shown->good && holds->good;
+    bool right = answers->result != ANSWERS_WRONG;
+    row->good = shown->good && holds->good && right;
     append(row->verdict, sizeof(row->verdict), "%s", row->good ? "proved" : "");
     if (!shown->good) {
         append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s", shown->reason);
@@ -181,6 +177,10 @@ static void verdict_write(struct row *row, const struct finding *shown,
     if (!holds->good) {
         append(row->verdict, sizeof(row->verdict), "%sTHE FIX LEAKS: %s",
                shown->good ? "" : "; ", holds->reason);
+    }
+    if (!right) {
+        append(row->verdict, sizeof(row->verdict), "%sWRONG ANSWERS: %s",
+               shown->good && holds->good ? "" : "; ", answers->reason);
     }
 }
 
@@ -201,9 +201,11 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     if (!fixed->findings[index].good) {
         fixed_place_write(row.place, sizeof(row.place), other);
     }
+    struct answers_finding answers = judge_answers(judgement, index);
+    append(row.place, sizeof(row.place), "; %s", answers_phrase(answers.result));
     shrinkage_write(row.place, sizeof(row.place), "leaky", trial, verdict_measured);
     shrinkage_write(row.place, sizeof(row.place), "fixed", other, verdict_remaining);
-    verdict_write(&row, &leaky->findings[index], &fixed->findings[index]);
+    verdict_write(&row, &leaky->findings[index], &fixed->findings[index], &answers);
     return row;
 }
 
@@ -242,8 +244,9 @@ static void cells_print(FILE *stream, struct table_style style,
     int count = layout->declared_below ? DECLARED : COLUMNS;
     for (int i = 0; i < count; i++) {
         bool bold = i == NAME && !heading;
-        fprintf(stream, "%s%-*s%s ", bold ? paint(style, BOLD) : "", layout->widths[i],
-                cells[i], bold ? paint(style, PLAIN) : "");
+        fprintf(stream, "%s%-*s%s ", bold ? table_paint(style, TABLE_BOLD) : "",
+                layout->widths[i], cells[i],
+                bold ? table_paint(style, TABLE_PLAIN) : "");
     }
 }
 
@@ -262,8 +265,8 @@ static void wrapped_print(FILE *stream, struct table_style style, const char *co
             }
             length = length == 0 ? width : length; /* one long word */
         }
-        fprintf(stream, "    %s%.*s%s\n", paint(style, colour), (int)length, text,
-                paint(style, PLAIN));
+        fprintf(stream, "    %s%.*s%s\n", table_paint(style, colour), (int)length, text,
+                table_paint(style, TABLE_PLAIN));
         text += length;
         text += strspn(text, " ");
     }
@@ -272,7 +275,7 @@ static void wrapped_print(FILE *stream, struct table_style style, const char *co
 static void row_print(FILE *stream, struct table_style style,
                       const struct layout *layout, const struct row *row)
 {
-    const char *colour = row->good ? GREEN : RED;
+    const char *colour = row->good ? TABLE_GREEN : TABLE_RED;
     const char *cells[COLUMNS];
     for (int i = 0; i < COLUMNS; i++) {
         cells[i] = row->cells[i];
@@ -282,16 +285,16 @@ static void row_print(FILE *stream, struct table_style style,
         fprintf(stream, "%s; %s\n", row->verdict, row->place);
         return;
     }
-    fprintf(stream, "%s%s%s\n", paint(style, colour), row->good ? row->verdict : "NO",
-            paint(style, PLAIN));
+    fprintf(stream, "%s%s%s\n", table_paint(style, colour),
+            row->good ? row->verdict : "NO", table_paint(style, TABLE_PLAIN));
     if (!row->good) {
         wrapped_print(stream, style, colour, row->verdict);
     }
     if (layout->declared_below) {
-        fprintf(stream, "    %sdeclared: %s%s\n", paint(style, FAINT),
-                row->cells[DECLARED], paint(style, PLAIN));
+        fprintf(stream, "    %sdeclared: %s%s\n", table_paint(style, TABLE_FAINT),
+                row->cells[DECLARED], table_paint(style, TABLE_PLAIN));
     }
-    wrapped_print(stream, style, FAINT, row->place);
+    wrapped_print(stream, style, TABLE_FAINT, row->place);
 }
 
 /* Those that are not as they should be, where a reader of a long table sees them. */
@@ -305,13 +308,36 @@ static void bad_print(FILE *stream, struct table_style style,
         }
         struct row row = row_make(judgement, i);
         if (!row.good && style.terminal) {
-            fprintf(stream, "%sNO %s:%s\n", paint(style, RED), row.cells[NAME],
-                    paint(style, PLAIN));
-            wrapped_print(stream, style, PLAIN, row.verdict);
+            fprintf(stream, "%sNO %s:%s\n", table_paint(style, TABLE_RED),
+                    row.cells[NAME], table_paint(style, TABLE_PLAIN));
+            wrapped_print(stream, style, TABLE_PLAIN, row.verdict);
         } else if (!row.good) {
             fprintf(stream, "NO %s: %s\n", row.cells[NAME], row.verdict);
         }
     }
+}
+
+/* "29 of 29 answers right (2 of them finished on fixed alone)" */
+static void answers_print(FILE *stream, struct table_style style,
+                          const struct judge_summary *summary)
+{
+    size_t alone = summary->answers[ANSWERS_LEAKY_UNFINISHED];
+    size_t missing = summary->answers[ANSWERS_NOT_MEASURED];
+    size_t right = summary->answers[ANSWERS_EQUAL] + alone;
+    if (missing == summary->judged) {
+        fputs("answers not measured: the replies have none\n", stream);
+        return;
+    }
+    fprintf(stream, "%s%zu of %zu answers right%s",
+            table_paint(style, right == summary->judged ? TABLE_GREEN : TABLE_RED),
+            right, summary->judged, table_paint(style, TABLE_PLAIN));
+    if (alone > 0) {
+        fprintf(stream, " (%zu of them finished on fixed alone)", alone);
+    }
+    if (missing > 0) {
+        fprintf(stream, ", %zu not measured", missing);
+    }
+    fputc('\n', stream);
 }
 
 void table_judgement(FILE *stream, struct table_style style,
@@ -330,14 +356,16 @@ void table_judgement(FILE *stream, struct table_style style,
     bad_print(stream, style, judgement);
     struct judge_summary summary = judge_summarize(judgement);
     bool good = summary.shown == summary.judged && summary.alarms == 0;
+    answers_print(stream, style, &summary);
     fprintf(
         stream,
         "%s%zu of %zu leaks shown, %zu of %zu fixes hold, in %.1f s (%u rounds of %s)"
         "%s\n",
-        paint(style, good ? GREEN : RED), summary.shown, summary.judged,
-        summary.judged - summary.alarms, summary.judged,
+        table_paint(style, good ? TABLE_GREEN : TABLE_RED), summary.shown,
+        summary.judged, summary.judged - summary.alarms, summary.judged,
         (double)judgement->elapsed_ms / 1000, judgement->order.rounds,
-        text_number_of(judgement->order.calls, "call").at, paint(style, PLAIN));
+        text_number_of(judgement->order.calls, "call").at,
+        table_paint(style, TABLE_PLAIN));
 }
 
 /* "allocated in  main.keep /x/main.go:12 (98 %)" */
@@ -378,14 +406,15 @@ static void resource_print(FILE *stream, struct table_style style,
     fprintf(stream, "%-12s ", goroutines ? "goroutines" : resource_name(resource));
     if (!judged->measured) {
         bool heap = resource == RESOURCE_HEAP;
-        fprintf(stream, "%snot measured%s%s%s\n", paint(style, BOLD),
-                paint(style, PLAIN), heap ? ": " : "",
+        fprintf(stream, "%snot measured%s%s%s\n", table_paint(style, TABLE_BOLD),
+                table_paint(style, TABLE_PLAIN), heap ? ": " : "",
                 heap ? gate_missing_reason(gate, resource) : "");
         return;
     }
     growth_print(stream, resource, judged->fit.slope, judged->limit.most);
     if (judged->over) {
-        fprintf(stream, "%s: OVER%s", paint(style, RED), paint(style, PLAIN));
+        fprintf(stream, "%s: OVER%s", table_paint(style, TABLE_RED),
+                table_paint(style, TABLE_PLAIN));
     } else if (judged->fit.slope > judged->limit.most) {
         fputs(", but not in every round", stream);
     }
@@ -423,12 +452,13 @@ static void verdict_print(FILE *stream, struct table_style style,
     struct gate_names leaks = gate_names_measured(gate, true);
     struct gate_names holds = gate_names_measured(gate, false);
     struct gate_names missing = gate_names_missing(gate);
-    fprintf(stream, "%-12s %s", "verdict", paint(style, over ? RED : GREEN));
+    fprintf(stream, "%-12s %s", "verdict",
+            table_paint(style, over ? TABLE_RED : TABLE_GREEN));
     if (over) {
         fprintf(stream, "LEAKS: %s%s", leaks.at, holds.at[0] == '\0' ? "" : "; ");
     }
     fprintf(stream, "%s%s%s", holds.at[0] == '\0' ? "" : "holds for ", holds.at,
-            paint(style, PLAIN));
+            table_paint(style, TABLE_PLAIN));
     if (missing.at[0] != '\0') {
         fprintf(stream, "; not measured: %s", missing.at);
     }

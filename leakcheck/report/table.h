@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "leakcheck/judge/alone.h"
 #include "leakcheck/judge/gate.h"
 #include "leakcheck/judge/pair.h"
 #include "leakcheck/report/text.h"
@@ -22,10 +23,24 @@ struct table_style {
 /* The style for `stream`: colour on a terminal, unless NO_COLOR is set. */
 struct table_style table_style_of(FILE *stream);
 
+/* What a terminal takes as a change of colour, or back to none; "" if the style has no
+ * colour. */
+#define TABLE_GREEN "\033[32m"
+#define TABLE_RED "\033[31m"
+#define TABLE_BOLD "\033[1m"
+#define TABLE_FAINT "\033[2m"
+#define TABLE_PLAIN "\033[0m"
+const char *table_paint(struct table_style style, const char *code);
+
 /* One row a scenario; then those that are not as they should be once more, each in a
- * line that begins with "NO", and in the last line the sum. */
+ * line that begins with "NO", and in the last two lines the sums: of the answers, and
+ * of leaks and fixes. */
 void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement);
+
+/* One line a scenario: "holds", or what it still leaves. Where that was allocated, and
+ * where threads wait, is in indented lines below. The last line is the sum. */
+void table_alone(FILE *stream, struct table_style style, const struct alone *alone);
 
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
                 const struct gate_settings *settings);

@@ -1,0 +1,46 @@
+/*
+ * What leakcheck prints of one half that was judged alone.
+ */
+#include "leakcheck/report/table.h"
+
+/* "    allocated in payload_read mine/case-07.c:30": a line of its own, because it may
+ * be long. */
+static void blame_print(FILE *stream, const char *what, const struct blame *blame)
+{
+    if (blame->growth <= 0) {
+        return;
+    }
+    fprintf(stream, "    %s %s", what, blame->function);
+    if (blame->file[0] != '\0') {
+        fprintf(stream, " %s:%u", blame->file, blame->line);
+    }
+    fputc('\n', stream);
+}
+
+void table_alone(FILE *stream, struct table_style style, const struct alone *alone)
+{
+    const struct side *side = &alone->side;
+    for (size_t i = 0; i < side->count; i++) {
+        const struct finding *finding = &side->findings[i];
+        if (!side->chosen[i]) {
+            continue;
+        }
+        if (finding->good) {
+            fprintf(stream, "%s: %sholds%s\n", side->list[i].name,
+                    table_paint(style, TABLE_GREEN), table_paint(style, TABLE_PLAIN));
+            continue;
+        }
+        fprintf(stream, "%s: %sSTILL LEAKS%s: %s\n", side->list[i].name,
+                table_paint(style, TABLE_RED), table_paint(style, TABLE_PLAIN),
+                finding->reason);
+        blame_print(stream, "allocated in", &side->trials[i].heap);
+        blame_print(stream, "waits in", &side->trials[i].wait);
+    }
+    struct alone_summary summary = alone_summarize(alone);
+    fprintf(
+        stream, "%s%zu of %zu hold%s, in %.1f s (%u rounds of %s)\n",
+        table_paint(style, summary.holding == summary.judged ? TABLE_GREEN : TABLE_RED),
+        summary.holding, summary.judged, table_paint(style, TABLE_PLAIN),
+        (double)alone->elapsed_ms / 1000, alone->order.rounds,
+        text_number_of(alone->order.calls, "call").at);
+}
