@@ -92,7 +92,7 @@ ifneq ($(UNITS),)
 $(SERVER): $(SHARED) $(call object,$(UNIT_SOURCES))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
-$(call object,$(UNIT_SOURCES)): CFLAGS += -Wno-error -Wno-unused-function \
+$(call object,$(UNIT_SOURCES)): CFLAGS += -ffile-prefix-map=./= -Wno-error -Wno-unused-function \
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types \
 	-Werror=int-conversion -Werror=return-type
 -include $(patsubst %.o,%.d,$(call object,$(UNIT_SOURCES)))
