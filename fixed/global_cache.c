@@ -28,6 +28,7 @@ struct answer {
     UT_hash_handle hh;
     long long expires_at; /* milliseconds of CLOCK_MONOTONIC */
     size_t bytes;         /* of the struct and its text */
+    uint32_t number;      /* what was computed */
     char key[KEY_BYTES];
     unsigned char text[];
 };
@@ -47,16 +48,18 @@ static long long clock_now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Computes an answer of `bytes` bytes, with its key, which the caller frees; NULL when
- * memory is short. */
-static struct answer *answer_compute(const char *key, size_t bytes)
+/* Computes the answer to `question`, of `bytes` bytes with its key, which the caller
+ * frees; NULL when memory is short. */
+static struct answer *answer_compute(const char *question, const char *key,
+                                     size_t bytes)
 {
     struct answer *answer = malloc(bytes);
     if (answer == NULL) {
         return NULL;
     }
-    memset(answer, key[0], bytes);
+    memset(answer, question[0], bytes);
     answer->bytes = bytes;
+    answer->number = scenario_digest(question, strlen(question));
     snprintf(answer->key, sizeof(answer->key), "%s", key);
     return answer;
 }
@@ -111,38 +114,45 @@ static int cache_put(struct answer *answer)
     return 0;
 }
 
-/* Whether the answer for `key` is in the cache. If it is, it goes to the end. */
-static bool cache_find(const char *key)
+/* Whether the answer for `key` is in the cache. If it is, it goes to the end, and
+ * `reply` says what it is. The caller holds the lock. */
+static bool cache_find(const char *key, struct scenario_answer *reply)
 {
-    pthread_mutex_lock(&cache_lock);
     struct answer *answer;
     HASH_FIND_STR(cache, key, answer);
-    bool found = answer != NULL;
-    if (found) {
-        cache_take(answer);
-        found = cache_put(answer) == 0;
+    if (answer == NULL) {
+        return false;
     }
-    pthread_mutex_unlock(&cache_lock);
-    return found;
+    cache_take(answer);
+    if (cache_put(answer) != 0) {
+        return false;
+    }
+    scenario_answer_set(reply, "%08x in %zu bytes", answer->number, answer->bytes);
+    return true;
 }
 
-/* Every question is a new one: its key ends with a serial number. */
+/* Every question is a new one: its key ends with a serial number. It is asked twice. */
 static int question_ask(const struct scenario_request *request,
                         struct scenario_answer *answer)
 {
-    (void)answer;
     char key[KEY_BYTES];
     size_t serial = atomic_fetch_add(&questions_asked, 1);
     snprintf(key, sizeof(key), "%s/%zu", request->id, serial);
-    if (cache_find(key)) {
+    pthread_mutex_lock(&cache_lock);
+    bool found = cache_find(key, answer);
+    pthread_mutex_unlock(&cache_lock);
+    if (found) {
         return 0;
     }
-    struct answer *computed = answer_compute(key, request->bytes);
+    struct answer *computed = answer_compute(request->id, key, request->bytes);
     if (computed == NULL) {
         return -ENOMEM;
     }
     pthread_mutex_lock(&cache_lock);
     int error = cache_put(computed);
+    if (error == 0) {
+        cache_find(key, answer); /* now the answer comes from the cache */
+    }
     pthread_mutex_unlock(&cache_lock);
     return error;
 }

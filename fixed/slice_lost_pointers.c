@@ -15,14 +15,17 @@
 
 static atomic_size_t frames_alive;
 
-/* Reads a frame of `bytes` bytes; NULL when memory is short. */
-static unsigned char *frame_read(const char *id, size_t bytes)
+/* Reads frame `number` of a film, `bytes` bytes; NULL when memory is short. */
+static unsigned char *frame_read(const char *id, size_t number, size_t bytes)
 {
     unsigned char *frame = malloc(bytes);
     if (frame == NULL) {
         return NULL;
     }
     memset(frame, id[0], bytes);
+    /* A frame begins with its time in the film. */
+    uint32_t time = scenario_digest(id, strlen(id)) + (uint32_t)number;
+    memcpy(frame, &time, sizeof(time));
     atomic_fetch_add(&frames_alive, 1);
     return frame;
 }
@@ -63,7 +66,7 @@ static struct slice clip_load(const struct scenario_request *request)
     struct slice clip = slice_of(array, bytes);
     memset(clip.data, 0, clip.length);
     for (size_t i = 0; i < CLIP_FRAMES; i++) {
-        clip_frames(clip)[i] = frame_read(request->id, request->bytes);
+        clip_frames(clip)[i] = frame_read(request->id, i, request->bytes);
         if (clip_frames(clip)[i] == NULL) {
             clip_release(&clip);
             return clip;
@@ -83,15 +86,27 @@ static struct slice clip_trim(struct slice clip)
     return middle;
 }
 
+/* Shows the frames that the clip can reach, each of `bytes` bytes. Returns what was
+ * seen, as one number. */
+static uint32_t clip_play(struct slice clip, size_t bytes)
+{
+    uint32_t seen = 0;
+    for (size_t i = 0; i < clip.length / POINTER_BYTES; i++) {
+        seen = 31 * seen + scenario_digest(clip_frames(clip)[i], bytes);
+    }
+    return seen;
+}
+
 static int clip_show(const struct scenario_request *request,
                      struct scenario_answer *answer)
 {
-    (void)answer;
     struct slice clip = clip_load(request);
     if (clip.length == 0) {
         return -ENOMEM;
     }
     struct slice middle = clip_trim(clip);
+    scenario_answer_set(answer, "%zu frames, %08x", middle.length / POINTER_BYTES,
+                        clip_play(middle, request->bytes));
     clip_release(&middle);
     return 0;
 }

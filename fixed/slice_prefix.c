@@ -33,6 +33,9 @@ static struct slice payload_read(const char *id, size_t bytes)
     }
     struct slice payload = slice_of(array, bytes);
     memset(payload.data, id[0], payload.length);
+    /* A payload begins with its number. */
+    uint32_t number = scenario_digest(id, strlen(id));
+    memcpy(payload.data, &number, sizeof(number));
     return payload;
 }
 
@@ -44,10 +47,10 @@ static void signature_release(struct signature *signature)
     }
 }
 
-/* Remembers the first bytes of `payload`. */
-static void signature_keep(struct slice payload)
+/* Remembers the first bytes of `payload`, and returns the place in the table. The
+ * caller holds the lock. */
+static const struct signature *signature_keep(struct slice payload)
 {
-    pthread_mutex_lock(&signatures_lock);
     struct signature *signature = &signatures[signatures_next];
     signatures_next = (signatures_next + 1) % SIGNATURES_MAX;
     signature_release(signature);
@@ -55,19 +58,23 @@ static void signature_keep(struct slice payload)
     signature->view = slice_borrow(signature->bytes, SIGNATURE_BYTES);
     slice_copy(signature->view, payload);
     signatures_held++;
-    pthread_mutex_unlock(&signatures_lock);
+    return signature;
 }
 
 static int payload_receive(const struct scenario_request *request,
                            struct scenario_answer *answer)
 {
-    (void)answer;
     struct slice payload = payload_read(request->id, request->bytes);
     if (payload.length == 0) {
         return -ENOMEM;
     }
-    signature_keep(payload);
+    size_t received = payload.length;
+    pthread_mutex_lock(&signatures_lock);
+    const struct signature *kept = signature_keep(payload);
     slice_release(&payload);
+    scenario_answer_set(answer, "signature %08x of %zu bytes",
+                        scenario_digest(kept->view.data, kept->view.length), received);
+    pthread_mutex_unlock(&signatures_lock);
     return 0;
 }
 

@@ -33,6 +33,9 @@ static struct slice series_read(const char *id, size_t bytes)
     }
     struct slice series = slice_of(array, bytes);
     memset(series.data, id[0], series.length);
+    /* The first point is the number of the day. */
+    uint32_t day = scenario_digest(id, strlen(id));
+    memcpy(series.data, &day, sizeof(day));
     return series;
 }
 
@@ -53,27 +56,33 @@ static void preview_release(struct preview *preview)
     }
 }
 
-static void preview_keep(struct slice series)
+/* Keeps a preview of `series`, and returns its place in the table. The caller holds the
+ * lock. */
+static const struct preview *preview_keep(struct slice series)
 {
-    pthread_mutex_lock(&previews_lock);
     struct preview *preview = &previews[previews_next];
     previews_next = (previews_next + 1) % PREVIEWS_MAX;
     preview_release(preview);
     preview->points = series_first(series, preview->room);
     previews_held++;
-    pthread_mutex_unlock(&previews_lock);
+    return preview;
 }
 
 static int series_receive(const struct scenario_request *request,
                           struct scenario_answer *answer)
 {
-    (void)answer;
     struct slice series = series_read(request->id, request->bytes);
     if (series.length == 0) {
         return -ENOMEM;
     }
-    preview_keep(series);
+    size_t measured = series.length;
+    pthread_mutex_lock(&previews_lock);
+    const struct preview *kept = preview_keep(series);
     slice_release(&series);
+    scenario_answer_set(answer, "preview %08x of %zu bytes",
+                        scenario_digest(kept->points.data, kept->points.length),
+                        measured);
+    pthread_mutex_unlock(&previews_lock);
     return 0;
 }
 

@@ -17,7 +17,8 @@ static size_t orders_count;
 static size_t orders_capacity;
 static pthread_mutex_t orders_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* An order of `bytes` bytes, which the caller frees; NULL when memory is short. */
+/* An order of `bytes` bytes, the last of them its total, which the caller frees; NULL
+ * when memory is short. */
 static unsigned char *order_read(const char *id, size_t bytes)
 {
     unsigned char *order = malloc(bytes);
@@ -25,6 +26,8 @@ static unsigned char *order_read(const char *id, size_t bytes)
         return NULL;
     }
     memset(order, id[0], bytes);
+    uint32_t total = scenario_digest(id, strlen(id));
+    memcpy(order + bytes - sizeof(total), &total, sizeof(total));
     return order;
 }
 
@@ -56,11 +59,29 @@ static int order_list(unsigned char *order)
     return error;
 }
 
+/* Reads the total of `order` into the answer, as the operator sees it on the list. The
+ * order has `bytes` bytes. */
+static void order_show(const unsigned char *order, size_t bytes,
+                       struct scenario_answer *answer)
+{
+    pthread_mutex_lock(&orders_lock);
+    size_t i = orders_count;
+    while (i > 0 && orders[i - 1] != order) {
+        i--;
+    }
+    if (i > 0) {
+        uint32_t total;
+        memcpy(&total, orders[i - 1] + bytes - sizeof(total), sizeof(total));
+        scenario_answer_set(answer, "order of %zu bytes, total %08x", bytes, total);
+    }
+    pthread_mutex_unlock(&orders_lock);
+}
+
 static int order_import(const struct scenario_request *request,
                         struct scenario_answer *answer)
 {
-    (void)answer;
-    unsigned char *order = order_read(request->id, request->bytes);
+    size_t bytes = request->bytes;
+    unsigned char *order = order_read(request->id, bytes);
     if (order == NULL) {
         return -ENOMEM;
     }
@@ -69,6 +90,7 @@ static int order_import(const struct scenario_request *request,
         free(order);
         return error;
     }
+    order_show(order, bytes, answer);
     /* LEAK: the order is done, and nobody ever takes it off the list. */
     return 0;
 }

@@ -45,7 +45,8 @@ static struct product *product_read(const char *id, unsigned number, size_t byte
     }
     memset(product, id[0], bytes);
     product->label.number = number;
-    snprintf(product->label.name, sizeof(product->label.name), "%s", id);
+    snprintf(product->label.name, sizeof(product->label.name), "%08x %zu",
+             scenario_digest(id, strlen(id)), bytes);
     return product;
 }
 
@@ -69,22 +70,38 @@ static void catalogue_add(struct catalogue *catalogue, size_t i,
     boxes_held++;
 }
 
-static void catalogue_keep(struct product *products[PRODUCTS])
+/* Puts the products into a catalogue, and returns it. The caller holds the lock. */
+static const struct catalogue *catalogue_keep(struct product *products[PRODUCTS])
 {
-    pthread_mutex_lock(&catalogues_lock);
     struct catalogue *catalogue = &catalogues[catalogues_next];
     catalogues_next = (catalogues_next + 1) % CATALOGUES_MAX;
     catalogue_release(catalogue);
     for (size_t i = 0; i < PRODUCTS; i++) {
         catalogue_add(catalogue, i, products[i]);
     }
-    pthread_mutex_unlock(&catalogues_lock);
+    return catalogue;
+}
+
+/* Reads the labels in the catalogue's boxes into the answer. A product begins with its
+ * label. */
+static void catalogue_read(const struct catalogue *catalogue,
+                           struct scenario_answer *answer)
+{
+    unsigned count = 0;
+    uint32_t labels = 0;
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        const struct label *label = catalogue->boxes[i].contents;
+        if (label != NULL) {
+            count++;
+            labels = 31 * labels + scenario_digest(label, sizeof(*label));
+        }
+    }
+    scenario_answer_set(answer, "%u products, labels %08x", count, labels);
 }
 
 static int products_receive(const struct scenario_request *request,
                             struct scenario_answer *answer)
 {
-    (void)answer;
     struct product *products[PRODUCTS];
     for (unsigned i = 0; i < PRODUCTS; i++) {
         products[i] = product_read(request->id, i, request->bytes);
@@ -95,7 +112,9 @@ static int products_receive(const struct scenario_request *request,
             return -ENOMEM;
         }
     }
-    catalogue_keep(products);
+    pthread_mutex_lock(&catalogues_lock);
+    catalogue_read(catalogue_keep(products), answer);
+    pthread_mutex_unlock(&catalogues_lock);
     return 0;
 }
 

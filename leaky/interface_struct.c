@@ -44,7 +44,8 @@ static struct visitor *visitor_read(const char *id, size_t bytes)
     }
     memset(visitor, id[0], bytes);
     visitor->badge.number = bytes;
-    snprintf(visitor->badge.name, sizeof(visitor->badge.name), "%s", id);
+    snprintf(visitor->badge.name, sizeof(visitor->badge.name), "Visitor %08x",
+             scenario_digest(id, strlen(id)));
     return visitor;
 }
 
@@ -56,10 +57,10 @@ static void guest_release(struct guest *guest)
     }
 }
 
-/* Puts a visitor on the list, and takes ownership of the record. */
-static void guest_list(struct visitor *visitor)
+/* Puts a visitor on the list, takes ownership of the record, and returns the place on
+ * the list. The caller holds the lock. */
+static const struct guest *guest_list(struct visitor *visitor)
 {
-    pthread_mutex_lock(&guests_lock);
     struct guest *guest = &guests[guests_next];
     guests_next = (guests_next + 1) % GUESTS_MAX;
     guest_release(guest);
@@ -67,18 +68,29 @@ static void guest_list(struct visitor *visitor)
     static const struct box_type type = {.name = "visitor", .release = free};
     box_init(&guest->box, &type, visitor);
     guests_held++;
-    pthread_mutex_unlock(&guests_lock);
+    return guest;
+}
+
+/* Reads the badge in a guest's box into the answer. A visitor begins with its badge. */
+static void guest_read(const struct guest *guest, struct scenario_answer *answer)
+{
+    const struct badge *badge = guest->box.contents;
+    if (badge != NULL) {
+        scenario_answer_set(answer, "number %zu, name %08x", badge->number,
+                            scenario_digest(badge->name, sizeof(badge->name)));
+    }
 }
 
 static int visitor_receive(const struct scenario_request *request,
                            struct scenario_answer *answer)
 {
-    (void)answer;
     struct visitor *visitor = visitor_read(request->id, request->bytes);
     if (visitor == NULL) {
         return -ENOMEM;
     }
-    guest_list(visitor);
+    pthread_mutex_lock(&guests_lock);
+    guest_read(guest_list(visitor), answer);
+    pthread_mutex_unlock(&guests_lock);
     return 0;
 }
 

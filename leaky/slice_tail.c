@@ -25,7 +25,8 @@ static size_t mailboxes_next;
 static size_t mailboxes_held;
 static pthread_mutex_t mailboxes_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Reads `bytes` bytes of messages; an empty slice when memory is short. */
+/* Reads `bytes` bytes of messages, each with its number in front; an empty slice when
+ * memory is short. */
 static struct slice messages_read(const char *id, size_t bytes)
 {
     struct slice_array *array = malloc(slice_array_bytes(bytes));
@@ -34,6 +35,11 @@ static struct slice messages_read(const char *id, size_t bytes)
     }
     struct slice messages = slice_of(array, bytes);
     memset(messages.data, id[0], messages.length);
+    uint32_t number = scenario_digest(id, strlen(id));
+    for (size_t i = 0; i + sizeof(number) <= bytes; i += MESSAGE_BYTES) {
+        memcpy(messages.data + i, &number, sizeof(number));
+        number++;
+    }
     return messages;
 }
 
@@ -45,17 +51,22 @@ static void mailbox_release(struct mailbox *mailbox)
     }
 }
 
-/* Removes the oldest message from the queue, which has more than one. */
-static void message_pop(struct mailbox *mailbox)
+/* Removes the oldest message from the queue, which has more than one, and returns its
+ * number. */
+static uint32_t message_pop(struct mailbox *mailbox)
 {
     struct slice queue = mailbox->queue;
+    uint32_t number;
+    memcpy(&number, queue.data, sizeof(number));
     /* LEAK: the message is out of reach, but its part of the array stays. */
     mailbox->queue = slice_sub(queue, MESSAGE_BYTES, queue.length);
     slice_release(&queue);
+    return number;
 }
 
-/* The subscriber reads all its messages but the last. */
-static void mailbox_deliver(struct slice messages)
+/* The subscriber reads all its messages but the last. The answer is the number of the
+ * last one that it read, and what is left. */
+static void mailbox_deliver(struct slice messages, struct scenario_answer *answer)
 {
     pthread_mutex_lock(&mailboxes_lock);
     struct mailbox *mailbox = &mailboxes[mailboxes_next];
@@ -63,21 +74,24 @@ static void mailbox_deliver(struct slice messages)
     mailbox_release(mailbox);
     mailbox->queue = messages;
     mailboxes_held++;
+    uint32_t read = 0;
     while (mailbox->queue.length > MESSAGE_BYTES) {
-        message_pop(mailbox);
+        read = message_pop(mailbox);
     }
+    scenario_answer_set(answer, "read up to %08x, left %08x (%zu bytes)", read,
+                        scenario_digest(mailbox->queue.data, mailbox->queue.length),
+                        mailbox->queue.length);
     pthread_mutex_unlock(&mailboxes_lock);
 }
 
 static int messages_receive(const struct scenario_request *request,
                             struct scenario_answer *answer)
 {
-    (void)answer;
     struct slice messages = messages_read(request->id, request->bytes);
     if (messages.length == 0) {
         return -ENOMEM;
     }
-    mailbox_deliver(messages);
+    mailbox_deliver(messages, answer);
     return 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,10 @@ static char *article_load(const char *id, size_t bytes)
     }
     memset(article, id[0], bytes - 1);
     article[bytes - 1] = '\0';
+    /* The article begins with its title, without the zero that snprintf adds. */
+    int title =
+        snprintf(article, bytes, "Article %08x", scenario_digest(id, strlen(id)));
+    article[title] = ' ';
     return article;
 }
 
@@ -47,10 +52,10 @@ static void headline_release(struct headline *headline)
     }
 }
 
-/* Keeps the headline of `article`, and takes ownership of it. */
-static void headline_keep(char *article)
+/* Keeps the headline of `article`, takes ownership of it, and returns the place in the
+ * table. The caller holds the lock. */
+static const struct headline *headline_keep(char *article)
 {
-    pthread_mutex_lock(&headlines_lock);
     struct headline *headline = &headlines[headlines_next];
     headlines_next = (headlines_next + 1) % HEADLINES_MAX;
     headline_release(headline);
@@ -59,18 +64,22 @@ static void headline_keep(char *article)
     headline->text = article;
     headline->storage = article;
     headlines_held++;
-    pthread_mutex_unlock(&headlines_lock);
+    return headline;
 }
 
 static int article_receive(const struct scenario_request *request,
                            struct scenario_answer *answer)
 {
-    (void)answer;
     char *article = article_load(request->id, request->bytes);
     if (article == NULL) {
         return -ENOMEM;
     }
-    headline_keep(article);
+    size_t length = strlen(article);
+    pthread_mutex_lock(&headlines_lock);
+    const struct headline *kept = headline_keep(article);
+    scenario_answer_set(answer, "headline %08x of %zu characters",
+                        scenario_digest(kept->text, strlen(kept->text)), length);
+    pthread_mutex_unlock(&headlines_lock);
     return 0;
 }
 
