@@ -30,6 +30,7 @@ class Case:
     hints: tuple
     resource: str  # what `check` names while it is unsolved
     words: tuple  # of the cause, which must not appear before it is solved
+    keeps: str  # what a fix still keeps by /status: "all" that the lab's does, "some", ""
 
     @property
     def name(self):
@@ -75,6 +76,7 @@ def load(stem):
         hints=tuple(textwrap.dedent(hint).strip() for hint in told["hints"]),
         resource=told["resource"],
         words=tuple(told["words"]),
+        keeps=told.get("keeps", ""),
     )
 
 

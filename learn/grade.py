@@ -132,17 +132,20 @@ class Grading:
         ):
             asked = questions(model, self.case)
             expected = [model.call(self.case.scenario, **question) for question in asked]
+            kept = held(model, self.case.scenario)
             memory = pool.submit(self.drive_checked, checked, asked, expected)
-            found = self.drive_and_judge(plain, asked, expected)
+            found = self.drive_and_judge(plain, asked, expected, kept)
             # A wrong pointer explains a crash or a wrong answer, so it comes first.
             return memory.result() or found or Verdict(SOLVED)
 
-    def drive_and_judge(self, server, asked, expected):
+    def drive_and_judge(self, server, asked, expected, kept):
         """The verdict on what can be seen from outside; None if all is well."""
         try:
             wrong = self.drive(server, asked, expected)
             if wrong is not None and wrong.answer is not None:
                 return wrong.verdict
+            if wrong is None:
+                self.check_kept(server, asked[-1], kept)
             self.judge(server)
         except Found as found:
             return found.verdict
@@ -167,6 +170,19 @@ class Grading:
             if reply["answer"] != model["answer"]:
                 return Difference(question, model["answer"], reply["answer"])
         return None
+
+    def check_kept(self, server, question, kept):
+        """Raises Found if the server keeps less than the case needs: who remembers
+        nothing leaks nothing, and does no work either. `kept` is what the lab's fix
+        keeps after the same calls."""
+        wanted = {"all": kept, "some": min(kept, 1)}.get(self.case.keeps, 0)
+        for _ in range(5):  # what a cache keeps may expire before we look
+            mine = held(server, self.case.name)
+            if mine >= wanted:
+                return
+            server.call(self.case.name, **question)
+        found = f"{mine} things are kept after these calls, and not {wanted}"
+        raise Found(ANSWERS, found, "See 'held' in /status, which is counted by the case.")
 
     def drive_checked(self, server, asked, expected):
         """Drives the server with the sanitizers in it, to the end of its process. The
@@ -242,6 +258,11 @@ class Difference:
             f"for id={self.question['id'][:20]} expected '{self.expected}'",
             f"call      {asked}\nexpected  {self.expected}\nanswered  {given}",
         )
+
+
+def held(server, name):
+    """How many things a scenario keeps, by /status."""
+    return server.json("/status")["scenarios"][name]["held"]
 
 
 def questions(server, case):
