@@ -1,6 +1,6 @@
 /*
  * A shop hands every new order to a worker, which keeps the order's papers and waits
- * until the bank reports the payment. Not every customer pays.
+ * until the bank reports the payment. For these orders no payment will come.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -14,7 +14,7 @@
 #define EXPORT_ROWS 10
 
 struct export_file {
-    struct channel rows; /* of one byte each */
+    struct channel rows; /* of one byte each; closed after the last */
     size_t capacity;
     size_t written;
     unsigned char data[];

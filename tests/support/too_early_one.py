@@ -107,8 +107,8 @@ TOO_EARLY = {
     # The first entry is closed twice.
     "lock_never_released": (
         (
-            "    for (long i = 1; i < count && go; i++) {\n",
-            "    for (long i = 0; i < count && go; i++) {\n",
+            " i = 1; i < count && go; i++) {\n",
+            " i = 0; i < count && go; i++) {\n",
         ),
     ),
 }
