@@ -28,7 +28,8 @@ def written(case):
 
 # -- the list --------------------------------------------------------------------------
 
-COLUMN = 39
+COLUMN = 39  # two of them fit a terminal
+TITLE = 32
 
 
 def row(case, known):
@@ -36,8 +37,7 @@ def row(case, known):
     told = known["cases"].get(case.name, {})
     mark = "x" if told.get("solved") else ">" if known.get("current") == case.name else " "
     hints = f"{told['hints']}h" if told.get("hints") else ""
-    text = f"{mark} {case.number:02} {case.title}"
-    text = f"{text:.{COLUMN - 4}}".ljust(COLUMN - 3) + f"{hints:>2}"
+    text = f"{mark}{case.number:02} {case.title:{TITLE}.{TITLE}} {hints:>2}"
     paint = green if mark == "x" else bold if mark == ">" else str
     return text, paint(text)
 

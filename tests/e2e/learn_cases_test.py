@@ -8,7 +8,7 @@ import pytest
 from checks import check, equal
 from exercises import CASES, HANDED_IN, grade
 from learn.grade import AMOUNTS
-from learn.practise import filled
+from learn.practise import TITLE, filled
 from learn.session import untouched
 from scenarios import scenario_names
 
@@ -58,7 +58,7 @@ def test_an_exercise_is_complete(name):
     case = CASES[name]
     equal(len(case.hints), 4, "hints")
     check(case.resource in AMOUNTS, case.resource)
-    check(len(case.title) <= 31, f"the title is too long: {case.title}")
+    check(len(case.title) <= TITLE, f"the title is too long: {case.title}")
     check(case.words, "no words that must not appear")
     for hint in case.hints:
         text = filled(hint, case, None)
