@@ -17,7 +17,7 @@
 /* One gauge, in the memory that its ticker works on. */
 struct gauge {
     struct ticker ticker;
-    uint32_t level; /* what the gauge shows: nothing moves it */
+    uint32_t level; /* what the gauge shows; it stays the same */
     size_t readings;
     size_t readings_max;
     unsigned char history[];
