@@ -9,11 +9,16 @@
 
 #include "scenario.h"
 
-static atomic_size_t cstrings_alive;
-static atomic_size_t settings_found;
+/* What the library finds. */
+struct setting {
+    uint32_t value;
+    size_t length; /* of the file name and the key together */
+};
 
-/* Makes a C string of `bytes` bytes, with the final zero, that repeats `text`. The
- * caller frees it; NULL when memory is short. */
+static atomic_size_t cstrings_alive;
+
+/* Makes a C string of `bytes` bytes, with the final zero, that repeats `text`, a line
+ * each time. The caller frees it; NULL when memory is short. */
 static char *cstring_duplicate(const char *text, size_t bytes)
 {
     char *cstring = malloc(bytes);
@@ -22,7 +27,8 @@ static char *cstring_duplicate(const char *text, size_t bytes)
     }
     size_t length = strlen(text);
     for (size_t i = 0; i < bytes - 1; i++) {
-        cstring[i] = text[i % length];
+        size_t at = i % (length + 1);
+        cstring[i] = at < length ? text[at] : '\n';
     }
     cstring[bytes - 1] = '\0';
     atomic_fetch_add(&cstrings_alive, 1);
@@ -31,14 +37,16 @@ static char *cstring_duplicate(const char *text, size_t bytes)
 
 /* Looks for `key` in the settings of `file`. The caller keeps both. Returns -ENOMEM
  * if one of them is NULL. */
-static int setting_find(const char *file, const char *key)
+static int setting_find(const char *file, const char *key, struct setting *ret_setting)
 {
     if (file == NULL || key == NULL) {
         return -ENOMEM;
     }
-    if (strcmp(file, key) != 0) {
-        atomic_fetch_add(&settings_found, 1);
-    }
+    size_t file_length = strlen(file);
+    size_t key_length = strlen(key);
+    ret_setting->value =
+        scenario_digest(file, file_length) * 31 + scenario_digest(key, key_length);
+    ret_setting->length = file_length + key_length;
     return 0;
 }
 
@@ -54,13 +62,17 @@ static void cstring_release(char *cstring)
 static int setting_read(const struct scenario_request *request,
                         struct scenario_answer *answer)
 {
-    (void)answer;
+    struct setting setting;
     /* FIX: two variables hold the strings, so they can be freed after the call. */
     char *file = cstring_duplicate("settings/", request->bytes);
     char *key = cstring_duplicate(request->id, request->bytes);
-    int error = setting_find(file, key);
+    int error = setting_find(file, key, &setting);
     cstring_release(key);
     cstring_release(file);
+    if (error == 0) {
+        scenario_answer_set(answer, "setting %08x, %zu characters", setting.value,
+                            setting.length);
+    }
     return error;
 }
 

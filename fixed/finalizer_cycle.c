@@ -10,8 +10,11 @@
 #include "runtime/object.h"
 #include "scenario.h"
 
+#define ROW_BYTES 256
+
 struct widget {
     struct object object;
+    size_t bytes;          /* in all */
     struct widget *parent; /* the widget around it; NULL for a window */
     struct widget *child;  /* the widget in it, a strong reference; NULL for a button */
     unsigned char pixels[];
@@ -45,38 +48,51 @@ static void widget_finalize(struct object *object)
     atomic_fetch_sub(&widgets_alive, 1);
 }
 
-/* Makes a widget of `bytes` bytes in all, with one reference, which the caller
- * releases; NULL when memory is short. */
-static struct widget *widget_draw(const char *id, size_t bytes)
+/* Makes a widget of `bytes` bytes in all, with `label` at the end of its pixels and one
+ * reference, which the caller releases; NULL when memory is short. */
+static struct widget *widget_draw(const char *label, size_t bytes)
 {
     struct widget *widget = malloc(bytes);
     if (widget == NULL) {
         return NULL;
     }
-    memset(widget, id[0], bytes);
+    memset(widget, 0, bytes);
     object_init(&widget->object, widget_finalize);
-    widget->parent = NULL;
-    widget->child = NULL;
+    widget->bytes = bytes;
+    size_t length = strlen(label);
+    memcpy((unsigned char *)widget + bytes - length, label, length);
     atomic_fetch_add(&widgets_alive, 1);
     return widget;
+}
+
+/* A checksum of the last row of pixels, where the label is; 0 for no widget. */
+static uint32_t widget_look(const struct widget *widget)
+{
+    if (widget == NULL) {
+        return 0;
+    }
+    const unsigned char *end = (const unsigned char *)widget + widget->bytes;
+    return scenario_digest(end - ROW_BYTES, ROW_BYTES);
 }
 
 /* Opens a window with a button, and closes it again. */
 static int window_show(const struct scenario_request *request,
                        struct scenario_answer *answer)
 {
-    (void)answer;
     struct widget *window = widget_draw(request->id, request->bytes);
     if (window == NULL) {
         return -ENOMEM;
     }
-    struct widget *button = widget_draw(request->id, request->bytes);
+    struct widget *button = widget_draw("close", request->bytes);
     if (button == NULL) {
         object_release(&window->object);
         return -ENOMEM;
     }
     window->child = button;
     widget_hold_parent(button, window);
+    scenario_answer_set(answer, "window %08x, button %08x, %zu bytes",
+                        widget_look(button->parent), widget_look(window->child),
+                        window->bytes + button->bytes);
     object_release(&window->object);
     return 0;
 }

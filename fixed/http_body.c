@@ -101,18 +101,10 @@ static int body_result(CURLM *multi, const struct body *body)
     }
 }
 
-static unsigned body_sum(const struct body *body)
-{
-    unsigned sum = 0;
-    for (size_t i = 0; i < body->length; i++) {
-        sum += body->text[i];
-    }
-    return sum;
-}
-
-/* Fetches the document at `url`, which has `bytes` bytes. Returns 0 or -errno. */
+/* Fetches the document at `url`, which has `bytes` bytes, and computes its checksum.
+ * Returns 0 or -errno. */
 static int body_fetch(const char *url, size_t bytes, struct context *context,
-                      unsigned *ret_sum)
+                      uint32_t *ret_sum)
 {
     struct body body = {.text = malloc(bytes), .capacity = bytes};
     CURL *curl = curl_easy_init();
@@ -138,7 +130,7 @@ static int body_fetch(const char *url, size_t bytes, struct context *context,
     curl_multi_remove_handle(multi, curl);
     curl_multi_cleanup(multi);
     if (error == 0) {
-        *ret_sum = body_sum(&body);
+        *ret_sum = scenario_digest(body.text, body.length);
         /* FIX: on success, the clean-up below follows, too. */
     }
     curl_easy_cleanup(curl);
@@ -151,7 +143,6 @@ static int body_fetch(const char *url, size_t bytes, struct context *context,
 static int document_tell(const struct scenario_request *request,
                          struct scenario_answer *answer)
 {
-    (void)answer;
     pthread_once(&curl_once, curl_prepare);
     char url[URL_BYTES];
     int length = snprintf(url, sizeof(url), "%s/body?bytes=%zu", request->upstream_url,
@@ -159,8 +150,14 @@ static int document_tell(const struct scenario_request *request,
     if (length < 0 || (size_t)length >= sizeof(url)) {
         return -ENAMETOOLONG;
     }
-    unsigned sum;
-    return body_fetch(url, request->bytes, request->context, &sum);
+    uint32_t sum;
+    int error = body_fetch(url, request->bytes, request->context, &sum);
+    if (error == 0) {
+        uint32_t client = scenario_digest(request->id, strlen(request->id));
+        scenario_answer_set(answer, "document %08x, %zu bytes, for %08x", sum,
+                            request->bytes, client);
+    }
+    return error;
 }
 
 static size_t bodies_count(void)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,15 @@
 /* One gauge, in the memory that its ticker works on. */
 struct gauge {
     struct ticker ticker;
-    atomic_uint level; /* the newest reading */
+    uint32_t level; /* what the gauge shows; it stays the same */
     size_t readings;
     size_t readings_max;
     unsigned char history[];
+};
+
+struct picture {
+    unsigned gauges; /* how many of them are read by a ticker */
+    uint32_t levels; /* a checksum of all levels */
 };
 
 /* How many gauges are being read now. */
@@ -29,19 +35,19 @@ static atomic_size_t gauges_running;
 static void gauge_read(void *argument)
 {
     struct gauge *gauge = argument;
-    unsigned level = atomic_fetch_add(&gauge->level, 1);
-    gauge->history[gauge->readings] = (unsigned char)level;
+    gauge->history[gauge->readings] = (unsigned char)gauge->level;
     gauge->readings = (gauge->readings + 1) % gauge->readings_max;
 }
 
 /* Starts to read a gauge, whose history is kept in `bytes` bytes of memory. */
-static int gauge_start(size_t bytes, struct gauge **ret_gauge)
+static int gauge_start(uint32_t level, size_t bytes, struct gauge **ret_gauge)
 {
     struct gauge *gauge = malloc(bytes);
     if (gauge == NULL) {
         return -ENOMEM;
     }
     memset(gauge, 0, bytes);
+    gauge->level = level;
     gauge->readings_max = bytes - sizeof(*gauge);
     int error = ticker_start(&gauge->ticker, READ_PERIOD_MS, gauge_read, gauge);
     if (error != 0) {
@@ -60,24 +66,34 @@ static void gauge_stop(struct gauge *gauge)
     atomic_fetch_sub(&gauges_running, 1);
 }
 
-/* The picture is only the sum of all levels. */
-static unsigned picture_draw(struct gauge *const *gauges)
+/* Whether the gauge's own ticker has a timer that is set. */
+static bool gauge_is_read(const struct gauge *gauge)
 {
-    unsigned sum = 0;
-    for (int i = 0; i < GAUGES; i++) {
-        sum += atomic_load(&gauges[i]->level);
-    }
-    return sum;
+    struct itimerspec times;
+    return gauge->ticker.argument == gauge &&
+           timer_gettime(gauge->ticker.timer, &times) == 0 &&
+           times.it_interval.tv_sec * 1000 == READ_PERIOD_MS;
 }
 
-/* Draws all gauges into *ret_picture. */
-static int gauges_watch(size_t bytes, unsigned *ret_picture)
+static struct picture picture_draw(struct gauge *const *gauges)
+{
+    struct picture picture = {0};
+    for (int i = 0; i < GAUGES; i++) {
+        picture.gauges += gauge_is_read(gauges[i]);
+        picture.levels = picture.levels * 31 + gauges[i]->level;
+    }
+    return picture;
+}
+
+/* Draws all gauges of the room `id` into *ret_picture. */
+static int gauges_watch(const char *id, size_t bytes, struct picture *ret_picture)
 {
     struct gauge *gauges[GAUGES];
-    int started = 0;
+    uint32_t level = scenario_digest(id, strlen(id));
+    unsigned started = 0;
     int error = 0;
     while (started < GAUGES && error == 0) {
-        error = gauge_start(bytes, &gauges[started]);
+        error = gauge_start(level + started, bytes, &gauges[started]);
         if (error == 0) {
             started++;
         }
@@ -96,9 +112,13 @@ static int gauges_watch(size_t bytes, unsigned *ret_picture)
 static int picture_tell(const struct scenario_request *request,
                         struct scenario_answer *answer)
 {
-    (void)answer;
-    unsigned picture;
-    return gauges_watch(request->bytes, &picture);
+    struct picture picture;
+    int error = gauges_watch(request->id, request->bytes, &picture);
+    if (error == 0) {
+        scenario_answer_set(answer, "%u gauges show %08x, %zu bytes each",
+                            picture.gauges, picture.levels, request->bytes);
+    }
+    return error;
 }
 
 static size_t gauges_count(void)

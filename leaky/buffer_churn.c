@@ -3,7 +3,6 @@
  * buffer that it needs only until the strip is sent.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,24 +10,33 @@
 #include "scenario.h"
 
 #define STRIPS 100
+#define EDGE_BYTES 256 /* the end of a strip, where its label is */
 
-/* The sum of what the printer has received. */
-static atomic_size_t printer_sum;
+/* What the printer has received of a page. */
+struct page {
+    size_t bytes;
+    uint32_t sum; /* a checksum of the edges of all strips */
+};
 
-static void strip_send(const unsigned char *strip, size_t bytes)
+static void strip_send(const unsigned char *strip, size_t bytes, struct page *page)
 {
-    atomic_fetch_add(&printer_sum, strip[bytes - 1]);
+    const unsigned char *edge = strip + bytes - EDGE_BYTES;
+    page->bytes += bytes;
+    page->sum = page->sum * 31 + scenario_digest(edge, EDGE_BYTES);
 }
 
-static int strip_render(const struct scenario_request *request)
+static int strip_render(const struct scenario_request *request, unsigned number,
+                        struct page *page)
 {
     /* LEAK: nothing stays, but every strip allocates a new buffer. */
     unsigned char *strip = malloc(request->bytes);
     if (strip == NULL) {
         return -ENOMEM;
     }
-    memset(strip, request->id[0], request->bytes);
-    strip_send(strip, request->bytes);
+    size_t length = strlen(request->id);
+    memset(strip, (int)number, request->bytes);
+    memcpy(strip + request->bytes - length, request->id, length);
+    strip_send(strip, request->bytes, page);
     free(strip);
     return 0;
 }
@@ -36,10 +44,13 @@ static int strip_render(const struct scenario_request *request)
 static int page_print(const struct scenario_request *request,
                       struct scenario_answer *answer)
 {
-    (void)answer;
+    struct page page = {0};
     int error = 0;
     for (unsigned i = 0; i < STRIPS && error == 0; i++) {
-        error = strip_render(request);
+        error = strip_render(request, i, &page);
+    }
+    if (error == 0) {
+        scenario_answer_set(answer, "%zu bytes printed, %08x", page.bytes, page.sum);
     }
     return error;
 }

@@ -14,6 +14,7 @@
 #include "scenario.h"
 
 #define NOTES 200
+#define TEXT_BYTES 1024
 #define STREAM_BYTES (472 + 4096) /* what fopen mallocs: glibc 2.36, 4 KiB blocks */
 
 /* One call's export. Its number makes the names of its files unique. */
@@ -57,11 +58,16 @@ static void note_close(void *file)
     atomic_fetch_sub(&notes_open, 1);
 }
 
-/* Writes `bytes` bytes into the file of a note. Returns 0 or -errno. */
+/* Writes `bytes` bytes into the file of a note: the id again and again, a line each
+ * time. Returns 0 or -errno. */
 static int note_write(FILE *file, const char *id, size_t bytes)
 {
-    char text[1024];
-    memset(text, id[0], sizeof(text));
+    char text[TEXT_BYTES];
+    size_t length = strlen(id);
+    for (size_t i = 0; i < sizeof(text); i++) {
+        size_t at = i % (length + 1);
+        text[i] = at < length ? id[at] : '\n';
+    }
     while (bytes > 0) {
         size_t part = bytes < sizeof(text) ? bytes : sizeof(text);
         if (fwrite(text, 1, part, file) != part) {
@@ -95,6 +101,48 @@ static int notebook_write(const struct notebook *notebook)
     return error;
 }
 
+/* Reads a note back. Adds its length and its text to the two results. Returns 0 or
+ * -errno. */
+static int note_read(const struct notebook *notebook, unsigned note, size_t *bytes,
+                     uint32_t *sum)
+{
+    char path[PATH_MAX];
+    int error = note_path(notebook, note, path);
+    if (error != 0) {
+        return error;
+    }
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return -errno;
+    }
+    char text[TEXT_BYTES];
+    size_t part;
+    while ((part = fread(text, 1, sizeof(text), file)) > 0) {
+        *bytes += part;
+        *sum = *sum * 31 + scenario_digest(text, part);
+    }
+    error = ferror(file) == 0 ? 0 : -EIO;
+    fclose(file);
+    return error;
+}
+
+/* Reads all notes back, for the answer. Returns 0 or -errno. */
+static int notebook_read(const struct notebook *notebook,
+                         struct scenario_answer *answer)
+{
+    const char *id = notebook->request->id;
+    size_t bytes = 0;
+    uint32_t sum = scenario_digest(id, strlen(id));
+    for (unsigned i = 0; i < NOTES; i++) {
+        int error = note_read(notebook, i, &bytes, &sum);
+        if (error != 0) {
+            return error;
+        }
+    }
+    scenario_answer_set(answer, "%d notes, %zu bytes, %08x", NOTES, bytes, sum);
+    return 0;
+}
+
 /* Removes the files that exist. */
 static void notebook_remove(const struct notebook *notebook)
 {
@@ -109,12 +157,14 @@ static void notebook_remove(const struct notebook *notebook)
 static int notebook_export(const struct scenario_request *request,
                            struct scenario_answer *answer)
 {
-    (void)answer;
     struct notebook notebook = {
         .request = request,
         .number = atomic_fetch_add(&notebooks_started, 1),
     };
     int error = notebook_write(&notebook);
+    if (error == 0) {
+        error = notebook_read(&notebook, answer);
+    }
     notebook_remove(&notebook);
     return error;
 }
