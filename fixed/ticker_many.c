@@ -66,13 +66,10 @@ static void gauge_stop(struct gauge *gauge)
     atomic_fetch_sub(&gauges_running, 1);
 }
 
-/* Whether the gauge's own ticker has a timer that is set. */
+/* Whether the gauge's ticker reads it, and as often as it should. */
 static bool gauge_is_read(const struct gauge *gauge)
 {
-    struct itimerspec times;
-    return gauge->ticker.argument == gauge &&
-           timer_gettime(gauge->ticker.timer, &times) == 0 &&
-           times.it_interval.tv_sec * 1000 == READ_PERIOD_MS;
+    return ticker_period_ms(&gauge->ticker) == READ_PERIOD_MS;
 }
 
 static struct picture picture_draw(struct gauge *const *gauges)

@@ -61,17 +61,6 @@ static void progress_finish(struct progress *progress)
     atomic_fetch_sub(&progress_running, 1);
 }
 
-/* How often progress is noted, as the timer says; 0 if no ticker works on it. */
-static long progress_period_ms(const struct progress *progress)
-{
-    struct itimerspec times;
-    if (progress->ticker.argument != progress ||
-        timer_gettime(progress->ticker.timer, &times) != 0) {
-        return 0;
-    }
-    return times.it_interval.tv_sec * 1000 + times.it_interval.tv_nsec / 1000000;
-}
-
 /* Imports the rows of `id`. Returns a checksum of the table. */
 static uint32_t import_rows(const char *id, struct progress *progress)
 {
@@ -92,9 +81,9 @@ static int import_run(const struct scenario_request *request,
         return error;
     }
     uint32_t table = import_rows(request->id, progress);
-    scenario_answer_set(answer, "%u rows %08x, noted each %ld ms, %zu bytes",
+    scenario_answer_set(answer, "%u rows %08x, noted each %u ms, %zu bytes",
                         atomic_load(&progress->rows), table,
-                        progress_period_ms(progress),
+                        ticker_period_ms(&progress->ticker),
                         sizeof(*progress) + progress->notes_max);
     /* FIX: the import is done, so its ticker is stopped and its memory freed. */
     progress_finish(progress);

@@ -54,17 +54,6 @@ static int progress_start(size_t bytes, struct progress **ret_progress)
     return 0;
 }
 
-/* How often progress is noted, as the timer says; 0 if no ticker works on it. */
-static long progress_period_ms(const struct progress *progress)
-{
-    struct itimerspec times;
-    if (progress->ticker.argument != progress ||
-        timer_gettime(progress->ticker.timer, &times) != 0) {
-        return 0;
-    }
-    return times.it_interval.tv_sec * 1000 + times.it_interval.tv_nsec / 1000000;
-}
-
 /* Imports the rows of `id`. Returns a checksum of the table. */
 static uint32_t import_rows(const char *id, struct progress *progress)
 {
@@ -85,9 +74,9 @@ static int import_run(const struct scenario_request *request,
         return error;
     }
     uint32_t table = import_rows(request->id, progress);
-    scenario_answer_set(answer, "%u rows %08x, noted each %ld ms, %zu bytes",
+    scenario_answer_set(answer, "%u rows %08x, noted each %u ms, %zu bytes",
                         atomic_load(&progress->rows), table,
-                        progress_period_ms(progress),
+                        ticker_period_ms(&progress->ticker),
                         sizeof(*progress) + progress->notes_max);
     /* LEAK: the import is done, but its ticker still runs and uses its memory. */
     return 0;

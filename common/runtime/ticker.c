@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* glibc 2.36 has SIGEV_THREAD_ID, but no name for the member that it needs. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -225,4 +227,14 @@ void ticker_stop(struct ticker *ticker)
         pthread_cond_wait(&changed, &lock);
     }
     pthread_mutex_unlock(&lock);
+}
+
+unsigned ticker_period_ms(const struct ticker *ticker)
+{
+    struct itimerspec times;
+    if (ticker->tick == NULL || timer_gettime(ticker->timer, &times) != 0) {
+        return 0;
+    }
+    return (unsigned)(times.it_interval.tv_sec * 1000 +
+                      times.it_interval.tv_nsec / CLOCK_NS_PER_MS);
 }

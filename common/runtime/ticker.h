@@ -34,6 +34,10 @@ void ticker_finish(void);
 int ticker_start(struct ticker *ticker, unsigned period_ms,
                  void (*tick)(void *argument), void *argument);
 
+/* The period of a ticker that runs, in milliseconds, as its timer says; 0 for a
+ * ticker { 0 }, which was never started. */
+unsigned ticker_period_ms(const struct ticker *ticker);
+
 /* Deletes the timer. When it returns, `tick` is not running and will not run again.
  * Must not be called from `tick`, nor with a lock held that `tick` takes. */
 void ticker_stop(struct ticker *ticker);

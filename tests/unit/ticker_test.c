@@ -109,6 +109,17 @@ static void ticks_at_its_pace(void **state)
     assert_string_equal(counter.thread_name, "ticker");
 }
 
+static void tells_its_period(void **state)
+{
+    (void)state;
+    struct counter counter;
+    counter_start(&counter, 1500);
+    assert_int_equal(ticker_period_ms(&counter.ticker), 1500);
+    ticker_stop(&counter.ticker);
+    struct ticker never_started = {0};
+    assert_int_equal(ticker_period_ms(&never_started), 0);
+}
+
 static void never_ticks_after_stop(void **state)
 {
     (void)state;
@@ -452,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dispatcher_is_tried_again),
         cmocka_unit_test(ticks_at_its_pace),
+        cmocka_unit_test(tells_its_period),
         cmocka_unit_test(never_ticks_after_stop),
         cmocka_unit_test(first_tick_takes_a_period),
         cmocka_unit_test(stop_waits_for_running_tick),
