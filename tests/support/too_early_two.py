@@ -34,8 +34,8 @@ TOO_EARLY = {
     # The worker closes its report at its end, and the request closes it after the join.
     "channel_no_receiver": (
         (
-            "    report_deliver(report);\n",
-            "    report_deliver(report);\n    report_close(report);\n",
+            "\n    return NULL;\n}\n",
+            "\n    report_close(report);\n    return NULL;\n}\n",
         ),
     ),
     # The receiver is closed as soon as it has ended, and again with the sender.
@@ -64,7 +64,10 @@ TOO_EARLY = {
     ),
     # The worker frees what it was given, which is on the stack of the request.
     "thread_loop": (
-        ("    feed_forget(news);\n", "    feed_forget(news);\n    free(argument);\n"),
+        (
+            "    atomic_fetch_sub(&feeds_watched, 1);\n",
+            "    atomic_fetch_sub(&feeds_watched, 1);\n    free(argument);\n",
+        ),
     ),
     # clip_trim has released the whole clip already.
     "slice_lost_pointers": (
