@@ -1,9 +1,8 @@
 """Wrong fixes of exercises 16 to 29, the usual kind: something is freed, closed or
 released too early, or twice. AddressSanitizer must report each of them."""
 
-# By scenario: replacements, (old text, new text), in the fixed half, each of a text that
-# is there once. They compile. In each the error does not depend on which of two threads
-# is faster.
+# By scenario: replacements, (old text, new text), in the fixed half. Each old text is
+# there once. They compile. Whichever of two threads is faster, there is an error.
 TOO_EARLY = {
     # The oldest answer is freed while it is still in the cache.
     "global_cache": (
@@ -46,12 +45,11 @@ TOO_EARLY = {
             "        relay_close(receiver);\n",
         ),
     ),
-    # The worker frees its quote when it has been received, and the broker frees it, too.
+    # The worker frees its quote when it has been received, and so does the broker.
     "channel_one_receiver": (
         (
-            "    channel_send(&quote->inquiry->quotes, &quote, &quote->inquiry->context);\n",
-            "    channel_send(&quote->inquiry->quotes, &quote, &quote->inquiry->context);\n"
-            "    free(quote);\n",
+            "&quote, &quote->inquiry->context);\n",
+            "&quote, &quote->inquiry->context);\n    free(quote);\n",
         ),
     ),
     # Each file is closed when it is written, and once more by the clean-up.
@@ -93,7 +91,7 @@ TOO_EARLY = {
     ),
     # The button takes no reference to its window, but still gives one back.
     "finalizer_cycle": (("    object_retain_weak(&parent->object);\n", ""),),
-    # One board from the heap, and each level frees it.
+    # Each level frees the board, which belongs to all and is not from malloc.
     "array_by_value": (
         ("#include <stdatomic.h>\n", "#include <stdatomic.h>\n#include <stdlib.h>\n"),
         (
