@@ -12,7 +12,7 @@
 
 #define BOARD_BYTES (1024 * 1024)
 #define LEVELS_MAX 48
-/* Twice the boards, because AddressSanitizer keeps a second copy of every argument. */
+/* Twice the boards, because with AddressSanitizer every level takes more stack. */
 #define SEARCH_STACK_BYTES ((2 * LEVELS_MAX + 4) * BOARD_BYTES)
 
 struct board {

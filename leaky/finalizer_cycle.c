@@ -16,7 +16,7 @@ struct widget {
     struct object object;
     size_t bytes;          /* in all */
     struct widget *parent; /* the widget around it; NULL for a window */
-    struct widget *child;  /* the widget in it, a strong reference; NULL for a button */
+    struct widget *child;  /* the widget in it, which it owns; NULL for a button */
     unsigned char pixels[];
 };
 
@@ -37,7 +37,7 @@ static void widget_drop_parent(struct widget *child)
     }
 }
 
-/* The finalizer: runs when the widget has no strong reference any more. */
+/* The finalizer: runs when the reference count of the widget reaches zero. */
 static void widget_finalize(struct object *object)
 {
     struct widget *widget = (struct widget *)object;

@@ -46,7 +46,7 @@ static unsigned char **clip_frames(struct slice clip)
     return (unsigned char **)(void *)clip.data;
 }
 
-/* Frees the frames that the clip can reach, and the clip. */
+/* Frees the frames in the clip, and the clip. */
 static void clip_release(struct slice *clip)
 {
     for (size_t i = 0; i < clip->length / POINTER_BYTES; i++) {
