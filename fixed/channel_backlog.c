@@ -25,7 +25,8 @@ struct audit_record {
 
 _Static_assert(sizeof(struct audit_record) <= AUDIT_HEAD_BYTES, "the head has room");
 
-/* The lock guards both flags while the log is opened; the channel needs no lock. */
+/* The lock guards both flags, which the first record sets; the channel needs no lock.
+ */
 static pthread_mutex_t audit_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool audit_is_open;
 static bool audit_has_writer;    /* which takes the records out, and writes them */
@@ -64,7 +65,8 @@ static int audit_open(void)
                      AUDIT_RECORDS_MAX);
         /* FIX: a writer takes the records out, from the first one on. */
         error = -pthread_create(&audit_writer, NULL, audit_main, &audit_log);
-        audit_is_open = audit_has_writer = error == 0;
+        audit_has_writer = error == 0;
+        audit_is_open = audit_has_writer;
     }
     pthread_mutex_unlock(&audit_lock);
     return error;
