@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,26 +14,35 @@
 #include "runtime/context.h"
 #include "scenario.h"
 
-#define RELAY_BYTES 16
+#define RELAY_HEAD_BYTES 256 /* of a relay's bytes; the rest are its packet */
 
 struct relay {
-    struct channel *line;   /* of single bytes; the sender closes it */
+    struct channel *line;   /* of const char *, a packet; the sender closes it */
     struct context context; /* ends the waits on the line */
     pthread_t worker;
-    unsigned char packet[];
+    atomic_bool has_received;
+    size_t packet_bytes;
+    char packet[];
 };
+
+_Static_assert(sizeof(struct relay) <= RELAY_HEAD_BYTES, "the head has room");
 
 static atomic_size_t relays_open;
 
-/* One end of the line. NULL when memory is short. */
+/* One end of the line, with `text` in its packet; "": with nothing but zero bytes.
+ * NULL when memory is short. */
 static struct relay *relay_open(const struct scenario_request *request,
-                                struct channel *line, struct context *parent)
+                                const char *text, struct channel *line,
+                                struct context *parent)
 {
     struct relay *relay = malloc(request->bytes);
     if (relay == NULL) {
         return NULL;
     }
-    memset(relay->packet, request->id[0], request->bytes - sizeof(*relay));
+    atomic_init(&relay->has_received, false);
+    relay->packet_bytes = request->bytes - RELAY_HEAD_BYTES;
+    memset(relay->packet, text[0], relay->packet_bytes);
+    snprintf(relay->packet, relay->packet_bytes, "%s", text);
     relay->line = line;
     context_init(&relay->context, parent);
     atomic_fetch_add(&relays_open, 1);
@@ -51,12 +62,9 @@ static void relay_close(struct relay *relay)
 static void *relay_send(void *argument)
 {
     struct relay *relay = argument;
-    int error = 0;
+    const char *packet = relay->packet;
     pthread_setname_np(pthread_self(), "relay-send");
-    for (size_t i = 0; i < RELAY_BYTES && error == 0; i++) {
-        error = channel_send(relay->line, &relay->packet[i], &relay->context);
-    }
-    if (error == 0) {
+    if (channel_send(relay->line, &packet, &relay->context) == 0) {
         channel_close(relay->line);
     }
     return NULL;
@@ -65,12 +73,11 @@ static void *relay_send(void *argument)
 static void *relay_receive(void *argument)
 {
     struct relay *relay = argument;
-    size_t count = 0;
-    unsigned char byte = 0;
+    const char *packet = NULL;
     pthread_setname_np(pthread_self(), "relay-receive");
-    while (channel_receive(relay->line, &byte, &relay->context) == 0) {
-        relay->packet[count % RELAY_BYTES] = byte;
-        count++;
+    while (channel_receive(relay->line, &packet, &relay->context) == 0) {
+        memcpy(relay->packet, packet, relay->packet_bytes);
+        atomic_store(&relay->has_received, true);
     }
     return NULL;
 }
@@ -90,16 +97,24 @@ static int relay_start(struct relay *sender, struct relay *receiver)
     return error;
 }
 
+/* Tells what the receiver has got; nothing, if that is nothing. */
+static void relay_report(struct relay *receiver, struct scenario_answer *answer)
+{
+    if (atomic_load(&receiver->has_received)) {
+        scenario_answer_set(answer, "packet of %zu bytes, %08x", receiver->packet_bytes,
+                            scenario_digest(receiver->packet, receiver->packet_bytes));
+    }
+}
+
 static int relay_pass(const struct scenario_request *request,
                       struct scenario_answer *answer)
 {
-    (void)answer;
     /* FIX: the line is made before the workers use it. */
     struct channel made;
     struct channel *line = &made;
-    channel_init(line, NULL, 1, 0);
-    struct relay *sender = relay_open(request, line, request->context);
-    struct relay *receiver = relay_open(request, line, request->context);
+    channel_init(line, NULL, sizeof(char *), 0);
+    struct relay *sender = relay_open(request, request->id, line, request->context);
+    struct relay *receiver = relay_open(request, "", line, request->context);
     int error = -ENOMEM;
     if (sender != NULL && receiver != NULL) {
         error = relay_start(sender, receiver);
@@ -107,6 +122,7 @@ static int relay_pass(const struct scenario_request *request,
     if (error == 0) {
         pthread_join(sender->worker, NULL);
         pthread_join(receiver->worker, NULL);
+        relay_report(receiver, answer);
     }
     relay_close(receiver);
     relay_close(sender);
@@ -133,7 +149,7 @@ const struct scenario channel_nil_scenario = {
         "a receive on such a channel waits for ever, as in Go.",
     .fix =
         "Make the channel before the workers start, and let the sender close it after "
-        "the last byte; then both end and are joined.",
+        "the packet; then both end and are joined.",
     .find_it =
         "/debug/pprof/goroutine?debug=1 shows equally many threads in relay_send "
         "and relay_receive: both sides wait, so they can't share a channel.",

@@ -1,9 +1,13 @@
 /*
- * A news desk watches a feed for a reader. A worker wakes ten times a second and keeps
- * what is new, until the reader has gone. The reader stays only for a moment.
+ * A news desk watches a feed for a reader. A worker shows the reader the latest news.
+ * Then it wakes ten times a second and keeps what is new, until the reader has gone.
+ * The reader stays only for a moment.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,18 +17,22 @@
 
 #define FEED_PERIOD_MS 100
 #define FEED_READER_MS 20
+#define FEED_HEAD_BYTES 16 /* of a poll's bytes; the rest is text */
 
 /* The news of one poll. In the list, the newest comes first. */
 struct feed_news {
     struct feed_news *next;
-    unsigned char text[];
+    size_t text_bytes;
+    char text[];
 };
 
+_Static_assert(sizeof(struct feed_news) <= FEED_HEAD_BYTES, "the head has room");
+
 struct feed {
-    size_t news_bytes; /* of one struct feed_news */
-    char mark;
-    struct context *reader;  /* ends when the reader has gone */
-    struct channel *watched; /* a signal: the worker is at work */
+    size_t news_bytes;      /* of one struct feed_news */
+    uint32_t topic;         /* stands for what the reader asked for */
+    struct context *reader; /* ends when the reader has gone */
+    struct channel *shown;  /* of uint32_t: the digest of what the reader was shown */
 };
 
 static atomic_size_t feeds_watched;
@@ -41,7 +49,9 @@ static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *ol
         return older;
     }
     news->next = older;
-    memset(news->text, feed->mark, feed->news_bytes - sizeof(*news));
+    news->text_bytes = feed->news_bytes - FEED_HEAD_BYTES;
+    memset(news->text, ' ', news->text_bytes);
+    snprintf(news->text, news->text_bytes, "news of %08x", feed->topic);
     return news;
 }
 
@@ -54,6 +64,20 @@ static void feed_forget(struct feed_news *news)
     }
 }
 
+/* Shows the reader the latest news. Returns false when memory is short. */
+static bool feed_show(const struct feed *feed)
+{
+    struct feed_news *news = feed_poll(feed, NULL);
+    if (news == NULL) {
+        channel_close(feed->shown);
+        return false;
+    }
+    uint32_t digest = scenario_digest(news->text, news->text_bytes);
+    feed_forget(news);
+    channel_send(feed->shown, &digest, NULL);
+    return true;
+}
+
 static void *feed_main(void *argument)
 {
     /* A copy, because the original is gone when the request ends. */
@@ -61,9 +85,9 @@ static void *feed_main(void *argument)
     struct feed_news *news = NULL;
     pthread_setname_np(pthread_self(), "feed");
     atomic_fetch_add(&feeds_watched, 1);
-    channel_send(feed.watched, NULL, NULL);
+    bool shown = feed_show(&feed);
     /* FIX: the sleep, and the loop with it, ends as soon as the reader has gone. */
-    while (context_sleep(feed.reader, FEED_PERIOD_MS) == 0) {
+    while (shown && context_sleep(feed.reader, FEED_PERIOD_MS) == 0) {
         news = feed_poll(&feed, news);
     }
     feed_forget(news);
@@ -74,22 +98,26 @@ static void *feed_main(void *argument)
 static int feed_watch(const struct scenario_request *request,
                       struct scenario_answer *answer)
 {
-    (void)answer;
     struct context reader;
     context_init_timeout(&reader, request->context, FEED_READER_MS);
-    struct channel watched;
-    channel_init(&watched, NULL, 0, 0);
+    struct channel shown;
+    channel_init(&shown, NULL, sizeof(uint32_t), 0);
     struct feed feed = {.news_bytes = request->bytes,
-                        .mark = request->id[0],
+                        .topic = scenario_digest(request->id, strlen(request->id)),
                         .reader = &reader,
-                        .watched = &watched};
+                        .shown = &shown};
     pthread_t worker;
     int error = -pthread_create(&worker, NULL, feed_main, &feed);
     if (error == 0) {
-        channel_receive(&watched, NULL, NULL);
+        uint32_t digest = 0;
+        error = channel_receive(&shown, &digest, NULL) == 0 ? 0 : -ENOMEM;
+        if (error == 0) {
+            scenario_answer_set(answer, "%zu bytes of news, %08x", request->bytes,
+                                digest);
+        }
         pthread_join(worker, NULL);
     }
-    channel_finish(&watched);
+    channel_finish(&shown);
     context_finish(&reader);
     return error;
 }

@@ -1,11 +1,13 @@
 /*
  * A service keeps an audit log. Every request sends one record through a global
- * channel. Its buffer is large, so that no request has to wait until the log is
- * written.
+ * channel, whose buffer is large. If the log has a writer, the request gets a receipt
+ * for the record.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,17 +15,33 @@
 #include "scenario.h"
 
 #define AUDIT_RECORDS_MAX 131072
+#define AUDIT_HEAD_BYTES 64 /* of a record's bytes; the rest is text */
 
 struct audit_record {
+    struct channel *receipt; /* of uint32_t, the digest; NULL: nobody waits for it */
     size_t text_bytes;
     char text[];
 };
 
-/* The lock guards `audit_is_open`; the channel needs no lock. */
+_Static_assert(sizeof(struct audit_record) <= AUDIT_HEAD_BYTES, "the head has room");
+
+/* The lock guards both flags, which the first record sets; the channel needs no lock.
+ */
 static pthread_mutex_t audit_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool audit_is_open;
+static bool audit_has_writer;    /* which takes the records out, and writes them */
 static struct channel audit_log; /* of struct audit_record * */
 static struct audit_record *audit_buffer[AUDIT_RECORDS_MAX];
+
+/* Writes a record, and sends its digest to the request if that waits for it. */
+static void audit_write(struct audit_record *record)
+{
+    if (record->receipt != NULL) {
+        uint32_t digest = scenario_digest(record->text, record->text_bytes);
+        channel_send(record->receipt, &digest, NULL);
+    }
+    free(record);
+}
 
 /* Opens the log with the first record. Returns 0 or -errno. */
 static int audit_open(void)
@@ -41,35 +59,51 @@ static int audit_open(void)
 }
 
 /* NULL when memory is short. */
-static struct audit_record *audit_record_open(const struct scenario_request *request)
+static struct audit_record *audit_record_open(const struct scenario_request *request,
+                                              struct channel *receipt)
 {
     struct audit_record *record = malloc(request->bytes);
     if (record == NULL) {
         return NULL;
     }
-    record->text_bytes = request->bytes - sizeof(*record);
-    memset(record->text, request->id[0], record->text_bytes);
+    record->receipt = receipt;
+    record->text_bytes = request->bytes - AUDIT_HEAD_BYTES;
+    memset(record->text, ' ', record->text_bytes);
+    snprintf(record->text, record->text_bytes, "%s", request->id);
     return record;
 }
 
-/* Sends a record to the log. Returns 0 or -errno; -ENOSPC if the buffer is full. */
+/* Sends a record to the log, and waits for the receipt if there is a writer. Returns 0
+ * or -errno; -ENOSPC if the buffer is full. */
 static int audit_hand_in(const struct scenario_request *request,
                          struct scenario_answer *answer)
 {
-    (void)answer;
     int error = audit_open();
     if (error != 0) {
         return error;
     }
-    struct audit_record *record = audit_record_open(request);
+    uint32_t sent = 0;
+    uint32_t digest = 0;
+    struct channel receipt;
+    /* The buffer holds the one digest, so its sender does not wait. */
+    channel_init(&receipt, &sent, sizeof(sent), 1);
+    struct audit_record *record =
+        audit_record_open(request, audit_has_writer ? &receipt : NULL);
     if (record == NULL) {
         return -ENOMEM;
     }
     error = channel_try_send(&audit_log, &record);
     if (error != 0) {
         free(record);
+        return error == -EAGAIN ? -ENOSPC : error;
     }
-    return error == -EAGAIN ? -ENOSPC : error;
+    if (audit_has_writer) {
+        channel_receive(&receipt, &digest, NULL);
+        scenario_answer_set(answer, "record of %zu bytes, %08x", request->bytes,
+                            digest);
+    }
+    channel_finish(&receipt);
+    return 0;
 }
 
 static size_t audit_count(void)
@@ -88,7 +122,7 @@ static void audit_stop(void)
     pthread_mutex_unlock(&audit_lock);
     struct audit_record *record = NULL;
     while (was_open && channel_try_receive(&audit_log, &record) == 0) {
-        free(record);
+        audit_write(record);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +13,17 @@
 #include "scenario.h"
 
 #define EXPORT_ROWS 10
+#define EXPORT_HEAD_BYTES 256 /* of a file's bytes; the rest are its data */
 
 struct export_file {
-    struct channel rows; /* of one byte each; closed after the last */
+    struct channel rows;   /* of one byte each; closed after the last */
+    struct channel stored; /* a signal: the row is in the buffer */
     size_t capacity;
     size_t written;
-    unsigned char data[];
+    char data[];
 };
+
+_Static_assert(sizeof(struct export_file) <= EXPORT_HEAD_BYTES, "the head has room");
 
 static atomic_size_t exports_open;
 
@@ -29,16 +34,19 @@ static struct export_file *export_open(const struct scenario_request *request)
     if (file == NULL) {
         return NULL;
     }
-    channel_init(&file->rows, NULL, sizeof(unsigned char), 0);
-    file->capacity = request->bytes - sizeof(*file);
-    file->written = 0;
-    memset(file->data, request->id[0], file->capacity);
+    channel_init(&file->rows, NULL, sizeof(char), 0);
+    channel_init(&file->stored, NULL, 0, 0);
+    file->capacity = request->bytes - EXPORT_HEAD_BYTES;
+    memset(file->data, ' ', file->capacity);
+    snprintf(file->data, file->capacity, "%s\n", request->id);
+    file->written = strlen(file->data);
     atomic_fetch_add(&exports_open, 1);
     return file;
 }
 
 static void export_close(struct export_file *file)
 {
+    channel_finish(&file->stored);
     channel_finish(&file->rows);
     free(file);
     atomic_fetch_sub(&exports_open, 1);
@@ -47,10 +55,11 @@ static void export_close(struct export_file *file)
 /* Writes rows until the channel is closed, like `for row := range rows` in Go. */
 static void export_write(struct export_file *file)
 {
-    unsigned char row = 0;
+    char row = '\0';
     while (channel_receive(&file->rows, &row, NULL) == 0) {
         file->data[file->written % file->capacity] = row;
         file->written++;
+        channel_send(&file->stored, NULL, NULL);
     }
 }
 
@@ -64,7 +73,6 @@ static void *export_main(void *argument)
 static int export_table(const struct scenario_request *request,
                         struct scenario_answer *answer)
 {
-    (void)answer;
     struct export_file *file = export_open(request);
     if (file == NULL) {
         return -ENOMEM;
@@ -75,9 +83,12 @@ static int export_table(const struct scenario_request *request,
         export_close(file);
         return error;
     }
-    for (unsigned char row = 0; row < EXPORT_ROWS; row++) {
-        channel_send(&file->rows, &row, request->context);
+    for (char row = 0; row < EXPORT_ROWS; row++) {
+        channel_send(&file->rows, &row, NULL);
+        channel_receive(&file->stored, NULL, NULL);
     }
+    scenario_answer_set(answer, "%zu bytes, file %08x", request->bytes,
+                        scenario_digest(file->data, file->capacity));
     /* LEAK: nobody tells the worker that this was the last row. */
     pthread_detach(worker);
     return 0;

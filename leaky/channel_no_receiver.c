@@ -1,10 +1,12 @@
 /*
- * A reader asks for a report. A worker waits for the archive, which is slow, and hands
- * the report over. Here the archive answers only after the reader has given up.
+ * A reader asks for a report of two pages. A worker waits for the archive, which is
+ * slow, and hands each page over. Here the archive has the second page only after the
+ * reader has given up.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +15,18 @@
 #include "scenario.h"
 
 #define REPORT_PATIENCE_MS 2
+#define REPORT_PAGES 2
+#define REPORT_HEAD_BYTES 256 /* of a report's bytes; the rest are its pages */
 
 struct report {
-    struct context patience; /* ends when the reader gives up */
-    struct channel archive;  /* closed when the archive has answered */
-    struct channel ready;    /* a signal: the receiver now owns the text */
-    unsigned char text[];
+    struct context reader;  /* ends when the reader gives up */
+    struct channel archive; /* a signal: it has the next page; closed: it has all */
+    struct channel pages;   /* of const char *, for the reader */
+    size_t page_bytes;
+    char text[];
 };
+
+_Static_assert(sizeof(struct report) <= REPORT_HEAD_BYTES, "the head has room");
 
 static atomic_size_t reports_open;
 
@@ -30,42 +37,60 @@ static struct report *report_open(const struct scenario_request *request)
     if (report == NULL) {
         return NULL;
     }
-    memset(report->text, request->id[0], request->bytes - sizeof(*report));
-    context_init_timeout(&report->patience, request->context, REPORT_PATIENCE_MS);
+    report->page_bytes = (request->bytes - REPORT_HEAD_BYTES) / REPORT_PAGES;
+    memset(report->text, ' ', REPORT_PAGES * report->page_bytes);
+    snprintf(report->text, report->page_bytes, "%s", request->id);
+    context_init(&report->reader, NULL);
     channel_init(&report->archive, NULL, 0, 0);
-    channel_init(&report->ready, NULL, 0, 0);
+    channel_init(&report->pages, NULL, sizeof(char *), 0);
     atomic_fetch_add(&reports_open, 1);
     return report;
 }
 
 static void report_close(struct report *report)
 {
-    channel_finish(&report->ready);
+    channel_finish(&report->pages);
     channel_finish(&report->archive);
-    context_finish(&report->patience);
+    context_finish(&report->reader);
     free(report);
     atomic_fetch_sub(&reports_open, 1);
 }
 
-static void report_deliver(struct report *report)
+static void report_deliver(struct report *report, const char *page)
 {
     /* LEAK: the reader has gone, and a send without a receiver waits for ever. */
-    channel_send(&report->ready, NULL, NULL);
+    channel_send(&report->pages, &page, NULL);
 }
 
 static void *report_main(void *argument)
 {
     struct report *report = argument;
     pthread_setname_np(pthread_self(), "report");
-    channel_receive(&report->archive, NULL, NULL);
-    report_deliver(report);
+    for (size_t i = 0; i < REPORT_PAGES; i++) {
+        channel_receive(&report->archive, NULL, NULL);
+        report_deliver(report, report->text + i * report->page_bytes);
+    }
     return NULL;
+}
+
+/* Reads the first page, and waits for the second until the reader gives up. */
+static void report_read(struct report *report, const struct scenario_request *request,
+                        struct scenario_answer *answer)
+{
+    const char *page = NULL;
+    channel_receive(&report->pages, &page, NULL);
+    scenario_answer_set(answer, "%zu bytes, page 1 is %08x", request->bytes,
+                        scenario_digest(page, report->page_bytes));
+    struct context patience;
+    context_init_timeout(&patience, request->context, REPORT_PATIENCE_MS);
+    channel_receive(&report->pages, NULL, &patience);
+    context_finish(&patience);
+    context_cancel(&report->reader);
 }
 
 static int report_request(const struct scenario_request *request,
                           struct scenario_answer *answer)
 {
-    (void)answer;
     struct report *report = report_open(request);
     if (report == NULL) {
         return -ENOMEM;
@@ -76,7 +101,8 @@ static int report_request(const struct scenario_request *request,
         report_close(report);
         return error;
     }
-    channel_receive(&report->ready, NULL, &report->patience);
+    channel_send(&report->archive, NULL, NULL);
+    report_read(report, request, answer);
     /* The archive answers now: too late, since the reader has just given up. */
     channel_close(&report->archive);
     pthread_detach(worker);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "scenario.h"
 
 #define QUOTE_MARKETS 10
+#define QUOTE_HEAD_BYTES 64 /* of a quote's bytes; the rest are its sheet */
 
 /* What the workers of one request share. */
 struct quote_inquiry {
@@ -23,8 +25,11 @@ struct quote_inquiry {
 struct quote {
     struct quote_inquiry *inquiry;
     pthread_t worker;
-    unsigned char sheet[];
+    size_t sheet_bytes;
+    char sheet[];
 };
+
+_Static_assert(sizeof(struct quote) <= QUOTE_HEAD_BYTES, "the head has room");
 
 static atomic_size_t quotes_open;
 
@@ -62,7 +67,9 @@ static int quote_open(struct quote_inquiry *inquiry,
     if (quote == NULL) {
         return -ENOMEM;
     }
-    memset(quote->sheet, request->id[0], request->bytes - sizeof(*quote));
+    quote->sheet_bytes = request->bytes - QUOTE_HEAD_BYTES;
+    memset(quote->sheet, ' ', quote->sheet_bytes);
+    snprintf(quote->sheet, quote->sheet_bytes, "%s", request->id);
     quote->inquiry = inquiry;
     int error = -pthread_create(&quote->worker, NULL, quote_send, quote);
     if (error != 0) {
@@ -85,7 +92,6 @@ static void quote_close(struct quote *quote)
 static int quote_ask(const struct scenario_request *request,
                      struct scenario_answer *answer)
 {
-    (void)answer;
     struct quote_inquiry *inquiry = quote_inquiry_open(NULL);
     if (inquiry == NULL) {
         return -ENOMEM;
@@ -103,6 +109,10 @@ static int quote_ask(const struct scenario_request *request,
     struct quote *quote = NULL;
     if (error == 0) {
         error = channel_receive(&inquiry->quotes, &quote, request->context);
+    }
+    if (error == 0) {
+        scenario_answer_set(answer, "first of %zu quotes is %08x", count,
+                            scenario_digest(quote->sheet, quote->sheet_bytes));
     }
     if (error == 0) {
         /* LEAK: nine more workers wait to send, and nobody receives. */

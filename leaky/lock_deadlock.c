@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #include "scenario.h"
 
 #define ACCOUNT_COUNT 3
+#define ACCOUNT_HEAD_BYTES 256 /* of an account's bytes; the rest are its history */
 
 struct account {
     int number;
@@ -23,8 +26,11 @@ struct account {
     pthread_t worker;      /* the thread of the transfer */
     struct channel ready;  /* a signal: the transfer is prepared */
     struct channel go;     /* a bool: whether to carry it out */
-    unsigned char history[];
+    size_t history_bytes;
+    char history[];
 };
+
+_Static_assert(sizeof(struct account) <= ACCOUNT_HEAD_BYTES, "the head has room");
 
 static atomic_size_t accounts_open;
 
@@ -36,7 +42,10 @@ static struct account *account_open(const struct scenario_request *request, int 
         return NULL;
     }
     *account = (struct account){.number = number, .balance = 100};
-    memset(account->history, request->id[0], request->bytes - sizeof(*account));
+    account->history_bytes = request->bytes - ACCOUNT_HEAD_BYTES;
+    memset(account->history, ' ', account->history_bytes);
+    snprintf(account->history, account->history_bytes, "account %d of %s", number,
+             request->id);
     pthread_mutex_init(&account->lock, NULL);
     channel_init(&account->ready, NULL, 0, 0);
     channel_init(&account->go, NULL, sizeof(bool), 0);
@@ -116,10 +125,28 @@ static int account_settle(struct account *accounts[ACCOUNT_COUNT])
     return error;
 }
 
+/* Tells what the transfers came to. While an account is locked, they are not done. */
+static void account_report(struct account *accounts[ACCOUNT_COUNT],
+                           struct scenario_answer *answer)
+{
+    long balances[ACCOUNT_COUNT];
+    uint32_t histories = 0;
+    for (int i = 0; i < ACCOUNT_COUNT; i++) {
+        struct account *account = accounts[i];
+        if (pthread_mutex_trylock(&account->lock) != 0) {
+            return;
+        }
+        balances[i] = account->balance;
+        histories += scenario_digest(account->history, account->history_bytes);
+        pthread_mutex_unlock(&account->lock);
+    }
+    scenario_answer_set(answer, "balances %ld %ld %ld, histories %08x", balances[0],
+                        balances[1], balances[2], histories);
+}
+
 static int account_clear(const struct scenario_request *request,
                          struct scenario_answer *answer)
 {
-    (void)answer;
     struct account *accounts[ACCOUNT_COUNT];
     int error = 0;
     for (int i = 0; i < ACCOUNT_COUNT; i++) {
@@ -133,6 +160,9 @@ static int account_clear(const struct scenario_request *request,
         accounts[1]->payee = accounts[0];
         accounts[2]->payee = accounts[0];
         error = account_settle(accounts);
+    }
+    if (error == 0) {
+        account_report(accounts, answer);
     }
     for (int i = 0; i < ACCOUNT_COUNT && error != 0; i++) {
         account_close(accounts[i]);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +15,24 @@
 #include "scenario.h"
 
 #define LEDGER_ENTRIES 10
+#define LEDGER_HEAD_BYTES 128 /* of an entry's bytes; the rest are its receipt */
 
 struct ledger {
     pthread_mutex_t lock;
-    long balance;
+    int balance;
+    uint32_t receipts; /* the sum of the digests of all posted entries' receipts */
 };
 
 struct ledger_entry {
     struct ledger *ledger;
-    long amount;
+    int amount;
     pthread_t worker;
     struct channel go; /* a bool: whether to post the entry */
-    unsigned char receipt[];
+    size_t receipt_bytes;
+    char receipt[];
 };
+
+_Static_assert(sizeof(struct ledger_entry) <= LEDGER_HEAD_BYTES, "the head has room");
 
 static atomic_size_t ledger_entries;
 
@@ -36,6 +43,7 @@ static struct ledger *ledger_open(void)
     if (ledger != NULL) {
         pthread_mutex_init(&ledger->lock, NULL);
         ledger->balance = 0;
+        ledger->receipts = 0;
     }
     return ledger;
 }
@@ -46,15 +54,27 @@ static void ledger_close(struct ledger *ledger)
     free(ledger);
 }
 
+/* Tells what the entries came to. A ledger that is locked is not finished. */
+static void ledger_report(struct ledger *ledger, struct scenario_answer *answer)
+{
+    if (pthread_mutex_trylock(&ledger->lock) == 0) {
+        scenario_answer_set(answer, "balance %d, receipts %08x", ledger->balance,
+                            ledger->receipts);
+        pthread_mutex_unlock(&ledger->lock);
+    }
+}
+
 static void ledger_post(struct ledger_entry *entry)
 {
     struct ledger *ledger = entry->ledger;
+    uint32_t receipt = scenario_digest(entry->receipt, entry->receipt_bytes);
     pthread_mutex_lock(&ledger->lock);
     if (entry->amount == 0) {
         /* LEAK: this return keeps the lock, and all later entries wait for it. */
         return;
     }
     ledger->balance += entry->amount;
+    ledger->receipts += receipt;
     pthread_mutex_unlock(&ledger->lock);
 }
 
@@ -71,7 +91,7 @@ static void *ledger_main(void *argument)
 }
 
 /* Makes an entry and its worker, which waits for `go`. Returns 0 or -errno. */
-static int ledger_entry_open(struct ledger *ledger, long amount,
+static int ledger_entry_open(struct ledger *ledger, int amount,
                              const struct scenario_request *request,
                              struct ledger_entry **ret_entry)
 {
@@ -80,7 +100,10 @@ static int ledger_entry_open(struct ledger *ledger, long amount,
         return -ENOMEM;
     }
     *entry = (struct ledger_entry){.ledger = ledger, .amount = amount};
-    memset(entry->receipt, request->id[0], request->bytes - sizeof(*entry));
+    entry->receipt_bytes = request->bytes - LEDGER_HEAD_BYTES;
+    memset(entry->receipt, ' ', entry->receipt_bytes);
+    snprintf(entry->receipt, entry->receipt_bytes, "%d for %08x", amount,
+             scenario_digest(request->id, strlen(request->id)));
     channel_init(&entry->go, NULL, sizeof(bool), 0);
     int error = -pthread_create(&entry->worker, NULL, ledger_main, entry);
     if (error != 0) {
@@ -104,14 +127,13 @@ static void ledger_entry_close(struct ledger_entry *entry)
 static int ledger_keep(const struct scenario_request *request,
                        struct scenario_answer *answer)
 {
-    (void)answer;
     struct ledger *ledger = ledger_open();
     if (ledger == NULL) {
         return -ENOMEM;
     }
     struct ledger_entry *entries[LEDGER_ENTRIES];
     int error = 0;
-    long count = 0;
+    int count = 0;
     while (count < LEDGER_ENTRIES && error == 0) {
         error = ledger_entry_open(ledger, count, request, &entries[count]);
         if (error == 0) {
@@ -121,7 +143,7 @@ static int ledger_keep(const struct scenario_request *request,
 
     /* Posts all entries or none. The first one is done before the others start. */
     bool go = error == 0;
-    for (long i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++) {
         channel_send(&entries[i]->go, &go, NULL);
         if (i == 0 || !go) {
             ledger_entry_close(entries[i]);
@@ -129,6 +151,7 @@ static int ledger_keep(const struct scenario_request *request,
             pthread_detach(entries[i]->worker);
         }
     }
+    ledger_report(ledger, answer);
     if (!go) {
         ledger_close(ledger);
     }

@@ -6,21 +6,27 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/channel.h"
 #include "scenario.h"
 
+#define ROOM_HEAD_BYTES 256 /* of a room's bytes; the rest are its history */
+
 enum room_case { ROOM_MESSAGE, ROOM_CLOSING, ROOM_CASES };
 
 struct room {
     struct channel messages; /* of one character each */
     struct channel closing;  /* a signal */
+    struct channel report;   /* of uint32_t: the history's digest */
     size_t history_bytes;
     size_t received;
     char history[];
 };
+
+_Static_assert(sizeof(struct room) <= ROOM_HEAD_BYTES, "the head has room");
 
 static atomic_size_t rooms_open;
 
@@ -34,7 +40,8 @@ static struct room *room_open(const struct scenario_request *request)
     channel_init(&room->messages, NULL, sizeof(char), 0);
     /* The buffer holds the one notice, so its sender does not wait. */
     channel_init(&room->closing, NULL, 0, 1);
-    room->history_bytes = request->bytes - sizeof(*room);
+    channel_init(&room->report, NULL, sizeof(uint32_t), 0);
+    room->history_bytes = request->bytes - ROOM_HEAD_BYTES;
     room->received = 0;
     memset(room->history, '.', room->history_bytes);
     atomic_fetch_add(&rooms_open, 1);
@@ -43,6 +50,7 @@ static struct room *room_open(const struct scenario_request *request)
 
 static void room_close(struct room *room)
 {
+    channel_finish(&room->report);
     channel_finish(&room->closing);
     channel_finish(&room->messages);
     free(room);
@@ -55,7 +63,13 @@ static void room_remember(struct room *room, char message)
     room->received++;
 }
 
-/* Takes the room's messages until the room closes. */
+static void room_report(struct room *room)
+{
+    uint32_t digest = scenario_digest(room->history, room->history_bytes);
+    channel_send(&room->report, &digest, NULL);
+}
+
+/* Takes the room's messages until the room closes, and reports what it took. */
 static void room_serve(struct room *room)
 {
     while (true) {
@@ -66,6 +80,7 @@ static void room_serve(struct room *room)
         };
         if (channel_select(cases, ROOM_CASES, NULL) == ROOM_CLOSING) {
             room_remember(room, '\n');
+            room_report(room);
             /* LEAK: the notice is received, but the loop goes on for ever. */
             continue;
         }
@@ -83,7 +98,6 @@ static void *room_main(void *argument)
 static int room_chat(const struct scenario_request *request,
                      struct scenario_answer *answer)
 {
-    (void)answer;
     struct room *room = room_open(request);
     if (room == NULL) {
         return -ENOMEM;
@@ -95,9 +109,12 @@ static int room_chat(const struct scenario_request *request,
         return error;
     }
     for (const char *message = request->id; *message != '\0'; message++) {
-        channel_send(&room->messages, message, request->context);
+        channel_send(&room->messages, message, NULL);
     }
     channel_try_send(&room->closing, NULL);
+    uint32_t digest = 0;
+    channel_receive(&room->report, &digest, NULL);
+    scenario_answer_set(answer, "%zu bytes, history %08x", request->bytes, digest);
     pthread_detach(worker);
     return 0;
 }
