@@ -8,7 +8,7 @@ import textwrap
 import tomllib
 
 from learn.failure import UsageError
-from learn.place import MINE, absolute
+from learn.place import MINE, absolute, read
 
 STARS = {
     1: "First steps",
@@ -46,6 +46,11 @@ class Case:
     def scenario(self):
         """The pair's name in routes: slice-prefix."""
         return self.stem.replace("_", "-")
+
+    @property
+    def during(self):
+        """Whether it is about what a call holds, and gives back at its end."""
+        return "SCENARIO_TEMPORARY" in read(self.leaky)
 
     @property
     def leaky(self):

@@ -236,7 +236,8 @@ class Grading:
             if judge.returncode != 1:
                 raise Broken("leakcheck: " + output.decode(errors="replace").strip())
             with open(told, encoding="utf-8") as file:
-                raise Found(LEAKS, *growth(json.load(file)["scenarios"][0], self.code))
+                found = json.load(file)["scenarios"][0]
+            raise Found(LEAKS, *growth(found, self.case.during))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -332,18 +333,26 @@ def where_it_hangs(server, code):
     return said + place_in(threads, code), ""
 
 
-AMOUNTS = {
-    "heap": "{} of heap stay after each call",
-    "threads": "{} threads stay after each call",
-    "fds": "{} descriptors stay open after each call",
-    "timers": "{} timers stay after each call",
-    "rss": "{} of resident memory are held during each call",
-    "allocated": "{} are allocated by each call",
+# By resource, what is said of a number of them, and of one: of what stays after a call,
+# and of what is held during the call and given back.
+DURING = {
+    "rss": ("{} of resident memory is held during each call",) * 2,
+    "fds": ("{} descriptors are open at once during each call",) * 2,
+    "heap": ("{} of heap is held during each call",) * 2,
+}
+FOUND = {
+    "heap": ("{} of heap stays after each call",) * 2,
+    "threads": ("{} threads stay after each call", "{} thread stays after each call"),
+    "fds": ("{} descriptors stay open after each call", "{} descriptor stays open after each call"),
+    "timers": ("{} timers stay after each call", "{} timer stays after each call"),
+    "rss": ("{} of resident memory stays after each call",) * 2,
+    "allocated": ("{} is allocated by each call",) * 2,
 }
 
 
-def growth(told, code):
-    """What leakcheck found: in one line, and where."""
+def growth(told, during):
+    """What leakcheck found: in one line, and where. `during`: the case is about what is
+    held during a call."""
     amount = told["per_call"]
     resource = told["resource"]
     in_bytes = resource in ("heap", "rss", "allocated")
@@ -354,10 +363,8 @@ def growth(told, code):
         if at:
             where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
             lines.append(f"{verb} {at['function']}, {where}")
-    if told.get("reason"):
-        lines.append(told["reason"])
-    found = AMOUNTS[resource].format(text)
-    return found, "\n".join(lines)
+    said = (DURING if during else FOUND)[resource][text == "1"]
+    return said.format(text), "\n".join(lines)
 
 
 def in_units(amount):
