@@ -175,8 +175,8 @@ class Grading:
             return server.call(self.case.name, **question)
         except Hangs:
             raise Found(HANGS, *where_it_hangs(server, self.code)) from None
-        except Gone:
-            raise Found(CRASHES, *how_it_died(server)) from None
+        except Gone as gone:
+            raise Found(CRASHES, *how_it_died(server, str(gone))) from None
 
     def check_kept(self, server, question, kept):
         """Raises Found if the server keeps less than the case needs: who remembers
@@ -273,8 +273,8 @@ class Difference:
 def held(server, name):
     """How many things a scenario keeps, by /status; 0 if the server is not there."""
     try:
-        return server.json("/status")["scenarios"][name]["held"]
-    except (Gone, Hangs, Refused):
+        return int(server.json("/status")["scenarios"][name]["held"])
+    except (Gone, Hangs, Refused, KeyError, TypeError, ValueError):
         return 0
 
 
@@ -326,11 +326,10 @@ def digest_of(report, code):
     return "\n".join(kept[:24])
 
 
-def how_it_died(server):
-    """The signal, and the last words."""
-    signal_name = server.signal_of_death()
-    died = signal_name or (
-        "the connection was closed" if server.process.poll() is None else "the process ended"
+def how_it_died(server, reason="no answer"):
+    """The signal, or else what was seen; and the last words."""
+    died = server.signal_of_death() or (
+        reason if server.process.poll() is None else "the process ended"
     )
     return died, "\n".join(server.said().splitlines()[-5:])
 
