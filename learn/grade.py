@@ -54,6 +54,10 @@ class Verdict:
 DEADLY = {"SEGV": "SIGSEGV", "ABRT": "SIGABRT", "FPE": "SIGFPE", "BUS": "SIGBUS"}
 
 
+class NoVerdict(Broken):
+    """The judge could not measure, and says why."""
+
+
 class Found(Exception):
     """A verdict that needs no further step."""
 
@@ -134,9 +138,15 @@ class Grading:
             expected = [model.call(self.case.scenario, **question) for question in asked]
             kept = held(model, self.case.scenario)
             memory = pool.submit(self.drive_checked, checked, asked, expected)
-            found = self.drive_and_judge(plain, asked, expected, kept)
+            try:
+                found = self.drive_and_judge(plain, asked, expected, kept)
+            except NoVerdict as failed:
+                found = failed
             # A wrong pointer explains a crash or a wrong answer, so it comes first.
-            return memory.result() or found or Verdict(SOLVED)
+            found = memory.result() or found or Verdict(SOLVED)
+            if isinstance(found, NoVerdict):
+                raise found
+            return found
 
     def drive_and_judge(self, server, asked, expected, kept):
         """The verdict on what can be seen from outside; None if all is well."""
@@ -151,6 +161,9 @@ class Grading:
             return found.verdict
         except Refused as refused:
             return Verdict(ANSWERS, f"the server refuses a call: {refused}")
+        except NoVerdict:
+            if wrong is None:
+                raise
         return wrong.verdict if wrong is not None else None
 
     def start(self, program, **options):
@@ -215,7 +228,7 @@ class Grading:
         if found is None:
             taken = "hard rss limit" in report
             return Verdict(CRASHES, "it took more than 1.5 GB of memory") if taken else None
-        kind = re.split(r" on (?:unknown )?address", found[1])[0].strip()
+        kind = re.split(r" on (?:unknown )?(?:address|0x)", found[1])[0].strip()
         died = DEADLY.get(kind.split()[0])
         return Verdict(
             CRASHES if died else MEMORY,
@@ -243,7 +256,10 @@ class Grading:
             if server.process.poll() is not None:
                 raise Found(CRASHES, *how_it_died(server))
             if judge.returncode != 1:
-                raise Broken("leakcheck: " + output.decode(errors="replace").strip())
+                said = output.decode(errors="replace").strip()
+                if "over before anything can be measured" in said:
+                    raise Found(ANSWERS, "the call does not stay at its peak for hold=MS")
+                raise NoVerdict(said)
             with open(told, encoding="utf-8") as file:
                 found = json.load(file)["scenarios"][0]
             raise Found(LEAKS, *growth(found, self.case.during))
