@@ -1,12 +1,11 @@
 /*
- * A news desk watches a feed for a reader. A worker shows the reader the latest news.
- * Then it wakes ten times a second and keeps what is new, until the reader has gone.
- * The reader stays only for a moment.
+ * A news desk watches a feed for a reader. A worker shows the reader a headline. Then
+ * it wakes ten times a second and keeps what is new, until the reader has gone. The
+ * reader stays only for a moment.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,25 +16,28 @@
 
 #define FEED_PERIOD_MS 100
 #define FEED_READER_MS 20
-#define FEED_HEAD_BYTES 16 /* of a poll's bytes; the rest is text */
+#define FEED_HEADLINE_BYTES 48 /* there is room for it in the smallest poll */
 
-/* The news of one poll. In the list, the newest comes first. */
+/* The news of one poll: a headline, and blanks. In the list, the newest comes first. */
 struct feed_news {
     struct feed_news *next;
-    size_t text_bytes;
     char text[];
 };
-
-_Static_assert(sizeof(struct feed_news) <= FEED_HEAD_BYTES, "the head has room");
 
 struct feed {
     size_t news_bytes;      /* of one struct feed_news */
     uint32_t topic;         /* stands for what the reader asked for */
     struct context *reader; /* ends when the reader has gone */
-    struct channel *shown;  /* of uint32_t: the digest of what the reader was shown */
+    struct channel *shown;  /* of a headline: what the reader sees first */
 };
 
 static atomic_size_t feeds_watched;
+
+static void feed_write(const struct feed *feed, char headline[FEED_HEADLINE_BYTES])
+{
+    snprintf(headline, FEED_HEADLINE_BYTES, "%zu bytes about %08x", feed->news_bytes,
+             feed->topic);
+}
 
 /* Puts the latest news before `older`; skips it when memory is short. */
 static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *older)
@@ -49,9 +51,8 @@ static struct feed_news *feed_poll(const struct feed *feed, struct feed_news *ol
         return older;
     }
     news->next = older;
-    news->text_bytes = feed->news_bytes - FEED_HEAD_BYTES;
-    memset(news->text, ' ', news->text_bytes);
-    snprintf(news->text, news->text_bytes, "news of %08x", feed->topic);
+    memset(news->text, ' ', feed->news_bytes - sizeof(*news));
+    feed_write(feed, news->text);
     return news;
 }
 
@@ -64,20 +65,6 @@ static void feed_forget(struct feed_news *news)
     }
 }
 
-/* Shows the reader the latest news. Returns false when memory is short. */
-static bool feed_show(const struct feed *feed)
-{
-    struct feed_news *news = feed_poll(feed, NULL);
-    if (news == NULL) {
-        channel_close(feed->shown);
-        return false;
-    }
-    uint32_t digest = scenario_digest(news->text, news->text_bytes);
-    feed_forget(news);
-    channel_send(feed->shown, &digest, NULL);
-    return true;
-}
-
 static void *feed_main(void *argument)
 {
     /* A copy, because the original is gone when the request ends. */
@@ -85,9 +72,11 @@ static void *feed_main(void *argument)
     struct feed_news *news = NULL;
     pthread_setname_np(pthread_self(), "feed");
     atomic_fetch_add(&feeds_watched, 1);
-    bool shown = feed_show(&feed);
+    char headline[FEED_HEADLINE_BYTES] = "";
+    feed_write(&feed, headline);
+    channel_send(feed.shown, headline, NULL);
     /* LEAK: the sleep has no context, so nothing ever ends this loop. */
-    while (shown && context_sleep(NULL, FEED_PERIOD_MS) == 0) {
+    while (context_sleep(NULL, FEED_PERIOD_MS) == 0) {
         news = feed_poll(&feed, news);
     }
     feed_forget(news);
@@ -101,7 +90,7 @@ static int feed_watch(const struct scenario_request *request,
     struct context reader;
     context_init_timeout(&reader, request->context, FEED_READER_MS);
     struct channel shown;
-    channel_init(&shown, NULL, sizeof(uint32_t), 0);
+    channel_init(&shown, NULL, FEED_HEADLINE_BYTES, 0);
     struct feed feed = {.news_bytes = request->bytes,
                         .topic = scenario_digest(request->id, strlen(request->id)),
                         .reader = &reader,
@@ -109,12 +98,9 @@ static int feed_watch(const struct scenario_request *request,
     pthread_t worker;
     int error = -pthread_create(&worker, NULL, feed_main, &feed);
     if (error == 0) {
-        uint32_t digest = 0;
-        error = channel_receive(&shown, &digest, NULL) == 0 ? 0 : -ENOMEM;
-        if (error == 0) {
-            scenario_answer_set(answer, "%zu bytes of news, %08x", request->bytes,
-                                digest);
-        }
+        char headline[FEED_HEADLINE_BYTES] = "";
+        channel_receive(&shown, headline, NULL);
+        scenario_answer_set(answer, "%s", headline);
         pthread_detach(worker);
     }
     channel_finish(&shown);
