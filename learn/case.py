@@ -30,6 +30,7 @@ class Case:
     hints: tuple
     resource: str  # what `check` names while it is unsolved
     words: tuple  # of the cause, which must not appear before it is solved
+    calls: tuple  # functions whose work no answer shows: they must not be left out
     keeps: str  # what a fix still keeps by /status: "all" that the lab's does, "some", ""
 
     @property
@@ -81,6 +82,7 @@ def load(stem):
         hints=tuple(textwrap.dedent(hint).strip() for hint in told["hints"]),
         resource=told["resource"],
         words=tuple(told["words"]),
+        calls=tuple(told.get("calls", ())),
         keeps=told.get("keeps", ""),
     )
 

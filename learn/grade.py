@@ -98,6 +98,18 @@ class Grading:
             said = plain.result() or checked.result()
         if said is not None:
             raise Found(NO_BUILD, first_error(said), said)
+        self.check_calls()
+
+    def check_calls(self):
+        """Raises Found if a function is never called whose work no answer shows. The
+        compiler leaves out a static function that nobody calls."""
+        if self.case.calls:
+            path = f"build/objects/{self.units}/{self.case.name}.o"
+            with process.group(("nm", path), stdout=subprocess.PIPE) as listing:
+                there = listing.communicate(timeout=30)[0].decode().split()
+            for function in self.case.calls:
+                if function not in there:
+                    raise Found(ANSWERS, f"{function} is never called, and has work to do")
 
     def build_plain(self):
         """Builds the server without the sanitizers alone. Returns None, or what the
