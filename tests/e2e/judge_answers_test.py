@@ -14,7 +14,7 @@ import pytest
 
 from checks import check, equal
 from commands import run
-from stand_in import half, heap
+from stand_in import half, heap, held
 from tree import BUILD, scratch
 
 pytestmark = pytest.mark.slow
@@ -150,6 +150,24 @@ def test_fixed_answers_alone_are_plausible():
     ):
         text, _ = verdict(lambda asked: None, said, 1)
         check(word in text, text)
+
+
+def test_unfinished_call_that_is_not_held():
+    """A fixed half that returns at once is wrong by its answers, though what it holds
+    cannot be measured; with right answers that is no verdict."""
+    temporary = {"kind": "temporary", "leaves": {}, "holds": {"fds": 10}}
+    for said, expect in ((None, 1), ("right", 2)):
+        fixed = answering("fixed", lambda asked, said=said: said and right(asked))
+        leaky = half("leaky", held(json.dumps({"declared": {}})), temporary)
+        fixed.routes["/scenarios"] = leaky.routes["/scenarios"]
+        report = os.path.join(scratch(), "report.html")
+        done = judge(leaky, fixed, "--report", report, expect=expect)
+        if expect == 1:
+            check("THE FIX IS NOT MEASURED: a call is over before" in done.stdout, done)
+            check("WRONG ANSWERS: " in done.stdout, done.stdout)
+            check("THE FIX LEAKS" not in done.stdout, done.stdout)
+            with open(report, encoding="utf-8") as file:
+                check("fixed to an unknown amount" in file.read(), "the chart")
 
 
 @pytest.mark.parametrize("without", ["leaky", "fixed", "both"])
