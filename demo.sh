@@ -11,8 +11,9 @@ usage: ./demo.sh [--keep] [--help]
 
 Builds the lab, starts both servers, drives every scenario on both, compares
 their heap profiles, and judges: does the leaky server leak what it declares,
-and does the fixed one keep nothing? It takes about a minute. What it writes is
-in build/ and out/; what an earlier run wrote into out/ is replaced.
+does the fixed one keep nothing, and are its answers right? It takes about a
+minute. What it writes is in build/ and out/; what an earlier run wrote into out/
+is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
@@ -20,8 +21,8 @@ in build/ and out/; what an earlier run wrote into out/ is replaced.
 PPROF, if set, is the program that reads the dumps. Otherwise that is
 google-pprof, or go tool pprof where Debian has no google-pprof any more.
 
-Exit status: 0 if every leak was shown and every fix held, 1 if not, 2 for
-wrong usage.
+Exit status: 0 if every leak was shown, every fix held and no answer was wrong,
+1 if not, 2 for wrong usage.
 TEXT
 }
 
@@ -293,7 +294,8 @@ TEXT
 tell_failure() {
     local name
     name=$(sed -n 's/^NO \([^:]*\):.*/\1/p' out/verdict.txt | head -n 1)
-    printf '%sNot every leak was shown, or not every fix held:%s\n' "$red" "$plain"
+    printf '%sNot every leak was shown, not every fix held, or an answer was wrong:%s\n' \
+        "$red" "$plain"
     sed -n 's/^NO //p' out/verdict.txt | indent
     cat <<TEXT
 Where to look first:
@@ -387,8 +389,9 @@ note_time "${pprof[*]}, twice"
 
 heading '5. Judge' judging
 cat <<'TEXT'
-Every scenario again, in rounds: what grows with each call? On the fixed side a
-few hundred bytes may be the C library's, which keeps records of ended threads.
+Every scenario again, in rounds: what grows with each call? And do both halves
+give the same answers, or does a fix do less of the work? On the fixed side a few
+hundred bytes may be the C library's, which keeps records of ended threads.
 
 TEXT
 verdict=0
@@ -405,6 +408,8 @@ printf '\n%sWhere the time went%s\n' "$bold" "$plain"
 printf '%s\n' "${timings[@]}" ''
 if ((verdict == 0)); then
     printf '%sEvery leak was shown, and every fix held.%s\n' "$green" "$plain"
+    # "29 of 29 answers right (...)", if there are answers in the replies.
+    sed -n '/ answers right/s/$/: no fix does less./p' out/verdict.txt
 else
     tell_failure
 fi

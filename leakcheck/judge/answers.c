@@ -157,6 +157,11 @@ static bool has_kind(const struct answers *answers, enum answer_kind kind)
     return false;
 }
 
+bool answers_unfinished(const struct answers *answers)
+{
+    return has_kind(answers, ANSWER_UNFINISHED);
+}
+
 struct answers_finding answers_compare(const struct scenario_info *info,
                                        const struct answers *leaky,
                                        const struct answers *fixed)
@@ -171,7 +176,7 @@ struct answers_finding answers_compare(const struct scenario_info *info,
         }
     }
     bool missing = has_kind(leaky, ANSWER_MISSING) || has_kind(fixed, ANSWER_MISSING);
-    bool unfinished = has_kind(leaky, ANSWER_UNFINISHED);
+    bool unfinished = answers_unfinished(leaky);
     bool measured = !missing && (unfinished || finding.compared > 0);
     finding.result = !measured    ? ANSWERS_NOT_MEASURED
                      : unfinished ? ANSWERS_LEAKY_UNFINISHED

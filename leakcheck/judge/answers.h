@@ -45,6 +45,9 @@ int answers_ask(struct server *server, const struct scenario_info *info, enum ro
                 const struct resources *limits, struct answers *ret_answers,
                 struct failure *failure);
 
+/* Whether a call of this half ended before its work was done. */
+bool answers_unfinished(const struct answers *answers);
+
 /* Compares the answers of both halves. Those of the fixed half must also be the same
  * for the same question, and differ for another id. */
 struct answers_finding answers_compare(const struct scenario_info *info,

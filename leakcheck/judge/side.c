@@ -241,6 +241,9 @@ static int scenario_try(struct side *side, size_t index, unsigned dwell_ms)
         .role = side->role,
         .rounds = side->order->rounds,
         .calls = side->order->calls,
+        /* That is wrong already, and the other scenarios are to be judged. */
+        .may_end_early =
+            side->role == ROLE_FIXED && answers_unfinished(&side->answers[index]),
         .dwell_ms = dwell_ms,
         .limits = side->limits,
         .idle_from = side->idle_from.count > 0 ? &side->idle_from : NULL,

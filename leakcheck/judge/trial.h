@@ -17,11 +17,13 @@ enum role { ROLE_LEAKY, ROLE_FIXED };
 
 /* How to make the calls, and what is known about the server. */
 struct trial_plan {
-    enum role role;    /* leaky: wait until the leak appears; fixed: until the work
-                          ends */
-    unsigned rounds;   /* 1 to ROUNDS_MAX */
-    unsigned calls;    /* calls in a round; fewer if a guard rail is near */
-    unsigned dwell_ms; /* how long growth must stay to count; 0: not checked */
+    enum role role;     /* leaky: wait until the leak appears; fixed: until the work
+                           ends */
+    unsigned rounds;    /* 1 to ROUNDS_MAX */
+    unsigned calls;     /* calls in a round; fewer if a guard rail is near */
+    bool may_end_early; /* a temporary scenario's call that is not held is no failure:
+                           nothing is known of its peak */
+    unsigned dwell_ms;  /* how long growth must stay to count; 0: not checked */
     struct resources limits;         /* the server's guard rails */
     const struct profile *idle_from; /* two profiles of the idle server, or NULL */
     const struct profile *idle_to;

@@ -329,13 +329,26 @@ static bool peak_is_low(const struct trial *trial, struct finding *finding)
     return true;
 }
 
+/* Whether it was seen what each call held. */
+static bool peak_is_known(const struct trial *trial, struct finding *finding)
+{
+    if (trial_peak_least(trial, RESOURCE_FDS) != UNKNOWN) {
+        return true;
+    }
+    finding->unmeasured = true;
+    snprintf(finding->reason, sizeof(finding->reason),
+             "a call is over before anything can be measured");
+    return false;
+}
+
 struct finding verdict_fixed(const struct trial *trial)
 {
     struct finding finding = {.picture = picture_of(trial)};
     finding.good = stays_flat(trial, &finding);
     const struct scenario_info *info = trial->info;
     if (info->kind == KIND_TEMPORARY) {
-        finding.good = finding.good && peak_is_low(trial, &finding);
+        finding.good = finding.good && peak_is_known(trial, &finding) &&
+                       peak_is_low(trial, &finding);
     }
     if (finding.good && info->kind == KIND_CHURN &&
         churn_remaining(trial) > (double)info->allocates_bytes * PEAK_LEFT) {

@@ -10,8 +10,9 @@
 
 /* The result of one trial. */
 struct finding {
-    bool good;  /* leaky half: the leak was shown; fixed half: nothing stays */
-    bool clear; /* another attempt would give the same result */
+    bool good;       /* leaky half: the leak was shown; fixed half: nothing stays */
+    bool unmeasured; /* not good, as nothing is known of what a call holds */
+    bool clear;      /* another attempt would give the same result */
     enum picture picture;
     double ratio;     /* measured / declared, of verdict_resource */
     char reason[160]; /* why it is not good; "" if it is */

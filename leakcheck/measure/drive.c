@@ -174,7 +174,7 @@ int drive_held(struct server *server, struct http *own,
     if (samples > 0) {
         return 0;
     }
-    return failure_set(failure, EPROTO,
+    return failure_set(failure, ENODATA,
                        "%s/leak/%s?hold=%d: the call is over before anything can be "
                        "measured; no verdict",
                        server->http.base, info->name, HOLD_MS);

@@ -34,8 +34,7 @@ int drive_question(struct server *server, const struct scenario_info *info,
 
 /* Calls the scenario once on the connection `own`, with a hold time, and samples
  * `server` meanwhile. *ret_peak becomes the most that the call held, above the amounts
- * before it. Returns 0 or -errno; it is an error if no sample was taken during the
- * call. */
+ * before it. Returns 0 or -errno: -ENODATA if no sample was taken during the call. */
 int drive_held(struct server *server, struct http *own,
                const struct scenario_info *info, struct resources *ret_peak,
                struct failure *failure);

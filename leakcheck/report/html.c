@@ -78,8 +78,9 @@ void html_badge(struct buffer *page, const struct pair *pair)
         pair->shown->good && pair->holds->good && pair->answers.result != ANSWERS_WRONG;
     const char *text = good                 ? "proved"
                        : !pair->shown->good ? "leak not shown"
-                       : !pair->holds->good ? "the fix leaks"
-                                            : "wrong answers";
+                       : !pair->holds->good && !pair->holds->unmeasured
+                           ? "the fix leaks"
+                           : "wrong answers";
     buffer_printf(page, "<span class=\"badge %s\">%s</span>", good ? "good" : "bad",
                   text);
 }

@@ -23,12 +23,14 @@ static struct curve curve_make(const struct trial *trial, enum resource resource
 {
     struct curve curve = {.count = trial->sample_count};
     bool peaks = trial->info->kind == KIND_TEMPORARY;
-    for (size_t i = 0; i < trial->sample_count; i++) {
+    for (size_t i = 0; i < curve.count; i++) {
         const struct sample *sample = &trial->samples[i];
         curve.calls[i] = (double)sample->calls;
         curve.values[i] = (double)(sample->now.amount[resource] -
                                    trial->samples[0].now.amount[resource]);
-        if (peaks) {
+        if (peaks && i > 0 && sample->peak.amount[resource] == UNKNOWN) {
+            curve.count = i;
+        } else if (peaks) {
             curve.values[i] = i == 0 ? 0 : (double)sample->peak.amount[resource];
         }
     }
@@ -118,7 +120,10 @@ static void legend_draw(struct buffer *page)
 /* The last value, for those who cannot see the curve. */
 static struct text curve_end(const struct curve *curve, enum resource resource)
 {
-    double last = curve->count == 0 ? 0 : curve->values[curve->count - 1];
+    if (curve->count < 2) {
+        return (struct text){"an unknown amount"};
+    }
+    double last = curve->values[curve->count - 1];
     return text_amount(resource, last < 0 ? 0 : last);
 }
 

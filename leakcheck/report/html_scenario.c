@@ -103,7 +103,9 @@ static void problem_write(struct buffer *page, const struct pair *pair)
             continue;
         }
         buffer_printf(page, "<p class=\"problem\">%s: ",
-                      i == 0 ? "The leak is not shown" : "The fix leaks");
+                      i == 0                    ? "The leak is not shown"
+                      : pair->holds->unmeasured ? "The fix is not measured"
+                                                : "The fix leaks");
         if (gives_away(pair, reasons[i])) {
             buffer_text(page, "the profile does not name the right function.");
         } else {

@@ -175,8 +175,9 @@ static void verdict_write(struct row *row, const struct finding *shown,
         append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s", shown->reason);
     }
     if (!holds->good) {
-        append(row->verdict, sizeof(row->verdict), "%sTHE FIX LEAKS: %s",
-               shown->good ? "" : "; ", holds->reason);
+        append(row->verdict, sizeof(row->verdict), "%s%s: %s", shown->good ? "" : "; ",
+               holds->unmeasured ? "THE FIX IS NOT MEASURED" : "THE FIX LEAKS",
+               holds->reason);
     }
     if (!right) {
         append(row->verdict, sizeof(row->verdict), "%sWRONG ANSWERS: %s",

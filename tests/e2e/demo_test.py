@@ -79,7 +79,10 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     check(f"{len(scenario_names())} scenarios: one call" in text, "how many there are")
     check(re.search(r"^ +50\.0 +.* payload_read$", text, re.MULTILINE), text)
     check("nothing grew" in text, "the fixed server's profile")
-    check("Every leak was shown, and every fix held." in text, text)
+    check("Every leak was shown, and every fix held.\n" in text, text)
+    count = len(scenario_names())
+    right = rf"^{count} of {count} answers right( \(.*\))?: no fix does less\.$"
+    check(re.search(right, text, re.MULTILINE), "no word of the answers")
     check(re.search(r"^  build +\d+\.\d s$", text, re.MULTILINE), "where the time went")
     for name in ("report.html", "verdict.txt", "leaky.pprof.txt", "leakcheck.json"):
         check(os.path.getsize(os.path.join(copy, "out", name)) > 0, f"out/{name}")

@@ -52,7 +52,7 @@ def test_columns_never_shift():
     declared = (1023897, 1000)
     leaky = counting("leaky", *declared, declared=declared)
     fixed = counting("fixed", 0, declared=declared)
-    heading, row, _ = judge(leaky, fixed).stdout.splitlines()
+    heading, row, *_ = judge(leaky, fixed).stdout.splitlines()
     for column, cell in (
         ("GROWS", "timers "),
         ("LEAKY", "1000, 999.9 KiB "),
@@ -66,7 +66,7 @@ def test_columns_never_shift():
 def test_what_shrank_is_0_with_a_note():
     """A heap that shrinks has grown by 0; by how much it shrank is said beside."""
     done = judge(counting("leaky", MIB), counting("fixed", -157286, base=20 * MIB))
-    heading, row, _ = done.stdout.splitlines()
+    heading, row, *_ = done.stdout.splitlines()
     check(row[heading.index("FIXED") :].startswith("0 B "), row)
     check(row.endswith("; on fixed, heap shrank by 153.6 KiB a call"), row)
     check(" -" not in row, f"a growth below 0: {row}")
@@ -78,9 +78,10 @@ def test_what_is_not_proved_comes_once_more_before_the_sum():
     leaky, fixed = counting("leaky", MIB), counting("fixed", 4096)
     options = ("--text", path, "--calls", "1")
     done = judge(leaky, fixed, *options, expect=1)
-    _, row, wrong, last = done.stdout.splitlines()
+    _, row, wrong, answers, last = done.stdout.splitlines()
     check("THE FIX LEAKS: heap grew by 4096 bytes" in row, row)
     check(wrong.startswith("NO one: THE FIX LEAKS: heap grew by 4096 bytes"), wrong)
+    equal(answers, "answers not measured: the replies have none")
     check(last.startswith("1 of 1 leaks shown, 0 of 1 fixes hold"), last)
     check(last.endswith(" (4 rounds of 1 call)"), last)
     with open(path, encoding="utf-8") as file:

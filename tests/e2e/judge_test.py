@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from answers import UNFINISHED
 from checks import check, equal, wait_until
 from commands import run
 from scenarios import scenario_names
@@ -65,6 +66,10 @@ def proved_all(limit):
     names = [described["name"] for described in leaky.scenarios()]
     equal([one["name"] for one in figures["scenarios"]], names, "scenarios judged")
     equal((figures["leaks_shown"], figures["false_alarms"]), (len(names), 0))
+    for one in figures["scenarios"]:
+        alone = one["name"] in UNFINISHED
+        wanted = "leaky not finished" if alone else "equal"
+        equal(one["answers"], wanted, f"{one['name']}: {one['answers_reason']}")
     pictures = {one["name"]: one["leaky"]["picture"] for one in figures["scenarios"]}
     for name, picture in PICTURES.items():
         equal(pictures[name], picture, f"picture of {name}")
@@ -132,7 +137,7 @@ def test_report_is_whole():
     with open(REPORT, encoding="utf-8") as file:
         page = file.read()
     count = len(scenario_names())
-    shown = f"{count} of {count}"
+    shown = f"{count} of {count}</strong> answers right"
     for wanted in (shown, "payload_read", 'class="guilty"', 'class="old"', "<svg"):
         check(wanted in page, f"the report lacks {wanted}")
     equal(len(re.findall(r"<svg ", page)), count, "charts")
@@ -206,6 +211,7 @@ def test_table_fits():
         check(len(line) <= 80, f"{len(line)} columns: {line}")
     piped = judge("--scenario", "slice-prefix", leaky.url, fixed.url).stdout
     check("\033[" not in piped, "colour in a pipe")
+    check("\n1 of 1 answers right\n" in piped, piped)
     row = [line for line in piped.splitlines() if line.startswith("slice-prefix")]
     equal(len(row), 1, "rows of slice-prefix")
     for wanted in ("heap", "proved", "allocated in payload_read leaky/slice_prefix.c"):
@@ -250,6 +256,16 @@ def test_usage():
         equal(done.stdout, "", f"a verdict in spite of {arguments}")
     equal(calls_of(leaky), started, "calls, though the usage was wrong")
     check("--max-growth" in judge("--help").stdout, "--help says too little")
+
+
+def test_three_verdicts():
+    """A leaky server with its usual limits bears three verdicts, as README says: that
+    on timers, of which one call takes a hundred, is the first to reach its limit."""
+    timers = ("--scenario", "ticker-many", "--scenario", "ticker-unstopped")
+    with Server("leaky") as worn:
+        for _ in range(3):
+            judge(*timers, worn.url, fixed.url)
+        judge(*timers, worn.url, fixed.url, expect=2)
 
 
 def test_guard_rail():

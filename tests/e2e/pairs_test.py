@@ -1,11 +1,14 @@
-"""The pair rule is enforced, the proofs fail when a pair is swapped, and a scenario is
-added with two files and one line. All of it in scratch copies of the tree."""
+"""The pair rule is enforced, the proofs fail when a pair is swapped and when a fixed half
+does less, and a scenario is added with two files and one line. All of it in scratch copies
+of the tree."""
 
+import json
 import os
 import re
 
 import pytest
 
+from answers import HALVED, UNFINISHED
 from checks import check, equal
 from commands import run, run_tests
 from scenarios import scenario_names
@@ -295,6 +298,54 @@ def test_with_two_pairs_swapped_leakcheck():
         0,
         f"leakcheck for {other}: {verdict.stdout}{verdict.stderr}",
     )
+
+
+def empty(copy, name):
+    """Has the fixed half's run return at once, as if all were done."""
+    path = f"fixed/{name}.c"
+    run_name = re.search(r"^    \.run = (\w+),$", read(copy, path), re.MULTILINE)[1]
+    head = re.search(
+        rf"^static int {run_name}\([^)]*\)\n\{{\n", read(copy, path), re.MULTILINE
+    )
+    body = "    if (request->bytes > 0) {\n        return 0;\n    }\n"
+    change(copy, path, head[0], head[0] + body)
+
+
+def halve(copy, name):
+    """Has the fixed half do half of its work."""
+    change(copy, f"fixed/{name}.c", *HALVED[name.replace("_", "-")])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lessen", [empty, halve])
+def test_fixed_half_that_does_less_is_found_out(lessen):
+    """Where a fixed half does nothing, or half of its work, nothing leaks; but its
+    answers are wrong. leakcheck and the tests of the answers fail for every scenario."""
+    copy = copy_with_build()
+    names = scenario_names()
+    for name in names:
+        lessen(copy, name.replace("-", "_"))
+    build(copy)
+    built = os.path.join(copy, "build")
+    figures = os.path.join(copy, "figures.json")
+    with Server("leaky", build=built) as leaky, Server("fixed", build=built) as fixed:
+        judging = (os.path.join(built, "leakcheck"), "--json", figures)
+        done = run(*judging, leaky.url, fixed.url, check_exit=False)
+    equal(done.returncode, 1, f"exit of leakcheck: {done.stdout}{done.stderr}")
+    with open(figures, encoding="utf-8") as file:
+        said = {one["name"]: one["answers"] for one in json.load(file)["scenarios"]}
+    # Of answers that the leaky half does not give, leakcheck sees only if they are there.
+    seen = names if lessen is empty else [each for each in names if each not in UNFINISHED]
+    unseen = [name for name in seen if said[name] != "unequal"]
+    equal(unseen, [], f"not seen by leakcheck; {done.stdout}")
+    done = proof(copy, "answers_test.py", "test_answer_is_right")
+    passed = [name for name in names if f"::test_answer_is_right[{name}]" not in failed(done)]
+    equal(passed, [], f"not seen by the tests; {done.stdout[-2000:]}")
+
+
+def failed(done):
+    """The lines of pytest's output that name a test which failed."""
+    return "\n".join(re.findall(r"^FAILED .*$", done.stdout, re.MULTILINE))
 
 
 @pytest.mark.slow

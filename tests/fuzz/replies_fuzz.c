@@ -1,6 +1,7 @@
 /*
  * Fuzzes the judge's readers of JSON replies, and checks what they promise about
- * the texts: names that fit into a path, files that stay below the directory.
+ * the texts: names that fit into a path, files that stay below the directory, answers
+ * that are printable.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,6 +28,24 @@ static void scenarios_try(const char *text, size_t size)
     arena_release(&arena);
 }
 
+/* An answer that is given can be shown as it is. */
+static void answer_try(const char *text, size_t size)
+{
+    struct answer answer;
+    struct failure failure = {""};
+    if (answer_parse(&answer, text, size, &failure) < 0) {
+        return;
+    }
+    size_t length = strnlen(answer.text, ANSWER_MAX);
+    bool plain = length < ANSWER_MAX;
+    for (size_t i = 0; i < length; i++) {
+        plain = plain && answer.text[i] >= ' ' && answer.text[i] <= '~';
+    }
+    if (!plain || (length > 0) != (answer.kind == ANSWER_GIVEN)) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -35,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct resources declared;
     struct reply_error error;
     status_parse(&status, text, size, "thread-loop", &failure);
-    leak_parse(&declared, text, size, &failure);
+    leak_parse(&declared, NULL, text, size, &failure);
+    answer_try(text, size);
     reply_error_parse(&error, text, size);
     scenarios_try(text, size);
     return 0;

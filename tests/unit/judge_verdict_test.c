@@ -1,13 +1,15 @@
 /*
- * Tests of the judging: the slope over the rounds, which code is blamed for growth, and
- * how the servers' replies are read.
+ * Tests of the judging: the slope over the rounds, which code is blamed for growth, how
+ * the servers' replies are read, and how the answers of both halves are compared.
  */
 #include "judge_heap.h"
 #include "unit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "leakcheck/judge/answers.h"
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/measure/replies.h"
@@ -250,11 +252,163 @@ static void leak_reply_is_read(void **state)
     struct resources declared;
     struct failure failure = {""};
     static const char text[] = "{\"declared\":{\"heap_bytes\":7,\"threads\":2}}";
-    assert_int_equal(leak_parse(&declared, text, strlen(text), &failure), 0);
+    assert_int_equal(leak_parse(&declared, NULL, text, strlen(text), &failure), 0);
     assert_int_equal(declared.amount[RESOURCE_HEAP], 7);
     assert_int_equal(declared.amount[RESOURCE_THREADS], 2);
     assert_int_equal(declared.amount[RESOURCE_FDS], 0);
-    assert_int_equal(leak_parse(&declared, "<html>", 6, &failure), -EPROTO);
+    assert_int_equal(leak_parse(&declared, NULL, "<html>", 6, &failure), -EPROTO);
+    assert_int_equal(leak_parse(&declared, NULL, "{}", 2, &failure), -EPROTO);
+}
+
+/* Without `declared` the list of scenarios counts, but only if nothing else is wrong.
+ */
+static void list_declares_what_a_reply_does_not(void **state)
+{
+    (void)state;
+    struct resources declared = {{0}};
+    const struct resources listed = {{[RESOURCE_THREADS] = 3}};
+    struct failure failure = {""};
+    assert_int_equal(leak_parse(&declared, &listed, "{}", 2, &failure), 0);
+    assert_int_equal(declared.amount[RESOURCE_THREADS], 3);
+    static const char odd[] = "{\"declared\":7}";
+    assert_int_equal(leak_parse(&declared, &listed, odd, strlen(odd), &failure),
+                     -EPROTO);
+    assert_int_equal(leak_parse(&declared, &listed, "[]", 2, &failure), -EPROTO);
+}
+
+/* Reads a reply to /leak. */
+static int answer_read(struct answer *ret_answer, const char *text)
+{
+    struct failure failure = {""};
+    int error = answer_parse(ret_answer, text, strlen(text), &failure);
+    assert_true((error == 0) == (failure.text[0] == '\0'));
+    return error;
+}
+
+static void answer_is_read(void **state)
+{
+    (void)state;
+    struct answer answer;
+    assert_int_equal(answer_read(&answer, "{\"answer\":\"5f0c, 9 bytes\"}"), 0);
+    assert_int_equal(answer.kind, ANSWER_GIVEN);
+    assert_string_equal(answer.text, "5f0c, 9 bytes");
+    assert_int_equal(answer_read(&answer, "{\"answer\":null}"), 0);
+    assert_int_equal(answer.kind, ANSWER_UNFINISHED);
+    assert_string_equal(answer.text, "");
+    assert_int_equal(answer_read(&answer, "{\"declared\":{}}"), 0);
+    assert_int_equal(answer.kind, ANSWER_MISSING);
+}
+
+/* An answer that cannot be kept whole could look equal to another one. */
+static void answer_is_not_trusted(void **state)
+{
+    (void)state;
+    struct answer answer;
+    static const char *const refused[] = {"",
+                                          "[]",
+                                          "null",
+                                          "<html>",
+                                          "{\"answer\":7}",
+                                          "{\"answer\":true}",
+                                          "{\"answer\":{}}",
+                                          "{\"answer\":\"\"}",
+                                          "{\"answer\":\"a\\u001b[2Jb\"}",
+                                          "{\"answer\":\"a\\nb\"}",
+                                          "{\"answer\":\"caf\\u00e9\"}"};
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        assert_int_equal(answer_read(&answer, refused[i]), -EPROTO);
+    }
+    char text[ANSWER_MAX + 20];
+    for (int length = ANSWER_MAX - 1; length <= ANSWER_MAX; length++) {
+        snprintf(text, sizeof(text), "{\"answer\":\"%0*d\"}", length, 7);
+        assert_int_equal(answer_read(&answer, text), length < ANSWER_MAX ? 0 : -EPROTO);
+    }
+}
+
+/* Answers of both halves, in the order of the questions: NULL is none in the reply, ""
+ * is null. The leaky half gets the first three questions alone. */
+static struct answers_finding compared(const char *const leaky[3],
+                                       const char *const fixed[QUESTIONS])
+{
+    const struct scenario_info info = {
+        .bytes_default = 64, .bytes_min = 16, .bytes_max = UNKNOWN};
+    struct answers halves[2] = {0};
+    for (int half = 0; half < 2; half++) {
+        const char *const *given = half == 0 ? leaky : fixed;
+        for (int i = 0; i < (half == 0 ? QUESTION_AGAIN : QUESTIONS); i++) {
+            struct answer *answer = &halves[half].given[i];
+            halves[half].asked[i] = true;
+            answer->kind = given[i] == NULL      ? ANSWER_MISSING
+                           : given[i][0] == '\0' ? ANSWER_UNFINISHED
+                                                 : ANSWER_GIVEN;
+            snprintf(answer->text, sizeof(answer->text), "%s",
+                     given[i] == NULL ? "" : given[i]);
+        }
+    }
+    return answers_compare(&info, &halves[0], &halves[1]);
+}
+
+#define LEAKY(...) ((const char *const[3]){__VA_ARGS__})
+#define FIXED(...) ((const char *const[QUESTIONS]){__VA_ARGS__})
+
+static void answers_are_compared(void **state)
+{
+    (void)state;
+    struct answers_finding finding =
+        compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_EQUAL);
+    assert_int_equal(finding.compared, 3);
+    assert_string_equal(finding.reason, "");
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "C", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "&bytes=25&count=2, leaky says 'c', fixed "
+                                           "says 'C'"));
+}
+
+/* A leaky half that gets stuck leaves the fixed one alone; the other way round is
+ * wrong. */
+static void unfinished_answers_are_told(void **state)
+{
+    (void)state;
+    struct answers_finding finding =
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_LEAKY_UNFINISHED);
+    assert_int_equal(finding.compared, 0);
+    finding = compared(LEAKY("a", "", ""), FIXED("A", "b", "c", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    finding = compared(LEAKY("", "", ""), FIXED("a", "", "c", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_string_equal(finding.reason, "for id=x&bytes=16: not finished on fixed");
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", ""));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+}
+
+/* The fixed half's answers are plausible by themselves: one for each request. */
+static void fixed_answers_are_plausible(void **state)
+{
+    (void)state;
+    struct answers_finding finding =
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "B", "d"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "fixed says 'b', and then 'B'"));
+    finding = compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "b"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "another id, fixed says 'b' alike"));
+}
+
+/* What is in no reply was not measured, and is not said to be equal. */
+static void missing_answers_are_not_measured(void **state)
+{
+    (void)state;
+    struct answers_finding finding =
+        compared(LEAKY(NULL, NULL, NULL), FIXED(NULL, NULL, NULL, NULL, NULL));
+    assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
+    finding = compared(LEAKY("a", NULL, "c"), FIXED("a", "b", "c", "b", "d"));
+    assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", NULL, "d"));
+    assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
+    finding = compared(LEAKY("a", "b", "c"), FIXED(NULL, "B", "c", "B", "d"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
 }
 
 int main(void)
@@ -273,6 +427,13 @@ int main(void)
         cmocka_unit_test(status_is_read),
         cmocka_unit_test(scenarios_are_not_trusted),
         cmocka_unit_test(leak_reply_is_read),
+        cmocka_unit_test(list_declares_what_a_reply_does_not),
+        cmocka_unit_test(answer_is_read),
+        cmocka_unit_test(answer_is_not_trusted),
+        cmocka_unit_test(answers_are_compared),
+        cmocka_unit_test(unfinished_answers_are_told),
+        cmocka_unit_test(fixed_answers_are_plausible),
+        cmocka_unit_test(missing_answers_are_not_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
