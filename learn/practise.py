@@ -69,7 +69,7 @@ def next_step(known):
     """What to type next."""
     if "current" in known and not known["cases"][known["current"]].get("solved"):
         case = find(known["current"])
-        return f"Next: mend {case.mine}, then ./learn.sh check (hint, watch)"
+        return f"Next: fix {case.mine}, then ./learn.sh check (hint, watch)"
     case = session.following(known)
     if case is None:
         return "All are solved. Next: ./learn.sh mystery"
@@ -130,11 +130,10 @@ def tell(case, new):
     say()
     say(wrapped(case.symptom, "  "))
     say()
-    say(f"The source is {case.mine}" + (":" if new else ", kept as you left it:"))
-    say("mend it there. The function that the server calls keeps its name.")
+    say(f"Source: {case.mine}" + ("" if new else ", as you left it") + ". Fix it there.")
     server = session.running(known)
     if server is not None:
-        say(f"Its server runs at {server.url}, pid {server.pid}. Look at it:")
+        say(f"Its server is at {server.url}, pid {server.pid}. Look at it:")
         say(f"  curl '{server.url}{session.route(case)}?id=me&count=10'")
         say(f"  curl {server.url}/status")
         say(f"  curl '{server.debug}/debug/pprof/heap?debug=1' | head -n 20")
