@@ -12,8 +12,8 @@ usage: ./demo.sh [--keep] [--help]
 Builds the lab, starts both servers, drives every scenario on both, compares
 their heap profiles, and judges: does the leaky server leak what it declares,
 does the fixed one keep nothing, and are its answers right? It takes about a
-minute. What it writes is in build/ and out/; what an earlier run wrote into out/
-is replaced.
+minute. What it writes is in build/ and out/; what an earlier run wrote into
+out/ is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
@@ -390,8 +390,8 @@ note_time "${pprof[*]}, twice"
 heading '5. Judge' judging
 cat <<'TEXT'
 Every scenario again, in rounds: what grows with each call? And do both halves
-give the same answers, or does a fix do less of the work? On the fixed side a few
-hundred bytes may be the C library's, which keeps records of ended threads.
+give the same answers, or does a fix do less of the work? On the fixed side a
+few hundred bytes may be the C library's, which keeps records of ended threads.
 
 TEXT
 verdict=0
