@@ -114,5 +114,9 @@ HANDED_IN = {
         ("memory error", "answers changed"),
     ),
     "no C": (lambda case: at_begin(case, "    this is no C;\n"), ("does not build",)),
-    "endless": (lambda case: at_begin(case, "    for (;;) {\n    }\n"), ("hangs",)),
+    # Volatile, or the compiler leaves out all that comes after it.
+    "endless": (
+        lambda case: at_begin(case, "    for (volatile int go = 1; go;) {\n    }\n"),
+        ("hangs",),
+    ),
 }
