@@ -107,6 +107,7 @@ def test_answer_depends_on_the_request(name):
     equal(len(set(answers)), len(answers), f"different answers of {answers}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", scenario_names())
 def test_clients_at_once_get_their_own_answers(name, some):
     """Many clients at once get the right answer each, with ids that differ and with one
