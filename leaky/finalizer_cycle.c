@@ -59,8 +59,8 @@ static struct widget *widget_draw(const char *label, size_t bytes)
     memset(widget, 0, bytes);
     object_init(&widget->object, widget_finalize);
     widget->bytes = bytes;
-    size_t length = strlen(label);
-    memcpy((unsigned char *)widget + bytes - length, label, length);
+    size_t size = strlen(label) + 1;
+    memcpy((unsigned char *)widget + bytes - size, label, size);
     atomic_fetch_add(&widgets_alive, 1);
     return widget;
 }

@@ -110,7 +110,9 @@ def _picture_of_gauges(id, size):
 
 
 def _window_with_button(id, size):
-    window, button = (text.rjust(256, b"\0") for text in (id.encode(), b"close"))
+    window, button = (
+        (text + b"\0").rjust(256, b"\0") for text in (id.encode(), b"close")
+    )
     return f"window {digest(window)}, button {digest(button)}, {2 * size} bytes"
 
 
