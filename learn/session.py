@@ -104,3 +104,11 @@ def end(told):
             break
         time.sleep(0.02)
     return True
+
+
+def end_all(known):
+    """Ends what earlier commands left running: a case's server, or a mystery's with its
+    traffic. Whether something ran."""
+    places = (known, known.get("mystery", {}))
+    told = [place.pop("server") for place in places if "server" in place]
+    return any([end(each) for each in told])
