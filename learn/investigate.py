@@ -6,6 +6,7 @@ import glob
 import os
 import random
 import re
+import shutil
 import time
 
 from learn import build, progress, session, source, traffic
@@ -101,18 +102,27 @@ def tell(mystery, leaks, server):
             "  ",
         )
     )
-    say(f"It runs at {url}, pid {server['server']}, with steady traffic.")
+    say(f"It runs at {url}, pid {server['process'][0]}, with steady traffic.")
     say("Its memory and its threads now, and what has grown between two moments:")
     say(f"  curl -s '{debug}/debug/pprof/heap?debug=1' | head -n 40")
     say(f"  curl -s '{debug}/debug/pprof/goroutine?debug=1' | less")
-    say(f"  curl -s {debug}/pprof/heap > mine/1.heap    # minutes later: mine/2.heap")
-    say(f"  google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap")
+    page, command = difference()
+    say(f"  curl -s {debug}{page} > mine/1.heap    # later 2.heap")
+    say(f"  {command}")
     say(f"  curl -s {url}/status")
     say(f"Its sources are in {mystery.directory}/, one file a route.")
     say("Accuse a function, or a line:")
     say("  ./learn.sh accuse FUNCTION        ./learn.sh accuse route-07.c:42")
     say(f"The same mystery for others: {again}")
     say(f"It ends after {traffic.HOURS} hours, and the traffic at a guard rail; ./learn.sh stop")
+
+
+def difference():
+    """The page with a heap profile, and the command that compares two of them: Debian
+    unstable has no google-pprof."""
+    if shutil.which("google-pprof"):
+        return "/pprof/heap", f"google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap"
+    return "/debug/pprof/heap", "go tool pprof -top -diff_base mine/1.heap mine/2.heap"
 
 
 # -- accuse ----------------------------------------------------------------------------

@@ -55,22 +55,27 @@ def following(known):
 # -- the server that runs while the learner looks --------------------------------------
 
 
-def started_at(pid):
-    """When a process began, in clock ticks since the machine did; None if it is gone. A
-    process id alone may be another's by now."""
+def identity(pid):
+    """A process id and when the process began, in clock ticks since the machine did: the
+    id alone may be another's by the next command. None if the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
             fields = stat.read().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] == "Z" else int(fields[19])
+    return None if fields[0] == "Z" else [pid, int(fields[19])]
+
+
+def lives(known):
+    """Whether a process is the one whose identity was kept, and runs."""
+    return known is not None and identity(known[0]) == known
 
 
 def running(known):
     """The learner's server if it runs, as Asked; else None."""
     told = known.get("server")
-    if told and started_at(told["pid"]) == told["started_at"]:
-        return Asked(told["pid"], told["url"], told["debug"])
+    if told and lives(told["process"]):
+        return Asked(told["process"][0], told["url"], told["debug"])
     return None
 
 
@@ -82,28 +87,25 @@ def serve(program, ports=(0, 0)):
     keeper = ("timeout", "--kill-after=5", f"{HOURS}h")
     server = Server(program, ports=ports, wrapper=keeper, directory=directory)
     server.process.stdout.close()
-    told = {"keeper": server.process.pid, "pid": server.pid}
-    return told | {
-        "started_at": started_at(server.pid),
+    return {
+        "keeper": identity(server.process.pid),
+        "process": identity(server.pid),
         "url": server.url,
         "debug": server.debug,
     }
 
 
 def end(told):
-    """Ends a server that an earlier command started, if it still runs."""
-    if started_at(told["pid"]) != told["started_at"]:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(told["pid"], signal.SIGTERM)
-    limit = time.monotonic() + 6
-    while started_at(told["pid"]) == told["started_at"]:
-        if time.monotonic() > limit:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(told["keeper"], signal.SIGKILL)
-            break
-        time.sleep(0.02)
-    return True
+    """Kills a server that an earlier command started, if it still runs, with its children.
+    What a killed server leaves behind is all in its directory. Whether it ran."""
+    runs = lives(told["process"])
+    if lives(told["keeper"]):  # the leader of the group
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(told["keeper"][0], signal.SIGKILL)
+        while lives(told["keeper"]) or lives(told["process"]):
+            time.sleep(0.005)
+        shutil.rmtree(absolute(SERVED), ignore_errors=True)
+    return runs
 
 
 def end_all(known):

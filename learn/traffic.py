@@ -192,12 +192,11 @@ def serve(seed, leaks, program):
 
 
 def announce(server):
-    """Tells `mystery` where the server is. The traffic's own id is what `stop` needs."""
+    """Tells `mystery` where the server is, in the form that session.end() takes: who
+    ends this process ends the server."""
     told = {
-        "pid": os.getpid(),
-        "started_at": session.started_at(os.getpid()),
-        "keeper": os.getpid(),
-        "server": server.pid,
+        "keeper": session.identity(os.getpid()),
+        "process": session.identity(server.pid),
         "url": server.url,
         "debug": server.debug,
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static struct portrait *portrait_scale(const char *member, size_t bytes)
         return NULL;
     }
     portrait->bytes = bytes;
-    strcpy(portrait->member, member);
+    snprintf(portrait->member, sizeof(portrait->member), "%s", member);
     size_t length = strlen(member);
     for (size_t i = 0; i < bytes - sizeof(*portrait); i++) {
         portrait->pixels[i] = (unsigned char)member[i % length];

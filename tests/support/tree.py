@@ -32,9 +32,14 @@ def remove_scratch(kept):
 def copy_of_tree():
     """A scratch copy of the sources, to change and to build; without any output."""
     copy = os.path.join(scratch(), "lab")
-    left_out = shutil.ignore_patterns(".git", "build", "out", "profiles", "__pycache__")
-    shutil.copytree(ROOT, copy, ignore=left_out)
+    copy_to(copy)
     return copy
+
+
+def copy_to(copy):
+    """Copies the sources, without any output, to a directory that is not there yet."""
+    output = (".git", "build", "out", "profiles", "mine", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*output))
 
 
 def copy_with_build():
