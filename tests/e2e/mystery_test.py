@@ -2,6 +2,7 @@
 seed is the same mystery everywhere, and nothing outlives its end."""
 
 import glob
+import json
 import os
 import re
 import signal
@@ -187,6 +188,7 @@ def test_nothing_laid_out_tells(lab):
                 check(word.lower() not in heading, f"{route.half}'s heading says '{word}'")
     lab.learn("mystery", "--seed", "42")
     learner = Learner(lab.known()["server"])
+    wait_until(lambda: min(learner.calls().values()) > 0, what="a call of every route")
     for page in ("/scenarios", "/status"):
         text = learner.read(learner.url + page)
         for telling in ("leaky/", "fixed/", "decoy", "leaves", "mine/", *words):
@@ -337,6 +339,43 @@ def test_interrupted_it_leaves_no_process(lab, moment):
         else:  # it was done already
             equal(command.returncode, 0, said)
             lab.learn("stop")
+
+
+def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
+    """SIGKILL for `mystery` while its traffic starts: what is not written down ends."""
+    lab.learn("mystery", "--seed", "7")  # so that it is built, and there is something to know
+    lab.learn("stop")
+    before = descendants()
+    command = subprocess.Popen(
+        ("./learn.sh", "mystery", "--seed", "7"),
+        cwd=lab.tree,
+        env=lab.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: runs(b"learn.traffic", before), what="the traffic")
+    command.kill()
+    command.wait()
+    if "server" in lab.known():  # it was done already
+        lab.learn("stop")
+    wait_until(lambda: descendants() <= before, what="no process left")
+
+
+def test_traffic_that_is_not_told_to_go_ends(lab):
+    """What started it has been killed after the server's start: it ends with its server."""
+    lab.learn("mystery", "--seed", "7")  # builds the server
+    lab.learn("stop")
+    with subprocess.Popen(
+        (sys.executable, "-m", "learn.traffic", "7", "0", "build/mystery"),
+        cwd=lab.tree,
+        env=lab.environment() | {"PYTHONPATH": lab.tree},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        pids = all_of(json.loads(process.stdout.readline()))
+        process.stdin.close()
+        equal(process.wait(60), 0, "exit status of the traffic")
+    equal(alive(pids), [], "processes that run")
 
 
 def runs(name, before):
