@@ -1,6 +1,6 @@
 /*
- * Which server this is. leaky/variant.c and fixed/variant.c define it; ./learn.sh writes
- * others for its exercises.
+ * Which server this is. leaky/variant.c and fixed/variant.c define it; ./learn.sh
+ * writes others for its exercises.
  */
 #ifndef LAB_VARIANT_H
 #define LAB_VARIANT_H

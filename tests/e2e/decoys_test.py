@@ -100,7 +100,8 @@ def test_answers_depend_on_the_request_alone(program):
     """Each decoy's answer is what its work comes to, before and after it is full, for
     several clients at once."""
     equal(sorted(ANSWERS), DECOYS, "decoys with an answer")
-    questions = [(text, size) for text in ("x", "Ada", "%s'\"", "y" * 128) for size in (1024, 4099)]
+    texts = ("x", "Ada", "%s'\"", "y" * 128)
+    questions = [(text, size) for text in texts for size in (1024, 4099)]
     with Server(program) as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
         for _ in range(2):
             for name in DECOYS:
