@@ -45,6 +45,8 @@ $(error ALLOCATOR is gperftools or libc, not '$(ALLOCATOR)')
 endif
 LEAKY := $(wildcard leaky/*.c)
 FIXED := $(wildcard fixed/*.c)
+# What ./learn.sh mystery puts beside the pairs.
+DECOYS := $(wildcard exercises/decoys/*.c)
 JUDGE := $(wildcard leakcheck/*.c leakcheck/*/*.c)
 UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
@@ -211,7 +213,8 @@ sanitize:
 	BUILD=$(BUILD) ./scripts/test.sh --long sanitizers_test valgrind_test
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
-SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(TEST_SOURCES)
+SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(DECOYS) $(JUDGE) \
+	$(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h tests/*/*.h)
 SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
@@ -232,7 +235,7 @@ lint:
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
 	@$(MAKE) --no-print-directory tidy
 
-TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE))
+TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE) $(DECOYS))
 TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
 PAIR_CHECKS := --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream
 tidy:

@@ -2,7 +2,7 @@
 
 import sys
 
-from learn import practise
+from learn import investigate, practise
 from learn.failure import Broken, UsageError
 
 USAGE = """\
@@ -17,8 +17,12 @@ usage: ./learn.sh [COMMAND]
   reset CASE             lay a case out anew; what you wrote is kept beside it
   stop                   end the server
 
-CASE is case-01 and so on, or its number. Exit status of check: 0 if it is solved, 1 if
-not, 2 for wrong usage.
+  mystery [--seed N] [--leaks K]   a server that leaks in 1 to 3 of its routes, with
+                                   traffic; a seed is the same mystery everywhere
+  accuse FUNCTION|FILE:LINE        say where it leaks
+
+CASE is case-01 and so on, or its number. Exit status of check and accuse: 0 if it is
+solved or right, 1 if not, 2 for wrong usage.
 """
 
 # Each command: the function, the least and the most arguments, and its options.
@@ -30,6 +34,8 @@ COMMANDS = {
     "solution": (practise.show_answer, 0, 0, ("--give-up",)),
     "reset": (practise.reset, 1, 1, ()),
     "stop": (practise.stop, 0, 0, ()),
+    "mystery": (investigate.start, 0, 2, ("--seed", "--leaks")),
+    "accuse": (investigate.accuse, 1, 1, ()),
 }
 
 

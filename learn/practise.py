@@ -92,9 +92,7 @@ def restart(case, ports=(0, 0)):
     if output is None:
         build.put(grading.program, PROGRAM)
         with progress.change() as known:
-            told = known.pop("server", None)
-            if told is not None:
-                session.end(told)
+            session.end_all(known)
             known["server"] = session.serve(PROGRAM, ports) | {"case": case.name}
     return output
 
@@ -146,8 +144,7 @@ def tell(case, new):
 def stop():
     """Ends what runs in the background."""
     with progress.change() as known:
-        told = known.pop("server", None)
-        ended = told is not None and session.end(told)
+        ended = session.end_all(known)
     say("The server is stopped." if ended else "No server is running.")
     return 0
 

@@ -34,10 +34,10 @@ def comment(text):
     return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */\n"
 
 
-def lay_out(half, heading, route, told=False):
+def lay_out(half, heading, route, told=False, held=True):
     """The text of a half as an exercise: without its descriptor and, unless it is `told`,
     without its LEAK or FIX comment. `heading` begins it; `route` is where the server
-    calls it."""
+    calls it; `held` says whether its server counts for /status what is alive."""
     text = read(half)
     given = fields(text)
     story = re.match(r"/\*\n(.*?) \*/\n", text, re.DOTALL)
@@ -45,7 +45,7 @@ def lay_out(half, heading, route, told=False):
     entries = f"The server calls {given['run']} for every call of {route}"
     if "stop" in given:
         entries += f", and {given['stop']} once, when it ends"
-    if "held" in given:
+    if held and "held" in given:
         entries += f"; {given['held']} counts for /status what is alive"
     top = comment(f"{heading}\n\n{' '.join(plain.split())}\n\n{entries}.")
     code = DESCRIPTOR.sub("", text[story.end() :])
