@@ -2,7 +2,7 @@
 
 import sys
 
-from learn import practise
+from learn import practise, verify
 from learn.failure import Broken, UsageError
 
 USAGE = """\
@@ -16,9 +16,10 @@ usage: ./learn.sh [COMMAND]
   solution [--give-up]   how the lab solves it
   reset CASE             lay a case out anew; what you wrote is kept beside it
   stop                   end the server
+  verify DIR [--json]    a teacher's check of the cases in a learner's mine/
 
 CASE is case-01 and so on, or its number. Exit status of check: 0 if it is solved, 1 if
-not, 2 for wrong usage.
+not, 2 for wrong usage; of verify: 0 if all that are there are solved, 1 if not.
 """
 
 # Each command: the function, the least and the most arguments, and its options.
@@ -30,6 +31,7 @@ COMMANDS = {
     "solution": (practise.show_answer, 0, 0, ("--give-up",)),
     "reset": (practise.reset, 1, 1, ()),
     "stop": (practise.stop, 0, 0, ()),
+    "verify": (verify.command, 1, 1, ("--json",)),
 }
 
 
