@@ -121,7 +121,8 @@ def plan(told):
 
 def growth(server, name, measure):
     """What a server takes more by the request of a measure: the counts, memory after it,
-    and the greatest peak. The first requests fill what has a limit."""
+    and the peak since the server began. The first requests fill what has a limit."""
+    begin = figures(server)
     for _ in range(2):
         server.call(name, CALL_SECONDS, **measure.request)
     before = settled(server)
@@ -131,7 +132,7 @@ def growth(server, name, measure):
         server.call(name, CALL_SECONDS, **measure.request)
         after = settled(server, before)
     grown = {each: getattr(after, each) - getattr(before, each) for each in COUNTED}
-    return grown | {"memory": after.memory - before.memory, "peak": after.peak}
+    return grown | {"memory": after.memory - before.memory, "peak": after.peak - begin.peak}
 
 
 def meanwhile(server, name, measure):

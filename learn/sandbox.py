@@ -22,7 +22,8 @@ SECONDS = 90  # of processor time, for each process
 FILE_BYTES = 256 * MIB
 ADDRESS_BYTES = 4096 * MIB
 TEMPORARY_BYTES = 128 * MIB
-TOGETHER_BYTES = 3072 * MIB  # resident, of all processes
+TOGETHER_BYTES = 3072 * MIB  # resident, of all processes; a third of a small machine's
+LEAST_TOGETHER = 768 * MIB
 PROCESSES = 600  # and threads
 LOOK_SECONDS = 0.25  # how often the memory is looked at
 NOBODY = 65534
@@ -213,9 +214,11 @@ def resident(pids):
 def watch(told, first):
     """Waits until the command has ended; returns its status. Ends all of it when it takes
     too much memory together."""
+    all_memory = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+    most = min(TOGETHER_BYTES, max(LEAST_TOGETHER, all_memory // 3))
     while not select.select([told], [], [], LOOK_SECONDS)[0]:
-        if resident(kernel.descendants(os.getpid())) > TOGETHER_BYTES:
-            sys.stderr.write(f"killed: it took more than {TOGETHER_BYTES // MIB} MiB\n")
+        if resident(kernel.descendants(os.getpid())) > most:
+            sys.stderr.write(f"killed: it took more than {most // MIB} MiB\n")
             os.kill(first, signal.SIGKILL)
     status = os.read(told, 20)
     os.waitpid(first, 0)
