@@ -1,5 +1,6 @@
-"""What the kernel counts of a server, beside what the server says of itself. A learner's
-code is part of its server and could change what that says; it cannot change this."""
+"""What the kernel counts of a server, beside what the server says of itself. A
+learner's code is part of its server and could change what that says; it cannot
+change this."""
 
 import concurrent.futures
 import dataclasses
@@ -90,8 +91,8 @@ def settled(server, before=None):
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """How a case is measured, by what the pair declares: the request, and what it leaves
-    (or holds, if it is `temporary`) in the leaky half."""
+    """How a case is measured, by what the pair declares: the request, and what it
+    leaves (or holds, if it is `temporary`) in the leaky half."""
 
     request: dict
     memory: int
@@ -109,7 +110,8 @@ def plan(told):
     request = {"id": "outside"}
     if temporary:
         memory = 0 if counted else amounts["heap_bytes"] + amounts["stack_bytes"]
-        return Measure(request | {"hold": int(HOLD_SECONDS * 1000)}, memory, counted, True)
+        request["hold"] = int(HOLD_SECONDS * 1000)
+        return Measure(request, memory, counted, True)
     if counted:
         calls = max(1, min(FEW_CALLS, MOST_COUNTED // max(counted.values())))
         counted = {name: each * calls for name, each in counted.items()}
@@ -120,8 +122,9 @@ def plan(told):
 
 
 def growth(server, name, measure):
-    """What a server takes more by the request of a measure: the counts, memory after it,
-    and the peak since the server began. The first requests fill what has a limit."""
+    """What a server takes more by the request of a measure: the counts, memory after
+    it, and the peak since the server began. The first requests fill what has a
+    limit."""
     begin = figures(server)
     for _ in range(2):
         server.call(name, CALL_SECONDS, **measure.request)
@@ -132,7 +135,8 @@ def growth(server, name, measure):
         server.call(name, CALL_SECONDS, **measure.request)
         after = settled(server, before)
     grown = {each: getattr(after, each) - getattr(before, each) for each in COUNTED}
-    return grown | {"memory": after.memory - before.memory, "peak": after.peak - begin.peak}
+    memory, peak = after.memory - before.memory, after.peak - begin.peak
+    return grown | {"memory": memory, "peak": peak}
 
 
 def meanwhile(server, name, measure):

@@ -1,5 +1,6 @@
-"""How far `verify` can protect the machine, and itself, from what it runs: what the kernel
-allows here, the commands in front of compiler and server, and the directories for them."""
+"""How far `verify` can protect the machine, and itself, from what it runs: what the
+kernel allows here, the commands in front of compiler and server, and the directories
+for them."""
 
 import hashlib
 import os
@@ -52,8 +53,8 @@ class Protection:
     # -- what is possible --------------------------------------------------------------
 
     def explore(self):
-        """Tries everything in a process of its own, and sets `network` and `namespaces`:
-        "" for what works, else the reason why it does not."""
+        """Tries everything in a process of its own. Sets `network` and `namespaces`: ""
+        for what works, else the reason why it does not."""
         read_end, write_end = os.pipe()
         child = os.fork()
         if child == 0:
@@ -100,7 +101,7 @@ class Protection:
                 "anything of value, or a container that allows unshare.",
             ]
         else:
-            lines.append("It sees no files but /usr and its own, and nothing of it stays.")
+            lines.append("It sees /usr and its own files, and nothing of it stays.")
         if self.network:
             lines.append(f"NOT CONFINED: its network ({self.network}).")
         else:
@@ -131,11 +132,12 @@ class Protection:
             os.makedirs(absolute(f"{objects}/{self.work(case)}"), exist_ok=True)
 
     def compiler(self, case):
-        """What is put in front of the compiler: it reads the lab, and writes what belongs
-        to the case."""
+        """What is put in front of the compiler: it reads the lab, and writes what
+        belongs to the case."""
         if self.namespaces:
             return (*LAUNCHER, "--environment", "--")
-        made = (self.work(case), *(f"{objects}/{self.work(case)}" for objects in OBJECTS))
+        objects = (f"{top}/{self.work(case)}" for top in OBJECTS)
+        made = (self.work(case), *objects)
         writable = [word for path in made for word in ("--write", absolute(path))]
         rooms = (*self._apart(), "--no-network", "--environment", "--read", ROOT)
         return (*rooms, *writable, "--")

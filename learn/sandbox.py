@@ -1,12 +1,13 @@
-"""Runs one program that cannot be trusted, in the place of a shell's `ulimit` and `unshare`:
+"""Runs one program that cannot be trusted, in the place of a shell's `ulimit` and
+`unshare`:
 
     python3 -m learn.sandbox [OPTION]... -- COMMAND...
 
 With --namespaces it has processes, mounts and users of its own: it sees /usr, what
---read and --write name, and an empty directory for temporary files, $TMPDIR; and all that
-it started ends with it. Three processes take part: this one, which has the exit status of
-the command; the first process of the namespace, whose end ends all others in it; and the
-command. Limits hold with and without namespaces."""
+--read and --write name, and an empty directory for temporary files, $TMPDIR; and all
+that it started ends with it. Three processes take part: this one, which has the exit
+status of the command; the first process of the namespace, whose end ends all others
+in it; and the command. Limits hold with and without namespaces."""
 
 import argparse
 import os
@@ -40,7 +41,7 @@ PASSED = ("PATH", "TMPDIR", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 def parse():
     """The options, and the command."""
     parser = argparse.ArgumentParser(prog="learn.sandbox")
-    parser.add_argument("--namespaces", metavar="DIR", help="an empty directory for them")
+    parser.add_argument("--namespaces", metavar="DIR", help="an empty one, for them")
     parser.add_argument("--no-network", action="store_true", help="not even loopback")
     parser.add_argument("--nobody", action="store_true", help="as that user, if root")
     parser.add_argument("--environment", action="store_true", help="keep all of it")
@@ -103,7 +104,8 @@ def make_root(options, owner):
 
 
 def user_tasks():
-    """How many threads this user has. The kernel counts all of them against the limit."""
+    """How many threads this user has. The kernel counts all of them against the
+    limit."""
     user, count = os.getuid(), 0
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -177,8 +179,8 @@ def execute(options):
 
 
 def first_process(options, go, told):
-    """The first process of the namespace: starts the command, waits for it, and tells how
-    it ended."""
+    """The first process of the namespace: starts the command, waits for it, and
+    tells how it ended."""
     kernel.end_with_parent()
     if not os.read(go, 1):  # the parent had ended before the line above
         os._exit(1)
@@ -212,8 +214,8 @@ def resident(pids):
 
 
 def watch(told, first):
-    """Waits until the command has ended; returns its status. Ends all of it when it takes
-    too much memory together."""
+    """Waits until the command has ended; returns its status. Ends all of it when it
+    takes too much memory together."""
     all_memory = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
     most = min(TOGETHER_BYTES, max(LEAST_TOGETHER, all_memory // 3))
     while not select.select([told], [], [], LOOK_SECONDS)[0]:

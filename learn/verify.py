@@ -1,6 +1,6 @@
-"""`verify DIR`: a teacher's check of a learner's mine/. Each case in it is copied, built
-and judged anew with the lab's own judge and halves. It runs code that others wrote, so it
-confines that as far as the machine allows, and says how far that is."""
+"""`verify DIR`: a teacher's check of a learner's mine/. Each case in it is copied,
+built and judged anew with the lab's own judge and halves. It runs code that others
+wrote, so it confines that as far as the machine allows, and says how far that is."""
 
 import json
 import os
@@ -72,9 +72,9 @@ def is_link(directory, name):
 
 
 class Work:
-    """What a learner's directory has: for each case its text, or why it is not read; the
-    names that are none of a learner's files; and how many hints were taken, in the
-    learner's own word."""
+    """What a learner's directory has: for each case its text, or why it is not read;
+    the names that are none of a learner's files; and how many hints were taken, in
+    the learner's own word."""
 
     def __init__(self, path):
         try:
@@ -113,16 +113,16 @@ def hints_in(progress, case):
     told = progress
     for name in ("cases", case.name, "hints"):
         told = told.get(name) if isinstance(told, dict) else None
-    fits = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= MOST_HINTS
-    return told if fits else None
+    is_number = isinstance(told, int) and not isinstance(told, bool)
+    return told if is_number and 0 <= told <= MOST_HINTS else None
 
 
 # -- one case --------------------------------------------------------------------------
 
 
 def second_opinion(case, grading):
-    """Judges a case that seems solved by what the kernel counts alone. The verdict if it
-    is not solved; else None."""
+    """Judges a case that seems solved by what the kernel counts alone. The verdict
+    if it is not solved; else None."""
     with Server(FIXED) as model:
         listed = model.json("/scenarios")
         told = next(item for item in listed if item["name"] == case.scenario)
@@ -149,9 +149,8 @@ def judged(case, protection):
     """The verdict on a case whose text has been copied."""
     work = protection.work(case)
     code = f"{work}/{case.name}.c"
-    grading = Grading(
-        case, code, work, wrapper=protection.server(case), compiler=protection.compiler(case)
-    )
+    before = {"wrapper": protection.server(case), "compiler": protection.compiler(case)}
+    grading = Grading(case, code, work, **before)
     verdict = grading.verdict()
     if verdict.word == SOLVED:
         verdict = second_opinion(case, grading) or verdict
@@ -159,7 +158,8 @@ def judged(case, protection):
 
 
 def in_one_line(verdict):
-    """What was found. The compiler's first words, where there is no error of its own."""
+    """What was found. The compiler's first words, where there is no error of its
+    own."""
     if verdict.word == NO_BUILD and "error: " not in verdict.details:
         return verdict.details.strip().split("\n")[0]
     return verdict.found
@@ -254,7 +254,8 @@ def check_all(work, protection):
                 f"files of the lab itself changed during {case.name}, so no verdict of "
                 "this run counts. Look at them (git status), then: make clean"
             )
-        tell(f"{case.name}: {printable(said)[:200]}  ({time.monotonic() - begun:.0f} s)")
+        seconds = time.monotonic() - begun
+        tell(f"{case.name}: {printable(said)[:200]}  ({seconds:.0f} s)")
         yield case, verdict
 
 
@@ -267,7 +268,7 @@ def table(rows):
         taken = "-" if hints is None else str(hints)
         title = f"{case.title:{TITLE}.{TITLE}}"
         say(f"{case.name}  {title}  " + paint(f"{word:15}") + f"  {taken:>5}")
-    solved = sum(verdict is not None and verdict.word == SOLVED for _, verdict, _ in rows)
+    solved = sum(bool(verdict) and verdict.word == SOLVED for _, verdict, _ in rows)
     say(f"{solved} of {len(rows)} solved; hints are the learner's own word")
 
 
@@ -291,8 +292,8 @@ def interrupted(number, _frame):
 
 
 def command(*words):
-    """Checks a learner's directory. Returns 0 if every case in it is solved, 1 if one is
-    not, 2 if one could not be judged."""
+    """Checks a learner's directory. Returns 0 if every case in it is solved, 1 if
+    one is not, 2 if one could not be judged."""
     path = next(word for word in words if word != "--json")
     work = Work(os.path.join(os.environ.get("LEARN_FROM", os.getcwd()), path))
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -305,9 +306,8 @@ def command(*words):
         protection.explore()
         tell(protection.said())
         build.prepare("build/fixed", "build/leakcheck")
-        rows = [
-            (case, verdict, work.hints[case]) for case, verdict in check_all(work, protection)
-        ]
+        verdicts = check_all(work, protection)
+        rows = [(case, verdict, work.hints[case]) for case, verdict in verdicts]
     (as_json if "--json" in words else table)(rows)
     if any(verdict is None for _, verdict, _ in rows):
         return 2

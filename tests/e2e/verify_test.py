@@ -57,7 +57,8 @@ def directory_of(texts):
 
 def verdicts(clone, texts, *, status, **options):
     """The verdict of each text by case, and the progress."""
-    printed, said = verify(clone, directory_of(texts), "--json", status=status, **options)
+    directory = directory_of(texts)
+    printed, said = verify(clone, directory, "--json", status=status, **options)
     return {row["case"]: row["verdict"] for row in json.loads(printed)}, said
 
 
@@ -148,8 +149,10 @@ def test_what_is_no_file_is_refused(clone):
     printed, said = verify(clone, directory, "--json", status=1)
     rows = json.loads(printed)
     equal({row["verdict"] for row in rows}, {"does not build"}, "verdicts")
-    equal([row["case"] for row in rows], [f"case-0{n}" for n in (1, 2, 3, 5, 6)], "cases")
-    reasons = dict(re.findall(r"(case-\d\d): does not build: it is not read: (.*?)  \(", said))
+    names = [f"case-0{number}" for number in (1, 2, 3, 5, 6)]
+    equal([row["case"] for row in rows], names, "cases")
+    refused = r"(case-\d\d): does not build: it is not read: (.*?)  \("
+    reasons = dict(re.findall(refused, said))
     equal(reasons["case-01"], "it is a symbolic link", "01")
     equal(reasons["case-02"], "it is no regular file", "02")
     equal(reasons["case-03"], "it is no regular file", "03")
@@ -221,8 +224,9 @@ def test_the_number_of_processes_is_limited(clone):
     rooms = scratch()
     bomb = "while :; do sleep 60 & echo one; done"
     rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
-    command = ("/usr/bin/python3", "-m", "learn.sandbox", "--namespaces", rooms, "--nobody")
-    done = run(*rights, *command, "--", "sh", "-c", bomb, cwd=clone, check_exit=False)
+    command = ("/usr/bin/python3", "-m", "learn.sandbox", "--namespaces", rooms)
+    command += ("--nobody", "--", "sh", "-c", bomb)
+    done = run(*rights, *command, cwd=clone, check_exit=False)
     check("Cannot fork" in done.stderr, done.stderr)
     started = done.stdout.count("one")
     check(500 < started < 700, f"{started} processes")
@@ -230,8 +234,8 @@ def test_the_number_of_processes_is_limited(clone):
 
 @pytest.mark.slow
 def test_memory_of_all_processes_is_bounded(clone):
-    """Each of them takes little enough: they are counted together. In the server without
-    sanitizers, which would find the first of them."""
+    """Each of them takes little enough: they are counted together. In the server
+    without sanitizers, which would find the first of them."""
     code = """
 #ifndef __SANITIZE_ADDRESS__
     for (int i = 0; i < 20; i++) {
@@ -283,7 +287,8 @@ def test_nothing_connects_outwards(clone):
         port = listener.getsockname()[1]
         includes = CONNECT % (port, own_address())
         text = calling("    connect_out();\n", includes)
-        text = text.replace("connect_out(void)\n{", "connect_out(void)\n{" + LOCAL % port)
+        begin = "connect_out(void)\n{"
+        text = text.replace(begin, begin + LOCAL % port)
         found, said = verdicts(clone, {"case-07.c": text}, status=0)
         equal(found, {"case-07": "solved"}, said)
         check("no network but loopback" in said, said)
@@ -365,7 +370,8 @@ def test_the_lab_and_the_home_stay_as_they_are(clone):
 # -- compilers -------------------------------------------------------------------------
 
 HUGE = "#define A x x x x x x x x x x\n" + "".join(
-    f"#define {new} {' '.join([old] * 10)}\n" for old, new in zip("ABCDEFGH", "BCDEFGHI")
+    f"#define {new} {' '.join([old] * 10)}\n"
+    for old, new in zip("ABCDEFGH", "BCDEFGHI")
 )
 
 
@@ -444,7 +450,8 @@ void free(void *block);
 void *malloc(size_t size)
 {
     size_t whole = (size + 4096 + 16) & ~(size_t)4095;
-    size_t *at = mmap(0, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int mode = PROT_READ | PROT_WRITE;
+    size_t *at = mmap(0, whole, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     *at = whole;
     return (char *)at + 16;
 }
@@ -476,14 +483,15 @@ void *realloc(void *old, size_t size)
 @pytest.mark.slow
 def test_a_heap_that_hides_is_counted(clone):
     """An allocator of the learner's own takes malloc's place: the profile is empty."""
-    found, said = verdicts(clone, {"case-07.c": HEAP + handed_in("untouched")}, status=1)
+    texts = {"case-07.c": HEAP + handed_in("untouched")}
+    found, said = verdicts(clone, texts, status=1)
     equal(found, {"case-07": "still leaks"}, said)
 
 
 @pytest.mark.slow
 def test_the_labs_server_is_not_there_to_be_asked(clone):
-    """While a learner's code runs, only its own two servers listen, on three ports each:
-    upstream, main and debug."""
+    """While a learner's code runs, only its own two servers listen, on three ports
+    each: upstream, main and debug."""
     text = calling(LISTENERS, INCLUDES)
     found, said = verdicts(clone, {"case-07.c": text}, status=0)
     equal(found, {"case-07": "solved"}, said)
@@ -493,11 +501,13 @@ def test_the_labs_server_is_not_there_to_be_asked(clone):
 def test_words_at_the_start_are_no_verdict(clone):
     """A server that says it is another, or says very much, is not believed."""
     for code in (
-        'puts("leaky: listening on http://192.0.2.1:80, debug on http://192.0.2.1:80, pid 1");',
+        'puts("leaky: listening on http://192.0.2.1:80, "\n'
+        '         "debug on http://192.0.2.1:80, pid 1");',
         "for (;;) {\n putchar('x');\n}",
     ):
         text = handed_in("untouched") + (
-            "\n#include <stdio.h>\n__attribute__((constructor)) static void speak(void)\n{\n"
+            "\n#include <stdio.h>\n"
+            "__attribute__((constructor)) static void speak(void)\n{\n"
             f"    {code}\n    fflush(stdout);\n}}\n"
         )
         found, said = verdicts(clone, {"case-07.c": text}, status=1)
@@ -582,4 +592,5 @@ def servers_of(clone):
     listed = subprocess.run(
         ["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True
     ).stdout
-    return [line for line in listed.splitlines() if "/mine --port" in line and clone in line]
+    lines = [line for line in listed.splitlines() if "/mine --port" in line]
+    return [line for line in lines if clone in line]
