@@ -2,7 +2,7 @@
 
 import sys
 
-from learn import investigate, practise
+from learn import investigate, practise, verify
 from learn.failure import Broken, UsageError
 
 USAGE = """\
@@ -16,13 +16,13 @@ usage: ./learn.sh [COMMAND]
   solution [--give-up]   how the lab solves it
   reset CASE             lay a case out anew; what you wrote is kept beside it
   stop                   end the server
-
   mystery [--seed N] [--leaks K]   a server that leaks in 1 to 3 of its routes, with
                                    traffic; a seed is the same mystery everywhere
   accuse FUNCTION|FILE:LINE        say where it leaks
+  verify DIR [--json]              a teacher's check of the cases in a learner's mine/
 
-CASE is case-01 and so on, or its number. Exit status of check and accuse: 0 if it is
-solved or right, 1 if not, 2 for wrong usage.
+CASE is case-01 and so on, or its number. Exit status of check, accuse and verify: 0 if
+all is solved or right, 1 if not, 2 for wrong usage.
 """
 
 # Each command: the function, the least and the most arguments, and its options.
@@ -36,6 +36,7 @@ COMMANDS = {
     "stop": (practise.stop, 0, 0, ()),
     "mystery": (investigate.start, 0, 2, ("--seed", "--leaks")),
     "accuse": (investigate.accuse, 1, 1, ()),
+    "verify": (verify.command, 1, 1, ("--json",)),
 }
 
 

@@ -14,9 +14,9 @@ SANITIZED = (f"BUILD={BUILT}/sanitized", "ALLOCATOR=libc", "SANITIZE=address,und
 LIMIT = 60  # seconds for a learner's file; the first build of all else takes longer
 
 
-def make(*arguments, limit=600):
+def make(*arguments, limit=600, wrapper=()):
     """Runs make in the lab's tree; returns its status and what it printed."""
-    command = ("make", "-s", f"-j{os.cpu_count() or 1}", *arguments)
+    command = (*wrapper, "make", "-s", f"-j{os.cpu_count() or 1}", *arguments)
     with process.group(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as started:
         try:
             output = started.communicate(timeout=limit)[0]
@@ -48,12 +48,11 @@ def write_units(directory, server, units):
             write(path, text)
 
 
-def link(settings, directory, program):
+def link(settings, directory, program, wrapper=()):
     """Compiles the units of a directory and links them into `program`. Returns None, or
     what the compiler said."""
-    status, output = make(
-        *settings, "server", f"UNITS={directory}", f"SERVER={program}", limit=LIMIT
-    )
+    goal = ("server", f"UNITS={directory}", f"SERVER={program}")
+    status, output = make(*settings, *goal, limit=LIMIT, wrapper=wrapper)
     return None if status == 0 else output
 
 

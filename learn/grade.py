@@ -68,13 +68,15 @@ class Found(Exception):
 
 class Grading:
     """One half on its way to a verdict. `code` is its file, and `work` the directory for
-    what is built; both are relative to the lab's tree."""
+    what is built; both are relative to the lab's tree. `wrapper` and `compiler` are
+    commands in front of the server and of the compiler, to confine them."""
 
-    def __init__(self, case, code, work, wrapper=()):
+    def __init__(self, case, code, work, wrapper=(), compiler=()):
         self.case = case
         self.code = code
         self.work = work
         self.wrapper = wrapper
+        self.compiler = compiler
         self.units = f"{work}/units"
         self.program = f"{work}/mine"
         self.sanitized = f"{work}/sanitized"
@@ -125,7 +127,7 @@ class Grading:
 
     def link(self, settings, program):
         """Returns None, or what the compiler said of the learner's file."""
-        output = build.link(settings, self.units, program)
+        output = build.link(settings, self.units, program, self.compiler)
         if output is None:
             return None
         for entry in source.entries(self.case.leaky):
@@ -139,16 +141,17 @@ class Grading:
     # -- running -----------------------------------------------------------------------
 
     def measure(self):
-        """Drives both servers and judges the plain one, at the same time."""
+        """Drives both servers and judges the plain one, at the same time. The lab's
+        server has ended by then, so nobody can ask it."""
+        with Server(FIXED) as model:
+            asked = questions(model, self.case)
+            expected = [model.call(self.case.scenario, **question) for question in asked]
+            kept = held(model, self.case.scenario)
         with (
-            Server(FIXED) as model,
             self.start(self.sanitized, environment=SANITIZERS) as checked,
             self.start(self.program) as plain,
             concurrent.futures.ThreadPoolExecutor() as pool,
         ):
-            asked = questions(model, self.case)
-            expected = [model.call(self.case.scenario, **question) for question in asked]
-            kept = held(model, self.case.scenario)
             memory = pool.submit(self.drive_checked, checked, asked, expected)
             try:
                 found = self.drive_and_judge(plain, asked, expected, kept)
@@ -181,8 +184,11 @@ class Grading:
         return wrong.verdict if wrong is not None else None
 
     def start(self, program, **options):
-        """Starts a server with the learner's code in it."""
-        return Server(program, wrapper=self.wrapper, **options)
+        """Starts a server with the learner's code in it, which may end it before main."""
+        try:
+            return Server(program, wrapper=self.wrapper, **options)
+        except Broken as error:
+            raise Found(CRASHES, "the server does not start", str(error)) from None
 
     def drive(self, server, asked, expected):
         """Calls the server; returns the first Difference from the expected answers, or

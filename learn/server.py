@@ -21,8 +21,19 @@ START_SECONDS = 20  # the most that a server needs to start on a busy machine
 STOP_SECONDS = 8  # twice what a server promises
 CALL_SECONDS = 5  # a call that takes longer hangs
 
+REPLY_BYTES = 16 << 20  # no reply that is asked for here has more
+LINE_BYTES = 4096  # nor has the start-up line
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The code of a learner does not choose whom we ask."""
+
+    def redirect_request(self, *_):
+        return None
+
+
 # No proxy between us and loopback, whatever the environment says.
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects)
 
 
 class Gone(Exception):
@@ -45,9 +56,9 @@ def fetch(url, seconds=CALL_SECONDS):
     """The body of a reply as text."""
     try:
         with opener.open(url, timeout=seconds) as reply:
-            return reply.read().decode(errors="replace")
+            return reply.read(REPLY_BYTES).decode(errors="replace")
     except urllib.error.HTTPError as error:
-        body = error.read().decode(errors="replace")
+        body = error.read(REPLY_BYTES).decode(errors="replace")
         raise Refused(error.code, refusal(body)) from None
     except TimeoutError:
         raise Hangs(url) from None
@@ -97,7 +108,8 @@ class Server(Asked):
     """A server that this process started. A context manager: it is killed at the end of
     the block. What it writes is in `directory`, by default a new one in /tmp."""
 
-    LINE = re.compile(r"listening on (http://\S+), debug on (http://\S+), pid (\d+)")
+    LOCAL = r"(http://127\.0\.0\.1:\d+)"
+    LINE = re.compile(rf"listening on {LOCAL}, debug on {LOCAL}, pid (\d+)")
 
     def __init__(
         self, program, *options, ports=(0, 0), directory=None, environment=None, wrapper=()
@@ -133,11 +145,11 @@ class Server(Asked):
         line = ""
         os.set_blocking(self.process.stdout.fileno(), False)
         while not line.endswith("\n"):
-            part = self.process.stdout.read()
+            part = self.process.stdout.read(LINE_BYTES)
             line += (part or b"").decode(errors="replace")
             if part == b"" or self.process.poll() is not None:
                 raise Broken(f"{program} does not start: {self.said() or 'it ended'}")
-            if time.monotonic() > end:
+            if time.monotonic() > end or len(line) > LINE_BYTES:
                 raise Broken(f"{program} did not start within {START_SECONDS} s")
             time.sleep(0.01)
         found = self.LINE.search(line)
@@ -146,9 +158,13 @@ class Server(Asked):
         return int(found[3]), found[1], found[2]
 
     def said(self):
-        """What the server wrote to stderr."""
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()
+        """What the server wrote to stderr. It could have put anything else there."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            with open(os.open(self.log, flags), encoding="utf-8", errors="replace") as log:
+                return log.read(REPLY_BYTES)
+        except OSError:
+            return ""
 
     def signal_of_death(self):
         """The name of the signal that ended the process; None if none did."""

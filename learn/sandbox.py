@@ -1,0 +1,277 @@
+"""Runs one program that cannot be trusted, in the place of a shell's `ulimit` and
+`unshare`:
+
+    python3 -m learn.sandbox [OPTION]... -- COMMAND...
+
+With --namespaces it has processes, mounts and users of its own: it sees /usr, what
+--read and --write name, and an empty directory for temporary files, $TMPDIR; and all
+that it started ends with it. Three processes take part: this one, which has the exit
+status of the command; the first process of the namespace, whose end ends all others
+in it; and the command. Limits hold with and without namespaces."""
+
+import argparse
+import os
+import resource
+import select
+import signal
+import sys
+
+from learn import kernel
+
+MIB = 1 << 20
+SECONDS = 90  # of processor time, for each process
+FILE_BYTES = 256 * MIB
+ADDRESS_BYTES = 4096 * MIB
+TEMPORARY_BYTES = 128 * MIB
+TOGETHER_BYTES = 3072 * MIB  # resident, of all processes; a third of a small machine's
+LEAST_TOGETHER = 768 * MIB
+PROCESSES = 600  # and threads
+LOOK_SECONDS = 0.25  # how often the memory is looked at
+NOBODY = 65534
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+FILES = (
+    *("/etc/ld.so.cache", "/etc/alternatives", "/etc/hosts", "/etc/nsswitch.conf"),
+    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"),
+)
+# What a program gets of the environment besides the server's own settings.
+PASSED = ("PATH", "TMPDIR", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+
+
+def parse():
+    """The options, and the command."""
+    parser = argparse.ArgumentParser(prog="learn.sandbox")
+    parser.add_argument("--namespaces", metavar="DIR", help="an empty one, for them")
+    parser.add_argument("--no-network", action="store_true", help="not even loopback")
+    parser.add_argument("--nobody", action="store_true", help="as that user, if root")
+    parser.add_argument("--environment", action="store_true", help="keep all of it")
+    parser.add_argument("--read", action="append", default=[], metavar="PATH")
+    parser.add_argument("--write", action="append", default=[], metavar="PATH")
+    parser.add_argument("command", nargs="+")
+    return parser.parse_args()
+
+
+# -- what the program sees -------------------------------------------------------------
+
+
+def attach(root, path, writable=False):
+    """Makes a path visible below `root`, at the same place."""
+    target = root + path
+    if os.path.islink(path):
+        if not os.path.lexists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(os.readlink(path), target)
+        return
+    if os.path.isdir(path):
+        os.makedirs(target, exist_ok=True)
+    elif os.path.exists(path):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target):
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    else:
+        return
+    kernel.mount(path, target, flags=kernel.BIND | kernel.RECURSIVE)
+    flags = kernel.NO_SETUID | (0 if writable else kernel.READ_ONLY)
+    if not path.startswith("/dev/"):
+        flags |= kernel.NO_DEVICES
+    kernel.restrict(target, flags)
+
+
+def make_root(options, owner):
+    """Makes the only file system that the program sees."""
+    root = options.namespaces
+    temporary = os.environ.setdefault("TMPDIR", "/tmp")
+    kernel.mount("none", "/", flags=kernel.RECURSIVE | kernel.PRIVATE)
+    kernel.mount("tmpfs", root, "tmpfs", kernel.NO_SETUID, "mode=755,size=4m")
+    for path in (*SYSTEM, *FILES, *options.read):
+        attach(root, path)
+    for path in options.write:
+        attach(root, path, writable=True)
+    os.makedirs(root + "/proc", exist_ok=True)
+    flags = kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_PROGRAMS
+    kernel.mount("proc", root + "/proc", "proc", flags)
+    os.makedirs(root + temporary, exist_ok=True)
+    size = f"mode=700,uid={owner},size={TEMPORARY_BYTES}"
+    kernel.mount("tmpfs", root + temporary, "tmpfs", kernel.NO_SETUID, size)
+    here = os.getcwd()
+    os.makedirs(root + here, exist_ok=True)
+    kernel.enter_root(root)
+    kernel.restrict("/", kernel.READ_ONLY, below=False)
+    os.chdir(here)
+
+
+# -- what it may take ------------------------------------------------------------------
+
+
+def user_tasks():
+    """How many threads this user has. The kernel counts all of them against the
+    limit."""
+    user, count = os.getuid(), 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return count
+
+
+def limit(what, amount):
+    """Lowers a limit; a lower one stays."""
+    _, most = resource.getrlimit(what)
+    if most == resource.RLIM_INFINITY or amount < most:
+        resource.setrlimit(what, (amount, amount))
+
+
+def take_limits(others):
+    """Limits this process. `others` is how many threads the user has already."""
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CPU, SECONDS)
+    limit(resource.RLIMIT_FSIZE, FILE_BYTES)
+    limit(resource.RLIMIT_NPROC, PROCESSES + others)
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    if "ASAN_OPTIONS" not in os.environ:  # its shadow memory alone has many terabytes
+        limit(resource.RLIMIT_AS, ADDRESS_BYTES)
+
+
+def become(options):
+    """Gives up all rights. Processes are then counted for this namespace alone, where
+    the kernel allows that."""
+    if options.nobody and os.getuid() == 0 and owner_of(options) == NOBODY:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    try:
+        kernel.own_users(os.getuid(), os.getgid())
+        # In one more of these, a program would have rights that it could not have here.
+        with open("/proc/sys/user/max_user_namespaces", "w", encoding="ascii") as file:
+            file.write("0")
+    except OSError:
+        return user_tasks()
+    return 0
+
+
+def owner_of(options):
+    """The user that the program runs as: nobody if that is another one than this."""
+    if not options.nobody:
+        return os.getuid()
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        inside, _, count = map(int, file.read().split()[:3])
+    return NOBODY if inside + count > NOBODY else os.getuid()
+
+
+def execute(options):
+    """Becomes the command. Does not return."""
+    if not options.environment:
+        kept = {name: os.environ[name] for name in PASSED if name in os.environ}
+        os.environ.clear()
+        os.environ.update(kept | {"HOME": "/tmp"})
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        os.execvp(options.command[0], options.command)
+    except OSError as error:
+        sys.stderr.write(f"{options.command[0]}: {error.strerror}\n")
+    os._exit(127)
+
+
+# -- the three processes ---------------------------------------------------------------
+
+
+def first_process(options, go, told):
+    """The first process of the namespace: starts the command, waits for it, and
+    tells how it ended."""
+    kernel.end_with_parent()
+    if not os.read(go, 1):  # the parent had ended before the line above
+        os._exit(1)
+    kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_IPC | kernel.NEW_NAMES)
+    owner = owner_of(options)
+    make_root(options, owner)
+    command = os.fork()
+    if command == 0:
+        others = become(options)
+        kernel.drop_capabilities()
+        take_limits(others)
+        execute(options)
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(command, number))
+    while True:
+        pid, status = os.wait()
+        if pid == command:
+            os.write(told, str(status).encode())
+            os._exit(0)
+
+
+def resident(pids):
+    """The memory of processes in bytes; what they share is counted for each."""
+    pages = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                pages += int(file.read().split()[1])
+        except (OSError, IndexError):
+            continue
+    return pages * resource.getpagesize()
+
+
+def watch(told, first):
+    """Waits until the command has ended; returns its status. Ends all of it when it
+    takes too much memory together."""
+    all_memory = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+    most = min(TOGETHER_BYTES, max(LEAST_TOGETHER, all_memory // 3))
+    while not select.select([told], [], [], LOOK_SECONDS)[0]:
+        if resident(kernel.descendants(os.getpid())) > most:
+            sys.stderr.write(f"killed: it took more than {most // MIB} MiB\n")
+            os.kill(first, signal.SIGKILL)
+    status = os.read(told, 20)
+    os.waitpid(first, 0)
+    return int(status) if status else signal.SIGKILL
+
+
+def end_alike(status):
+    """Ends as the command did."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def run_apart(options):
+    """Runs the command in namespaces of its own. Does not return."""
+    kernel.unshare(kernel.NEW_PIDS | (kernel.NEW_NETWORK if options.no_network else 0))
+    go, let_go = os.pipe()
+    told, tell = os.pipe()
+    # A signal that comes before it can be handed on is handed on later.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    first = os.fork()
+    if first == 0:
+        os.close(let_go)
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            first_process(options, go, tell)
+        except OSError as error:
+            sys.stderr.write(f"sandbox: {error.strerror}\n")
+        finally:
+            os._exit(1)
+    os.close(tell)
+    os.write(let_go, b"g")
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(first, number))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    end_alike(watch(told, first))
+
+
+def main():
+    """Confines, and executes."""
+    options = parse()
+    kernel.end_with_parent()
+    if options.namespaces:
+        run_apart(options)
+    kernel.forbid_new_privileges()
+    take_limits(user_tasks())
+    execute(options)
+
+
+if __name__ == "__main__":
+    main()
