@@ -17,7 +17,9 @@ LIMIT = 60  # seconds for a learner's file; the first build of all else takes lo
 def make(*arguments, limit=600, wrapper=()):
     """Runs make in the lab's tree; returns its status and what it printed."""
     command = (*wrapper, "make", "-s", f"-j{os.cpu_count() or 1}", *arguments)
-    with process.group(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as started:
+    with process.group(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as started:
         try:
             output = started.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
@@ -69,7 +71,9 @@ def messages_of(output, path):
     kept, inside = [], False
     for line in output.splitlines():
         line = line.removeprefix("./")
-        if re.match(r"\S+:\d+:\d+: |\S+: In function|\S+: At top level|In file|make: ", line):
+        if re.match(
+            r"\S+:\d+:\d+: |\S+: In function|\S+: At top level|In file|make: ", line
+        ):
             inside = re.match(re.escape(path) + r":\d+:\d+: (?!warning)", line)
         if inside:
             kept.append(line)

@@ -111,7 +111,9 @@ class Grading:
                 there = listing.communicate(timeout=30)[0].decode().split()
             for function in self.case.calls:
                 if function not in there:
-                    raise Found(ANSWERS, f"{function} is never called, and has work to do")
+                    raise Found(
+                        ANSWERS, f"{function} is never called, and has work to do"
+                    )
 
     def build_plain(self):
         """Builds the server without the sanitizers alone. Returns None, or what the
@@ -145,7 +147,9 @@ class Grading:
         server has ended by then, so nobody can ask it."""
         with Server(FIXED) as model:
             asked = questions(model, self.case)
-            expected = [model.call(self.case.scenario, **question) for question in asked]
+            expected = [
+                model.call(self.case.scenario, **question) for question in asked
+            ]
             kept = held(model, self.case.scenario)
         with (
             self.start(self.sanitized, environment=SANITIZERS) as checked,
@@ -224,7 +228,9 @@ class Grading:
             if mine >= wanted:
                 return
         found = f"{mine} things are kept after these calls, and not {wanted}"
-        raise Found(ANSWERS, found, "See 'held' in /status, which is counted by the case.")
+        raise Found(
+            ANSWERS, found, "See 'held' in /status, which is counted by the case."
+        )
 
     def drive_checked(self, server, asked, expected):
         """Drives the server with the sanitizers in it, to the end of its process. The
@@ -247,7 +253,11 @@ class Grading:
         found = re.search(r"(?:ERROR: AddressSanitizer: |runtime error: )(.*)", report)
         if found is None:
             taken = "hard rss limit" in report
-            return Verdict(CRASHES, "it took more than 1.5 GB of memory") if taken else None
+            return (
+                Verdict(CRASHES, "it took more than 1.5 GB of memory")
+                if taken
+                else None
+            )
         kind = re.split(r" on (?:unknown )?(?:address|0x)", found[1])[0].strip()
         died = DEADLY.get(kind.split()[0])
         return Verdict(
@@ -278,7 +288,9 @@ class Grading:
             if judge.returncode != 1:
                 said = output.decode(errors="replace").strip()
                 if "over before anything can be measured" in said:
-                    raise Found(ANSWERS, "the call does not stay at its peak for hold=MS")
+                    raise Found(
+                        ANSWERS, "the call does not stay at its peak for hold=MS"
+                    )
                 raise NoVerdict(said)
             with open(told, encoding="utf-8") as file:
                 found = json.load(file)["scenarios"][0]
@@ -298,7 +310,11 @@ class Difference:
     def verdict(self):
         """In one line, and all of it."""
         asked = "&".join(f"{name}={value}" for name, value in self.question.items())
-        given = self.refusal or self.answer or "nothing: the call ended before its work was done"
+        given = (
+            self.refusal
+            or self.answer
+            or "nothing: the call ended before its work was done"
+        )
         return Verdict(
             ANSWERS,
             f"for id={self.question['id'][:20]} expected '{self.expected}'",
@@ -341,7 +357,7 @@ def first_error(said):
 
 
 def place_in(text, code):
-    """" at FILE:LINE" for the first line of `code` that a report names."""
+    """ " at FILE:LINE" for the first line of `code` that a report names."""
     found = re.search(rf"(?:in (\w+) )?(?:\S*/)?({re.escape(code)}:\d+)", text)
     if found is None:
         return ""
@@ -353,11 +369,15 @@ def digest_of(report, code):
     belong to."""
     kept = []
     for line in report.splitlines():
-        line = re.sub(r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line).rstrip()
+        line = re.sub(
+            r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line
+        ).rstrip()
         if re.match(r"\s*#\d+ ", line):
             if code in line:
                 kept.append(re.sub(r"\S*(?=" + re.escape(code) + ")", "", line))
-        elif re.search(r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line):
+        elif re.search(
+            r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line
+        ):
             kept.append(line)
     return "\n".join(kept[:24])
 
@@ -390,7 +410,10 @@ DURING = {
 FOUND = {
     "heap": ("{} of heap stays after each call",) * 2,
     "threads": ("{} threads stay after each call", "{} thread stays after each call"),
-    "fds": ("{} descriptors stay open after each call", "{} descriptor stays open after each call"),
+    "fds": (
+        "{} descriptors stay open after each call",
+        "{} descriptor stays open after each call",
+    ),
     "timers": ("{} timers stay after each call", "{} timer stays after each call"),
     "rss": ("{} of resident memory stays after each call",) * 2,
     "allocated": ("{} is allocated by each call",) * 2,

@@ -91,7 +91,9 @@ def tell(mystery, leaks, server):
     count = len(mystery.leaks)
     guilty = "One of its routes leaks" if count == 1 else f"{count} of its routes leak"
     url, debug = server["url"], server["debug"]
-    again = f"./learn.sh mystery --seed {mystery.seed}" + f" --leaks {leaks}" * bool(leaks)
+    again = f"./learn.sh mystery --seed {mystery.seed}" + f" --leaks {leaks}" * bool(
+        leaks
+    )
     say(bold(f"Mystery {mystery.seed}"))
     say(
         wrapped(
@@ -114,14 +116,19 @@ def tell(mystery, leaks, server):
     say("Accuse a function, or a line:")
     say("  ./learn.sh accuse FUNCTION        ./learn.sh accuse route-07.c:42")
     say(f"The same mystery for others: {again}")
-    say(f"It ends after {traffic.HOURS} hours, and the traffic at a guard rail; ./learn.sh stop")
+    say(
+        f"It ends after {traffic.HOURS} hours, and the traffic at a guard rail; ./learn.sh stop"
+    )
 
 
 def difference():
     """The page with a heap profile, and the command that compares two of them: Debian
     unstable has no google-pprof."""
     if shutil.which("google-pprof"):
-        return "/pprof/heap", f"google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap"
+        return (
+            "/pprof/heap",
+            f"google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap",
+        )
     return "/debug/pprof/heap", "go tool pprof -top -diff_base mine/1.heap mine/2.heap"
 
 
@@ -135,13 +142,18 @@ def current(known):
         raise UsageError("no mystery is on: ./learn.sh mystery")
     mystery = Mystery(told["seed"], told["leaks"])
     if len(told["found"]) == len(mystery.leaks):
-        raise UsageError(f"mystery {mystery.seed} is solved: ./learn.sh mystery begins another")
+        raise UsageError(
+            f"mystery {mystery.seed} is solved: ./learn.sh mystery begins another"
+        )
     return mystery, told
 
 
 def defines(text, function):
     """Whether a C source has that function."""
-    return re.search(rf"^[a-z][\w *]*\b{re.escape(function)}\(", text, re.MULTILINE) is not None
+    return (
+        re.search(rf"^[a-z][\w *]*\b{re.escape(function)}\(", text, re.MULTILINE)
+        is not None
+    )
 
 
 def lab_sources():
@@ -175,7 +187,9 @@ def by_line(mystery, path, line):
         route = None
         inside = os.path.relpath(os.path.join(ROOT, path), ROOT)
         if absolute(inside) not in lab_sources():
-            raise UsageError(f"no source of this mystery is {path}: see {mystery.directory}/")
+            raise UsageError(
+                f"no source of this mystery is {path}: see {mystery.directory}/"
+            )
         text = read(inside)
     lines = text.count("\n")
     if not 1 <= line <= lines:
@@ -190,7 +204,9 @@ def by_function(mystery, function):
         files = " and ".join(route.file for route in found)
         raise UsageError(f"{function} is in {files}: accuse FILE:LINE")
     if not found and not any(defines(read(path), function) for path in lab_sources()):
-        raise UsageError(f"no source has a function {function}: see {mystery.directory}/")
+        raise UsageError(
+            f"no source has a function {function}: see {mystery.directory}/"
+        )
     return found[0] if found else None
 
 
@@ -217,7 +233,11 @@ def accuse(word):
     elif route is not None:
         say(red(f"wrong: what a call of {route.name} takes, it gives back"))
     else:
-        say(red(f"wrong: {word} is of the server around the routes, which does not leak"))
+        say(
+            red(
+                f"wrong: {word} is of the server around the routes, which does not leak"
+            )
+        )
     return 0 if right else 1
 
 
@@ -236,4 +256,8 @@ def tell_right(mystery, told, route):
         say(wrapped("Fix: " + source.prose(leak.half, "fix"), "  "))
         say(f"  make lesson S={leak.scenario}")
     say("The server and its traffic are stopped. Next: ./learn.sh mystery")
-    say(green(f"solved: mystery {mystery.seed} in {seconds // 60} min {seconds % 60} s, {tries}"))
+    say(
+        green(
+            f"solved: mystery {mystery.seed} in {seconds // 60} min {seconds % 60} s, {tries}"
+        )
+    )

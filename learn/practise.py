@@ -35,7 +35,9 @@ TITLE = 32
 def row(case, known):
     """One case in the list: its mark, number, title, and how many hints it took."""
     told = known["cases"].get(case.name, {})
-    mark = "x" if told.get("solved") else ">" if known.get("current") == case.name else " "
+    mark = (
+        "x" if told.get("solved") else ">" if known.get("current") == case.name else " "
+    )
     hints = f"{told['hints']}h" if told.get("hints") else ""
     text = f"{mark}{case.number:02} {case.title:{TITLE}.{TITLE}} {hints:>2}"
     paint = green if mark == "x" else bold if mark == ">" else str
@@ -128,7 +130,9 @@ def tell(case, new):
     say()
     say(wrapped(case.symptom, "  "))
     say()
-    say(f"Source: {case.mine}" + ("" if new else ", as you left it") + ". Fix it there.")
+    say(
+        f"Source: {case.mine}" + ("" if new else ", as you left it") + ". Fix it there."
+    )
     server = session.running(known)
     if server is not None:
         say(f"Its server is at {server.url}, pid {server.pid}. Look at it:")

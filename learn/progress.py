@@ -18,13 +18,17 @@ def load():
     try:
         with open(absolute(PATH), encoding="utf-8") as file:
             known = json.load(file)
-        if not isinstance(known, dict) or not isinstance(known.setdefault("cases", {}), dict):
+        if not isinstance(known, dict) or not isinstance(
+            known.setdefault("cases", {}), dict
+        ):
             raise ValueError("it is no progress")
         return known
     except FileNotFoundError:
         return {"cases": {}}
     except ValueError as error:
-        raise Broken(f"{PATH} cannot be read ({error}): mend it, or remove it") from None
+        raise Broken(
+            f"{PATH} cannot be read ({error}): mend it, or remove it"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -99,7 +99,9 @@ class Asked:
         anything."""
         query = urllib.parse.urlencode(parameters)
         reply = self.json(f"/leak/{name}?{query}", seconds)
-        if not isinstance(reply, dict) or not isinstance(reply.get("answer"), (str, type(None))):
+        if not isinstance(reply, dict) or not isinstance(
+            reply.get("answer"), (str, type(None))
+        ):
             raise Gone("the reply is damaged")
         return reply
 
@@ -112,7 +114,13 @@ class Server(Asked):
     LINE = re.compile(rf"listening on {LOCAL}, debug on {LOCAL}, pid (\d+)")
 
     def __init__(
-        self, program, *options, ports=(0, 0), directory=None, environment=None, wrapper=()
+        self,
+        program,
+        *options,
+        ports=(0, 0),
+        directory=None,
+        environment=None,
+        wrapper=(),
     ):
         self.directory = directory or tempfile.mkdtemp(prefix="learn-")
         self.log = os.path.join(self.directory, "log")
@@ -161,7 +169,9 @@ class Server(Asked):
         """What the server wrote to stderr. It could have put anything else there."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            with open(os.open(self.log, flags), encoding="utf-8", errors="replace") as log:
+            with open(
+                os.open(self.log, flags), encoding="utf-8", errors="replace"
+            ) as log:
                 return log.read(REPLY_BYTES)
         except OSError:
             return ""

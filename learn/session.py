@@ -45,7 +45,9 @@ def current(known):
 
 def following(known):
     """The next case to start: the first that is not solved, from the current one on."""
-    unsolved = [case for case in cases() if not known["cases"].get(case.name, {}).get("solved")]
+    unsolved = [
+        case for case in cases() if not known["cases"].get(case.name, {}).get("solved")
+    ]
     if not unsolved:
         return None
     here = find(known["current"]).number if "current" in known else 0

@@ -6,7 +6,9 @@ import textwrap
 
 from learn.place import read
 
-DESCRIPTOR = re.compile(r"\nconst struct scenario \w+_scenario = \{\n(.*?)\n\};\n", re.DOTALL)
+DESCRIPTOR = re.compile(
+    r"\nconst struct scenario \w+_scenario = \{\n(.*?)\n\};\n", re.DOTALL
+)
 TELLING = re.compile(r"[ \t]*/\* (?:LEAK|FIX): .*?\*/[ \t]*\n", re.DOTALL)
 # What the server must know of a case, and its descriptor says; the texts stay out.
 AMOUNTS = (
@@ -20,7 +22,9 @@ WIDTH = 88
 def fields(text):
     """The fields of a half's descriptor, by name, as they are written in C."""
     inside = DESCRIPTOR.search(text)[1]
-    found = re.finditer(r"^    \.(\w+) =\s(.*?),$(?=\n    \.|\Z)", inside, re.DOTALL | re.MULTILINE)
+    found = re.finditer(
+        r"^    \.(\w+) =\s(.*?),$(?=\n    \.|\Z)", inside, re.DOTALL | re.MULTILINE
+    )
     return {field[1]: field[2].strip() for field in found}
 
 
@@ -42,11 +46,11 @@ def lay_out(half, heading, route, told=False, held=True):
     given = fields(text)
     story = re.match(r"/\*\n(.*?) \*/\n", text, re.DOTALL)
     plain = re.sub(r"^ \* ?", "", story[1], flags=re.MULTILINE).strip()
-    entries = f"The server calls {given['run']} for every call of {route}"
+    entries = f"The server calls {given['run']} at each request of {route}"
     if "stop" in given:
         entries += f", and {given['stop']} once, when it ends"
     if held and "held" in given:
-        entries += f"; {given['held']} counts for /status what is alive"
+        entries += f"; {given['held']} counts for /status what it holds"
     top = comment(f"{heading}\n\n{' '.join(plain.split())}\n\n{entries}.")
     code = DESCRIPTOR.sub("", text[story.end() :])
     return top + (code if told else TELLING.sub("", code))
@@ -70,7 +74,9 @@ def without_macros(value, text):
     macros = dict(re.findall(r"^#define (\w+) (.+?)(?: /\*.*)?$", text, re.MULTILINE))
     for _ in range(len(macros)):
         value = re.sub(
-            r"\b[A-Z]\w+\b", lambda m: f"({macros[m[0]]})" if m[0] in macros else m[0], value
+            r"\b[A-Z]\w+\b",
+            lambda m: f"({macros[m[0]]})" if m[0] in macros else m[0],
+            value,
         )
     return value
 
@@ -84,9 +90,16 @@ def unit(half, code, name, title, told=AMOUNTS):
         ("name", f'"{name}"'),
         ("family", '"exercises"'),
         ("title", '"' + title.replace("\\", "\\\\").replace('"', '\\"') + '"'),
-        *((text_field, '""') for text_field in ("story", "symptom", "cause", "fix", "find_it")),
+        *(
+            (text_field, '""')
+            for text_field in ("story", "symptom", "cause", "fix", "find_it")
+        ),
         ("file", f'"{code}"'),
-        *((field, without_macros(given[field], text)) for field in told if field in given),
+        *(
+            (field, without_macros(given[field], text))
+            for field in told
+            if field in given
+        ),
     ]
     symbol = name.replace("-", "_")
     return (
@@ -106,7 +119,9 @@ def listing(server, names):
     return (
         f"/* Made by ./learn.sh: the scenarios of the server `{server}`. */\n"
         '#include "scenario.h"\n#include "variant.h"\n\n'
-        + "".join(f"extern const struct scenario {symbol}_scenario;\n" for symbol in symbols)
+        + "".join(
+            f"extern const struct scenario {symbol}_scenario;\n" for symbol in symbols
+        )
         + "const struct scenario *const scenarios[] = {\n"
         + "".join(f"    &{symbol}_scenario,\n" for symbol in symbols)
         + "};\n"

@@ -7,8 +7,10 @@ import textwrap
 
 WIDTH = 79
 
-COLOURED = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and (
-    os.environ.get("TERM", "dumb") != "dumb"
+COLOURED = (
+    sys.stdout.isatty()
+    and not os.environ.get("NO_COLOR")
+    and (os.environ.get("TERM", "dumb") != "dumb")
 )
 
 
@@ -31,7 +33,9 @@ def wrapped(text, indent=""):
     lines = []
     for part in parts:
         if part.startswith((" ", "\n ")) or not part.strip():
-            lines += [indent + line for line in part.split("\n") if line.strip() or not lines]
+            lines += [
+                indent + line for line in part.split("\n") if line.strip() or not lines
+            ]
         else:
             lines += textwrap.wrap(
                 " ".join(part.split()),
@@ -47,7 +51,9 @@ def wrapped(text, indent=""):
 def bar(done, total, width=30):
     """A progress bar."""
     full = width * done // total if total else 0
-    return "[" + green("#" * full) + faint("." * (width - full)) + f"] {done} of {total}"
+    return (
+        "[" + green("#" * full) + faint("." * (width - full)) + f"] {done} of {total}"
+    )
 
 
 def painted(diff):

@@ -52,7 +52,9 @@ def speed():
     except ValueError:
         value = 0
     if not 1 <= value <= 1000:
-        raise UsageError(f"LEARN_TRAFFIC_SPEED is a number from 1 to 1000, not '{text}'")
+        raise UsageError(
+            f"LEARN_TRAFFIC_SPEED is a number from 1 to 1000, not '{text}'"
+        )
     return value
 
 
@@ -65,11 +67,23 @@ def launched(seed, leaks, program):
     after the block, but not after an exception in it, nor if this process is killed
     before its end."""
     speed()
-    command = (sys.executable, "-m", "learn.traffic", str(seed), str(leaks or 0), program)
+    command = (
+        sys.executable,
+        "-m",
+        "learn.traffic",
+        str(seed),
+        str(leaks or 0),
+        program,
+    )
     pipe = subprocess.PIPE
     with open(absolute(LOG), "wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True
+            command,
+            cwd=ROOT,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         line = process.stdout.readline()

@@ -75,9 +75,7 @@ def parcel(name, size):
     """table-lazy: a size comes before the prices."""
     zone = int(digest(name.encode()), 16) % 32
     prices = bytes((zone * 7 + weight // 16) % 256 for weight in range(size - 8))
-    return (
-        f"zone {zone}, {len(prices)} prices {digest(prices)}, parcel {digest(name.encode())}"
-    )
+    return f"zone {zone}, {len(prices)} prices {digest(prices)}, parcel {digest(name.encode())}"
 
 
 ANSWERS = {
@@ -110,7 +108,11 @@ def test_answers_depend_on_the_request_alone(program):
                     for text, size in questions * 3
                 ]
                 for reply, text, size in asked:
-                    equal(reply.result()["answer"], ANSWERS[name](text, size), f"{name} {text}")
+                    equal(
+                        reply.result()["answer"],
+                        ANSWERS[name](text, size),
+                        f"{name} {text}",
+                    )
                 call(server, name, id="more", bytes=1024, count=300)
 
 
@@ -147,7 +149,11 @@ def test_it_climbs_first_and_then_is_flat(program, name):
                 text = f"{i}-" + "n" * (i % 40)
                 call(server, name, id=text, bytes=32 * 1024)
 
-        amount = resident if name == "allocator-keeps" else lambda s: in_use(s, name, program)
+        amount = (
+            resident
+            if name == "allocator-keeps"
+            else lambda s: in_use(s, name, program)
+        )
         begin = amount(server)
         calls(0, 41)
         climbed = amount(server) - begin
@@ -168,7 +174,9 @@ def drive(server):
     """Every decoy beyond its bound, from several clients, with sizes that change."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         replies = [
-            pool.submit(call, server, name, id=f"{i}" + "z" * (i % 20), bytes=size, count=2)
+            pool.submit(
+                call, server, name, id=f"{i}" + "z" * (i % 20), bytes=size, count=2
+            )
             for i in range(150)
             for name in DECOYS
             for size in (1024 + i % 3 * 512,)
@@ -209,7 +217,12 @@ def test_decoys_leave_nothing_at_the_end():
     """Valgrind: no error, and no block of theirs is left, not even a reachable one."""
     plain = ("CC=gcc", "ALLOCATOR=libc")
     program = link(built(*plain, targets=("shared",)), *plain)
-    wrapper = ("valgrind", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=40")
+    wrapper = (
+        "valgrind",
+        "--leak-check=full",
+        "--show-leak-kinds=all",
+        "--num-callers=40",
+    )
     with Server(program, wrapper=wrapper) as server:
         for name in DECOYS:
             for text in ("a", "name", "n" * 30):
@@ -235,7 +248,15 @@ def test_a_decoy_has_the_form_of_a_pair(name):
     for header in re.findall(r'^#include "(.*)"', text, re.MULTILINE):
         check(re.fullmatch(r"scenario\.h|runtime/\w+\.h", header), header)
     given = source.fields(text)
-    for field in ("title", "story", "symptom", "cause", "fix", "find_it", "bytes_meaning"):
+    for field in (
+        "title",
+        "story",
+        "symptom",
+        "cause",
+        "fix",
+        "find_it",
+        "bytes_meaning",
+    ):
         check(given.get(field), f"no {field}")
     equal(given["name"], f'"{name}"', "name")
     equal(given["kind"], "SCENARIO_PERMANENT", "kind, as all routes of a mystery have")
@@ -244,4 +265,8 @@ def test_a_decoy_has_the_form_of_a_pair(name):
     for word in ("leak", "decoy", "bounded", "harmless", "burst"):
         check(word not in code, f"its code says '{word}'")
     exported = re.findall(r"^(?!static|struct \w+ \{)[a-z].*[;{]$", text, re.MULTILINE)
-    equal(exported, [f"const struct scenario {name.replace('-', '_')}_scenario = {{"], "exported")
+    equal(
+        exported,
+        [f"const struct scenario {name.replace('-', '_')}_scenario = {{"],
+        "exported",
+    )

@@ -141,7 +141,9 @@ def test_pair_that_is_swapped_no_google_pprof_its_row_says():
     check(re.search(place, done.stdout), f"no line of the fixed half: {done.stdout}")
     with open(os.path.join(copy, "out", "report.html"), encoding="utf-8") as file:
         page = file.read()
-    place = r"On the fixed server: allocated in <code>article_load</code>, fixed/string_"
+    place = (
+        r"On the fixed server: allocated in <code>article_load</code>, fixed/string_"
+    )
     equal(len(re.findall(place, page)), 1, "the fixed half's line in the report")
     check("Every leak was shown" not in done.stdout, done.stdout)
     check("Stopped" not in done.stdout + done.stderr, "stopped, it says")

@@ -228,7 +228,9 @@ def test_readme_lists_every_scenario():
     rows = re.findall(r"^\| \[`([a-z-]+)`\]\(leaky/\w+\.c\) \|", text, re.M)
     equal(rows, scenario_names(), "scenarios in the table")
     counts = re.findall(r"\b(\d+) (?:real leaks|pairs)\b", text)
-    equal(counts, [str(len(rows))] * 2, "how many leaks and pairs README says there are")
+    equal(
+        counts, [str(len(rows))] * 2, "how many leaks and pairs README says there are"
+    )
 
 
 def test_make_targets_exist():

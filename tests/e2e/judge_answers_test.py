@@ -192,7 +192,17 @@ def test_no_size():
 @pytest.mark.parametrize(
     "said",
     ["a\x1b[2Jb", "a\nNO two: b", "", "x" * 256, 7, ["a"], {"a": "b"}, True, "caf\xe9"],
-    ids=["escape", "line", "empty", "long", "number", "list", "object", "true", "latin"],
+    ids=[
+        "escape",
+        "line",
+        "empty",
+        "long",
+        "number",
+        "list",
+        "object",
+        "true",
+        "latin",
+    ],
 )
 @pytest.mark.parametrize("name", ["leaky", "fixed"])
 def test_hostile_answers(name, said):

@@ -18,7 +18,9 @@ from terminals import Terminal, nothing_left
 from tree import ROOT, scratch
 
 CASE = CASES["case-02"]
-VERDICTS = r"(solved|still leaks|answers changed|memory error|crashes|hangs|does not build)"
+VERDICTS = (
+    r"(solved|still leaks|answers changed|memory error|crashes|hangs|does not build)"
+)
 
 
 def learner():
@@ -41,7 +43,11 @@ def learn(clone, *arguments, status=0, cwd="/"):
     """Runs ./learn.sh, piped, from another directory; returns what it printed."""
     clean = {k: v for k, v in os.environ.items() if k not in ("BUILD", "MAKEFLAGS")}
     done = run(
-        os.path.join(clone, "learn.sh"), *arguments, cwd=cwd, env=clean, check_exit=False
+        os.path.join(clone, "learn.sh"),
+        *arguments,
+        cwd=cwd,
+        env=clean,
+        check_exit=False,
     )
     equal(done.returncode, status, f"exit of {arguments}: {done.stdout}{done.stderr}")
     check("Traceback" not in done.stderr, done.stderr)
@@ -91,9 +97,13 @@ def test_the_list_fits_a_screen():
     text = learn(clone)
     lines = text.splitlines()
     check(len(lines) <= 23, f"{len(lines)} lines")
-    equal([line for line in lines if len(line) > 80], [], "lines of more than 80 columns")
+    equal(
+        [line for line in lines if len(line) > 80], [], "lines of more than 80 columns"
+    )
     for case in CASES.values():
-        check(f"{case.number:02} {case.title}" in text, f"{case.title} is not in\n{text}")
+        check(
+            f"{case.number:02} {case.title}" in text, f"{case.title} is not in\n{text}"
+        )
     check("start" in lines[-1] and "case-01" in lines[-1], lines[-1])
     for command in ("hint", "check", "watch", "solution"):
         check("start" in learn(clone, command, status=2), f"{command} without a case")
@@ -112,7 +122,9 @@ def test_a_case_from_start_to_solution(clone):
     listed = fetch(f"{server['url']}/scenarios")
     for word in ("leaves", "holds", "cause", *CASE.words):
         check(word not in listed, f"{word} in {listed}")
-    check("case-02.c" in fetch(f"{server['debug']}/debug/pprof/heap?debug=1"), "no lines")
+    check(
+        "case-02.c" in fetch(f"{server['debug']}/debug/pprof/heap?debug=1"), "no lines"
+    )
 
     check("not solved" in learn(clone, "solution", status=2), "the solution is free")
     text = learn(clone, "check", status=1)
@@ -130,7 +142,7 @@ def test_a_case_from_start_to_solution(clone):
     text = learn(clone, "check")
     check(time.monotonic() - begin < 30, "the check took long, even for a busy machine")
     check(last_line(text).startswith("solved") and "4 hints" in last_line(text), text)
-    check("Cause: " in text and text.count("\n@@ ") == 2, text)
+    check("Cause: " in text and "Your change" in text, text)
     check("1 of 29 solved" in learn(clone), "the list does not know")
     check("@@" in learn(clone, "solution"), "no solution after it is solved")
 
@@ -139,7 +151,10 @@ def test_a_case_from_start_to_solution(clone):
     check("0 of 29 solved" in learn(clone), "it is solved no more")
     check("case-03" in learn(clone, "start", "3"), "the next case")
     check("case-02" not in fetch(f"{server_of(clone)['url']}/scenarios"), "old server")
-    check("stopped" in learn(clone, "stop") and "No server" in learn(clone, "stop"), "stop")
+    check(
+        "stopped" in learn(clone, "stop") and "No server" in learn(clone, "stop"),
+        "stop",
+    )
 
 
 @pytest.mark.slow
@@ -175,7 +190,9 @@ def test_two_learners_do_not_meet():
         check(last_line(said[1]).startswith("solved"), said[1])
         learn(clones[0], "stop")
         nothing_left(clones[0])
-        check("mine" in fetch(f"{server_of(clones[1])['url']}/status"), "the other ended")
+        check(
+            "mine" in fetch(f"{server_of(clones[1])['url']}/status"), "the other ended"
+        )
     finally:
         for clone in clones:
             learn(clone, "stop")
@@ -192,8 +209,12 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
     seen = len(terminal.output)
     hand_in(clone, CASE, "no C")
     saved = time.monotonic()
-    wait_until(lambda: terminal.read(0.05) and len(terminal.output) > seen, 10, "a check")
-    check(time.monotonic() - saved < 3, "the save was seen late, even for a busy machine")
+    wait_until(
+        lambda: terminal.read(0.05) and len(terminal.output) > seen, 10, "a check"
+    )
+    check(
+        time.monotonic() - saved < 3, "the save was seen late, even for a busy machine"
+    )
     terminal.wait_for("does not build")
     other = os.path.join(clone, "mine", "saved")
     with open(other, "w", encoding="utf-8") as file:
@@ -209,7 +230,6 @@ def test_ctrl_c_leaves_no_process(command, clone):
     """At several moments; afterwards it goes on as if nothing had been."""
     if command != "start":
         learn(clone, "start", "2")
-    server_lives = command != "start"
     for moment in (0.3, 1.0, 2.5):
         terminal = Terminal(clone, "learn.sh", command)
         end = time.monotonic() + moment
@@ -217,14 +237,15 @@ def test_ctrl_c_leaves_no_process(command, clone):
             pass
         terminal.type(b"\x03")
         status = terminal.end(20)
-        check(status in (130, 0, 1), f"exit {status}: {terminal.output}")
-        check(b"Traceback" not in terminal.output, terminal.output)
-        if status == 130 and server_lives:
-            learn(clone, "stop")
-        if status == 130:
-            learn(clone, "stop")
-            nothing_left(clone)
-        server_lives = command != "start" and bool(learn(clone, "start", "2"))
+        check(status in (130, -2, 0, 1), f"exit {status}: {terminal.output}")
+        # Python itself may be interrupted before a line of the lab's runs.
+        check(
+            b"learn/" not in terminal.output.partition(b"Traceback")[2], terminal.output
+        )
+        learn(clone, "stop")  # the server that runs in the background, and only it
+        nothing_left(clone)
+        if command != "start":
+            learn(clone, "start", "2")
     learn(clone, "start", "2")
     check(last_line(learn(clone, "check", status=1)).startswith("still leaks"), "later")
 
@@ -258,6 +279,8 @@ def test_progress_that_cannot_be_read_is_kept():
     with open(path, "w", encoding="ascii") as file:
         file.write("{")
     check("progress.json" in learn(clone, status=2), "no word of the file")
-    check("progress.json" in learn(clone, "start", "1", status=2), "no word of the file")
+    check(
+        "progress.json" in learn(clone, "start", "1", status=2), "no word of the file"
+    )
     with open(path, encoding="ascii") as file:
         equal(file.read(), "{", "the file")

@@ -57,7 +57,10 @@ def of_kind(mystery, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(i, marks=pytest.mark.one_of("mystery", i % GROUPS)) for i in range(SEEDS)],
+    [
+        pytest.param(i, marks=pytest.mark.one_of("mystery", i % GROUPS))
+        for i in range(SEEDS)
+    ],
 )
 def test_growth_finds_all_leaks_and_no_decoy(lab, seed):
     """A learner that reads only the growth of the heap and of the threads accuses every
@@ -93,7 +96,8 @@ def test_a_seed_is_the_same_everywhere():
             subprocess.run(
                 (sys.executable, "-c", code),
                 cwd=ROOT,
-                env=os.environ | {"PYTHONHASHSEED": chosen, "PYTHONDONTWRITEBYTECODE": "1"},
+                env=os.environ
+                | {"PYTHONHASHSEED": chosen, "PYTHONDONTWRITEBYTECODE": "1"},
                 check=True,
                 capture_output=True,
                 timeout=60,
@@ -129,15 +133,23 @@ def test_seeds_differ_and_each_has_leaks_and_all_decoys():
         stems = [route.scenario for route in routes]
         equal(len(set(stems)), 12, f"scenarios of seed {seed}")
         decoys = sorted(route.half for route in routes if route.kind == DECOY)
-        equal(decoys, sorted(f"exercises/decoys/{name}.c" for name in mysteries.DECOYS), "decoys")
+        equal(
+            decoys,
+            sorted(f"exercises/decoys/{name}.c" for name in mysteries.DECOYS),
+            "decoys",
+        )
         leaks = Mystery(seed).leaks
         counts.add(len(leaks))
         leaked |= {route.scenario for route in leaks}
         places |= {(route.name, route.kind) for route in routes}
     equal(counts, {1, 2, 3}, "numbers of leaks")
-    equal(leaked, {stem.replace("_", "-") for stem in mysteries.PAIRS}, "pairs that leak")
+    equal(
+        leaked, {stem.replace("_", "-") for stem in mysteries.PAIRS}, "pairs that leak"
+    )
     equal(len(places), 36, "places and kinds")
-    different = {tuple(route.half for route in Mystery(seed).routes) for seed in range(300)}
+    different = {
+        tuple(route.half for route in Mystery(seed).routes) for seed in range(300)
+    }
     equal(len(different), 300, "mysteries of 300 seeds")
     for leaks in (1, 2, 3):
         equal(len(Mystery(5, leaks).leaks), leaks, "leaks that were asked for")
@@ -145,7 +157,10 @@ def test_seeds_differ_and_each_has_leaks_and_all_decoys():
 
 def test_all_decoys_and_pairs_are_known():
     """Each file in exercises/decoys/ is used, and each pair that can leak for good."""
-    files = {os.path.basename(path)[:-2] for path in glob.glob(f"{ROOT}/exercises/decoys/*.c")}
+    files = {
+        os.path.basename(path)[:-2]
+        for path in glob.glob(f"{ROOT}/exercises/decoys/*.c")
+    }
     equal(files, set(mysteries.DECOYS), "decoys")
     halves = {os.path.basename(path)[:-2] for path in glob.glob(f"{ROOT}/leaky/*.c")}
     out = {"variant", "ticker_many", "array_by_value", "buffer_churn", "loop_defer"}
@@ -156,11 +171,15 @@ def test_functions_are_of_one_source():
     """No function of a decoy or a pair, in either half, has the name of another one's: an
     accusation by function is clear."""
     owners = {}
-    for path in glob.glob(f"{ROOT}/leaky/*.c") + glob.glob(f"{ROOT}/fixed/*.c") + glob.glob(
-        f"{ROOT}/exercises/decoys/*.c"
+    for path in (
+        glob.glob(f"{ROOT}/leaky/*.c")
+        + glob.glob(f"{ROOT}/fixed/*.c")
+        + glob.glob(f"{ROOT}/exercises/decoys/*.c")
     ):
         with open(path, encoding="utf-8") as file:
-            for name in re.findall(r"^static [\w *]*?\b(\w+)\(", file.read(), re.MULTILINE):
+            for name in re.findall(
+                r"^static [\w *]*?\b(\w+)\(", file.read(), re.MULTILINE
+            ):
                 owners.setdefault(name, set()).add(os.path.basename(path))
     shared = {name: files for name, files in owners.items() if len(files) > 1}
     equal(shared, {}, "functions of several sources")
@@ -177,7 +196,9 @@ def test_nothing_laid_out_tells(lab):
     words = {}
     for path in glob.glob(f"{ROOT}/exercises/*.toml"):
         with open(path, "rb") as file:
-            words[os.path.basename(path)[:-5].replace("_", "-")] = tomllib.load(file)["words"]
+            words[os.path.basename(path)[:-5].replace("_", "-")] = tomllib.load(file)[
+                "words"
+            ]
     check(words, "no exercise has words")
     for seed in range(40):
         for route in Mystery(seed).routes:
@@ -186,7 +207,9 @@ def test_nothing_laid_out_tells(lab):
                 check(telling not in text, f"{route.half} says '{telling}'")
             heading = text[: text.index("*/")].lower()
             for word in words.get(route.scenario, ()):
-                check(word.lower() not in heading, f"{route.half}'s heading says '{word}'")
+                check(
+                    word.lower() not in heading, f"{route.half}'s heading says '{word}'"
+                )
     lab.learn("mystery", "--seed", "42")
     learner = Learner(lab.known()["server"])
     wait_until(lambda: min(learner.calls().values()) > 0, what="a call of every route")
@@ -199,17 +222,25 @@ def test_nothing_laid_out_tells(lab):
     for path in glob.glob(f"{lab.tree}/mine/**/*", recursive=True):
         if path.endswith((".json", ".log")):
             with open(path, encoding="utf-8") as file:
-                check(not re.search(r"route-\d|leaky", file.read()), f"{path} names a route")
+                check(
+                    not re.search(r"route-\d|leaky", file.read()),
+                    f"{path} names a route",
+                )
 
 
 def test_profiles_name_the_sources_that_are_laid_out(lab):
     """Function and line of a profile lead into mine/mystery-42/, to that function."""
     lab.learn("mystery", "--seed", "42")
     learner = Learner(lab.known()["server"])
-    owners = wait_until(lambda: len(found := learner.heap()) >= 4 and found, what="a profile")
+    owners = wait_until(
+        lambda: len(found := learner.heap()) >= 4 and found, what="a profile"
+    )
     for file, function in owners:
         with open(f"{lab.tree}/{file}", encoding="utf-8") as source_file:
-            check(f" {function}(" in source_file.read().replace("*", " "), f"{function}, {file}")
+            check(
+                f" {function}(" in source_file.read().replace("*", " "),
+                f"{function}, {file}",
+            )
 
 
 # -- accuse ----------------------------------------------------------------------------
@@ -227,10 +258,22 @@ def test_accuse_answers(lab):
     for word in (function_of(decoy), f"{decoy.file}:5"):
         answer = lab.learn("accuse", word, expect=1)
         check("that one is bounded: look again at its curve" in answer, answer)
-    for word in (function_of(healthy), f"{healthy.name}.c:9", "leak_plan_run", "common/main.c:3"):
+    for word in (
+        function_of(healthy),
+        f"{healthy.name}.c:9",
+        "leak_plan_run",
+        "common/main.c:3",
+    ):
         check(lab.learn("accuse", word, expect=1).startswith("wrong: "), word)
     for word in (
-        *("no_such_function", "malloc", "two words", "", f"{first.name}.c", "route-13.c:1"),
+        *(
+            "no_such_function",
+            "malloc",
+            "two words",
+            "",
+            f"{first.name}.c",
+            "route-13.c:1",
+        ),
         *(f"{first.name}.c:0", f"{first.name}.c:9999", "mine/mystery-7/route-01.c:5"),
         *("../README.md:1", "/etc/passwd:1", "leaky/thread_loop.c:4", "--function"),
     ):
@@ -240,7 +283,10 @@ def test_accuse_answers(lab):
     check("1 of 2 found" in lab.learn("accuse", function_of(first)), "the first")
     check("already" in lab.learn("accuse", f"./{first.file}:1"), "the first again")
     solved = lab.learn("accuse", f"{lab.tree}/{second.file}:1")
-    check(re.search(r"^solved: mystery 42 in \d+ min \d+ s, 8 tries$", solved, re.M), solved)
+    check(
+        re.search(r"^solved: mystery 42 in \d+ min \d+ s, 8 tries$", solved, re.M),
+        solved,
+    )
     for leak in (first, second):
         title = source.prose(leak.half, "title")
         check(title in solved and f"make lesson S={leak.scenario}" in solved, solved)
@@ -255,7 +301,13 @@ def test_without_a_mystery_there_is_nothing_to_accuse(lab):
         os.unlink(path)
     check("no mystery is on" in lab.learn("accuse", "main", expect=2), "accuse")
     for words in (
-        *(("--seed",), ("--seed", "x"), ("--seed", "-1"), ("--leaks", "0"), ("--leaks", "4")),
+        *(
+            ("--seed",),
+            ("--seed", "x"),
+            ("--seed", "-1"),
+            ("--leaks", "0"),
+            ("--leaks", "4"),
+        ),
         *(("5",), ("--seed", "1", "--leaks"), ("--fast",), ("--seed", "1234567890")),
     ):
         lab.learn("mystery", *words, expect=2)
@@ -345,7 +397,9 @@ def test_interrupted_it_leaves_no_process(lab, moment):
 
 def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
     """SIGKILL for `mystery` while its traffic starts: what is not written down ends."""
-    lab.learn("mystery", "--seed", "7")  # so that it is built, and there is something to know
+    lab.learn(
+        "mystery", "--seed", "7"
+    )  # so that it is built, and there is something to know
     lab.learn("stop")
     before = descendants()
     command = subprocess.Popen(
@@ -415,9 +469,14 @@ def test_no_guard_rail_within_half_an_hour():
             check(seen, f"{stem} is not seen: {soon} in two minutes")
         for name in sums:
             sums[name].append(left[name])
-    most = {name: sum(sorted(values)[-traffic.LEAKS :]) for name, values in sums.items()}
+    most = {
+        name: sum(sorted(values)[-traffic.LEAKS :]) for name, values in sums.items()
+    }
     check(most["heap"] < 448 * 2**20, f"heap: {most}")
-    check(most["threads"] < 1900 and most["fds"] < 950 and most["timers"] < 2000, f"{most}")
+    check(
+        most["threads"] < 1900 and most["fds"] < 950 and most["timers"] < 2000,
+        f"{most}",
+    )
 
 
 def described():

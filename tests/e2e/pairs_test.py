@@ -320,7 +320,8 @@ def halve(copy, name):
 @pytest.mark.parametrize("lessen", [empty, halve])
 def test_fixed_half_that_does_less_is_found_out(lessen):
     """Where a fixed half does nothing, or half of its work, nothing leaks; but its
-    answers are wrong. leakcheck and the tests of the answers fail for every scenario."""
+    answers are wrong. leakcheck and the tests of the answers fail for every scenario.
+    """
     copy = copy_with_build()
     names = scenario_names()
     for name in names:
@@ -335,11 +336,15 @@ def test_fixed_half_that_does_less_is_found_out(lessen):
     with open(figures, encoding="utf-8") as file:
         said = {one["name"]: one["answers"] for one in json.load(file)["scenarios"]}
     # Of answers that the leaky half does not give, leakcheck sees only if they are there.
-    seen = names if lessen is empty else [each for each in names if each not in UNFINISHED]
+    seen = (
+        names if lessen is empty else [each for each in names if each not in UNFINISHED]
+    )
     unseen = [name for name in seen if said[name] != "unequal"]
     equal(unseen, [], f"not seen by leakcheck; {done.stdout}")
     done = proof(copy, "answers_test.py", "test_answer_is_right")
-    passed = [name for name in names if f"::test_answer_is_right[{name}]" not in failed(done)]
+    passed = [
+        name for name in names if f"::test_answer_is_right[{name}]" not in failed(done)
+    ]
     equal(passed, [], f"not seen by the tests; {done.stdout[-2000:]}")
 
 

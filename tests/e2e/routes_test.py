@@ -35,7 +35,11 @@ def test_leak_scenario_runs_it_and_says_what_is_declared():
     replies = []
     for server in (leaky, fixed):
         reply = server.leak("slice-prefix", id="x")
-        keys(reply, "server scenario id count bytes declared elapsed_ms", "members")
+        keys(
+            reply,
+            "server scenario id count bytes declared answer elapsed_ms",
+            "members",
+        )
         keys(reply["declared"], "heap_bytes threads fds timers", "members of declared")
         equal(reply["server"], server.name, "server")
         check(0 <= reply["elapsed_ms"] < 60000, reply)

@@ -90,7 +90,7 @@ def test_each_case_gets_its_verdict(clone):
     lies = {"hints": 2, "solved": True, "verdict": "solved"}
     progress = {name: dict(lies) for name in kinds}
     progress["case-01"]["hints"] = "\033[2J none"
-    progress["case-09"]["hints"] = -10**30
+    progress["case-09"]["hints"] = -(10**30)
     progress["case-10"] = ["solved"]
     texts["progress.json"] = json.dumps({"cases": progress, "current": "case-01"})
     texts["Makefile"] = "$(error this is not the lab's)\n"

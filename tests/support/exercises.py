@@ -66,7 +66,9 @@ def grade(case, text):
     with open(os.path.join(copy, code), "w", encoding="utf-8") as file:
         file.write(text)
     try:
-        return json.loads(python(copy, GRADE, case.name, code, os.path.relpath(work, copy)))
+        return json.loads(
+            python(copy, GRADE, case.name, code, os.path.relpath(work, copy))
+        )
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
