@@ -7,6 +7,7 @@ import urllib.parse
 
 import pytest
 
+from answers import ANSWERS
 from checks import check, equal
 from heap_profile import MIB, HeapProfile
 from http_request import exchange, read_reply
@@ -55,6 +56,7 @@ def test_leak_scenario_runs_it_and_says_what_is_declared():
             "count": 1,
             "bytes": 10485760,
             "declared": {"heap_bytes": 10485760, "threads": 0, "fds": 0, "timers": 0},
+            "answer": ANSWERS["slice-prefix"]("x", 10485760),
         },
         "reply",
     )
