@@ -81,6 +81,14 @@ def running(known):
     return None
 
 
+def end_all(known):
+    """Ends what earlier commands left running: a case's server, or a mystery's with its
+    traffic. Whether something ran."""
+    places = (known, known.get("mystery", {}))
+    told = [place.pop("server") for place in places if "server" in place]
+    return any([end(each) for each in told])
+
+
 def serve(program, ports=(0, 0)):
     """Starts a server that outlives this command. What is known of it."""
     directory = absolute(SERVED)
@@ -108,11 +116,3 @@ def end(told):
             time.sleep(0.005)
         shutil.rmtree(absolute(SERVED), ignore_errors=True)
     return runs
-
-
-def end_all(known):
-    """Ends what earlier commands left running: a case's server, or a mystery's with its
-    traffic. Whether something ran."""
-    places = (known, known.get("mystery", {}))
-    told = [place.pop("server") for place in places if "server" in place]
-    return any([end(each) for each in told])
