@@ -7,7 +7,7 @@ import subprocess
 
 from learn import process, source
 from learn.failure import Broken
-from learn.place import BUILT, ROOT, absolute, read, write
+from learn.place import BUILT, absolute, read, write
 
 PLAIN = ("BUILD=build",)
 SANITIZED = (f"BUILD={BUILT}/sanitized", "ALLOCATOR=libc", "SANITIZE=address,undefined")

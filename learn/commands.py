@@ -3,7 +3,9 @@
 import signal
 import sys
 
-from learn import investigate, practise, verify
+from learn import practise
+from learn.homework import verify
+from learn.mysteries import investigate
 from learn.failure import Broken, UsageError
 
 USAGE = """\

@@ -2,7 +2,6 @@
 half, and has leakcheck judge what it keeps. `check` and `verify` both stand on this."""
 
 import concurrent.futures
-import dataclasses
 import json
 import os
 import random
@@ -13,15 +12,24 @@ import tempfile
 from learn import build, process, source
 from learn.failure import Broken
 from learn.server import CALL_SECONDS, Gone, Hangs, Refused, Server, fetch
-
-# The verdicts, as the last line of `check` begins.
-SOLVED = "solved"
-LEAKS = "still leaks"
-ANSWERS = "answers changed"
-MEMORY = "memory error"
-CRASHES = "crashes"
-HANGS = "hangs"
-NO_BUILD = "does not build"
+from learn.verdict import (
+    ANSWERS,
+    CRASHES,
+    DEADLY,
+    Difference,
+    Found,
+    HANGS,
+    LEAKS,
+    MEMORY,
+    NO_BUILD,
+    NoVerdict,
+    SOLVED,
+    Verdict,
+    digest_of,
+    first_error,
+    growth,
+    place_in,
+)
 
 ROUNDS, CALLS = 4, 3  # of the judge
 JUDGE_SECONDS = 60
@@ -33,37 +41,6 @@ SANITIZERS = {
     "hard_rss_limit_mb=1500",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What a half is worth: one of the words above, what was found in a few words, and
-    what helps to understand it."""
-
-    word: str
-    found: str = ""
-    details: str = ""
-
-    @property
-    def line(self):
-        """The last line that a learner reads."""
-        return f"{self.word}: {self.found}" if self.found else self.word
-
-
-# AddressSanitizer's names of signals.
-DEADLY = {"SEGV": "SIGSEGV", "ABRT": "SIGABRT", "FPE": "SIGFPE", "BUS": "SIGBUS"}
-
-
-class NoVerdict(Broken):
-    """The judge could not measure, and says why."""
-
-
-class Found(Exception):
-    """A verdict that needs no further step."""
-
-    def __init__(self, *verdict):
-        super().__init__(*verdict)
-        self.verdict = Verdict(*verdict)
 
 
 class Grading:
@@ -297,31 +274,6 @@ class Grading:
             raise Found(LEAKS, *growth(found, self.case.during))
 
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """An answer that is not the lab's."""
-
-    question: dict
-    expected: str
-    answer: str
-    refusal: str = ""
-
-    @property
-    def verdict(self):
-        """In one line, and all of it."""
-        asked = "&".join(f"{name}={value}" for name, value in self.question.items())
-        given = (
-            self.refusal
-            or self.answer
-            or "nothing: the call ended before its work was done"
-        )
-        return Verdict(
-            ANSWERS,
-            f"for id={self.question['id'][:20]} expected '{self.expected}'",
-            f"call      {asked}\nexpected  {self.expected}\nanswered  {given}",
-        )
-
-
 def held(server, name):
     """How many things a scenario keeps, by /status; 0 if the server is not there."""
     try:
@@ -350,38 +302,6 @@ def questions(server, case):
     )
 
 
-def first_error(said):
-    """The first error of a compiler, in a few words."""
-    found = re.search(r"error: (.*)", said)
-    return found[1][:120] if found else "see above"
-
-
-def place_in(text, code):
-    """ " at FILE:LINE" for the first line of `code` that a report names."""
-    found = re.search(rf"(?:in (\w+) )?(?:\S*/)?({re.escape(code)}:\d+)", text)
-    if found is None:
-        return ""
-    return f" in {found[1]}, {found[2]}" if found[1] else f" at {found[2]}"
-
-
-def digest_of(report, code):
-    """Of a sanitizer's report, the lines that name the learner's file, and what they
-    belong to."""
-    kept = []
-    for line in report.splitlines():
-        line = re.sub(
-            r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line
-        ).rstrip()
-        if re.match(r"\s*#\d+ ", line):
-            if code in line:
-                kept.append(re.sub(r"\S*(?=" + re.escape(code) + ")", "", line))
-        elif re.search(
-            r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line
-        ):
-            kept.append(line)
-    return "\n".join(kept[:24])
-
-
 def how_it_died(server, reason="no answer"):
     """The signal, or else what was seen; and the last words."""
     died = server.signal_of_death() or (
@@ -398,48 +318,3 @@ def where_it_hangs(server, code):
     except (Gone, Hangs, Refused):
         return said, ""
     return said + place_in(threads, code), ""
-
-
-# By resource, what is said of a number of them, and of one: of what stays after a call,
-# and of what is held during the call and given back.
-DURING = {
-    "rss": ("{} of resident memory is held during each call",) * 2,
-    "fds": ("{} descriptors are open at once during each call",) * 2,
-    "heap": ("{} of heap is held during each call",) * 2,
-}
-FOUND = {
-    "heap": ("{} of heap stays after each call",) * 2,
-    "threads": ("{} threads stay after each call", "{} thread stays after each call"),
-    "fds": (
-        "{} descriptors stay open after each call",
-        "{} descriptor stays open after each call",
-    ),
-    "timers": ("{} timers stay after each call", "{} timer stays after each call"),
-    "rss": ("{} of resident memory stays after each call",) * 2,
-    "allocated": ("{} is allocated by each call",) * 2,
-}
-
-
-def growth(told, during):
-    """What leakcheck found: in one line, and where. `during`: the case is about what is
-    held during a call."""
-    amount = told["per_call"]
-    resource = told["resource"]
-    in_bytes = resource in ("heap", "rss", "allocated")
-    text = in_units(amount) if in_bytes else f"{amount:.2f}".rstrip("0").rstrip(".")
-    lines = []
-    for role, verb in (("blamed", "allocated in"), ("waiting", "threads wait in")):
-        at = told.get(role)
-        if at:
-            where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
-            lines.append(f"{verb} {at['function']}, {where}")
-    said = (DURING if during else FOUND)[resource][text == "1"]
-    return said.format(text), "\n".join(lines)
-
-
-def in_units(amount):
-    """ "1.5 MiB" for a number of bytes."""
-    for unit, size in (("MiB", 2**20), ("KiB", 2**10)):
-        if amount >= size:
-            return f"{amount / size:.1f} {unit}"
-    return f"{amount:.0f} bytes"

@@ -6,11 +6,11 @@ import time
 
 from learn import build, progress, session, source, terminal
 from learn.case import STARS, cases, find
-from learn.failure import Broken, UsageError
-from learn.grade import NO_BUILD, SOLVED, Grading
+from learn.failure import UsageError
+from learn.grade import Grading
 from learn.place import BUILT, MINE, absolute, read, write
-from learn.server import Gone, Hangs, Refused
 from learn.terminal import bold, faint, green, red, say, wrapped, yellow
+from learn.verdict import NO_BUILD, SOLVED
 
 PROGRAM = "build/mine"  # the server with the learner's half, as last built
 POLL_SECONDS = 0.2  # how often `watch` looks at the file

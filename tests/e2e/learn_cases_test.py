@@ -7,7 +7,7 @@ import pytest
 
 from checks import check, equal
 from exercises import CASES, HANDED_IN, grade
-from learn.grade import DURING, FOUND
+from learn.verdict import DURING, FOUND
 from learn.practise import TITLE, filled
 from learn.session import untouched
 from scenarios import scenario_names

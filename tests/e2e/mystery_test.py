@@ -18,9 +18,10 @@ from mysteries import Lab, Learner
 from processes import descendants, ended
 from tree import ROOT, copy_with_build
 
-from learn import mystery as mysteries  # noqa: E402
-from learn import source, traffic  # noqa: E402
-from learn.mystery import DECOY, HEALTHY, LEAK, Mystery  # noqa: E402
+from learn.mysteries import mystery as mysteries  # noqa: E402
+from learn import source  # noqa: E402
+from learn.mysteries import traffic  # noqa: E402
+from learn.mysteries.mystery import DECOY, HEALTHY, LEAK, Mystery  # noqa: E402
 
 SEEDS = 20
 GROUPS = 10  # one of them in each run
@@ -89,7 +90,7 @@ def test_a_seed_is_the_same_everywhere():
     )
     for seed in ("0", "77"):
         code = (
-            "from learn.mystery import Mystery\n"
+            "from learn.mysteries.mystery import Mystery\n"
             f"print([each.half for each in Mystery({seed}).routes])"
         )
         texts = {
@@ -384,7 +385,7 @@ def test_interrupted_it_leaves_no_process(lab, moment):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        name = {"building": b"cc1", "starting": b"learn.traffic"}[moment]
+        name = {"building": b"cc1", "starting": b"learn.mysteries.traffic"}[moment]
         wait_until(lambda: runs(name, before) or command.poll() is not None, what=name)
         os.killpg(command.pid, signal.SIGINT)
         said = command.communicate(timeout=60)[0].decode()
@@ -409,7 +410,7 @@ def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: runs(b"learn.traffic", before), what="the traffic")
+    wait_until(lambda: runs(b"learn.mysteries.traffic", before), what="the traffic")
     command.kill()
     command.wait()
     if "server" in lab.known():  # it was done already
@@ -422,7 +423,7 @@ def test_traffic_that_is_not_told_to_go_ends(lab):
     lab.learn("mystery", "--seed", "7")  # builds the server
     lab.learn("stop")
     with subprocess.Popen(
-        (sys.executable, "-m", "learn.traffic", "7", "0", "build/mystery"),
+        (sys.executable, "-m", "learn.mysteries.traffic", "7", "0", "build/mystery"),
         cwd=lab.tree,
         env=lab.environment() | {"PYTHONPATH": lab.tree},
         stdin=subprocess.PIPE,

@@ -224,7 +224,7 @@ def test_the_number_of_processes_is_limited(clone):
     rooms = scratch()
     bomb = "while :; do sleep 60 & echo one; done"
     rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
-    command = ("/usr/bin/python3", "-m", "learn.sandbox", "--namespaces", rooms)
+    command = ("/usr/bin/python3", "-m", "learn.homework.sandbox", "--namespaces", rooms)
     command += ("--nobody", "--", "sh", "-c", bomb)
     done = run(*rights, *command, cwd=clone, check_exit=False)
     check("Cannot fork" in done.stderr, done.stderr)

@@ -14,7 +14,7 @@ import time
 
 from learn import session
 from learn.failure import Broken, UsageError
-from learn.mystery import DECOY, Dice, Mystery
+from learn.mysteries.mystery import DECOY, Dice, Mystery
 from learn.place import MINE, ROOT, absolute, read
 from learn.server import Gone, Hangs, Refused, Server
 
@@ -70,7 +70,7 @@ def launched(seed, leaks, program):
     command = (
         sys.executable,
         "-m",
-        "learn.traffic",
+        "learn.mysteries.traffic",
         str(seed),
         str(leaks or 0),
         program,

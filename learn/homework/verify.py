@@ -13,11 +13,13 @@ import sys
 import time
 import traceback
 
-from learn import build, grade, kernel, outside
+from learn import build
+from learn.homework import kernel, outside
 from learn.case import cases
 from learn.failure import Broken, UsageError
-from learn.grade import CRASHES, FIXED, HANGS, LEAKS, NO_BUILD, SOLVED, Grading, Verdict
-from learn.protection import Protection, digest
+from learn.grade import FIXED, Grading
+from learn.verdict import CRASHES, HANGS, LEAKS, NO_BUILD, SOLVED, Found, Verdict
+from learn.homework.protection import Protection, digest
 from learn.server import Gone, Hangs, Refused, Server
 from learn.terminal import bold, green, red, say
 
@@ -133,7 +135,7 @@ def second_opinion(case, grading):
     try:
         with grading.start(grading.program) as server:
             grown = outside.growth(server, case.name, measure)
-    except grade.Found as found:
+    except Found as found:
         return found.verdict
     except Gone:
         return Verdict(CRASHES, "after many calls")

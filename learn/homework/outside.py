@@ -8,7 +8,7 @@ import math
 import os
 import time
 
-from learn import kernel
+from learn.homework import kernel
 
 CALL_SECONDS = 30  # these requests are many calls in one
 SETTLE_SECONDS = 5

@@ -1,7 +1,7 @@
 """Runs one program that cannot be trusted, in the place of a shell's `ulimit` and
 `unshare`:
 
-    python3 -m learn.sandbox [OPTION]... -- COMMAND...
+    python3 -m learn.homework.sandbox [OPTION]... -- COMMAND...
 
 With --namespaces it has processes, mounts and users of its own: it sees /usr, what
 --read and --write name, and an empty directory for temporary files, $TMPDIR; and all
@@ -16,7 +16,7 @@ import select
 import signal
 import sys
 
-from learn import kernel
+from learn.homework import kernel
 
 MIB = 1 << 20
 SECONDS = 90  # of processor time, for each process
@@ -40,7 +40,7 @@ PASSED = ("PATH", "TMPDIR", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 
 def parse():
     """The options, and the command."""
-    parser = argparse.ArgumentParser(prog="learn.sandbox")
+    parser = argparse.ArgumentParser(prog="learn.homework.sandbox")
     parser.add_argument("--namespaces", metavar="DIR", help="an empty one, for them")
     parser.add_argument("--no-network", action="store_true", help="not even loopback")
     parser.add_argument("--nobody", action="store_true", help="as that user, if root")

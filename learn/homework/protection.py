@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tempfile
 
-from learn import kernel
+from learn.homework import kernel
 from learn.place import BUILT, ROOT, absolute
 
-LAUNCHER = (sys.executable, "-m", "learn.sandbox")
+LAUNCHER = (sys.executable, "-m", "learn.homework.sandbox")
 OBJECTS = ("build/objects", f"{BUILT}/sanitized/objects")
 TRY_SECONDS = 30
 

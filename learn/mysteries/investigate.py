@@ -9,9 +9,10 @@ import re
 import shutil
 import time
 
-from learn import build, progress, session, source, traffic
+from learn import build, progress, session, source
 from learn.failure import Broken, UsageError
-from learn.mystery import DECOY, LEAK, LEAKS_MAX, Mystery
+from learn.mysteries import traffic
+from learn.mysteries.mystery import DECOY, LEAK, LEAKS_MAX, Mystery
 from learn.place import BUILT, ROOT, absolute, read, write
 from learn.terminal import bold, faint, green, red, say, wrapped, yellow
 

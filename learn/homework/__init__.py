@@ -1,0 +1,1 @@
+"""`verify`: what learners handed in is judged anew, in a sandbox."""

@@ -1,0 +1,1 @@
+"""Mysteries: a server that leaks somewhere, its traffic, and the accusations."""
