@@ -69,6 +69,7 @@ struct lab {
     struct sample samples[2];
     struct trial trials[2][COUNT];
     struct finding findings[2][COUNT];
+    struct answers answers[2][COUNT];
     bool chosen[COUNT];
     struct judgement judgement;
 };
@@ -95,6 +96,12 @@ static struct lab *lab_make(double leaky, double fixed)
                                               .suspect = HOSTILE,
                                               .files = {"leaky/x.c", "fixed/x.c"}};
         for (size_t role = 0; role < 2; role++) {
+            struct answers *answers = &lab->answers[role][i];
+            answers->asked[QUESTION_PLAIN] = true;
+            answers->given[QUESTION_PLAIN].kind = ANSWER_GIVEN;
+            snprintf(answers->given[QUESTION_PLAIN].text,
+                     sizeof(answers->given[QUESTION_PLAIN].text), "%s %zu", HOSTILE,
+                     role);
             struct trial *trial = &lab->trials[role][i];
             *trial = (struct trial){
                 .info = &lab->list[i], .samples = lab->samples, .sample_count = 2};
@@ -113,6 +120,7 @@ static struct lab *lab_make(double leaky, double fixed)
         side->chosen = lab->chosen;
         side->trials = lab->trials[role];
         side->findings = lab->findings[role];
+        side->answers = lab->answers[role];
     }
     return lab;
 }
