@@ -314,6 +314,7 @@ static void answer_is_not_trusted(void **state)
                                           "{\"answer\":\"\"}",
                                           "{\"answer\":\"a\\u001b[2Jb\"}",
                                           "{\"answer\":\"a\\nb\"}",
+                                          "{\"answer\":\"a\\u0000b\"}",
                                           "{\"answer\":\"caf\\u00e9\"}"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         assert_int_equal(answer_read(&answer, refused[i]), -EPROTO);
@@ -335,7 +336,7 @@ static struct answers_finding compared(const char *const leaky[3],
     struct answers halves[2] = {0};
     for (int half = 0; half < 2; half++) {
         const char *const *given = half == 0 ? leaky : fixed;
-        for (int i = 0; i < (half == 0 ? QUESTION_AGAIN : QUESTIONS); i++) {
+        for (int i = 0; i < (half == 0 ? QUESTION_OTHER : QUESTIONS); i++) {
             struct answer *answer = &halves[half].given[i];
             halves[half].asked[i] = true;
             answer->kind = given[i] == NULL      ? ANSWER_MISSING
@@ -355,11 +356,11 @@ static void answers_are_compared(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", "d"));
+        compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_EQUAL);
     assert_int_equal(finding.compared, 3);
     assert_string_equal(finding.reason, "");
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "C", "b", "d"));
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "C", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "&bytes=25&count=2, leaky says 'c', fixed "
                                            "says 'C'"));
@@ -371,15 +372,15 @@ static void unfinished_answers_are_told(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "d"));
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_LEAKY_UNFINISHED);
     assert_int_equal(finding.compared, 0);
-    finding = compared(LEAKY("a", "", ""), FIXED("A", "b", "c", "b", "d"));
+    finding = compared(LEAKY("a", "", ""), FIXED("A", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
-    finding = compared(LEAKY("", "", ""), FIXED("a", "", "c", "b", "d"));
+    finding = compared(LEAKY("", "", ""), FIXED("a", "", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_string_equal(finding.reason, "for id=x&bytes=16: not finished on fixed");
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", ""));
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "d", ""));
     assert_int_equal(finding.result, ANSWERS_WRONG);
 }
 
@@ -388,12 +389,15 @@ static void fixed_answers_are_plausible(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "B", "d"));
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "d", "B"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "fixed says 'b', and then 'B'"));
     finding = compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "another id, fixed says 'b' alike"));
+    finding = compared(LEAKY("", "", ""), FIXED("a", "b", "c", "a", "b"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "another size, fixed says 'a' alike"));
 }
 
 /* What is in no reply was not measured, and is not said to be equal. */
@@ -403,12 +407,15 @@ static void missing_answers_are_not_measured(void **state)
     struct answers_finding finding =
         compared(LEAKY(NULL, NULL, NULL), FIXED(NULL, NULL, NULL, NULL, NULL));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", NULL, "c"), FIXED("a", "b", "c", "b", "d"));
+    finding = compared(LEAKY("a", NULL, "c"), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", NULL, "d"));
+    finding = compared(LEAKY(NULL, NULL, NULL), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", "b", "c"), FIXED(NULL, "B", "c", "B", "d"));
+    finding = compared(LEAKY("a", NULL, "c"), FIXED("A", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", NULL, "b"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "no answer on fixed"));
 }
 
 int main(void)
