@@ -12,6 +12,7 @@
 #include "leakcheck/judge/answers.h"
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/verdict.h"
 #include "leakcheck/measure/replies.h"
 
 static void steady_growth_has_its_slope(void **state)
@@ -418,6 +419,31 @@ static void missing_answers_are_not_measured(void **state)
     assert_non_null(strstr(finding.reason, "no answer on fixed"));
 }
 
+/* A call that still holds its descriptors is told by them, also if the resident set
+ * climbs meanwhile. */
+static void peak_comes_before_the_resident_set(void **state)
+{
+    (void)state;
+    const struct scenario_info info = {
+        .kind = KIND_TEMPORARY, .suspect = "", .holds.amount[RESOURCE_FDS] = 200};
+    struct sample samples[3] = {0};
+    for (int i = 1; i < 3; i++) {
+        samples[i].calls = i;
+        samples[i].peak.amount[RESOURCE_FDS] = 200;
+    }
+    struct trial trial = {.info = &info, .samples = samples, .sample_count = 3};
+    trial.fits[RESOURCE_RSS].grew_every_round = true;
+    trial.fits[RESOURCE_RSS].slope = 100000;
+    struct finding finding = verdict_fixed(&trial);
+    assert_false(finding.good);
+    assert_int_equal(finding.over, RESOURCE_FDS);
+    samples[1].peak.amount[RESOURCE_FDS] = 1;
+    samples[2].peak.amount[RESOURCE_FDS] = 1;
+    finding = verdict_fixed(&trial);
+    assert_false(finding.good);
+    assert_int_equal(finding.over, RESOURCE_RSS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +467,7 @@ int main(void)
         cmocka_unit_test(unfinished_answers_are_told),
         cmocka_unit_test(fixed_answers_are_plausible),
         cmocka_unit_test(missing_answers_are_not_measured),
+        cmocka_unit_test(peak_comes_before_the_resident_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
