@@ -153,6 +153,9 @@ $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
+$(BUILD)/tests/unit/leak_plan_test: $(call object,\
+	common/server/leak_plan.c common/scenario.c)
+
 HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson

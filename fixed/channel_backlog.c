@@ -103,21 +103,16 @@ static int audit_hand_in(const struct scenario_request *request,
     channel_init(&receipt, &sent, sizeof(sent), 1);
     struct audit_record *record =
         audit_record_open(request, audit_has_writer ? &receipt : NULL);
-    if (record == NULL) {
-        return -ENOMEM;
-    }
-    error = channel_try_send(&audit_log, &record);
+    error = record == NULL ? -ENOMEM : channel_try_send(&audit_log, &record);
     if (error != 0) {
         free(record);
-        return error == -EAGAIN ? -ENOSPC : error;
-    }
-    if (audit_has_writer) {
+    } else if (audit_has_writer) {
         channel_receive(&receipt, &digest, NULL);
         scenario_answer_set(answer, "record of %zu bytes, %08x", request->bytes,
                             digest);
     }
     channel_finish(&receipt);
-    return 0;
+    return error == -EAGAIN ? -ENOSPC : error;
 }
 
 static size_t audit_count(void)

@@ -98,7 +98,7 @@ const struct scenario cstring_argument_scenario = {
                "cstring_duplicate owns what grew. /debug/pprof/heap?debug=1 names its "
                "caller, on the line below it.",
     .bytes_default = 4 * 1024,
-    .bytes_min = 64,
+    .bytes_min = 256,
     .bytes_max = 16 * 1024 * 1024,
     .bytes_meaning = "one C string, with its final zero",
     .leaves = {.blocks = 2},

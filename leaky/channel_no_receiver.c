@@ -119,12 +119,11 @@ const struct scenario channel_no_receiver_scenario = {
     .family = "stuck-threads",
     .title = "A send whose receiver has gone",
     .kind = SCENARIO_PERMANENT,
-    .story =
-        "A reader waits two milliseconds for a report and gives up. The worker has "
-        "the report a little later and sends it.",
+    .story = "A reader gets the first page of a report, waits two milliseconds for the "
+             "second and gives up. The worker has it a little later and sends it.",
     .symptom =
-        "Every report that comes too late leaves a thread and the report behind. As "
-        "long as the archive is fast, nothing leaks.",
+        "Every report whose second page comes too late leaves a thread and the report "
+        "behind. As long as the archive is fast, nothing leaks.",
     .cause =
         "The channel has no buffer, so a send waits for a receiver. The only receiver "
         "has left, and nothing else can end the send.",

@@ -127,8 +127,8 @@ static int question_ask(const struct scenario_request *request,
     }
     pthread_mutex_lock(&cache_lock);
     int error = cache_put(computed);
-    if (error == 0) {
-        cache_find(key, answer); /* now the answer comes from the cache */
+    if (error == 0 && !cache_find(key, answer)) { /* now it comes from the cache */
+        error = -ENOMEM;
     }
     pthread_mutex_unlock(&cache_lock);
     return error;

@@ -121,6 +121,30 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
     probe_reply_json(reply, 200, json);
 }
 
+/* Replies that the request would pass a ceiling. An exercise does not say which one,
+ * nor how much is needed, because that is what a call may leave behind. */
+static void refuse_need(struct reply *reply, const struct guard_refusal *refusal)
+{
+    if (variant.is_exercise) {
+        probe_reply_error(reply, 503, "limit",
+                          "ask for less at a time; /status has the limits, and what is "
+                          "in use",
+                          "this request may pass a limit of the server");
+        return;
+    }
+    /* A restart does not help if even an empty server would refuse. */
+    bool alone = refusal->need > refusal->limit;
+    char hint[128];
+    snprintf(hint, sizeof(hint),
+             alone ? "ask for less, or start the server with a larger %s"
+                   : HINT_RESTART_OR_RAISE("%s"),
+             refusal->option);
+    probe_reply_error(
+        reply, 503, refusal->code, hint,
+        "%zu %s are in use, this request may need %zu more, the limit is %zu",
+        refusal->in_use, refusal->what, refusal->need, refusal->limit);
+}
+
 /* Runs the plan within the guard rails, and fills in the reply. */
 static void execute(struct lab *lab, struct plan *plan, struct reply *reply)
 {
@@ -128,17 +152,7 @@ static void execute(struct lab *lab, struct plan *plan, struct reply *reply)
     struct guard_refusal refusal;
     int error = guard_enter(lab->settings->options, &need, &refusal);
     if (error == -EAGAIN) {
-        /* A restart does not help if even an empty server would refuse. */
-        bool alone = refusal.need > refusal.limit;
-        char hint[128];
-        snprintf(hint, sizeof(hint),
-                 alone ? "ask for less, or start the server with a larger %s"
-                       : HINT_RESTART_OR_RAISE("%s"),
-                 refusal.option);
-        probe_reply_error(
-            reply, 503, refusal.code, hint,
-            "%zu %s are in use, this request may need %zu more, the limit is %zu",
-            refusal.in_use, refusal.what, refusal.need, refusal.limit);
+        refuse_need(reply, &refusal);
         return;
     }
     if (error != 0) {

@@ -94,14 +94,17 @@ static int check_time(struct lab *lab, int64_t start_ms)
     return error;
 }
 
-/* Keeps the answer of the step's call number `round`, counted from 0. */
+/* Keeps the answer of the step's call number `round`, counted from 0. Of those that
+ * differ from the first, it keeps an unfinished one rather than another text. */
 static void keep_answer(struct step *step, const struct scenario_answer *answer,
                         unsigned round)
 {
+    bool unfinished = answer->text[0] == '\0';
     if (round == 0) {
         step->answer = *answer;
         step->differs = 0;
-    } else if (step->differs == 0 && strcmp(answer->text, step->answer.text) != 0) {
+    } else if (strcmp(answer->text, step->answer.text) != 0 &&
+               (step->differs == 0 || unfinished)) {
         step->other = *answer;
         step->differs = round + 1;
     }

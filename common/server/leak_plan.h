@@ -19,7 +19,7 @@ struct step {
     const struct scenario *scenario;
     size_t bytes;
     struct scenario_answer answer; /* of the first call */
-    unsigned differs;              /* the first call whose answer differs; 0: none */
+    unsigned differs;              /* a call whose answer differs; 0: none */
     struct scenario_answer other;  /* and that answer */
 };
 

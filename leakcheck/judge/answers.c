@@ -23,8 +23,8 @@ static struct question question_make(const struct scenario_info *info, int numbe
         [QUESTION_PLAIN] = "leakcheck",
         [QUESTION_SMALL] = "x",
         [QUESTION_TWICE] = "%25s%20%26%20%22quoted%22%20%27%5C",
+        [QUESTION_OTHER] = "leakcheck",
         [QUESTION_AGAIN] = "x",
-        [QUESTION_OTHER] = "y",
     };
     struct question question = {
         .id = ids[number], .bytes = info->bytes_min, .count = 1};
@@ -59,24 +59,38 @@ static bool is_asked(const struct scenario_info *info, enum role role,
     return number == QUESTION_TWICE && !is_costly(info, limits);
 }
 
+/* Asks one question, and keeps the answer. */
+static int question_ask(struct server *server, const struct scenario_info *info,
+                        int number, struct answers *answers, struct failure *failure)
+{
+    struct question question = question_make(info, number);
+    int error =
+        drive_question(server, info, &question, &answers->given[number], failure);
+    answers->asked[number] = error == 0;
+    return error;
+}
+
 int answers_ask(struct server *server, const struct scenario_info *info, enum role role,
                 const struct resources *limits, struct answers *ret_answers,
                 struct failure *failure)
 {
     struct answers answers = {0};
-    for (int i = 0; i < QUESTIONS; i++) {
-        if (!is_asked(info, role, limits, i)) {
-            continue;
-        }
-        struct question question = question_make(info, i);
-        int error = drive_question(server, info, &question, &answers.given[i], failure);
+    for (int i = 0; i < QUESTION_AGAIN; i++) {
+        int error = is_asked(info, role, limits, i)
+                        ? question_ask(server, info, i, &answers, failure)
+                        : 0;
         if (error < 0) {
             return error;
         }
-        answers.asked[i] = true;
     }
     *ret_answers = answers;
     return 0;
+}
+
+int answers_ask_again(struct server *server, const struct scenario_info *info,
+                      struct answers *answers, struct failure *failure)
+{
+    return question_ask(server, info, QUESTION_AGAIN, answers, failure);
 }
 
 static bool is_given(const struct answers *answers, int number)
@@ -115,37 +129,6 @@ static bool halves_agree(const struct scenario_info *info, int number,
     return false;
 }
 
-/* Whether the fixed half gives an answer each time: the same one to the same question,
- * and another one to another id. */
-static bool fixed_is_sound(const struct scenario_info *info,
-                           const struct answers *fixed, struct answers_finding *finding)
-{
-    for (int i = 0; i < QUESTIONS; i++) {
-        if (fixed->asked[i] && fixed->given[i].kind == ANSWER_UNFINISHED) {
-            snprintf(finding->reason, sizeof(finding->reason),
-                     "for %s: not finished on fixed", question_text(info, i).at);
-            return false;
-        }
-    }
-    const struct answer *first = &fixed->given[QUESTION_SMALL];
-    const struct answer *again = &fixed->given[QUESTION_AGAIN];
-    bool both = is_given(fixed, QUESTION_SMALL);
-    if (both && is_given(fixed, QUESTION_AGAIN) && !is_same(first, again)) {
-        snprintf(finding->reason, sizeof(finding->reason),
-                 "for %s, fixed says '%.150s', and then '%.150s'",
-                 question_text(info, QUESTION_SMALL).at, first->text, again->text);
-        return false;
-    }
-    if (both && is_given(fixed, QUESTION_OTHER) &&
-        is_same(first, &fixed->given[QUESTION_OTHER])) {
-        snprintf(finding->reason, sizeof(finding->reason),
-                 "for %s and for another id, fixed says '%.150s' alike",
-                 question_text(info, QUESTION_SMALL).at, first->text);
-        return false;
-    }
-    return true;
-}
-
 /* Whether any answer of one half is of this kind. */
 static bool has_kind(const struct answers *answers, enum answer_kind kind)
 {
@@ -155,6 +138,64 @@ static bool has_kind(const struct answers *answers, enum answer_kind kind)
         }
     }
     return false;
+}
+
+/* Whether the fixed half gives an answer each time, if the leaky half's replies have
+ * one. */
+static bool fixed_is_finished(const struct scenario_info *info,
+                              const struct answers *leaky, const struct answers *fixed,
+                              struct answers_finding *finding)
+{
+    bool expected = has_kind(leaky, ANSWER_GIVEN) || has_kind(leaky, ANSWER_UNFINISHED);
+    for (int i = 0; i < QUESTIONS; i++) {
+        bool missing = expected && fixed->given[i].kind == ANSWER_MISSING;
+        if (!fixed->asked[i] ||
+            (fixed->given[i].kind != ANSWER_UNFINISHED && !missing)) {
+            continue;
+        }
+        snprintf(finding->reason, sizeof(finding->reason), "for %s: %s on fixed",
+                 question_text(info, i).at, missing ? "no answer" : "not finished");
+        return false;
+    }
+    return true;
+}
+
+/* Whether two answers of the fixed half differ, as those to different questions must;
+ * true if one of them is not there. `what` is what differs in the question. */
+static bool fixed_differs(const struct scenario_info *info, const struct answers *fixed,
+                          int number, const char *what, struct answers_finding *finding)
+{
+    const struct answer *first = &fixed->given[number];
+    const struct answer *other = &fixed->given[QUESTION_OTHER];
+    if (!is_given(fixed, number) || !is_given(fixed, QUESTION_OTHER) ||
+        !is_same(first, other)) {
+        return true;
+    }
+    snprintf(finding->reason, sizeof(finding->reason),
+             "for %s and for another %s, fixed says '%.150s' alike",
+             question_text(info, number).at, what, first->text);
+    return false;
+}
+
+/* Whether the fixed half gives the same answer to the same question, and another one to
+ * another id and to another size. */
+static bool fixed_is_sound(const struct scenario_info *info,
+                           const struct answers *fixed, struct answers_finding *finding)
+{
+    const struct answer *first = &fixed->given[QUESTION_SMALL];
+    const struct answer *again = &fixed->given[QUESTION_AGAIN];
+    if (is_given(fixed, QUESTION_SMALL) && is_given(fixed, QUESTION_AGAIN) &&
+        !is_same(first, again)) {
+        snprintf(finding->reason, sizeof(finding->reason),
+                 "for %s, fixed says '%.150s', and then '%.150s'",
+                 question_text(info, QUESTION_SMALL).at, first->text, again->text);
+        return false;
+    }
+    bool sizes_differ =
+        info->bytes_default != UNKNOWN && info->bytes_default != info->bytes_min;
+    return fixed_differs(info, fixed, QUESTION_SMALL, "id", finding) &&
+           (!sizes_differ ||
+            fixed_differs(info, fixed, QUESTION_PLAIN, "size", finding));
 }
 
 bool answers_unfinished(const struct answers *answers)
@@ -167,13 +208,16 @@ struct answers_finding answers_compare(const struct scenario_info *info,
                                        const struct answers *fixed)
 {
     struct answers_finding finding = {.result = ANSWERS_WRONG};
-    if (!fixed_is_sound(info, fixed, &finding)) {
+    if (!fixed_is_finished(info, leaky, fixed, &finding)) {
         return finding;
     }
     for (int i = 0; i < QUESTIONS; i++) {
         if (!halves_agree(info, i, leaky, fixed, &finding)) {
             return finding;
         }
+    }
+    if (!fixed_is_sound(info, fixed, &finding)) {
+        return finding;
     }
     bool missing = has_kind(leaky, ANSWER_MISSING) || has_kind(fixed, ANSWER_MISSING);
     bool unfinished = answers_unfinished(leaky);

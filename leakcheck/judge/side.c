@@ -369,6 +369,19 @@ static int leaks_confirm(struct side *side)
     return error;
 }
 
+/* Asks the fixed half once more, after all calls of the trials. */
+static int last_calls(struct side *side)
+{
+    int error = 0;
+    for (size_t i = 0; i < side->count && error == 0; i++) {
+        if (side->role == ROLE_FIXED && side->chosen[i]) {
+            error = answers_ask_again(&side->server, &side->list[i], &side->answers[i],
+                                      &side->failure);
+        }
+    }
+    return error;
+}
+
 /* All steps between opening and releasing. */
 static int side_steps(struct side *side)
 {
@@ -385,7 +398,10 @@ static int side_steps(struct side *side)
     error = side->role == ROLE_LEAKY
                 ? leaks_confirm(side)
                 : server_heap(&side->server, true, &side->heap, &side->failure);
-    return error < 0 ? error : first_calls(side, true);
+    if (error == 0) {
+        error = first_calls(side, true);
+    }
+    return error < 0 ? error : last_calls(side);
 }
 
 void side_judge(struct side *side, atomic_bool *stop)

@@ -306,7 +306,7 @@ static bool stays_flat(const struct trial *trial, struct finding *finding)
         over_set(finding, RESOURCE_HEAP, growth);
         return false;
     }
-    return own_heap_stays(trial, noise, finding) && resident_stays(trial, finding);
+    return own_heap_stays(trial, noise, finding);
 }
 
 /* A fix may hold a part of what the bug holds. Counts come first, because a descriptor
@@ -357,6 +357,8 @@ struct finding verdict_fixed(const struct trial *trial)
                  "a call still allocates %.0f bytes", churn_remaining(trial));
         over_set(&finding, RESOURCE_TOTAL, churn_remaining(trial));
     }
+    /* Last, because other reasons tell more. */
+    finding.good = finding.good && resident_stays(trial, &finding);
     enum resource resource = verdict_resource(info);
     finding.ratio =
         ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));

@@ -250,6 +250,8 @@ int answer_parse(struct answer *ret_answer, const char *text, size_t length,
     struct answer answer = {.kind = ANSWER_GIVEN};
     if (!cJSON_IsObject(root)) {
         reason = "is no JSON object";
+    } else if (memmem(text, length, "\\u0000", strlen("\\u0000")) != NULL) {
+        reason = "has a text with a zero byte, which would be cut";
     } else if (item == NULL) {
         answer.kind = ANSWER_MISSING;
     } else if (cJSON_IsNull(item)) {

@@ -326,7 +326,7 @@ static void answers_print(FILE *stream, struct table_style style,
     size_t missing = summary->answers[ANSWERS_NOT_MEASURED];
     size_t right = summary->answers[ANSWERS_EQUAL] + alone;
     if (missing == summary->judged) {
-        fputs("answers not measured: the replies have none\n", stream);
+        fputs("answers not measured: there are replies without one\n", stream);
         return;
     }
     fprintf(stream, "%s%zu of %zu answers right%s",

@@ -100,9 +100,9 @@ def test_answer_is_right(name, some):
 @pytest.mark.parametrize("name", scenario_names())
 def test_answer_depends_on_the_request(name):
     """Another id, also one whose last character alone differs, and another size make
-    another answer. (A size smaller than the id may cut it.)"""
+    another answer; with the least size, too."""
     least, _ = sizes[name]
-    answers = [check_answer(fixed, name, id_) for id_ in IDS]
+    answers = [check_answer(fixed, name, id_, least) for id_ in IDS]
     answers += [check_answer(fixed, name, IDS[0], least + more) for more in (1, 2)]
     equal(len(set(answers)), len(answers), f"different answers of {answers}")
 

@@ -6,6 +6,8 @@ import glob
 import os
 import re
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -114,6 +116,22 @@ def test_answers_depend_on_the_request_alone(program):
                         f"{name} {text}",
                     )
                 call(server, name, id="more", bytes=1024, count=300)
+
+
+def test_refusal_does_not_tell(program):
+    """What a guard rail refuses in an exercise, whatever rail it is, is told without what
+    a call may need: that is what it may leave behind."""
+    with Server(program) as server:
+        for name in DECOYS:
+            if name == "allocator-keeps":
+                continue  # it declares nothing
+            url = f"{server.url}/leak/a-{name}?bytes=1M&count=10000"
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url, timeout=60)
+            said = refused.value.read().decode()
+            equal(refused.value.code, 503, said)
+            check("may pass a limit of the server" in said, said)
+            check(not re.search(r"\d|heap|thread|fd|descriptor|timer", said), said)
 
 
 # -- curves ----------------------------------------------------------------------------

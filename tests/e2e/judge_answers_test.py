@@ -142,14 +142,24 @@ def test_fixed_half_must_finish():
 
 def test_fixed_answers_alone_are_plausible():
     """Answers with nothing to compare them with: another one to the same question, or
-    the same one to every id, is wrong."""
+    the same one to every id or every size, is wrong."""
     serial = itertools.count()
     for said, word in (
         (lambda asked: f"{right(asked)} {next(serial)}", ", and then '"),
         (lambda asked: "done", "and for another id, fixed says 'done' alike"),
+        (lambda asked: asked["id"], "for another size, fixed says 'leakcheck' alike"),
     ):
         text, _ = verdict(lambda asked: None, said, 1)
         check(word in text, text)
+
+
+@pytest.mark.parametrize("later", ["less", None])
+def test_fix_that_works_for_the_first_calls_only(later):
+    """A fixed half that does less after some calls is wrong, though nothing leaks."""
+    calls = itertools.count()
+    said = verdict(right, lambda asked: right(asked) if next(calls) < 8 else later, 1)[0]
+    check("WRONG ANSWERS: for id=x&bytes=64" in said, said)
+    check("1 of 1 leaks shown, 1 of 1 fixes hold" in said, said)
 
 
 def test_unfinished_call_that_is_not_held():
@@ -170,15 +180,22 @@ def test_unfinished_call_that_is_not_held():
                 check("fixed to an unknown amount" in file.read(), "the chart")
 
 
-@pytest.mark.parametrize("without", ["leaky", "fixed", "both"])
+@pytest.mark.parametrize("without", ["leaky", "both"])
 def test_missing_answers(without):
     """Replies without an answer: not measured, nothing claimed, no failure."""
-    leaky = right if without == "fixed" else lambda asked: NONE
     fixed = right if without == "leaky" else lambda asked: NONE
-    text, figures = verdict(leaky, fixed, 0)
-    check("\nanswers not measured: the replies have none\n" in text, text)
+    text, figures = verdict(lambda asked: NONE, fixed, 0)
+    check("\nanswers not measured: there are replies without one\n" in text, text)
     check("answers right" not in text and "answers equal" not in text, text)
     equal(figures["scenarios"][0]["answers"], "not measured")
+
+
+def test_fixed_half_must_answer():
+    """A fixed half without an answer is wrong where the leaky one has one, or null."""
+    for leaky in (right, lambda asked: None):
+        text, figures = verdict(leaky, lambda asked: NONE, 1)
+        check("WRONG ANSWERS: for id=leakcheck: no answer on fixed" in text, text)
+        equal(figures["scenarios"][0]["answers"], "unequal")
 
 
 def test_no_size():
@@ -191,7 +208,7 @@ def test_no_size():
 
 @pytest.mark.parametrize(
     "said",
-    ["a\x1b[2Jb", "a\nNO two: b", "", "x" * 256, 7, ["a"], {"a": "b"}, True, "caf\xe9"],
+    ["a\x1b[2Jb", "a\nNO two: b", "", "x" * 256, 7, ["a"], {"a": "b"}, True, "caf\xe9", "a\0b"],
     ids=[
         "escape",
         "line",
@@ -202,6 +219,7 @@ def test_no_size():
         "object",
         "true",
         "latin",
+        "zero",
     ],
 )
 @pytest.mark.parametrize("name", ["leaky", "fixed"])
@@ -213,7 +231,10 @@ def test_hostile_answers(name, said):
     done = judge(*stands, expect=2)
     equal(done.stdout, "", "a verdict")
     equal(len(done.stderr.splitlines()), 1, done.stderr)
-    check("has an answer that is neither null nor a short" in done.stderr, done.stderr)
+    reason = "has an answer that is neither null nor a short"
+    if said == "a\0b":
+        reason = "has a text with a zero byte"
+    check(reason in done.stderr, done.stderr)
     check("/leak/one?id=" in done.stderr and "\x1b" not in done.stderr, done.stderr)
 
 

@@ -81,7 +81,7 @@ def test_what_is_not_proved_comes_once_more_before_the_sum():
     _, row, wrong, answers, last = done.stdout.splitlines()
     check("THE FIX LEAKS: heap grew by 4096 bytes" in row, row)
     check(wrong.startswith("NO one: THE FIX LEAKS: heap grew by 4096 bytes"), wrong)
-    equal(answers, "answers not measured: the replies have none")
+    equal(answers, "answers not measured: there are replies without one")
     check(last.startswith("1 of 1 leaks shown, 0 of 1 fixes hold"), last)
     check(last.endswith(" (4 rounds of 1 call)"), last)
     with open(path, encoding="utf-8") as file:

@@ -12,6 +12,7 @@
 #include "leakcheck/judge/answers.h"
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/verdict.h"
 #include "leakcheck/measure/replies.h"
 
 static void steady_growth_has_its_slope(void **state)
@@ -314,6 +315,7 @@ static void answer_is_not_trusted(void **state)
                                           "{\"answer\":\"\"}",
                                           "{\"answer\":\"a\\u001b[2Jb\"}",
                                           "{\"answer\":\"a\\nb\"}",
+                                          "{\"answer\":\"a\\u0000b\"}",
                                           "{\"answer\":\"caf\\u00e9\"}"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         assert_int_equal(answer_read(&answer, refused[i]), -EPROTO);
@@ -335,7 +337,7 @@ static struct answers_finding compared(const char *const leaky[3],
     struct answers halves[2] = {0};
     for (int half = 0; half < 2; half++) {
         const char *const *given = half == 0 ? leaky : fixed;
-        for (int i = 0; i < (half == 0 ? QUESTION_AGAIN : QUESTIONS); i++) {
+        for (int i = 0; i < (half == 0 ? QUESTION_OTHER : QUESTIONS); i++) {
             struct answer *answer = &halves[half].given[i];
             halves[half].asked[i] = true;
             answer->kind = given[i] == NULL      ? ANSWER_MISSING
@@ -355,11 +357,11 @@ static void answers_are_compared(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", "d"));
+        compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_EQUAL);
     assert_int_equal(finding.compared, 3);
     assert_string_equal(finding.reason, "");
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "C", "b", "d"));
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "C", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "&bytes=25&count=2, leaky says 'c', fixed "
                                            "says 'C'"));
@@ -371,15 +373,15 @@ static void unfinished_answers_are_told(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "d"));
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_LEAKY_UNFINISHED);
     assert_int_equal(finding.compared, 0);
-    finding = compared(LEAKY("a", "", ""), FIXED("A", "b", "c", "b", "d"));
+    finding = compared(LEAKY("a", "", ""), FIXED("A", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
-    finding = compared(LEAKY("", "", ""), FIXED("a", "", "c", "b", "d"));
+    finding = compared(LEAKY("", "", ""), FIXED("a", "", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_string_equal(finding.reason, "for id=x&bytes=16: not finished on fixed");
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "b", ""));
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", "d", ""));
     assert_int_equal(finding.result, ANSWERS_WRONG);
 }
 
@@ -388,12 +390,15 @@ static void fixed_answers_are_plausible(void **state)
 {
     (void)state;
     struct answers_finding finding =
-        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "B", "d"));
+        compared(LEAKY("", "", ""), FIXED("a", "b", "c", "d", "B"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "fixed says 'b', and then 'B'"));
     finding = compared(LEAKY("", "", ""), FIXED("a", "b", "c", "b", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
     assert_non_null(strstr(finding.reason, "another id, fixed says 'b' alike"));
+    finding = compared(LEAKY("", "", ""), FIXED("a", "b", "c", "a", "b"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "another size, fixed says 'a' alike"));
 }
 
 /* What is in no reply was not measured, and is not said to be equal. */
@@ -403,12 +408,40 @@ static void missing_answers_are_not_measured(void **state)
     struct answers_finding finding =
         compared(LEAKY(NULL, NULL, NULL), FIXED(NULL, NULL, NULL, NULL, NULL));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", NULL, "c"), FIXED("a", "b", "c", "b", "d"));
+    finding = compared(LEAKY("a", NULL, "c"), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", NULL, "d"));
+    finding = compared(LEAKY(NULL, NULL, NULL), FIXED("a", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_NOT_MEASURED);
-    finding = compared(LEAKY("a", "b", "c"), FIXED(NULL, "B", "c", "B", "d"));
+    finding = compared(LEAKY("a", NULL, "c"), FIXED("A", "b", "c", "d", "b"));
     assert_int_equal(finding.result, ANSWERS_WRONG);
+    finding = compared(LEAKY("a", "b", "c"), FIXED("a", "b", "c", NULL, "b"));
+    assert_int_equal(finding.result, ANSWERS_WRONG);
+    assert_non_null(strstr(finding.reason, "no answer on fixed"));
+}
+
+/* A call that still holds its descriptors is told by them, also if the resident set
+ * climbs meanwhile. */
+static void peak_comes_before_the_resident_set(void **state)
+{
+    (void)state;
+    const struct scenario_info info = {
+        .kind = KIND_TEMPORARY, .suspect = "", .holds.amount[RESOURCE_FDS] = 200};
+    struct sample samples[3] = {0};
+    for (int i = 1; i < 3; i++) {
+        samples[i].calls = i;
+        samples[i].peak.amount[RESOURCE_FDS] = 200;
+    }
+    struct trial trial = {.info = &info, .samples = samples, .sample_count = 3};
+    trial.fits[RESOURCE_RSS].grew_every_round = true;
+    trial.fits[RESOURCE_RSS].slope = 100000;
+    struct finding finding = verdict_fixed(&trial);
+    assert_false(finding.good);
+    assert_int_equal(finding.over, RESOURCE_FDS);
+    samples[1].peak.amount[RESOURCE_FDS] = 1;
+    samples[2].peak.amount[RESOURCE_FDS] = 1;
+    finding = verdict_fixed(&trial);
+    assert_false(finding.good);
+    assert_int_equal(finding.over, RESOURCE_RSS);
 }
 
 int main(void)
@@ -434,6 +467,7 @@ int main(void)
         cmocka_unit_test(unfinished_answers_are_told),
         cmocka_unit_test(fixed_answers_are_plausible),
         cmocka_unit_test(missing_answers_are_not_measured),
+        cmocka_unit_test(peak_comes_before_the_resident_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
