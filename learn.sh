@@ -6,7 +6,7 @@ set -euo pipefail
 from=$PWD
 cd "$(dirname "$0")"
 
-# Prints something only if packages are missing.
+# Says nothing if all packages are there.
 if ! output=$(./scripts/setup.sh --learn); then
     printf '%s\nlearn.sh: packages are missing.\n' "$output" >&2
     exit 2

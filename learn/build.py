@@ -11,7 +11,9 @@ from learn.place import BUILT, absolute, read, write
 
 PLAIN = ("BUILD=build",)
 SANITIZED = (f"BUILD={BUILT}/sanitized", "ALLOCATOR=libc", "SANITIZE=address,undefined")
+FIXED, JUDGE = "build/fixed", "build/leakcheck"  # the lab's own programs
 LIMIT = 60  # seconds for a learner's file; the first build of all else takes longer
+SHOWN = 2000  # characters of what the compiler says, from the end
 
 
 def make(*arguments, limit=600, wrapper=()):
@@ -27,12 +29,17 @@ def make(*arguments, limit=600, wrapper=()):
     return started.returncode, output.decode(errors="replace")
 
 
-def prepare(*targets):
+def make_own(*arguments):
     """Builds what belongs to the lab, and not to the learner."""
-    for settings, wanted in ((PLAIN, (*targets, "shared")), (SANITIZED, ("shared",))):
-        status, output = make(*settings, *wanted)
-        if status != 0:
-            raise Broken("the lab itself does not build:\n" + output[-2000:])
+    status, output = make(*arguments)
+    if status != 0:
+        raise Broken("the lab itself does not build:\n" + output[-SHOWN:])
+
+
+def prepare():
+    """Builds all of the lab that grading needs."""
+    make_own(*PLAIN, FIXED, JUDGE, "shared")
+    make_own(*SANITIZED, "shared")
 
 
 def write_units(directory, server, units):
@@ -66,8 +73,8 @@ def put(program, path):
 
 
 def messages_of(output, path):
-    """Of what the compiler and the linker said, the errors that are about one file; all
-    of it if none is."""
+    """What the compiler and the linker said about one file, without warnings; all that
+    they said if they did not name it."""
     kept, inside = [], False
     for line in output.splitlines():
         line = line.removeprefix("./")

@@ -31,17 +31,13 @@ class Case:
     resource: str  # what `check` names while it is unsolved
     words: tuple  # of the cause, which must not appear before it is solved
     calls: tuple  # functions whose work no answer shows: they must not be left out
-    keeps: str  # what a fix still keeps by /status: "all" that the lab's does, "some", ""
+    keeps: str  # what a fix still keeps by /status: "all" that the lab's fix does,
+    # "some" of it, or "" for nothing
 
     @property
     def name(self):
         """As the learner types it: case-07."""
         return f"case-{self.number:02}"
-
-    @property
-    def symbol(self):
-        """Its name in C: case_07."""
-        return self.name.replace("-", "_")
 
     @property
     def scenario(self):

@@ -4,28 +4,31 @@ import signal
 import sys
 
 from learn import practise
+from learn.failure import Broken, UsageError
 from learn.homework import verify
 from learn.mysteries import investigate
-from learn.failure import Broken, UsageError
 
 USAGE = """\
 usage: ./learn.sh [COMMAND]
 
   (none)                 the cases, and how far you are
-  start [CASE]           begin a case: its source is laid into mine/, its server runs
+  start [CASE]           begin a case: its source is in mine/, its server runs
   hint                   one hint more, of four
   check                  build what you wrote, and grade it
   watch                  check at each save, until it is solved
   solution [--give-up]   how the lab solves it
-  reset CASE             lay a case out anew; what you wrote is kept beside it
-  stop                   end the server
-  mystery [--seed N] [--leaks K]   a server that leaks in 1 to 3 of its routes, with
-                                   traffic; a seed is the same mystery everywhere
-  accuse FUNCTION|FILE:LINE        say where it leaks
-  verify DIR [--json]              a teacher's check of the cases in a learner's mine/
+  reset CASE             begin a case again; what you wrote is kept beside it
+  mystery [--seed N] [--leaks K]
+                         a server with traffic that leaks in 1 to 3 of its routes; the
+                         same seed is the same mystery everywhere
+  accuse FUNCTION|FILE:LINE
+                         say where the mystery leaks
+  stop                   end the server of a case or a mystery
+  verify DIR [--json]    a teacher's check of the cases in a learner's mine/
 
-CASE is case-01 and so on, or its number. Exit status of check, accuse and verify: 0 if
-all is solved or right, 1 if not, 2 for wrong usage.
+CASE is case-01 and so on, or its number; without it, start takes the next one that is
+not solved. Exit status of check, accuse and verify: 0 if all is solved or right, 1 if
+not, 2 for wrong usage and for what cannot be judged.
 """
 
 # Each command: the function, the least and the most arguments, and its options.
@@ -36,9 +39,9 @@ COMMANDS = {
     "watch": (practise.watch, 0, 0, ()),
     "solution": (practise.show_answer, 0, 0, ("--give-up",)),
     "reset": (practise.reset, 1, 1, ()),
-    "stop": (practise.stop, 0, 0, ()),
     "mystery": (investigate.start, 0, 2, ("--seed", "--leaks")),
     "accuse": (investigate.accuse, 1, 1, ()),
+    "stop": (practise.stop, 0, 0, ()),
     "verify": (verify.command, 1, 1, ("--json",)),
 }
 
@@ -59,7 +62,8 @@ def run(arguments):
         raise UsageError(f"{name} has no option {unknown[0]}")
     plain = [word for word in rest if not word.startswith("-")]
     if not least <= len(plain) <= most:
-        raise UsageError(f"{name} wants {least or 'no'} argument{'s' * (least != 1)}")
+        wanted = most if least == most else f"{least} to {most}"
+        raise UsageError(f"{name} takes {wanted} argument(s), not {len(plain)}")
     return function(*rest)
 
 

@@ -25,15 +25,14 @@ from learn.verdict import (
     NoVerdict,
     SOLVED,
     Verdict,
-    digest_of,
     first_error,
     growth,
+    own_lines,
     place_in,
 )
 
 ROUNDS, CALLS = 4, 3  # of the judge
 JUDGE_SECONDS = 60
-FIXED = "build/fixed"
 
 # hard_rss_limit_mb bounds it, because address space limits do not fit AddressSanitizer.
 SANITIZERS = {
@@ -44,8 +43,8 @@ SANITIZERS = {
 
 
 class Grading:
-    """One half on its way to a verdict. `code` is its file, and `work` the directory for
-    what is built; both are relative to the lab's tree. `wrapper` and `compiler` are
+    """One half on its way to a verdict. `code` is its file, and `work` the directory
+    for what is built; both are relative to the lab's tree. `wrapper` and `compiler` are
     commands in front of the server and of the compiler, to confine them."""
 
     def __init__(self, case, code, work, wrapper=(), compiler=()):
@@ -82,15 +81,14 @@ class Grading:
     def check_calls(self):
         """Raises Found if a function is never called whose work no answer shows. The
         compiler leaves out a static function that nobody calls."""
-        if self.case.calls:
-            path = f"build/objects/{self.units}/{self.case.name}.o"
-            with process.group(("nm", path), stdout=subprocess.PIPE) as listing:
-                there = listing.communicate(timeout=30)[0].decode().split()
-            for function in self.case.calls:
-                if function not in there:
-                    raise Found(
-                        ANSWERS, f"{function} is never called, and has work to do"
-                    )
+        if not self.case.calls:
+            return
+        path = f"build/objects/{self.units}/{self.case.name}.o"
+        with process.group(("nm", path), stdout=subprocess.PIPE) as listing:
+            there = listing.communicate(timeout=30)[0].decode().split()
+        for function in self.case.calls:
+            if function not in there:
+                raise Found(ANSWERS, f"{function} is never called, and has work to do")
 
     def build_plain(self):
         """Builds the server without the sanitizers alone. Returns None, or what the
@@ -112,17 +110,17 @@ class Grading:
         for entry in source.entries(self.case.leaky):
             if re.search(rf"error: .{entry}. undeclared", output):
                 return (
-                    f"{self.code}: error: {entry} is missing, or not static: the server "
-                    "calls it, so it keeps its name"
+                    f"{self.code}: error: {entry} is missing, or not static: the "
+                    "server calls it, so it keeps its name"
                 )
         return build.messages_of(output, self.code)
 
     # -- running -----------------------------------------------------------------------
 
     def measure(self):
-        """Drives both servers and judges the plain one, at the same time. The lab's
-        server has ended by then, so nobody can ask it."""
-        with Server(FIXED) as model:
+        """Drives both of the learner's servers at the same time, and judges the plain
+        one. The lab's own has ended by then, so that they cannot ask it."""
+        with Server(build.FIXED) as model:
             asked = questions(model, self.case)
             expected = [
                 model.call(self.case.scenario, **question) for question in asked
@@ -165,7 +163,7 @@ class Grading:
         return wrong.verdict if wrong is not None else None
 
     def start(self, program, **options):
-        """Starts a server with the learner's code in it, which may end it before main."""
+        """Starts a server with the learner's code in it, which may run before main."""
         try:
             return Server(program, wrapper=self.wrapper, **options)
         except Broken as error:
@@ -193,7 +191,7 @@ class Grading:
             raise Found(CRASHES, *how_it_died(server, str(gone))) from None
 
     def check_kept(self, server, question, kept):
-        """Raises Found if the server keeps less than the case needs: who remembers
+        """Raises Found if the server keeps less than the case needs: what remembers
         nothing leaks nothing, and does no work either. `kept` is what the lab's fix
         keeps after the same calls."""
         wanted = {"all": kept, "some": min(kept, 1)}.get(self.case.keeps, 0)
@@ -229,18 +227,15 @@ class Grading:
         report = server.said()
         found = re.search(r"(?:ERROR: AddressSanitizer: |runtime error: )(.*)", report)
         if found is None:
-            taken = "hard rss limit" in report
-            return (
-                Verdict(CRASHES, "it took more than 1.5 GB of memory")
-                if taken
-                else None
-            )
+            if "hard rss limit" in report:
+                return Verdict(CRASHES, "it took more than 1.5 GB of memory")
+            return None
         kind = re.split(r" on (?:unknown )?(?:address|0x)", found[1])[0].strip()
         died = DEADLY.get(kind.split()[0])
         return Verdict(
             CRASHES if died else MEMORY,
             (died or kind) + place_in(report, self.code),
-            digest_of(report, self.code),
+            own_lines(report, self.code),
         )
 
     def judge(self, server):
@@ -248,7 +243,7 @@ class Grading:
         with tempfile.TemporaryDirectory() as directory:
             told = os.path.join(directory, "verdict.json")
             command = (
-                *("build/leakcheck", "--alone", "--scenario", self.case.name),
+                *(build.JUDGE, "--alone", "--scenario", self.case.name),
                 *("--rounds", str(ROUNDS), "--calls", str(CALLS), "--json", told),
                 server.url,
             )

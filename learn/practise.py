@@ -45,7 +45,7 @@ def row(case, known):
 
 
 def group(stars, known):
-    """The rows of all cases with so many stars, under their heading."""
+    """The rows of all cases with that many stars, under their heading."""
     heading = f"{'*' * stars} {STARS[stars]}"
     return [(heading, bold(heading))] + [
         row(case, known) for case in cases() if case.stars == stars
@@ -87,8 +87,8 @@ def lay(case):
 
 
 def restart(case, ports=(0, 0)):
-    """Builds the learner's half into a server and lets it run. Returns None, or what the
-    compiler said."""
+    """Builds the learner's half into a server and lets it run. Returns None, or what
+    the compiler said."""
     grading = Grading(case, case.mine, work(case))
     output = grading.build_plain()
     if output is None:
@@ -104,10 +104,10 @@ def start(name=None):
     known = progress.load()
     case = find(name) if name else session.following(known)
     if case is None:
-        say("All cases are solved. ./learn.sh reset CASE begins one anew.")
+        say("All cases are solved. ./learn.sh reset CASE begins one again.")
         return 0
     say(faint("Building..."))
-    build.prepare("build/fixed", "build/leakcheck")
+    build.prepare()
     new = not written(case)
     if new:
         lay(case)
@@ -154,7 +154,7 @@ def stop():
 
 
 def reset(name):
-    """Lays a case out anew. What the learner wrote is kept beside it."""
+    """Lays a case out again. What the learner wrote is kept beside it."""
     case = find(name)
     if written(case):
         kept = f"{MINE}/{case.name}.before-reset.c"
@@ -208,7 +208,7 @@ def graded(case):
     """The verdict on the learner's half, and what is known of the case afterwards."""
     if not written(case):
         raise UsageError(f"{case.mine} is not there: ./learn.sh reset {case.name}")
-    build.prepare("build/fixed", "build/leakcheck")
+    build.prepare()
     verdict = Grading(case, case.mine, work(case)).verdict()
     with progress.change() as known:
         told = progress.of(known, case)
@@ -299,7 +299,7 @@ def watch():
 
 
 def show_answer(*options):
-    """The lab's solution, for who has solved the case or gives up."""
+    """Shows the lab's solution to a learner who has solved the case or gives up."""
     with progress.change() as known:
         case = session.current(known)
         told = progress.of(known, case)

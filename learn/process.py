@@ -1,4 +1,4 @@
-"""Child processes that never outlive what started them."""
+"""Child processes that do not outlive the block that started them."""
 
 import contextlib
 import os
@@ -10,8 +10,9 @@ from learn.place import ROOT
 
 @contextlib.contextmanager
 def group(command, **options):
-    """Runs a command in a session of its own, from the lab's tree. At the end, also by
-    an exception such as Ctrl-C, all that it started and left is ended."""
+    """Runs a command in a session of its own, from the lab's tree. If it still runs at
+    the end of the block, also by an exception such as Ctrl-C, it is killed with all
+    that it started."""
     options.setdefault("stdin", subprocess.DEVNULL)
     started = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **options)
     try:

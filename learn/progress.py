@@ -1,6 +1,6 @@
-"""The learner's progress, in mine/progress.json: what was started, hinted and solved, and
-which server is running. Two commands at a time, as `watch` and `hint`, do not lose each
-other's changes."""
+"""The learner's progress, in mine/progress.json: what was started, hinted and solved,
+and which server is running. Two commands at a time, as `watch` and `hint`, do not lose
+each other's changes."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,8 @@ PATH = f"{MINE}/progress.json"
 
 
 def load():
-    """All that is known. What cannot be read is an error: it is the learner's."""
+    """All that is known. Raises Broken if it cannot be read: it is the learner's, and
+    nothing is written over it."""
     try:
         with open(absolute(PATH), encoding="utf-8") as file:
             known = json.load(file)
@@ -27,7 +28,7 @@ def load():
         return {"cases": {}}
     except ValueError as error:
         raise Broken(
-            f"{PATH} cannot be read ({error}): mend it, or remove it"
+            f"{PATH} cannot be read ({error}): correct it, or remove it"
         ) from None
 
 

@@ -78,8 +78,8 @@ def refusal(body):
         return body.strip()[:200]
 
 
-class Asked:
-    """A server's two addresses, and how to ask there."""
+class Client:
+    """Asks a server, whose process and two addresses it knows."""
 
     def __init__(self, pid, url, debug):
         self.pid = pid
@@ -106,7 +106,7 @@ class Asked:
         return reply
 
 
-class Server(Asked):
+class Server(Client):
     """A server that this process started. A context manager: it is killed at the end of
     the block. What it writes is in `directory`, by default a new one in /tmp."""
 

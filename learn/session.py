@@ -10,7 +10,7 @@ from learn import source
 from learn.case import cases, find
 from learn.failure import UsageError
 from learn.place import MINE, absolute
-from learn.server import Asked, Server
+from learn.server import Client, Server
 
 SERVED = f"{MINE}/server"  # what the learner's server writes
 HOURS = 8  # after which a forgotten server ends by itself
@@ -44,7 +44,8 @@ def current(known):
 
 
 def following(known):
-    """The next case to start: the first that is not solved, from the current one on."""
+    """The next case to start: the first unsolved one after the current one, or else the
+    first of all. None if all are solved."""
     unsolved = [
         case for case in cases() if not known["cases"].get(case.name, {}).get("solved")
     ]
@@ -58,8 +59,8 @@ def following(known):
 
 
 def identity(pid):
-    """A process id and when the process began, in clock ticks since the machine did: the
-    id alone may be another's by the next command. None if the process has ended."""
+    """A process id and when the process began, in clock ticks since the machine did:
+    the id alone may be another's by the next command. None if the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
             fields = stat.read().rpartition(")")[2].split()
@@ -74,10 +75,10 @@ def lives(known):
 
 
 def running(known):
-    """The learner's server if it runs, as Asked; else None."""
+    """A Client of the learner's server; None if that does not run."""
     told = known.get("server")
     if told and lives(told["process"]):
-        return Asked(told["process"][0], told["url"], told["debug"])
+        return Client(told["process"][0], told["url"], told["debug"])
     return None
 
 
@@ -86,7 +87,7 @@ def end_all(known):
     traffic. Whether something ran."""
     places = (known, known.get("mystery", {}))
     told = [place.pop("server") for place in places if "server" in place]
-    return any([end(each) for each in told])
+    return any([end(each) for each in told])  # a list: all are ended, not the first
 
 
 def serve(program, ports=(0, 0)):
@@ -106,8 +107,8 @@ def serve(program, ports=(0, 0)):
 
 
 def end(told):
-    """Kills a server that an earlier command started, if it still runs, with its children.
-    What a killed server leaves behind is all in its directory. Whether it ran."""
+    """Kills a server that an earlier command started, if it still runs, with its
+    children. What it leaves behind is all in its directory. Whether it ran."""
     runs = lives(told["process"])
     if lives(told["keeper"]):  # the leader of the group
         with contextlib.suppress(ProcessLookupError):

@@ -39,9 +39,9 @@ def comment(text):
 
 
 def lay_out(half, heading, route, told=False, held=True):
-    """The text of a half as an exercise: without its descriptor and, unless it is `told`,
-    without its LEAK or FIX comment. `heading` begins it; `route` is where the server
-    calls it; `held` says whether its server counts for /status what is alive."""
+    """The text of a half as an exercise: without its descriptor and, unless it is
+    `told`, without its LEAK or FIX comment. `heading` begins it; `route` is where the
+    server calls it; `held` says whether its server counts for /status what is alive."""
     text = read(half)
     given = fields(text)
     story = re.match(r"/\*\n(.*?) \*/\n", text, re.DOTALL)
@@ -64,13 +64,13 @@ def entries(half):
 
 def prose(half, field):
     """A text of a half's descriptor, as a person reads it."""
-    literals = re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', fields(read(half))[field])
-    return re.sub(r"\\\\(.)", r"\1", "".join(literals))
+    literals = re.findall(r'"((?:[^"\\]|\\.)*)"', fields(read(half))[field])
+    return re.sub(r"\\(.)", r"\1", "".join(literals))
 
 
 def without_macros(value, text):
-    """A descriptor's value with the numbers of the half's own macros in it: a learner may
-    rename or remove these."""
+    """A descriptor's value with the numbers of the half's own macros in it: a learner
+    may rename or remove these."""
     macros = dict(re.findall(r"^#define (\w+) (.+?)(?: /\*.*)?$", text, re.MULTILINE))
     for _ in range(len(macros)):
         value = re.sub(
@@ -83,24 +83,16 @@ def without_macros(value, text):
 
 def unit(half, code, name, title, told=AMOUNTS):
     """The C of one scenario of an exercise's server: the learner's file `code`, and the
-    descriptor of the pair's half under another name."""
+    descriptor of the pair's half under another name, with the fields `told` of it."""
     text = read(half)
     given = fields(text)
-    rows = [
-        ("name", f'"{name}"'),
-        ("family", '"exercises"'),
-        ("title", '"' + title.replace("\\", "\\\\").replace('"', '\\"') + '"'),
-        *(
-            (text_field, '""')
-            for text_field in ("story", "symptom", "cause", "fix", "find_it")
-        ),
-        ("file", f'"{code}"'),
-        *(
-            (field, without_macros(given[field], text))
-            for field in told
-            if field in given
-        ),
-    ]
+    quoted = title.replace("\\", "\\\\").replace('"', '\\"')
+    rows = {"name": f'"{name}"', "family": '"exercises"', "title": f'"{quoted}"'}
+    rows |= {field: '""' for field in ("story", "symptom", "cause", "fix", "find_it")}
+    rows["file"] = f'"{code}"'
+    for field in told:
+        if field in given:
+            rows[field] = without_macros(given[field], text)
     symbol = name.replace("-", "_")
     return (
         f"/* Made by ./learn.sh: {name} as a scenario of its server. */\n"
@@ -108,7 +100,7 @@ def unit(half, code, name, title, told=AMOUNTS):
         '#include "scenario.h"\n\n'
         f"extern const struct scenario {symbol}_scenario;\n"
         f"const struct scenario {symbol}_scenario = {{\n"
-        + "".join(f"    .{field} = {value},\n" for field, value in rows)
+        + "".join(f"    .{field} = {value},\n" for field, value in rows.items())
         + "};\n"
     )
 

@@ -1,7 +1,7 @@
 """How things look: colours where a terminal shows them, and lines that fit it."""
 
+import itertools
 import os
-import re
 import sys
 import textwrap
 
@@ -28,24 +28,27 @@ def say(text=""):
 
 
 def wrapped(text, indent=""):
-    """Text in lines that fit. A line that is indented is left as it is."""
-    parts = re.split(r"\n(?=\n| )|(?<=\n)\n", text.strip("\n"))
+    """Text in lines that fit. A line that is indented is left as it is; blank lines are
+    left out."""
+    wrap = textwrap.TextWrapper(
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     lines = []
-    for part in parts:
-        if part.startswith((" ", "\n ")) or not part.strip():
-            lines += [
-                indent + line for line in part.split("\n") if line.strip() or not lines
-            ]
+    for is_prose, group in itertools.groupby(text.splitlines(), _is_prose):
+        if is_prose:
+            lines += wrap.wrap(" ".join(group))
         else:
-            lines += textwrap.wrap(
-                " ".join(part.split()),
-                WIDTH,
-                initial_indent=indent,
-                subsequent_indent=indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += [indent + line for line in group if line.strip()]
     return "\n".join(lines)
+
+
+def _is_prose(line):
+    """Whether a line may be joined with those around it."""
+    return line.strip() != "" and not line.startswith(" ")
 
 
 def bar(done, total, width=30):

@@ -85,7 +85,7 @@ def place_in(text, code):
     return f" in {found[1]}, {found[2]}" if found[1] else f" at {found[2]}"
 
 
-def digest_of(report, code):
+def own_lines(report, code):
     """Of a sanitizer's report, the lines that name the learner's file, and what they
     belong to."""
     kept = []
@@ -103,14 +103,14 @@ def digest_of(report, code):
     return "\n".join(kept[:24])
 
 
-# By resource, what is said of a number of them, and of one: of what stays after a call,
-# and of what is held during the call and given back.
+# By resource, what is said of an amount, and of the amount 1: first of what is held
+# during a call and given back, then of what stays after it.
 DURING = {
     "rss": ("{} of resident memory is held during each call",) * 2,
     "fds": ("{} descriptors are open at once during each call",) * 2,
     "heap": ("{} of heap is held during each call",) * 2,
 }
-FOUND = {
+AFTER = {
     "heap": ("{} of heap stays after each call",) * 2,
     "threads": ("{} threads stay after each call", "{} thread stays after each call"),
     "fds": (
@@ -124,8 +124,8 @@ FOUND = {
 
 
 def growth(told, during):
-    """What leakcheck found: in one line, and where. `during`: the case is about what is
-    held during a call."""
+    """What leakcheck found: in one line, and where. `during`: the case is about what
+    is held during a call."""
     amount = told["per_call"]
     resource = told["resource"]
     in_bytes = resource in ("heap", "rss", "allocated")
@@ -136,8 +136,9 @@ def growth(told, during):
         if at:
             where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
             lines.append(f"{verb} {at['function']}, {where}")
-    said = (DURING if during else FOUND)[resource][text == "1"]
-    return said.format(text), "\n".join(lines)
+    texts = DURING if during and resource in DURING else AFTER
+    many, one = texts[resource]
+    return (one if text == "1" else many).format(text), "\n".join(lines)
 
 
 def in_units(amount):

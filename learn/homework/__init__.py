@@ -1,1 +1,1 @@
-"""`verify`: what learners handed in is judged anew, in a sandbox."""
+"""`verify`: what learners handed in is judged, in a sandbox."""

@@ -40,7 +40,7 @@ def _call(name, *arguments):
 
 
 def unshare(flags):
-    """From now on, namespaces of this process's own."""
+    """Gives this process namespaces of its own from now on."""
     _call("unshare", flags)
 
 
@@ -100,7 +100,7 @@ def forbid_new_privileges():
 
 
 def own_users(user, group):
-    """A user namespace in which this user has another id, and nobody else exists. It
+    """A user namespace in which this user has the given ids, and nobody else exists. It
     gives the right to make other namespaces; and the kernel counts processes in it."""
     outer_user, outer_group = os.geteuid(), os.getegid()
     _prctl(SET_DUMPABLE, 1)  # or the files below are root's, after a change of the user
@@ -156,7 +156,7 @@ def end_descendants():
 
 
 def _reap():
-    """Takes note of children that have ended, for a moment."""
+    """Waits for the children that have ended already."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

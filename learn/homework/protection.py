@@ -27,8 +27,8 @@ def enter_network():
 
 
 class Protection:
-    """A context manager: what it makes is removed at the end, after all processes below
-    this one have been ended."""
+    """A context manager: what it makes is removed at the end, after all processes
+    below this one have been ended."""
 
     def __init__(self):
         os.makedirs(absolute(BUILT), exist_ok=True)
@@ -97,11 +97,11 @@ class Protection:
         if self.namespaces:
             lines += [
                 f"NOT CONFINED: its files and processes ({self.namespaces}).",
-                "It can read and change what you can. Use a machine or a user without",
-                "anything of value, or a container that allows unshare.",
+                "It can do what you can. Use a machine or a user without anything of",
+                "value, or a container that allows unshare.",
             ]
         else:
-            lines.append("It sees /usr and its own files, and nothing of it stays.")
+            lines.append("It sees /usr and its own files; nothing it starts stays.")
         if self.network:
             lines.append(f"NOT CONFINED: its network ({self.network}).")
         else:

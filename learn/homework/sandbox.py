@@ -1,13 +1,12 @@
-"""Runs one program that cannot be trusted, in the place of a shell's `ulimit` and
-`unshare`:
+"""Runs one program that cannot be trusted, as a shell does with `ulimit` and `unshare`:
 
     python3 -m learn.homework.sandbox [OPTION]... -- COMMAND...
 
 With --namespaces it has processes, mounts and users of its own: it sees /usr, what
 --read and --write name, and an empty directory for temporary files, $TMPDIR; and all
-that it started ends with it. Three processes take part: this one, which has the exit
-status of the command; the first process of the namespace, whose end ends all others
-in it; and the command. Limits hold with and without namespaces."""
+that it started ends with it. Three processes take part: this one, which ends as the
+command did; the first process of the namespace, whose end ends all others in it; and
+the command. Limits hold with and without namespaces."""
 
 import argparse
 import os
@@ -124,11 +123,12 @@ def limit(what, amount):
 
 
 def take_limits(others):
-    """Limits this process. `others` is how many threads the user has already."""
+    """Limits this process. `others` is how many threads count already."""
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_CPU, SECONDS)
     limit(resource.RLIMIT_FSIZE, FILE_BYTES)
     limit(resource.RLIMIT_NPROC, PROCESSES + others)
+    # The judge has a limit of its own that is lower: it is not for this program.
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     if "ASAN_OPTIONS" not in os.environ:  # its shadow memory alone has many terabytes
@@ -136,8 +136,9 @@ def take_limits(others):
 
 
 def become(options):
-    """Gives up all rights. Processes are then counted for this namespace alone, where
-    the kernel allows that."""
+    """Becomes the user that the program runs as, in a user namespace of its own if the
+    kernel allows that: then the limit of processes counts those in it alone. Returns
+    how many threads count already."""
     if options.nobody and os.getuid() == 0 and owner_of(options) == NOBODY:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)

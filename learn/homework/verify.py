@@ -1,6 +1,6 @@
 """`verify DIR`: a teacher's check of a learner's mine/. Each case in it is copied,
-built and judged anew with the lab's own judge and halves. It runs code that others
-wrote, so it confines that as far as the machine allows, and says how far that is."""
+built and judged with the lab's own judge and halves. It runs code that others wrote, so
+it confines that as far as the machine allows, and says how far that is."""
 
 import json
 import os
@@ -14,14 +14,14 @@ import time
 import traceback
 
 from learn import build
-from learn.homework import kernel, outside
 from learn.case import cases
 from learn.failure import Broken, UsageError
-from learn.grade import FIXED, Grading
-from learn.verdict import CRASHES, HANGS, LEAKS, NO_BUILD, SOLVED, Found, Verdict
+from learn.grade import Grading
+from learn.homework import kernel, outside
 from learn.homework.protection import Protection, digest
 from learn.server import Gone, Hangs, Refused, Server
 from learn.terminal import bold, green, red, say
+from learn.verdict import CRASHES, HANGS, LEAKS, NO_BUILD, SOLVED, Found, Verdict
 
 CASE_SECONDS = 150  # for one case, whatever it does
 SOURCE_BYTES = 1 << 20
@@ -66,7 +66,7 @@ def content(directory, name, most):
 
 
 def is_link(directory, name):
-    """Whether a name in a directory is a symbolic link."""
+    """Whether a name in an open directory is a symbolic link."""
     try:
         return stat.S_ISLNK(os.lstat(name, dir_fd=directory).st_mode)
     except OSError:
@@ -125,7 +125,7 @@ def hints_in(progress, case):
 def second_opinion(case, grading):
     """Judges a case that seems solved by what the kernel counts alone. The verdict
     if it is not solved; else None."""
-    with Server(FIXED) as model:
+    with Server(build.FIXED) as model:
         listed = model.json("/scenarios")
         told = next(item for item in listed if item["name"] == case.scenario)
         measure = outside.plan(told)
@@ -160,8 +160,7 @@ def judged(case, protection):
 
 
 def in_one_line(verdict):
-    """What was found. The compiler's first words, where there is no error of its
-    own."""
+    """What was found; of a linker, which has no `error: `, its first line."""
     if verdict.word == NO_BUILD and "error: " not in verdict.details:
         return verdict.details.strip().split("\n")[0]
     return verdict.found
@@ -262,7 +261,7 @@ def check_all(work, protection):
 
 
 def table(rows):
-    """The rows as text, and the total."""
+    """Prints the rows, and the total."""
     say(bold(f"case     {'title':{TITLE}}  {'verdict':15}  hints"))
     for case, verdict, hints in rows:
         word = verdict.word if verdict else "not judged"
@@ -275,7 +274,7 @@ def table(rows):
 
 
 def as_json(rows):
-    """The rows for a program."""
+    """Prints the rows for a program."""
     listed = [
         {
             "case": case.name,
@@ -289,7 +288,7 @@ def as_json(rows):
 
 
 def interrupted(number, _frame):
-    """A signal that ends this ends all below it too."""
+    """Leaves through every `finally`, which ends all below this process too."""
     raise SystemExit(128 + number)
 
 
@@ -307,7 +306,7 @@ def command(*words):
         begin(path, work)
         protection.explore()
         tell(protection.said())
-        build.prepare("build/fixed", "build/leakcheck")
+        build.prepare()
         verdicts = check_all(work, protection)
         rows = [(case, verdict, work.hints[case]) for case, verdict in verdicts]
     (as_json if "--json" in words else table)(rows)

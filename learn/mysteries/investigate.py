@@ -69,9 +69,7 @@ def start(*words):
 
 def make(mystery):
     """Lays out the sources, and builds the server from them."""
-    status, output = build.make(*build.PLAIN, "shared")
-    if status != 0:
-        raise Broken("the lab itself does not build:\n" + output[-2000:])
+    build.make_own(*build.PLAIN, "shared")
     fields = [field for field in source.AMOUNTS if field != "held"]
     units = {}
     for route in mystery.routes:
@@ -83,7 +81,7 @@ def make(mystery):
     build.write_units(f"{work}/units", "mystery", units)
     said = build.link(build.PLAIN, f"{work}/units", f"{work}/mystery")
     if said is not None:
-        raise Broken("the mystery does not build:\n" + said[-2000:])
+        raise Broken("the mystery does not build:\n" + said[-build.SHOWN :])
     build.put(f"{work}/mystery", PROGRAM)
 
 
@@ -92,19 +90,17 @@ def tell(mystery, leaks, server):
     count = len(mystery.leaks)
     guilty = "One of its routes leaks" if count == 1 else f"{count} of its routes leak"
     url, debug = server["url"], server["debug"]
-    again = f"./learn.sh mystery --seed {mystery.seed}" + f" --leaks {leaks}" * bool(
-        leaks
-    )
+    again = f"./learn.sh mystery --seed {mystery.seed}"
+    if leaks is not None:
+        again += f" --leaks {leaks}"
     say(bold(f"Mystery {mystery.seed}"))
-    say(
-        wrapped(
-            f"A server in production; its memory climbs. {guilty}. Others only look like "
-            "it: they grow at first, and stop. No single moment tells them apart, so "
-            f"compare profiles over time: after {WATCH_MINUTES} minutes, only what leaks "
-            "still grows.",
-            "  ",
-        )
+    story = (
+        f"A server in production; its memory climbs. {guilty}. Others only look like "
+        "it: they grow at first, and stop. No single moment tells them apart, so "
+        f"compare profiles over time: after {WATCH_MINUTES} minutes, only what leaks "
+        "still grows."
     )
+    say(wrapped(story, "  "))
     say(f"It runs at {url}, pid {server['process'][0]}, with steady traffic.")
     say("Its memory and its threads now, and what has grown between two moments:")
     say(f"  curl -s '{debug}/debug/pprof/heap?debug=1' | head -n 40")
@@ -117,19 +113,16 @@ def tell(mystery, leaks, server):
     say("Accuse a function, or a line:")
     say("  ./learn.sh accuse FUNCTION        ./learn.sh accuse route-07.c:42")
     say(f"The same mystery for others: {again}")
-    say(
-        f"It ends after {traffic.HOURS} hours, and the traffic at a guard rail; ./learn.sh stop"
-    )
+    end = f"the server after {traffic.HOURS} hours; now: ./learn.sh stop"
+    say(f"The traffic ends at a guard rail, {end}")
 
 
 def difference():
     """The page with a heap profile, and the command that compares two of them: Debian
     unstable has no google-pprof."""
     if shutil.which("google-pprof"):
-        return (
-            "/pprof/heap",
-            f"google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap",
-        )
+        command = f"google-pprof --text --base=mine/1.heap {PROGRAM} mine/2.heap"
+        return "/pprof/heap", command
     return "/debug/pprof/heap", "go tool pprof -top -diff_base mine/1.heap mine/2.heap"
 
 
@@ -151,24 +144,22 @@ def current(known):
 
 def defines(text, function):
     """Whether a C source has that function."""
-    return (
-        re.search(rf"^[a-z][\w *]*\b{re.escape(function)}\(", text, re.MULTILINE)
-        is not None
-    )
+    head = rf"^[a-z][\w *]*\b{re.escape(function)}\("
+    return re.search(head, text, re.MULTILINE) is not None
 
 
 def lab_sources():
     """The C files of the server around the routes."""
-    folders = ("base", "common", "probe")
     return [
         path
-        for folder in folders
+        for folder in ("base", "common", "probe")
         for path in glob.glob(f"{ROOT}/{folder}/**/*.c", recursive=True)
     ]
 
 
 def accused(mystery, word):
-    """The route that a word accuses, None for a part of the server that is no route's."""
+    """The route that a word accuses; None for a part of the server that is in no
+    route."""
     found = re.fullmatch(r"(.+\.c):([0-9]{1,9})", word)
     if found:
         return by_line(mystery, found[1], int(found[2]))
@@ -178,28 +169,29 @@ def accused(mystery, word):
 
 
 def by_line(mystery, path, line):
-    """The route of a line."""
+    """The route of a line; None for one of the server around the routes."""
     path = os.path.normpath(path)
     for route in mystery.routes:
         if path in (route.file, os.path.basename(route.file), absolute(route.file)):
-            text = route.text
-            break
-    else:
-        route = None
-        inside = os.path.relpath(os.path.join(ROOT, path), ROOT)
-        if absolute(inside) not in lab_sources():
-            raise UsageError(
-                f"no source of this mystery is {path}: see {mystery.directory}/"
-            )
-        text = read(inside)
+            check_line(path, route.text, line)
+            return route
+    if absolute(path) not in lab_sources():
+        raise UsageError(
+            f"no source of this mystery is {path}: see {mystery.directory}/"
+        )
+    check_line(path, read(path), line)
+    return None
+
+
+def check_line(path, text, line):
+    """Raises UsageError if a source does not have that line."""
     lines = text.count("\n")
     if not 1 <= line <= lines:
         raise UsageError(f"{path} has {lines} lines, and no line {line}")
-    return route
 
 
 def by_function(mystery, function):
-    """The route of a function."""
+    """The route of a function; None for one of the server around the routes."""
     found = [route for route in mystery.routes if defines(route.text, function)]
     if len(found) > 1:
         files = " and ".join(route.file for route in found)
@@ -234,11 +226,8 @@ def accuse(word):
     elif route is not None:
         say(red(f"wrong: what a call of {route.name} takes, it gives back"))
     else:
-        say(
-            red(
-                f"wrong: {word} is of the server around the routes, which does not leak"
-            )
-        )
+        around = "of the server around the routes, which does not leak"
+        say(red(f"wrong: {word} is {around}"))
     return 0 if right else 1
 
 
@@ -249,7 +238,7 @@ def tell_right(mystery, told, route):
     if len(found) < len(all_leaks):
         return
     say()
-    seconds = int(time.time() - told["started"])
+    minutes, seconds = divmod(int(time.time() - told["started"]), 60)
     tries = f"{told['tries']} tries" if told["tries"] > 1 else "one try"
     for leak in all_leaks:
         say(bold(f"{leak.name}: {source.prose(leak.half, 'title')}"))
@@ -257,8 +246,5 @@ def tell_right(mystery, told, route):
         say(wrapped("Fix: " + source.prose(leak.half, "fix"), "  "))
         say(f"  make lesson S={leak.scenario}")
     say("The server and its traffic are stopped. Next: ./learn.sh mystery")
-    say(
-        green(
-            f"solved: mystery {mystery.seed} in {seconds // 60} min {seconds % 60} s, {tries}"
-        )
-    )
+    took = f"{minutes} min {seconds} s, {tries}"
+    say(green(f"solved: mystery {mystery.seed} in {took}"))

@@ -22,9 +22,9 @@ LOG = f"{MINE}/traffic.log"
 HOURS = 2  # after which the server and its traffic end by themselves
 STOP_SECONDS = 5  # that a server may take to end
 
-# How fast the routes are called. If every leak that may be there is there, no guard rail
-# is reached for LIFE seconds: each of LEAKS leaks gets its share of what is free below
-# the servers' default ceilings.
+# How fast the routes are called: with as many leaks as there may be, no guard rail is
+# reached for LIFE seconds. Each of LEAKS leaks gets its share of what is free below the
+# servers' default ceilings.
 LIFE = 2000
 LEAKS = 3
 FREE = {"threads": 1800, "fds": 850, "timers": 2000}
@@ -66,14 +66,10 @@ def launched(seed, leaks, program):
     """Starts the traffic with its server, and gives what is known of them. They go on
     after the block, but not after an exception in it, nor if this process is killed
     before its end."""
-    speed()
+    speed()  # a wrong setting is told here, and not in the log
     command = (
-        sys.executable,
-        "-m",
-        "learn.mysteries.traffic",
-        str(seed),
-        str(leaks or 0),
-        program,
+        *(sys.executable, "-m", "learn.mysteries.traffic"),
+        *(str(seed), str(leaks or 0), program),
     )
     pipe = subprocess.PIPE
     with open(absolute(LOG), "wb") as log:
@@ -107,8 +103,8 @@ def launched(seed, leaks, program):
 
 
 def pace(listed, decoy_bytes=None, factor=1):
-    """How to call a route, from what /scenarios says of it: (seconds between calls, main
-    size). The sizes are multiplied by a factor, so that they tell nothing."""
+    """How to call a route, by what /scenarios says of it: seconds between calls, and
+    the main size. The sizes are multiplied by a factor, so that they tell nothing."""
     bounds = next(item for item in listed["parameters"] if item["name"] == "bytes")
     leaves = listed["leaves"]
     period = max(
@@ -152,9 +148,9 @@ class Traffic:
         heapq.heapify(self.due)
 
     def step(self):
-        """Waits until the next call is due, and makes it. Raises Ended if the server has
-        ended, Refused if a guard rail has refused the call. A call that fails in another
-        way is no more than a call that failed."""
+        """Waits until the next call is due, and makes it. Raises Ended if the server
+        has ended, Refused if a guard rail has refused the call. Any other failure of a
+        call is ignored."""
         when, route = self.due[0]
         if self.waited(when - time.monotonic()):
             raise Ended
@@ -206,8 +202,8 @@ def serve(seed, leaks, program):
 
 
 def announce(server):
-    """Tells `mystery` where the server is, in the form that session.end() takes: who
-    ends this process ends the server."""
+    """Tells `mystery` where the server is, in the form that session.end() takes. This
+    process is the keeper: the server ends with it."""
     told = {
         "keeper": session.identity(os.getpid()),
         "process": session.identity(server.pid),
@@ -218,8 +214,8 @@ def announce(server):
 
 
 def run(traffic):
-    """Calls until the time is over, or the server has ended. When a guard rail refuses a
-    call, the calls end, and the server stays to be looked at."""
+    """Calls until the time is over, or the server has ended. When a guard rail refuses
+    a call, the calls end, and the server stays to be looked at."""
     end = time.monotonic() + HOURS * 3600
     try:
         while time.monotonic() < end:

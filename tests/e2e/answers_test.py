@@ -1,6 +1,6 @@
-"""What the work of a call came to: every scenario's answer on both servers is the one that
-support/answers.py computes from the request, for any id and size, however many clients
-call at once; null where the leaky half gets stuck, and nowhere else."""
+"""What the work of a call came to: every scenario's answer on both servers is the one
+that support/answers.py computes from the request, for any id and size, however many
+clients call at once; null where the leaky half gets stuck, and nowhere else."""
 
 import concurrent.futures
 import random
@@ -82,8 +82,9 @@ def test_every_scenario_is_known():
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_answer_is_right(name, some):
-    """Both halves give the right answer for plain, odd and random ids, with the default,
-    the least and an odd size, once and with a count; and again after all these."""
+    """Both halves give the right answer for plain, odd and random ids, with the
+    default, the least and an odd size, once and with a count; and again after all
+    these."""
     least, _ = sizes[name]
     odd = least + least // 2 + 1
     for server in (fixed, leaky):

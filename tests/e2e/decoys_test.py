@@ -1,11 +1,10 @@
-"""The decoys of ./learn.sh mystery: each looks like a leak at first, is flat later, gives
-right answers, and is clean under the sanitizers and Valgrind."""
+"""The decoys of ./learn.sh mystery: each looks like a leak at first, is flat later,
+gives right answers, and is clean under the sanitizers and Valgrind."""
 
 import concurrent.futures
 import glob
 import os
 import re
-import sys
 import urllib.error
 import urllib.request
 
@@ -18,11 +17,8 @@ from commands import run
 from heap_profile import HeapProfile
 from program_functions import Functions
 from tree import BUILD, ROOT, scratch
-
-sys.path.insert(0, ROOT)  # for the package learn
-
-from learn import source  # noqa: E402
-from learn.server import Server, fetch  # noqa: E402
+from learn import source
+from learn.server import Server, fetch
 
 DECOYS = sorted(
     os.path.basename(path)[: -len(".c")].replace("_", "-")
@@ -75,9 +71,10 @@ def portrait(name, size):
 
 def parcel(name, size):
     """table-lazy: a size comes before the prices."""
-    zone = int(digest(name.encode()), 16) % 32
+    name = digest(name.encode())
+    zone = int(name, 16) % 32
     prices = bytes((zone * 7 + weight // 16) % 256 for weight in range(size - 8))
-    return f"zone {zone}, {len(prices)} prices {digest(prices)}, parcel {digest(name.encode())}"
+    return f"zone {zone}, {len(prices)} prices {digest(prices)}, parcel {name}"
 
 
 ANSWERS = {
@@ -158,8 +155,8 @@ def resident(server):
 
 @pytest.mark.parametrize("name", DECOYS)
 def test_it_climbs_first_and_then_is_flat(program, name):
-    """Forty callers with names of all lengths: a climb of half a megabyte or more, in use
-    or of the resident set. After some hundred there is none any more."""
+    """Forty callers with names of all lengths: a climb of half a megabyte or more, in
+    use or of the resident set. After some hundred there is none any more."""
     with Server(program) as server:
 
         def calls(first, last):
@@ -167,19 +164,19 @@ def test_it_climbs_first_and_then_is_flat(program, name):
                 text = f"{i}-" + "n" * (i % 40)
                 call(server, name, id=text, bytes=32 * 1024)
 
-        amount = (
-            resident
-            if name == "allocator-keeps"
-            else lambda s: in_use(s, name, program)
-        )
-        begin = amount(server)
+        def amount():
+            if name == "allocator-keeps":
+                return resident(server)
+            return in_use(server, name, program)
+
+        begin = amount()
         calls(0, 41)
-        climbed = amount(server) - begin
+        climbed = amount() - begin
         check(climbed > MIB / 2, f"{climbed} bytes in forty calls")
         calls(41, 400)
-        full = amount(server)
+        full = amount()
         calls(400, 600)
-        more = amount(server) - full
+        more = amount() - full
         check(more < climbed / 8, f"{climbed} bytes at first, {more} more at the end")
         if name == "allocator-keeps":
             equal(in_use(server, name, program), 0, "bytes in use")

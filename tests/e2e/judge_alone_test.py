@@ -1,6 +1,6 @@
-"""leakcheck --alone: one half is judged without the other. It names what still leaks, how
-much, and where; what it says to hold keeps nothing. The lab's own servers, and stand-ins
-that say less of themselves."""
+"""leakcheck --alone: one half is judged without the other. It names what still leaks,
+how much, and where; what it says to hold keeps nothing. The lab's own servers, and
+stand-ins that say less of themselves."""
 
 import concurrent.futures
 import json

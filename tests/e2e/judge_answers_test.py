@@ -1,6 +1,6 @@
-"""leakcheck compares the answers of both halves: equal ones are counted, others fail the
-pair, those of a leaky half that gets stuck are told apart, and nothing is said of answers
-that are not there. The halves are stand-ins that differ in nothing else."""
+"""leakcheck compares the answers of both halves: equal ones are counted, others fail
+the pair, those of a leaky half that gets stuck are told apart, and nothing is said of
+answers that are not there. The halves are stand-ins that differ in nothing else."""
 
 import itertools
 import json
@@ -224,8 +224,8 @@ def test_no_size():
 )
 @pytest.mark.parametrize("name", ["leaky", "fixed"])
 def test_hostile_answers(name, said):
-    """An answer that is no short, printable text is no verdict: one line, which does not
-    show it."""
+    """An answer that is no short, printable text is no verdict: one line, which does
+    not show it."""
     halves = {"leaky": right, "fixed": right} | {name: lambda asked: said}
     stands = [answering(each, halves[each]) for each in ("leaky", "fixed")]
     done = judge(*stands, expect=2)

@@ -7,13 +7,12 @@ import pytest
 
 from checks import check, equal
 from exercises import CASES, HANDED_IN, grade
-from learn.verdict import DURING, FOUND
 from learn.practise import TITLE, filled
 from learn.session import untouched
+from learn.verdict import AFTER, DURING, growth
 from scenarios import scenario_names
 
 LONG_RUNS = 5
-CHECK_SECONDS = 10  # on two cores with nothing else to do; several run here at a time
 
 
 def handed_in():
@@ -46,7 +45,17 @@ def test_the_verdict_is_right(name, kind, request):
 
 def expected_found(case):
     """What is said of the resource that a case is about."""
-    return (DURING if case.during else FOUND)[case.resource]
+    return (DURING if case.during else AFTER)[case.resource]
+
+
+@pytest.mark.parametrize("resource", AFTER)
+@pytest.mark.parametrize("during", (False, True))
+def test_every_leak_has_words(resource, during):
+    """A case about what is held during a call may leak something else as well."""
+    for amount in (1, 2.5):
+        told = {"resource": resource, "per_call": amount, "blamed": None}
+        found, _ = growth(told, during)
+        check("{}" not in found and " call" in found, found)
 
 
 def test_every_pair_is_an_exercise():
@@ -59,10 +68,11 @@ def test_every_pair_is_an_exercise():
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_exercise_is_complete(name):
-    """Four hints that fit a terminal, a known resource, and a title that fits the list."""
+    """Four hints that fit a terminal, a known resource, and a title that fits the
+    list."""
     case = CASES[name]
     equal(len(case.hints), 4, "hints")
-    check(case.resource in (DURING if case.during else FOUND), case.resource)
+    check(case.resource in (DURING if case.during else AFTER), case.resource)
     check(len(case.title) <= TITLE, f"the title is too long: {case.title}")
     check(case.words, "no words that must not appear")
     for hint in case.hints:

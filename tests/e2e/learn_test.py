@@ -1,5 +1,5 @@
-"""./learn.sh as a learner uses it: the list, a case from its start to its solution, hints,
-watch, the server in the background, wrong usage, and Ctrl-C."""
+"""./learn.sh as a learner uses it: the list, a case from its start to its solution,
+hints, watch, the server in the background, wrong usage, and Ctrl-C."""
 
 import json
 import os
@@ -11,11 +11,12 @@ import urllib.request
 
 import pytest
 
+import exercises
 from checks import check, equal, wait_until
 from commands import run
-from exercises import CASES, HANDED_IN, lab
+from exercises import CASES, HANDED_IN, environment
 from terminals import Terminal, nothing_left
-from tree import ROOT, scratch
+from tree import ROOT
 
 CASE = CASES["case-02"]
 VERDICTS = (
@@ -23,17 +24,10 @@ VERDICTS = (
 )
 
 
-def learner():
-    """A clone of a learner, in which the lab is built already."""
-    clone = os.path.join(scratch(), "clone")
-    run("cp", "-a", lab(), clone)
-    return clone
-
-
 @pytest.fixture(name="clone")
 def clone_of_a_learner():
-    """Ends what the learner left running."""
-    clone = learner()
+    """A learner's tree. What the learner left running is ended."""
+    clone = exercises.clone()
     yield clone
     learn(clone, "stop")
     nothing_left(clone)
@@ -41,12 +35,11 @@ def clone_of_a_learner():
 
 def learn(clone, *arguments, status=0, cwd="/"):
     """Runs ./learn.sh, piped, from another directory; returns what it printed."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("BUILD", "MAKEFLAGS")}
     done = run(
         os.path.join(clone, "learn.sh"),
         *arguments,
         cwd=cwd,
-        env=clean,
+        env=environment(),
         check_exit=False,
     )
     equal(done.returncode, status, f"exit of {arguments}: {done.stdout}{done.stderr}")
@@ -93,7 +86,7 @@ def test_wrong_usage():
 
 def test_the_list_fits_a_screen():
     """All cases, their stars and the next step, in 80 columns and 24 lines."""
-    clone = learner()
+    clone = exercises.clone()
     text = learn(clone)
     lines = text.splitlines()
     check(len(lines) <= 23, f"{len(lines)} lines")
@@ -171,8 +164,8 @@ def test_giving_up_shows_the_solution_and_solves_nothing(clone):
 
 @pytest.mark.slow
 def test_two_learners_do_not_meet():
-    """Two clones on one machine, at the same time: each has its server and its verdict."""
-    clones = [learner(), learner()]
+    """Two clones on one machine, at the same time: each has its server and verdict."""
+    clones = [exercises.clone(), exercises.clone()]
     try:
         for clone in clones:
             learn(clone, "start", "2")
@@ -208,12 +201,9 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
     terminal.wait_for("Waiting until")
     seen = len(terminal.output)
     hand_in(clone, CASE, "no C")
-    saved = time.monotonic()
+    # A save is noticed within a second; on a busy machine it may be some more.
     wait_until(
-        lambda: terminal.read(0.05) and len(terminal.output) > seen, 10, "a check"
-    )
-    check(
-        time.monotonic() - saved < 3, "the save was seen late, even for a busy machine"
+        lambda: terminal.read(0.05) and len(terminal.output) > seen, 5, "a check"
     )
     terminal.wait_for("does not build")
     other = os.path.join(clone, "mine", "saved")
@@ -273,7 +263,7 @@ def test_a_server_that_was_killed_is_no_obstacle(clone):
 
 def test_progress_that_cannot_be_read_is_kept():
     """It is the learner's: an error says so, and nothing is written over it."""
-    clone = learner()
+    clone = exercises.clone()
     path = os.path.join(clone, "mine", "progress.json")
     os.makedirs(os.path.dirname(path))
     with open(path, "w", encoding="ascii") as file:

@@ -14,14 +14,13 @@ import tomllib
 import pytest
 
 from checks import check, equal, wait_until
+from learn import source
+from learn.mysteries import mystery as mysteries
+from learn.mysteries import traffic
+from learn.mysteries.mystery import DECOY, HEALTHY, LEAK, Mystery
 from mysteries import Lab, Learner
 from processes import descendants, ended
 from tree import ROOT, copy_with_build
-
-from learn.mysteries import mystery as mysteries  # noqa: E402
-from learn import source  # noqa: E402
-from learn.mysteries import traffic  # noqa: E402
-from learn.mysteries.mystery import DECOY, HEALTHY, LEAK, Mystery  # noqa: E402
 
 SEEDS = 20
 GROUPS = 10  # one of them in each run
@@ -81,8 +80,8 @@ def test_growth_finds_all_leaks_and_no_decoy(lab, seed):
 
 
 def test_a_seed_is_the_same_everywhere():
-    """What a seed stands for does not change with the machine, nor with the lab: a class
-    races on it."""
+    """What a seed stands for does not change with the machine, nor with the lab: a
+    class races on it."""
     equal(
         [(route.half, route.kind) for route in Mystery(42).routes],
         SEED_42,
@@ -125,8 +124,8 @@ SEED_42 = [
 
 
 def test_seeds_differ_and_each_has_leaks_and_all_decoys():
-    """Of many seeds: 12 routes, 1 to 3 leaks, each decoy once, no pair twice; every pair
-    leaks in some, and every place has each kind in some."""
+    """Of many seeds: 12 routes, 1 to 3 leaks, each decoy once, no pair twice; every
+    pair leaks in some, and every place has each kind in some."""
     leaked, places, counts = set(), set(), set()
     for seed in range(300):
         routes = Mystery(seed).routes
@@ -169,8 +168,8 @@ def test_all_decoys_and_pairs_are_known():
 
 
 def test_functions_are_of_one_source():
-    """No function of a decoy or a pair, in either half, has the name of another one's: an
-    accusation by function is clear."""
+    """No function of a decoy or a pair, in either half, has the name of another one's:
+    an accusation by function is clear."""
     owners = {}
     for path in (
         glob.glob(f"{ROOT}/leaky/*.c")
@@ -191,9 +190,9 @@ def test_functions_are_of_one_source():
 
 
 def test_nothing_laid_out_tells(lab):
-    """Routes, titles, /scenarios, /status and the sources' headings tell neither the kind
-    nor the words of a cause; no LEAK, FIX, or text of a descriptor is laid out, and what
-    is written down of the mystery does not name the guilty."""
+    """Routes, titles, /scenarios, /status and the sources' headings tell neither the
+    kind nor the words of a cause; no LEAK, FIX, or text of a descriptor is laid out,
+    and what is written down of the mystery does not name the guilty."""
     words = {}
     for path in glob.glob(f"{ROOT}/exercises/*.toml"):
         with open(path, "rb") as file:
@@ -248,7 +247,8 @@ def test_profiles_name_the_sources_that_are_laid_out(lab):
 
 
 def test_accuse_answers(lab):
-    """Right, wrong, bounded, and what is no accusation; each by function and by line."""
+    """Right, wrong, bounded, and what is no accusation; each by function and by
+    line."""
     said = lab.learn("mystery", "--seed", "42")
     check("--seed 42" in said and "2 of its routes leak" in said, said)
     check(all(len(line) <= 80 for line in said.splitlines()), f"wide: {said}")
@@ -419,7 +419,8 @@ def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
 
 
 def test_traffic_that_is_not_told_to_go_ends(lab):
-    """What started it has been killed after the server's start: it ends with its server."""
+    """What started it has been killed after the server's start: it ends with its
+    server."""
     lab.learn("mystery", "--seed", "7")  # builds the server
     lab.learn("stop")
     with subprocess.Popen(

@@ -10,9 +10,10 @@ import threading
 
 import pytest
 
+import exercises
 from checks import check, equal, wait_until
 from commands import run
-from exercises import CASES, HANDED_IN, at_begin, lab
+from exercises import CASES, HANDED_IN, at_begin, environment
 from processes import descendants
 from terminals import Terminal, nothing_left
 from tree import scratch
@@ -24,13 +25,7 @@ USER = 12345  # any but root
 @pytest.fixture(name="clone", scope="module")
 def clone_of_the_lab():
     """A tree of a teacher, in which the lab is built already."""
-    clone = os.path.join(scratch(), "clone")
-    run("cp", "-a", lab(), clone)
-    return clone
-
-
-def environment():
-    return {k: v for k, v in os.environ.items() if k not in ("BUILD", "MAKEFLAGS")}
+    return exercises.clone()
 
 
 def verify(clone, directory, *options, status, wrapper=(), cwd="/"):
@@ -224,7 +219,13 @@ def test_the_number_of_processes_is_limited(clone):
     rooms = scratch()
     bomb = "while :; do sleep 60 & echo one; done"
     rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
-    command = ("/usr/bin/python3", "-m", "learn.homework.sandbox", "--namespaces", rooms)
+    command = (
+        "/usr/bin/python3",
+        "-m",
+        "learn.homework.sandbox",
+        "--namespaces",
+        rooms,
+    )
     command += ("--nobody", "--", "sh", "-c", bomb)
     done = run(*rights, *command, cwd=clone, check_exit=False)
     check("Cannot fork" in done.stderr, done.stderr)

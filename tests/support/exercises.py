@@ -1,24 +1,21 @@
-"""The exercises of ./learn.sh, graded as `check` does it, in a copy of the tree that the
-whole run shares."""
+"""The exercises of ./learn.sh, graded as `check` does it, in a copy of the tree that
+the whole run shares."""
 
 import fcntl
 import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 
 from answers import HALVED
 from checks import check, equal
 from commands import run
 from too_early import TOO_EARLY
-from tree import BUILD, ROOT, copy_to
+from tree import BUILD, ROOT, copy_to, scratch
 
-sys.path.insert(0, ROOT)
-
-from learn import source  # noqa: E402
-from learn.case import cases  # noqa: E402
+from learn import source
+from learn.case import cases
 
 PYTHON = "/usr/bin/python3"  # as ./learn.sh runs it
 CASES = {case.name: case for case in cases()}
@@ -35,32 +32,52 @@ print(json.dumps(dataclasses.asdict(verdict) | {"seconds": time.monotonic() - be
 """
 
 
-def lab():
-    """A copy of the tree in which all that belongs to the lab is built; made once in a
-    run."""
-    copy = os.path.join(tempfile.gettempdir(), "builds", "learn")
-    os.makedirs(os.path.dirname(copy), exist_ok=True)
-    with open(f"{copy}.lock", "w", encoding="ascii") as lock:
+def once(name, make):
+    """A directory for all tests of a run; the first one that wants it has it made."""
+    directory = os.path.join(tempfile.gettempdir(), "builds", name)
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    with open(f"{directory}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
-        if not os.path.exists(f"{copy}/ready"):
-            copy_to(copy)
-            shutil.copytree(BUILD, f"{copy}/build", symlinks=True)
-            prepare = "from learn import build; build.prepare('build/fixed', 'build/leakcheck')"
-            python(copy, prepare)
-            open(f"{copy}/ready", "x", encoding="ascii").close()
-    return copy
+        if not os.path.exists(f"{directory}.made"):
+            make(directory)
+            open(f"{directory}.made", "x", encoding="ascii").close()
+    return directory
+
+
+def make_lab(directory):
+    """A copy of the tree in which all that belongs to the lab is built."""
+    copy_to(directory)
+    shutil.copytree(BUILD, f"{directory}/build", symlinks=True)
+    python(directory, "from learn import build; build.prepare()")
+
+
+def copy_lab(directory):
+    """A copy of that one, which nobody works in, so that it can be copied any time."""
+    run("cp", "-a", once("learn", make_lab), directory)
+
+
+def environment(**more):
+    """The environment of a copy, without what belongs to the tests' own build."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("BUILD", "MAKEFLAGS")}
+    return kept | more
+
+
+def clone():
+    """A copy of the lab for a test alone: the tree of one learner, or of a teacher."""
+    directory = os.path.join(scratch(), "clone")
+    copy_lab(directory)
+    return directory
 
 
 def python(copy, code, *arguments):
     """Runs Python code on a copy's own learn/; returns what it printed."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("BUILD", "MAKEFLAGS")}
     command = (PYTHON, "-B", "-c", code, *arguments)
-    return run(*command, cwd=copy, env=clean | {"PYTHONPATH": copy}, limit=250).stdout
+    return run(*command, cwd=copy, env=environment(PYTHONPATH=copy), limit=250).stdout
 
 
 def grade(case, text):
     """The verdict on a text as a learner's file: word, found, details, seconds."""
-    copy = lab()
+    copy = once("grading", copy_lab)
     work = tempfile.mkdtemp(prefix=f"{case.name}-", dir=os.path.join(copy, "build"))
     code = os.path.relpath(os.path.join(work, f"{case.name}.c"), copy)
     with open(os.path.join(copy, code), "w", encoding="utf-8") as file:
@@ -90,7 +107,7 @@ def changed(text, edits):
 
 
 def at_begin(case, code):
-    """The solution, with some code at the begin of the function that is called."""
+    """The solution, with some code at the beginning of the function that is called."""
     with open(os.path.join(ROOT, case.leaky), encoding="utf-8") as file:
         entry = source.fields(file.read())["run"]
     text = half(case, case.fixed)

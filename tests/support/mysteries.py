@@ -2,16 +2,12 @@
 the two profiles."""
 
 import json
-import os
 import re
-import sys
 import urllib.request
 
-from checks import check, wait_until
+from checks import equal, wait_until
 from commands import run
-from tree import ROOT
-
-sys.path.insert(0, ROOT)  # for the package learn
+from exercises import environment
 
 SPEED = 40  # times as fast as for a person: a minute of traffic in 1.5 s
 
@@ -24,9 +20,7 @@ class Lab:
 
     def environment(self, speed=SPEED):
         """What ./learn.sh is started with."""
-        # The tests of this copy may not use another copy's progress or build.
-        kept = {name: value for name, value in os.environ.items() if name != "BUILD"}
-        return kept | {"LEARN_TRAFFIC_SPEED": str(speed), "NO_COLOR": "1"}
+        return environment(LEARN_TRAFFIC_SPEED=str(speed), NO_COLOR="1")
 
     def learn(self, *arguments, speed=SPEED, expect=0, limit=200):
         """Runs ./learn.sh; returns what it printed, errors last."""
@@ -38,10 +32,7 @@ class Lab:
             limit=limit,
         )
         said = done.stdout + done.stderr
-        check(
-            done.returncode == expect,
-            f"./learn.sh {' '.join(arguments)}: exit {done.returncode}, expected {expect}\n{said}",
-        )
+        equal(done.returncode, expect, f"exit of {arguments}: {said}")
         return said
 
     def known(self):
@@ -73,7 +64,8 @@ class Learner:
         return {name: scenario["calls"] for name, scenario in scenarios.items()}
 
     def heap(self):
-        """Bytes in use by the function nearest to malloc that is of a route's source."""
+        """Bytes in use by the function nearest to malloc that is of a route's
+        source."""
         text = self.read(self.debug + "/debug/pprof/heap?debug=1")
         return self.owners(text, r" *\d+: +(\d+) \[")
 
