@@ -1,5 +1,8 @@
 """Builds an exercise's server with the lab's own Makefile."""
 
+import contextlib
+import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -29,6 +32,28 @@ def make(*arguments, limit=600, wrapper=()):
     return started.returncode, output.decode(errors="replace")
 
 
+@contextlib.contextmanager
+def alone(what):
+    """While the block runs, no other command in this clone is in a block of this name:
+    two at a time would build the same files."""
+    os.makedirs(absolute(BUILT), exist_ok=True)
+    with open(absolute(f"{BUILT}/{what}.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def digest(path):
+    """What stands for the contents of a learner's file and of the headers beside it.
+    Their times tell less: an editor or git may put an old file back as it was."""
+    place = os.path.dirname(path)
+    headers = [name for name in os.listdir(absolute(place)) if name.endswith(".h")]
+    total = hashlib.sha256()
+    for name in (path, *(f"{place}/{name}" for name in sorted(headers))):
+        if os.path.isfile(absolute(name)):
+            total.update(f"{name}\0{read(name)}\0".encode())
+    return total.hexdigest()
+
+
 def make_own(*arguments):
     """Builds what belongs to the lab, and not to the learner."""
     status, output = make(*arguments)
@@ -38,8 +63,9 @@ def make_own(*arguments):
 
 def prepare():
     """Builds all of the lab that grading needs."""
-    make_own(*PLAIN, FIXED, JUDGE, "shared")
-    make_own(*SANITIZED, "shared")
+    with alone("prepare"):
+        make_own(*PLAIN, FIXED, JUDGE, "shared")
+        make_own(*SANITIZED, "shared")
 
 
 def write_units(directory, server, units):

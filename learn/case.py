@@ -30,7 +30,9 @@ class Case:
     hints: tuple
     resource: str  # what `check` names while it is unsolved
     words: tuple  # of the cause, which must not appear before it is solved
-    calls: tuple  # functions whose work no answer shows: they must not be left out
+    calls: tuple  # functions whose work no answer shows, of which none may be left out;
+    # "a|b": one of the two
+    without: tuple  # functions that would hide from the judge what is allocated
     keeps: str  # what a fix still keeps by /status: "all" that the lab's fix does,
     # "some" of it, or "" for nothing
 
@@ -48,6 +50,11 @@ class Case:
     def during(self):
         """Whether it is about what a call holds, and gives back at its end."""
         return "SCENARIO_TEMPORARY" in read(self.leaky)
+
+    @property
+    def churn(self):
+        """Whether it is about what a call allocates and frees."""
+        return "SCENARIO_CHURN" in read(self.leaky)
 
     @property
     def leaky(self):
@@ -79,6 +86,7 @@ def load(stem):
         resource=told["resource"],
         words=tuple(told["words"]),
         calls=tuple(told.get("calls", ())),
+        without=tuple(told.get("without", ())),
         keeps=told.get("keeps", ""),
     )
 

@@ -1,5 +1,6 @@
 """The command line of ./learn.sh."""
 
+import os
 import signal
 import sys
 
@@ -76,6 +77,13 @@ def main():
         print(f"learn.sh: {error}\nTry ./learn.sh --help", file=sys.stderr)
         return 2
     except Broken as error:
+        print(f"learn.sh: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Nobody reads on, as with `| head`; nor would they at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # no room on the disk, a clone that cannot be written
         print(f"learn.sh: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -2,16 +2,35 @@
 half, and has leakcheck judge what it keeps. `check` and `verify` both stand on this."""
 
 import concurrent.futures
+import dataclasses
 import json
 import os
-import random
 import re
 import subprocess
 import tempfile
+import time
 
 from learn import build, process, source
 from learn.failure import Broken
-from learn.server import CALL_SECONDS, Gone, Hangs, Refused, Server, fetch
+from learn.questions import (
+    AT_ONCE,
+    answered,
+    counts,
+    held,
+    new_sizes,
+    settled,
+    sizes_of,
+    together,
+)
+from learn.server import (
+    CALL_SECONDS,
+    START_SECONDS,
+    Gone,
+    Hangs,
+    Refused,
+    Server,
+    fetch,
+)
 from learn.verdict import (
     ANSWERS,
     CRASHES,
@@ -33,6 +52,14 @@ from learn.verdict import (
 
 ROUNDS, CALLS = 4, 3  # of the judge
 JUDGE_SECONDS = 60
+TOGETHER_ROUNDS = 3
+SLOWER = 25  # so many times slower than the lab's server, a call hangs
+# Seconds in each round of calls of new sizes: what grows in all is no cache that fills.
+SIZE_PATIENCE = (2.5, 0.3, 2.5)
+SOME_CALLS, SOME_KEPT = 4, 3  # of so many things, a cache keeps at least that many
+FILLING = 20  # calls of the usual size that fill a cache
+KEPT_BYTES = 4096  # at most, of one call
+COUNTED = "See 'held' in /status, which is counted by the case."
 
 # hard_rss_limit_mb bounds it, because address space limits do not fit AddressSanitizer.
 SANITIZERS = {
@@ -56,6 +83,9 @@ class Grading:
         self.units = f"{work}/units"
         self.program = f"{work}/mine"
         self.sanitized = f"{work}/sanitized"
+        self.seconds = CALL_SECONDS  # a call that takes longer hangs
+        self.together = ()  # what is asked at the same time, and the lab's replies
+        self.sizes = None  # the bounds of bytes=N, as the lab's server tells them
 
     def verdict(self):
         """Builds, drives and judges."""
@@ -79,16 +109,21 @@ class Grading:
         self.check_calls()
 
     def check_calls(self):
-        """Raises Found if a function is never called whose work no answer shows. The
-        compiler leaves out a static function that nobody calls."""
-        if not self.case.calls:
+        """Raises Found if a function is never called whose work no answer shows, or one
+        is called that hides the work from the judge. The compiler leaves out a static
+        function that nobody calls."""
+        if not self.case.calls and not self.case.without:
             return
         path = f"build/objects/{self.units}/{self.case.name}.o"
         with process.group(("nm", path), stdout=subprocess.PIPE) as listing:
-            there = listing.communicate(timeout=30)[0].decode().split()
+            there = set(listing.communicate(timeout=30)[0].decode().split())
         for function in self.case.calls:
-            if function not in there:
-                raise Found(ANSWERS, f"{function} is never called, and has work to do")
+            ways = function.split("|")
+            if there.isdisjoint(ways):
+                raise Found(ANSWERS, f"{ways[0]} is never called, and has work to do")
+        for function in self.case.without:
+            if function in there:
+                raise Found(ANSWERS, f"{function} is no way out in this case")
 
     def build_plain(self):
         """Builds the server without the sanitizers alone. Returns None, or what the
@@ -100,6 +135,7 @@ class Grading:
         """Writes the C around the learner's file."""
         case = self.case
         text = source.unit(case.leaky, self.code, case.name, case.title)
+        text = f"/* Of the files {build.digest(self.code)} */\n{text}"
         build.write_units(self.units, "mine", {case.name: text})
 
     def link(self, settings, program):
@@ -118,14 +154,14 @@ class Grading:
     # -- running -----------------------------------------------------------------------
 
     def measure(self):
-        """Drives both of the learner's servers at the same time, and judges the plain
-        one. The lab's own has ended by then, so that they cannot ask it."""
+        """Drives both servers and judges the plain one, at the same time. The lab's
+        server has ended by then, so nobody can ask it."""
         with Server(build.FIXED) as model:
-            asked = questions(model, self.case)
-            expected = [
-                model.call(self.case.scenario, **question) for question in asked
-            ]
+            self.sizes = sizes_of(model, self.case.scenario)
+            asked = answered(self.sizes, self.case.churn)
+            expected = [self.ask_model(model, question) for question in asked]
             kept = held(model, self.case.scenario)
+            self.together = together(model, self.case.scenario, self.sizes)
         with (
             self.start(self.sanitized, environment=SANITIZERS) as checked,
             self.start(self.program) as plain,
@@ -142,6 +178,14 @@ class Grading:
                 raise found
             return found
 
+    def ask_model(self, model, question):
+        """The lab's own reply. The time that it takes tells how busy the machine is."""
+        begin = time.monotonic()
+        reply = model.call(self.case.scenario, START_SECONDS, **question)
+        took = time.monotonic() - begin
+        self.seconds = max(self.seconds, SLOWER * took)
+        return reply
+
     def drive_and_judge(self, server, asked, expected, kept):
         """The verdict on what can be seen from outside; None if all is well."""
         wrong = None
@@ -150,13 +194,21 @@ class Grading:
             if wrong is not None and wrong.answer is not None:
                 return wrong.verdict
             if wrong is None:
-                self.check_kept(server, asked[-1], kept)
+                self.check_some_kept(server, asked[-1])
+                self.check_all_kept(server, kept)
             self.judge(server)
+            self.check_sizes(server)
+            self.check_all_kept(server, kept)
+            self.drive_together(server)
         except Found as found:
             if wrong is None or found.verdict.word != ANSWERS:
                 return found.verdict
         except Refused as refused:
             return Verdict(ANSWERS, f"the server refuses a call: {refused}")
+        except Gone as gone:
+            return Verdict(CRASHES, *how_it_died(server, str(gone)))
+        except Hangs:
+            return Verdict(HANGS, *self.where_it_hangs(server))
         except NoVerdict:
             if wrong is None:
                 raise
@@ -181,30 +233,93 @@ class Grading:
                 return Difference(question, model["answer"], reply["answer"])
         return None
 
-    def call(self, server, question):
+    def drive_together(self, server):
+        """Calls the server several times at once: what is static in the learner's code
+        is shared by these calls. Raises Found if one is answered wrongly; to refuse one
+        for a limit of the server is no fault."""
+
+        def ask(question, model):
+            try:
+                reply = self.call(server, question, AT_ONCE * self.seconds)
+            except Refused as refused:
+                if refused.status == 503:
+                    return None
+                return Difference(question, model["answer"], None, str(refused), True)
+            if reply["answer"] == model["answer"]:
+                return None
+            return Difference(question, model["answer"], reply["answer"], "", True)
+
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in range(TOGETHER_ROUNDS):
+                asked = [pool.submit(ask, *each) for each in self.together]
+                wrong = next(filter(None, [each.result() for each in asked]), None)
+                if wrong is not None:
+                    raise Found(*dataclasses.astuple(wrong.verdict))
+
+    def call(self, server, question, seconds=None):
         """Calls the case once. Raises Found if there is no answer."""
         try:
-            return server.call(self.case.name, **question)
+            return server.call(self.case.name, seconds or self.seconds, **question)
         except Hangs:
-            raise Found(HANGS, *where_it_hangs(server, self.code)) from None
+            raise Found(HANGS, *self.where_it_hangs(server)) from None
         except Gone as gone:
             raise Found(CRASHES, *how_it_died(server, str(gone))) from None
 
-    def check_kept(self, server, question, kept):
-        """Raises Found if the server keeps less than the case needs: what remembers
-        nothing leaks nothing, and does no work either. `kept` is what the lab's fix
-        keeps after the same calls."""
-        wanted = {"all": kept, "some": min(kept, 1)}.get(self.case.keeps, 0)
-        if wanted == 0:
+    def where_it_hangs(self, server):
+        """Where in the learner's file a thread is, by the thread profile."""
+        said = f"no answer within {self.seconds:.0f} s"
+        try:
+            threads = fetch(server.debug + "/debug/pprof/goroutine?debug=1")
+        except (Gone, Hangs, Refused):
+            return said, ""
+        return said + place_in(threads, self.code), ""
+
+    def check_some_kept(self, server, question):
+        """Raises Found if a cache is of no use: it keeps nothing, or the last thing
+        alone."""
+        if self.case.keeps != "some":
             return
-        for _ in range(5):  # what a cache keeps may expire before we look
-            self.call(server, question)
-            mine = held(server, self.case.name)
-            if mine >= wanted:
+        # A cache with a limit is full before the judge comes.
+        self.call(server, {"id": "fill", "count": FILLING})
+        for _ in range(5):  # what it keeps may expire before we look
+            self.call(server, question | {"count": SOME_CALLS})
+            mine, _ = held(server, self.case.name)
+            if mine >= SOME_KEPT:
                 return
-        found = f"{mine} things are kept after these calls, and not {wanted}"
+        raise Found(ANSWERS, f"only {mine} of {SOME_CALLS} things are kept", COUNTED)
+
+    def check_all_kept(self, server, kept):
+        """Raises Found if the server keeps less than the case needs: who remembers
+        nothing leaks nothing, and does no work either. `kept` is what the lab's fix
+        keeps after how many calls."""
+        if self.case.keeps != "all":
+            return
+        mine, calls = held(server, self.case.name)
+        wanted = kept[0] * calls // kept[1]
+        if mine < wanted:
+            found = f"{mine} things are kept after {calls} calls, and not {wanted}"
+            raise Found(ANSWERS, found, COUNTED)
+
+    def check_sizes(self, server):
+        """Raises Found if calls of sizes that are new each time leave something. The
+        judge's have all the same size, so that something could be kept for it."""
+        before = counts(server)
+        for patience in SIZE_PATIENCE:
+            asked = new_sizes(self.sizes)
+            for question in asked:
+                self.call(server, question)
+            least = min(question["bytes"] for question in asked)
+            limits = before | {"heap": before["heap"] + len(asked) * least // 4}
+            before, over = settled(server, limits, patience)
+            if over is None:
+                return
+        found = {
+            "resource": over,
+            "per_call": (before[over] - limits[over]) / len(asked),
+        }
+        line, _ = growth(found, False)
         raise Found(
-            ANSWERS, found, "See 'held' in /status, which is counted by the case."
+            LEAKS, line, "These calls had ids and sizes that were new each time."
         )
 
     def drive_checked(self, server, asked, expected):
@@ -212,7 +327,8 @@ class Grading:
         verdict if they reported something, or it crashed or hung; else None."""
         verdict = None
         try:
-            self.drive(server, asked, expected)
+            if self.drive(server, asked, expected) is None:
+                self.drive_together(server)
             if not server.end():
                 verdict = Verdict(HANGS, "the server does not end when it is told to")
             elif server.process.returncode != 0:
@@ -238,6 +354,16 @@ class Grading:
             own_lines(report, self.code),
         )
 
+    def is_kept(self, found):
+        """Whether what stays is little, in a case that keeps something of each call: a
+        copy in memory of its own is as good as one in the table."""
+        little = min(self.sizes.usual // 16, KEPT_BYTES)
+        return (
+            self.case.keeps == "all"
+            and found["resource"] == "heap"
+            and found["per_call"] <= little
+        )
+
     def judge(self, server):
         """Has leakcheck judge what stays. Raises Found if something does."""
         with tempfile.TemporaryDirectory() as directory:
@@ -252,13 +378,18 @@ class Grading:
                 try:
                     output = judge.communicate(timeout=JUDGE_SECONDS)[0]
                 except subprocess.TimeoutExpired:
-                    raise Found(HANGS, *where_it_hangs(server, self.code)) from None
+                    raise Found(HANGS, *self.where_it_hangs(server)) from None
             if judge.returncode == 0:
                 return
             if server.process.poll() is not None:
                 raise Found(CRASHES, *how_it_died(server))
             if judge.returncode != 1:
                 said = output.decode(errors="replace").strip()
+                refused = re.search(r": refused with \d+ (.*?);? ?no verdict", said)
+                if refused:
+                    raise Found(
+                        ANSWERS, f"the server refuses a call: {refused[1]}"[:160]
+                    )
                 if "over before anything can be measured" in said:
                     raise Found(
                         ANSWERS, "the call does not stay at its peak for hold=MS"
@@ -266,35 +397,9 @@ class Grading:
                 raise NoVerdict(said)
             with open(told, encoding="utf-8") as file:
                 found = json.load(file)["scenarios"][0]
+            if self.is_kept(found):
+                return
             raise Found(LEAKS, *growth(found, self.case.during))
-
-
-def held(server, name):
-    """How many things a scenario keeps, by /status; 0 if the server is not there."""
-    try:
-        return int(server.json("/status")["scenarios"][name]["held"])
-    except (Gone, Hangs, Refused, KeyError, TypeError, ValueError):
-        return 0
-
-
-def questions(server, case):
-    """What is asked: several ids, sizes and counts. Some are new each time, so that no
-    answer can be written down."""
-    listed = server.json("/scenarios")
-    told = next(item for item in listed if item["name"] == case.scenario)
-    bounds = next(item for item in told["parameters"] if item["name"] == "bytes")
-    low, usual = bounds["min"], bounds["default"]
-    dice = random.SystemRandom()
-    small = min(usual, max(low, 8192))
-    unusual = f"%{dice.randrange(10**9)}'\"\\ {dice.randrange(10**9)}"
-    return (
-        {"id": "first"},
-        {"id": f"guest-{dice.randrange(10**6)}", "bytes": small},
-        {"id": unusual, "bytes": min(bounds["max"], small + dice.randrange(1, 999))},
-        {"id": "first", "bytes": low, "count": 2},
-        {"id": f"guest-{dice.randrange(10**6)}", "bytes": small, "count": 3},
-        {"id": "last " + "x" * 100, "bytes": small},
-    )
 
 
 def how_it_died(server, reason="no answer"):
@@ -303,13 +408,3 @@ def how_it_died(server, reason="no answer"):
         reason if server.process.poll() is None else "the process ended"
     )
     return died, "\n".join(server.said().splitlines()[-5:])
-
-
-def where_it_hangs(server, code):
-    """Where in the learner's file a thread is, by the thread profile."""
-    said = f"no answer within {CALL_SECONDS} s"
-    try:
-        threads = fetch(server.debug + "/debug/pprof/goroutine?debug=1")
-    except (Gone, Hangs, Refused):
-        return said, ""
-    return said + place_in(threads, code), ""

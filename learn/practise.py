@@ -87,12 +87,14 @@ def lay(case):
 
 
 def restart(case, ports=(0, 0)):
-    """Builds the learner's half into a server and lets it run. Returns None, or what
-    the compiler said."""
-    grading = Grading(case, case.mine, work(case))
-    output = grading.build_plain()
+    """Builds the learner's half into a server and lets it run. Returns None, or what the
+    compiler said."""
+    with build.alone("check"):
+        grading = Grading(case, case.mine, work(case))
+        output = grading.build_plain()
+        if output is None:
+            build.put(grading.program, PROGRAM)
     if output is None:
-        build.put(grading.program, PROGRAM)
         with progress.change() as known:
             session.end_all(known)
             known["server"] = session.serve(PROGRAM, ports) | {"case": case.name}
@@ -209,7 +211,8 @@ def graded(case):
     if not written(case):
         raise UsageError(f"{case.mine} is not there: ./learn.sh reset {case.name}")
     build.prepare()
-    verdict = Grading(case, case.mine, work(case)).verdict()
+    with build.alone("check"):
+        verdict = Grading(case, case.mine, work(case)).verdict()
     with progress.change() as known:
         told = progress.of(known, case)
         told["checks"] += 1
@@ -284,13 +287,21 @@ def check():
     return 0 if verdict.word == SOLVED else 1
 
 
+def saved(case):
+    """What the learner's file has now; None while an editor replaces it."""
+    try:
+        return read(case.mine)
+    except FileNotFoundError:
+        return None
+
+
 def watch():
     """Checks at each save until the case is solved."""
     case = session.current(progress.load())
     seen = None
     while True:
-        now = read(case.mine) if written(case) else seen
-        if now != seen:
+        now = saved(case)
+        if now not in (None, seen):
             seen = now
             if check() == 0:
                 return 0

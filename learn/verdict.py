@@ -54,6 +54,7 @@ class Difference:
     expected: str
     answer: str
     refusal: str = ""
+    at_once: bool = False  # with other calls at the same time
 
     @property
     def verdict(self):
@@ -64,9 +65,10 @@ class Difference:
             or self.answer
             or "nothing: the call ended before its work was done"
         )
+        others = ", with other calls at once" if self.at_once else ""
         return Verdict(
             ANSWERS,
-            f"for id={self.question['id'][:20]} expected '{self.expected}'",
+            f"for id={self.question['id'][:20]} expected '{self.expected}'{others}",
             f"call      {asked}\nexpected  {self.expected}\nanswered  {given}",
         )
 

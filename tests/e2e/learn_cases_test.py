@@ -6,10 +6,11 @@ import re
 import pytest
 
 from checks import check, equal
-from exercises import CASES, HANDED_IN, grade
+from exercises import CASES, HANDED_IN, changed, grade, half
 from learn.practise import TITLE, filled
 from learn.session import untouched
 from learn.verdict import AFTER, DURING, growth
+from other_fixes import FAIR, WAYS_OUT
 from scenarios import scenario_names
 
 LONG_RUNS = 5
@@ -41,6 +42,24 @@ def test_the_verdict_is_right(name, kind, request):
         if kind == "no C":
             check("case-" in verdict["details"], verdict["details"])
             check("scenario.h" not in verdict["details"], verdict["details"])
+
+
+def others():
+    """The other fixes, and which verdicts are right. The seed chooses some in a run."""
+    fair = {key: (edits, ("solved",)) for key, edits in FAIR.items()}
+    for index, (key, told) in enumerate((WAYS_OUT | fair).items()):
+        marks = pytest.mark.one_of(f"exercise, other, {index % 4}", " ".join(key))
+        yield pytest.param(*key, *told, id=": ".join(key), marks=marks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem, name, edits, words", others())
+def test_another_fix_gets_its_verdict(stem, name, edits, words):
+    """A way out that does less is no solution; a fix that is right is one, also if it is
+    not the lab's."""
+    case = next(case for case in CASES.values() if case.stem == stem)
+    verdict = grade(case, changed(half(case, case.leaky), edits))
+    check(verdict["word"] in words, f"{name}: {verdict}, expected {words}")
 
 
 def expected_found(case):

@@ -261,6 +261,50 @@ def test_a_server_that_was_killed_is_no_obstacle(clone):
     check("stopped" in learn(clone, "stop"), "it does not stop its own")
 
 
+@pytest.mark.slow
+def test_what_is_in_the_file_is_built(clone):
+    """Also if an editor or git puts an old file back with its old time; with the ends of
+    lines of Windows, no newline at the end, and a header of the learner's own."""
+    learn(clone, "start", "2")
+    path = os.path.join(clone, CASE.mine)
+    old = os.stat(path)
+    with open(path, encoding="utf-8") as file:
+        untouched = file.read()
+    solution = HANDED_IN["solution"][0](CASE)
+    windows = f'#include "own.h"\n{solution}'.rstrip().replace("\n", "\r\n")
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(windows)
+    with open(os.path.join(clone, "mine", "own.h"), "w", encoding="utf-8") as file:
+        file.write("/* Nothing. */")
+    check(last_line(learn(clone, "check")).startswith("solved"), "it is not solved")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(untouched)
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    text = learn(clone, "check", status=1)
+    check(last_line(text).startswith("still leaks"), text)
+
+
+@pytest.mark.slow
+def test_two_checks_in_one_clone_wait_for_each_other(clone):
+    """As watch in one terminal, and check in another."""
+    learn(clone, "start", "2")
+    hand_in(clone, CASE, "solution")
+    command = [os.path.join(clone, "learn.sh"), "check"]
+    checks = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for said in [each.communicate(timeout=200)[0] for each in checks]:
+        check(last_line(said).startswith("solved"), said)
+
+
+def test_what_the_system_refuses_is_told_in_a_line():
+    """Here mine/ is a file, so that nothing can be written there."""
+    clone = exercises.clone()
+    with open(os.path.join(clone, "mine"), "w", encoding="utf-8") as file:
+        file.write("")
+    check("learn.sh: " in learn(clone, "stop", status=2), "it does not say why")
+
+
 def test_progress_that_cannot_be_read_is_kept():
     """It is the learner's: an error says so, and nothing is written over it."""
     clone = exercises.clone()
