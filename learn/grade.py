@@ -279,12 +279,12 @@ class Grading:
         alone."""
         if self.case.keeps != "some":
             return
-        # A cache with a limit is full before the judge comes.
-        self.call(server, {"id": "fill", "count": FILLING})
         for _ in range(5):  # what it keeps may expire before we look
             self.call(server, question | {"count": SOME_CALLS})
             mine, _ = held(server, self.case.name)
             if mine >= SOME_KEPT:
+                # A cache with a limit is full before the judge comes.
+                self.call(server, {"id": "fill", "count": FILLING})
                 return
         raise Found(ANSWERS, f"only {mine} of {SOME_CALLS} things are kept", COUNTED)
 

@@ -51,10 +51,11 @@ def answered(sizes, churn):
 
 
 def new_sizes(sizes, number=4):
-    """What is asked with ids and sizes that were not asked before, from the usual size
-    to half as much again."""
-    most = min(sizes.most, sizes.usual + sizes.usual // 2)
-    picked = [dice.randint(sizes.usual, most) for _ in range(number)]
+    """What is asked with ids and sizes that were not asked before. The sizes are about
+    the usual one, so that a full cache of so many things stays as large as it is."""
+    least = max(sizes.low, sizes.usual * 3 // 4)
+    most = min(sizes.most, sizes.usual * 5 // 4)
+    picked = [dice.randint(least, most) for _ in range(number)]
     return [{"id": f"new-{dice.randrange(10**9)}", "bytes": size} for size in picked]
 
 
