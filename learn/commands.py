@@ -59,7 +59,8 @@ def run(arguments):
         raise UsageError(f"{name} has no option {unknown[0]}")
     plain = [word for word in rest if not word.startswith("-")]
     if not least <= len(plain) <= most:
-        raise UsageError(f"{name} wants {least or 'no'} argument{'s' * (least != 1)}")
+        wants = f"at most {most}" if least < most else most or "no"
+        raise UsageError(f"{name} wants {wants} argument{'s' * (most != 1)}")
     return function(*rest)
 
 

@@ -93,11 +93,12 @@ def digest_of(report, code):
         line = re.sub(
             r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line
         ).rstrip()
+        line = re.sub(r"(ERROR: .*?) on (unknown )?address.*", r"\1", line)
         if re.match(r"\s*#\d+ ", line):
             if code in line:
                 kept.append(re.sub(r"\S*(?=" + re.escape(code) + ")", "", line))
         elif re.search(
-            r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line
+            r"Assertion `|ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line
         ):
             kept.append(line)
     return "\n".join(kept[:24])
@@ -136,8 +137,11 @@ def growth(told, during):
         if at:
             where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
             lines.append(f"{verb} {at['function']}, {where}")
-    said = (DURING if during else FOUND)[resource][text == "1"]
-    return said.format(text), "\n".join(lines)
+    said = (DURING if during else FOUND)[resource][text == "1"].format(text)
+    # leakcheck asks for less where a call leaves many megabytes.
+    if in_bytes and told["bytes"] is not None:
+        said += f" with bytes={told['bytes']}"
+    return said, "\n".join(lines)
 
 
 def in_units(amount):
