@@ -138,7 +138,7 @@ def tell(case, new):
     say(wrapped(case.symptom, "  "))
     say()
     left = "" if new else ", as you left it"
-    say(f"Source: {case.mine}{left}. Fix it there; its headers are in common/.")
+    say(f"Source: {case.mine}{left}. Fix it there; headers: common/.")
     server = session.running(known)
     if server is not None:
         say(f"Its server is at {server.url}, pid {server.pid}. Look at it:")
@@ -147,7 +147,8 @@ def tell(case, new):
         say(f"  {heap_table(server)} | head -n 15")
         for page in ("heap", "goroutine"):
             shown = f"{server.debug}/debug/pprof/{page}?debug=1"
-            say(f"  curl -s '{shown}' | cut -c -70 | head -n 20")
+            say(f"  curl -s '{shown}' |")
+            say("      cut -f 1,3- | cut -c -64 | head -n 20")
         say(f"  ls -l /proc/{server.pid}/fd")
     say("Next: ./learn.sh check, or watch (at each save). Stuck? ./learn.sh hint")
     say("A check also puts your code into the server. ./learn.sh stop ends it.")

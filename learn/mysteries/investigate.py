@@ -109,7 +109,7 @@ def tell(mystery, leaks, server):
     say("Its memory and its threads now, and what has grown between two moments:")
     for name in ("heap", "goroutine"):
         say(f"  curl -s '{debug}/debug/pprof/{name}?debug=1' |")
-        say("      grep -E ' @ |route-' | cut -c -70 | head -n 20")
+        say("      grep -E ' @ |route-' | cut -f 1,3- | cut -c -64 | head -n 20")
     page, command = difference()
     say(f"  curl -s {debug}{page} > mine/1.heap    # then 2.heap")
     say(f"  {command} | head -n 15")
