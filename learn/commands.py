@@ -63,8 +63,8 @@ def run(arguments):
         raise UsageError(f"{name} has no option {unknown[0]}")
     plain = [word for word in rest if not word.startswith("-")]
     if not least <= len(plain) <= most:
-        wanted = most if least == most else f"{least} to {most}"
-        raise UsageError(f"{name} takes {wanted} argument(s), not {len(plain)}")
+        wants = f"at most {most}" if least < most else most or "no"
+        raise UsageError(f"{name} wants {wants} argument{'s' * (most != 1)}")
     return function(*rest)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shutil
 import time
 
 from learn import build, progress, session, source, terminal
@@ -63,7 +64,13 @@ def show_list():
             other = right[i][1] if i < len(right) else ""
             say((painted + " " * (COLUMN + 1 - len(text)) + other).rstrip())
     say(terminal.bar(len(solved), len(cases())) + " solved")
-    say(next_step(known))
+    mystery = known.get("mystery", {})
+    server = session.running(mystery)
+    if server is not None:
+        say(f"Mystery {mystery['seed']} runs at {server.url} and {server.debug}.")
+        say("Next: ./learn.sh accuse FUNCTION, or FILE:LINE")
+    else:
+        say(next_step(known))
     return 0
 
 
@@ -132,19 +139,28 @@ def tell(case, new):
     say()
     say(wrapped(case.symptom, "  "))
     say()
-    say(
-        f"Source: {case.mine}" + ("" if new else ", as you left it") + ". Fix it there."
-    )
+    left = "" if new else ", as you left it"
+    say(f"Source: {case.mine}{left}. Fix it there; headers: common/.")
     server = session.running(known)
     if server is not None:
         say(f"Its server is at {server.url}, pid {server.pid}. Look at it:")
         say(f"  curl '{server.url}{session.route(case)}?id=me&count=10'")
-        say(f"  curl {server.url}/status")
-        say(f"  curl '{server.debug}/debug/pprof/heap?debug=1' | head -n 20")
-        say(f"  curl '{server.debug}/debug/pprof/goroutine?debug=1' | head -n 20")
-        say(f"  google-pprof --text {server.url}/pprof/heap")
+        say(f"  curl -s {server.url}/status | head -n 22")
+        say(f"  {heap_table(server)} | head -n 15")
+        for page in ("heap", "goroutine"):
+            shown = f"{server.debug}/debug/pprof/{page}?debug=1"
+            say(f"  curl -s '{shown}' |")
+            say("      cut -f 1,3- | cut -c -64 | head -n 20")
         say(f"  ls -l /proc/{server.pid}/fd")
-    say("Then: ./learn.sh check, or watch (at each save); hint; stop")
+    say("Next: ./learn.sh check, or watch (at each save). Stuck? ./learn.sh hint")
+    say("A check also puts your code into the server. ./learn.sh stop ends it.")
+
+
+def heap_table(server):
+    """The command for a heap profile by function: Debian unstable has no google-pprof."""
+    if shutil.which("google-pprof"):
+        return f"google-pprof --text {server.url}/pprof/heap"
+    return f"go tool pprof -top {server.debug}/debug/pprof/heap"
 
 
 def stop():
@@ -166,7 +182,7 @@ def reset(name):
     with progress.change() as known:
         told = progress.of(known, case)
         told.pop("solved", None)
-    say(f"{case.mine} is as at the beginning.")
+    say(f"{case.mine} is as at the beginning. Next: ./learn.sh start {case.name}")
     return 0
 
 
@@ -188,7 +204,8 @@ def hint():
     with progress.change() as known:
         case = session.current(known)
         told = progress.of(known, case)
-        more = told["hints"] < len(case.hints)
+        solved = "solved" in told
+        more = told["hints"] < len(case.hints) and not solved
         told["hints"] += more
     server = session.running(known)
     if server is None and any("{" in text for text in case.hints[: told["hints"]]):
@@ -198,7 +215,9 @@ def hint():
         say((bold if newest else faint)(f"Hint {number} of {len(case.hints)}"))
         shown = wrapped(filled(text, case, server), "  ")
         say(shown if newest else "\n".join(map(faint, shown.split("\n"))))
-    if not more:
+    if solved:
+        say(f"{case.name} is solved: ./learn.sh solution shows how the lab does it.")
+    elif not more:
         say("That is all: ./learn.sh solution --give-up shows how the lab does it.")
     return 0
 
@@ -231,7 +250,7 @@ def renew(case):
         restart(case, ports)
 
 
-def show(case, verdict, told, seconds):
+def show(case, verdict, told):
     """Prints a verdict; its last line begins with the verdict's word."""
     if verdict.details:
         say(verdict.details)
@@ -242,7 +261,7 @@ def show(case, verdict, told, seconds):
         )
         say(terminal.bar(solved_count(), len(cases())) + " solved")
         say(next_step(progress.load()))
-        say(green(f"{SOLVED}: {case.name} {hints}, in {seconds:.1f} s of checking"))
+        say(bold(green(f"{SOLVED}: {case.name} {hints}, at check {told['checks']}")))
     else:
         say(red(verdict.line))
 
@@ -278,10 +297,9 @@ def show_solution(case):
 def check():
     """Grades the current case. Returns 0 if it is solved."""
     case = session.current(progress.load())
-    begin = time.monotonic()
     say(faint(f"Checking {case.mine}..."))
     verdict, told = graded(case)
-    show(case, verdict, told, time.monotonic() - begin)
+    show(case, verdict, told)
     if verdict.word != NO_BUILD:
         renew(case)
     return 0 if verdict.word == SOLVED else 1
@@ -321,4 +339,5 @@ def show_answer(*options):
         if not told.get("solved"):
             told["gave_up"] = True
     show_solution(case)
+    say(next_step(progress.load()))
     return 0

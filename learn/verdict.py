@@ -95,11 +95,13 @@ def own_lines(report, code):
         line = re.sub(
             r"==\d+==|0x[0-9a-f]+ |\(\S+\+0x\S+\)|\(BuildId: \w+\)", "", line
         ).rstrip()
+        line = re.sub(r"(ERROR: .*?) on (unknown )?address.*", r"\1", line)
         if re.match(r"\s*#\d+ ", line):
             if code in line:
                 kept.append(re.sub(r"\S*(?=" + re.escape(code) + ")", "", line))
         elif re.search(
-            r"ERROR: |runtime error|freed by|allocated by|READ of|WRITE of", line
+            r"Assertion `|ERROR: |runtime error|freed by|allocated by|READ of|WRITE of",
+            line,
         ):
             kept.append(line)
     return "\n".join(kept[:24])
@@ -140,7 +142,11 @@ def growth(told, during):
             lines.append(f"{verb} {at['function']}, {where}")
     texts = DURING if during and resource in DURING else AFTER
     many, one = texts[resource]
-    return (one if text == "1" else many).format(text), "\n".join(lines)
+    said = (one if text == "1" else many).format(text)
+    # leakcheck asks for less where a call leaves many megabytes.
+    if in_bytes and told.get("bytes") is not None:
+        said += f" with bytes={told['bytes']}"
+    return said, "\n".join(lines)
 
 
 def in_units(amount):

@@ -203,6 +203,11 @@ static void alone_add(cJSON *list, const struct side *side, size_t index)
         cJSON_AddNullToObject(item, "resource");
     }
     cJSON_AddNumberToObject(item, "per_call", over ? finding->over_per_call : 0);
+    if (trial->bytes != UNKNOWN) {
+        cJSON_AddNumberToObject(item, "bytes", (double)trial->bytes);
+    } else {
+        cJSON_AddNullToObject(item, "bytes");
+    }
     blame_add(item, "blamed", over ? &trial->heap : &nobody);
     waiting_add(item, over ? &trial->wait : &nobody);
     samples_add(item, trial->samples, trial->sample_count);

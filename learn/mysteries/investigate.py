@@ -98,17 +98,18 @@ def tell(mystery, leaks, server):
         f"A server in production; its memory climbs. {guilty}. Others only look like "
         "it: they grow at first, and stop. No single moment tells them apart, so "
         f"compare profiles over time: after {WATCH_MINUTES} minutes, only what leaks "
-        "still grows."
+        "still grows. Take 1.heap then, and 2.heap two minutes later."
     )
     say(wrapped(story, "  "))
     say(f"It runs at {url}, pid {server['process'][0]}, with steady traffic.")
     say("Its memory and its threads now, and what has grown between two moments:")
-    say(f"  curl -s '{debug}/debug/pprof/heap?debug=1' | head -n 40")
-    say(f"  curl -s '{debug}/debug/pprof/goroutine?debug=1' | less")
+    for name in ("heap", "goroutine"):
+        say(f"  curl -s '{debug}/debug/pprof/{name}?debug=1' |")
+        say("      grep -E ' @ |route-' | cut -f 1,3- | cut -c -64 | head -n 20")
     page, command = difference()
-    say(f"  curl -s {debug}{page} > mine/1.heap    # later 2.heap")
-    say(f"  {command}")
-    say(f"  curl -s {url}/status")
+    say(f"  curl -s {debug}{page} > mine/1.heap    # then 2.heap")
+    say(f"  {command} | head -n 15")
+    say(f"  curl -s {url}/status | head -n 22")
     say(f"Its sources are in {mystery.directory}/, one file a route.")
     say("Accuse a function, or a line:")
     say("  ./learn.sh accuse FUNCTION        ./learn.sh accuse route-07.c:42")

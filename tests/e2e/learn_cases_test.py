@@ -38,7 +38,8 @@ def test_the_verdict_is_right(name, kind, request):
         check(verdict["word"] in words, f"{verdict}, expected {words}")
         if kind == "untouched":
             named = [said.replace("{}", "").strip() for said in expected_found(case)]
-            check(verdict["found"].endswith(tuple(named)), f"{verdict}: not {named}")
+            there = any(said in verdict["found"] for said in named)
+            check(there, f"{verdict}: not {named}")
         if kind == "no C":
             check("case-" in verdict["details"], verdict["details"])
             check("scenario.h" not in verdict["details"], verdict["details"])

@@ -15,6 +15,7 @@ import exercises
 from checks import check, equal, wait_until
 from commands import run
 from exercises import CASES, HANDED_IN, environment
+from learn import verdict
 from terminals import Terminal, nothing_left
 from tree import ROOT
 
@@ -81,6 +82,8 @@ def test_wrong_usage():
         done = run(os.path.join(ROOT, "learn.sh"), *words, check_exit=False)
         equal(done.returncode, 2, f"exit of {words}")
         check("learn.sh: " in done.stderr and done.stdout == "", done.stderr)
+        if words == ("start", "1", "2"):
+            check("start wants at most 1 argument\n" in done.stderr, done.stderr)
     check("--give-up" in learn(ROOT, "--help"), "no option in --help")
 
 
@@ -107,6 +110,8 @@ def test_a_case_from_start_to_solution(clone):
     """Start, look, hint, wrong and right checks, the solution, the next case, reset."""
     told = learn(clone, "start", "2")
     check(CASE.title in told and CASE.mine in told, told)
+    lines = told.splitlines()
+    check(max(map(len, lines)) <= 80 and len(lines) <= 23, f"no screen: {told}")
     server = server_of(clone)
     check(server["url"] in told, told)
     reply = json.loads(fetch(f"{server['url']}/leak/case-02?id=x&count=3"))
@@ -139,7 +144,8 @@ def test_a_case_from_start_to_solution(clone):
     check("1 of 29 solved" in learn(clone), "the list does not know")
     check("@@" in learn(clone, "solution"), "no solution after it is solved")
 
-    check("case-02.before-reset.c" in learn(clone, "reset", "2"), "nothing kept")
+    told = learn(clone, "reset", "2")
+    check("case-02.before-reset.c" in told and "start case-02" in told, told)
     check(last_line(learn(clone, "check", status=1)).startswith("still leaks"), "reset")
     check("0 of 29 solved" in learn(clone), "it is solved no more")
     check("case-03" in learn(clone, "start", "3"), "the next case")
@@ -150,12 +156,29 @@ def test_a_case_from_start_to_solution(clone):
     )
 
 
+def test_a_verdict_says_what_it_speaks_of():
+    """Of heap, for which size of the call; of an abort, which assertion failed."""
+    told = {"per_call": 2**20, "resource": "heap", "bytes": 524288}
+    said = "1.0 MiB of heap stays after each call"
+    equal(verdict.growth(told, False)[0], f"{said} with bytes=524288")
+    equal(verdict.growth(told | {"bytes": None}, False)[0], said)
+    report = (
+        "mine: x.c:3: f: Assertion `a > 0' failed.\n"
+        "==7==ERROR: AddressSanitizer: ABRT on unknown address 0x07 (pc 0x1 T4)\n"
+        "    #6 0x55 in f mine/case-02.c:40\n"
+    )
+    kept = verdict.digest_of(report, "mine/case-02.c").splitlines()
+    equal(kept[0], "mine: x.c:3: f: Assertion `a > 0' failed.")
+    equal(kept[1], "ERROR: AddressSanitizer: ABRT")
+
+
 @pytest.mark.slow
 def test_giving_up_shows_the_solution_and_solves_nothing(clone):
     """And what the learner wrote is not touched by another start."""
     learn(clone, "start", "2")
     hand_in(clone, CASE, "no C")
-    check("@@" in learn(clone, "solution", "--give-up"), "no solution")
+    text = learn(clone, "solution", "--give-up")
+    check("@@" in text and last_line(text).startswith("Next: "), text)
     check("0 of 29" in learn(clone), "given up is solved")
     check("does not build" in learn(clone, "start", "2"), "it does not say so")
     with open(os.path.join(clone, CASE.mine), encoding="utf-8") as file:
@@ -211,7 +234,9 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
         file.write(HANDED_IN["solution"][0](CASE))
     os.replace(other, os.path.join(clone, CASE.mine))
     equal(terminal.end(100), 0, "exit of watch")
-    check(b"solved: case-02" in terminal.output, terminal.output)
+    check(b"solved: case-02 without a hint" in terminal.output, terminal.output)
+    told = learn(clone, "hint")
+    check("case-02 is solved" in told and " of 4" not in told, f"a late hint: {told}")
 
 
 @pytest.mark.slow

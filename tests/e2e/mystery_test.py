@@ -253,6 +253,9 @@ def test_accuse_answers(lab):
     check("--seed 42" in said and "2 of its routes leak" in said, said)
     check(all(len(line) <= 80 for line in said.splitlines()), f"wide: {said}")
     check(len(said.splitlines()) <= 24, f"long: {said}")
+    listed = lab.learn()
+    check("Mystery 42 runs at " in listed and "accuse" in listed, listed)
+    check(len(listed.splitlines()) <= 23, f"long: {listed}")
     mystery = Mystery(42)
     decoy, healthy = of_kind(mystery, DECOY), of_kind(mystery, HEALTHY)
     first, second = mystery.leaks
