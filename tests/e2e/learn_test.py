@@ -167,7 +167,7 @@ def test_a_verdict_says_what_it_speaks_of():
         "==7==ERROR: AddressSanitizer: ABRT on unknown address 0x07 (pc 0x1 T4)\n"
         "    #6 0x55 in f mine/case-02.c:40\n"
     )
-    kept = verdict.digest_of(report, "mine/case-02.c").splitlines()
+    kept = verdict.own_lines(report, "mine/case-02.c").splitlines()
     equal(kept[0], "mine: x.c:3: f: Assertion `a > 0' failed.")
     equal(kept[1], "ERROR: AddressSanitizer: ABRT")
 
