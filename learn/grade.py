@@ -162,10 +162,11 @@ class Grading:
             expected = [self.ask_model(model, question) for question in asked]
             kept = held(model, self.case.scenario)
             self.together = together(model, self.case.scenario, self.sizes)
+        # The servers are ended first, so that a thread that asks one ends with it.
         with (
+            concurrent.futures.ThreadPoolExecutor() as pool,
             self.start(self.sanitized, environment=SANITIZERS) as checked,
             self.start(self.program) as plain,
-            concurrent.futures.ThreadPoolExecutor() as pool,
         ):
             memory = pool.submit(self.drive_checked, checked, asked, expected)
             try:
