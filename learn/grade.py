@@ -53,6 +53,7 @@ from learn.verdict import (
 ROUNDS, CALLS = 4, 3  # of the judge
 JUDGE_SECONDS = 60
 TOGETHER_ROUNDS = 3
+SLOWEST = 10  # a busy machine counts as so many times slower, at most
 SLOWER = 25  # so many times slower than the lab's server, a call hangs
 # Seconds in each round of calls of new sizes: what grows in all is no cache that fills.
 SIZE_PATIENCE = (2.5, 0.3, 2.5)
@@ -83,7 +84,10 @@ class Grading:
         self.units = f"{work}/units"
         self.program = f"{work}/mine"
         self.sanitized = f"{work}/sanitized"
-        self.seconds = CALL_SECONDS  # a call that takes longer hangs
+        # A call that takes longer hangs. Where threads wait for a processor, all takes
+        # as many times longer.
+        waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+        self.seconds = CALL_SECONDS * min(max(1, waiting), SLOWEST)
         self.together = ()  # what is asked at the same time, and the lab's replies
         self.sizes = None  # the bounds of bytes=N, as the lab's server tells them
 

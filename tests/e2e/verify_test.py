@@ -404,14 +404,14 @@ MAPPED = """
 """
 CHILD = """
     int mode = PROT_READ | PROT_WRITE;
-    char *papers = mmap(0, 10 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *papers = mmap(0, 2 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fork() == 0) {
-        memset(papers, 1, 10 << 20);
+        memset(papers, 1, 2 << 20);
         for (;;) {
             pause();
         }
     }
-    munmap(papers, 10 << 20);
+    munmap(papers, 2 << 20);
 """
 LISTENERS = """
     FILE *sockets = fopen("/proc/net/tcp", "r");
