@@ -433,8 +433,10 @@ def test_memory_that_is_no_heap_is_counted(clone):
     """Of the server; and in its children, where the kernel alone knows of it."""
     texts = {"case-07.c": calling(CHILD, INCLUDES)}
     found, said = verdicts(clone, texts, status=1)
-    equal(found, {"case-07": "still leaks"}, said)
-    check("the kernel counts" in said, said)
+    # So many children may also pass the limit of memory that all have together.
+    seen = "the kernel counts" in said and found == {"case-07": "still leaks"}
+    ended = "SIGKILL" in said and found == {"case-07": "crashes"}
+    check(seen or ended, said)
     texts = {"case-07.c": calling(MAPPED, INCLUDES)}
     found, said = verdicts(clone, texts, status=1)
     equal(found, {"case-07": "still leaks"}, said)

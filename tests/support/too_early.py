@@ -191,8 +191,8 @@ TOO_EARLY = {
     # The request frees its record when it is sent, and so does the writer.
     "channel_backlog": (
         (
-            "    error = channel_try_send(&audit_log, &record);\n",
-            "    error = channel_try_send(&audit_log, &record);\n    free(record);\n",
+            "    if (error != 0) {\n        free(record);\n    } else if (audit_has_writer) {\n",
+            "    free(record);\n    if (error == 0 && audit_has_writer) {\n",
         ),
     ),
     # The button takes no reference to its window, but still gives one back.
