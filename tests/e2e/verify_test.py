@@ -400,7 +400,7 @@ def test_a_compiler_is_bounded(text, clone):
 
 MAPPED = """
     int mode = PROT_READ | PROT_WRITE;
-    memset(mmap(0, 10 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 10 << 20);
+    memset(mmap(0, 1 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 1 << 20);
 """
 CHILD = """
     int mode = PROT_READ | PROT_WRITE;
