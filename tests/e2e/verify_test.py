@@ -440,7 +440,8 @@ def test_memory_that_is_no_heap_is_counted(clone):
     check(seen or ended, said)
     texts = {"case-07.c": calling(MAPPED, INCLUDES)}
     found, said = verdicts(clone, texts, status=1)
-    equal(found, {"case-07": "still leaks"}, said)
+    ended = "GB of memory" in said and found == {"case-07": "crashes"}
+    check(ended or found == {"case-07": "still leaks"}, said)
 
 
 HEAP = """
