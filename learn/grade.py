@@ -60,6 +60,7 @@ SIZE_PATIENCE = (2.5, 0.3, 2.5)
 SOME_CALLS, SOME_KEPT = 4, 3  # of so many things, a cache keeps at least that many
 FILLING = 20  # calls of the usual size that fill a cache
 KEPT_BYTES = 4096  # at most, of one call
+TOO_MUCH = Verdict(CRASHES, "it took more than 1.5 GB of memory")
 COUNTED = "See 'held' in /status, which is counted by the case."
 
 # hard_rss_limit_mb bounds it, because address space limits do not fit AddressSanitizer.
@@ -177,8 +178,13 @@ class Grading:
                 found = self.drive_and_judge(plain, asked, expected, kept)
             except NoVerdict as failed:
                 found = failed
-            # A wrong pointer explains a crash or a wrong answer, so it comes first.
-            found = memory.result() or found or Verdict(SOLVED)
+            # A wrong pointer explains a crash or a wrong answer, so it comes first. But
+            # what leaks explains that too much memory was taken.
+            reported = memory.result()
+            leaks = isinstance(found, Verdict) and found.word == LEAKS
+            if leaks and reported == TOO_MUCH:
+                reported = None
+            found = reported or found or Verdict(SOLVED)
             if isinstance(found, NoVerdict):
                 raise found
             return found
@@ -349,7 +355,7 @@ class Grading:
         found = re.search(r"(?:ERROR: AddressSanitizer: |runtime error: )(.*)", report)
         if found is None:
             if "hard rss limit" in report:
-                return Verdict(CRASHES, "it took more than 1.5 GB of memory")
+                return TOO_MUCH
             return None
         kind = re.split(r" on (?:unknown )?(?:address|0x)", found[1])[0].strip()
         died = DEADLY.get(kind.split()[0])

@@ -10,6 +10,7 @@ the command. Limits hold with and without namespaces."""
 
 import argparse
 import os
+import re
 import resource
 import select
 import signal
@@ -203,15 +204,16 @@ def first_process(options, go, told):
 
 
 def resident(pids):
-    """The memory of processes in bytes; what they share is counted for each."""
-    pages = 0
+    """The memory of processes in bytes; what some share is counted once, in parts."""
+    total = 0
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-                pages += int(file.read().split()[1])
-        except (OSError, IndexError):
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                shares = re.search(r"^Pss: +([0-9]+) kB", file.read(), re.MULTILINE)
+        except OSError:
             continue
-    return pages * resource.getpagesize()
+        total += int(shares[1]) * 1024 if shares else 0
+    return total
 
 
 def watch(told, first):
