@@ -418,4 +418,7 @@ def how_it_died(server, reason="no answer"):
     died = server.signal_of_death() or (
         reason if server.process.poll() is None else "the process ended"
     )
-    return died, "\n".join(server.said().splitlines()[-5:])
+    last = server.said().splitlines()[-5:]
+    if last and last[-1].startswith("killed: "):  # by what confines it
+        died = last[-1].removeprefix("killed: ")[:80]
+    return died, "\n".join(last)

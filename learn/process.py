@@ -8,6 +8,17 @@ import subprocess
 from learn.place import ROOT
 
 
+def fork():
+    """os.fork(), and a signal that comes meanwhile is handled after it. Python runs
+    functions of several modules around a fork, and forgets what is raised in these."""
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, handled)
+    try:
+        return os.fork()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextlib.contextmanager
 def group(command, **options):
     """Runs a command in a session of its own, from the lab's tree. If it still runs at

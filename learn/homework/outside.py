@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import math
 import os
+import secrets
 import time
 
 from learn.homework import kernel
@@ -107,7 +108,7 @@ def plan(told):
     temporary = told["kind"] == "temporary"
     amounts = told["holds" if temporary else "leaves"]
     counted = {name: amounts[name] for name in COUNTED if amounts[name]}
-    request = {"id": "outside"}
+    request = {"id": secrets.token_hex(4)}  # nothing that could be known before
     if temporary:
         memory = 0 if counted else amounts["heap_bytes"] + amounts["stack_bytes"]
         request["hold"] = int(HOLD_SECONDS * 1000)

@@ -11,6 +11,7 @@ import tempfile
 
 from learn.homework import kernel
 from learn.place import BUILT, ROOT, absolute
+from learn.process import fork
 
 LAUNCHER = (sys.executable, "-m", "learn.homework.sandbox")
 OBJECTS = ("build/objects", f"{BUILT}/sanitized/objects")
@@ -56,7 +57,7 @@ class Protection:
         """Tries everything in a process of its own. Sets `network` and `namespaces`: ""
         for what works, else the reason why it does not."""
         read_end, write_end = os.pipe()
-        child = os.fork()
+        child = fork()
         if child == 0:
             try:
                 os.write(write_end, "\0".join(self._try_here()).encode())

@@ -12,9 +12,9 @@ import argparse
 import os
 import re
 import resource
-import select
 import signal
 import sys
+import time
 
 from learn.homework import kernel
 
@@ -25,8 +25,9 @@ ADDRESS_BYTES = 4096 * MIB
 TEMPORARY_BYTES = 128 * MIB
 TOGETHER_BYTES = 3072 * MIB  # resident, of all processes; a third of a small machine's
 LEAST_TOGETHER = 768 * MIB
-PROCESSES = 600  # and threads
-LOOK_SECONDS = 0.25  # how often the memory is looked at
+TASKS = 600  # processes and threads: the kernel starts no more
+PROCESSES = 300  # more are ended at once: those that fork for ever hold up a machine
+LOOK_SECONDS = 0.2  # how often both are looked at
 NOBODY = 65534
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -128,7 +129,7 @@ def take_limits(others):
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_CPU, SECONDS)
     limit(resource.RLIMIT_FSIZE, FILE_BYTES)
-    limit(resource.RLIMIT_NPROC, PROCESSES + others)
+    limit(resource.RLIMIT_NPROC, TASKS + others)
     # The judge has a limit of its own that is lower: it is not for this program.
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -189,45 +190,76 @@ def first_process(options, go, told):
     kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_IPC | kernel.NEW_NAMES)
     owner = owner_of(options)
     make_root(options, owner)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))  # watch() waits for it
     command = os.fork()
     if command == 0:
+        os.setsid()  # the kernel shares processor time between sessions: watch() has some
         others = become(options)
         kernel.drop_capabilities()
         take_limits(others)
         execute(options)
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(command, number))
-    while True:
-        pid, status = os.wait()
-        if pid == command:
-            os.write(told, str(status).encode())
-            os._exit(0)
+    os.write(told, str(watch(command)).encode())
+    os._exit(0)  # which ends all others here
 
 
 def resident(pids):
-    """The memory of processes in bytes; what some share is counted once, in parts."""
+    """The memory of processes in bytes; what some share is counted for each."""
+    pages = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                pages += int(file.read().split()[1])
+        except OSError:
+            continue  # it has just ended
+    return pages * resource.getpagesize()
+
+
+def proportional(pids):
+    """The same; what some share is counted once, in parts. Takes longer."""
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
                 shares = re.search(r"^Pss: +([0-9]+) kB", file.read(), re.MULTILINE)
+        except PermissionError:
+            total += resident((pid,))
+            continue
         except OSError:
             continue
         total += int(shares[1]) * 1024 if shares else 0
     return total
 
 
-def watch(told, first):
-    """Waits until the command has ended; returns its status. Ends all of it when it
-    takes too much memory together."""
+def excess(most):
+    """In words, what the processes of this namespace take too much of; None if nothing.
+    `most` is the memory that they may have together."""
+    pids = [name for name in os.listdir("/proc") if name.isdigit()]
+    if len(pids) > PROCESSES:
+        return f"more than {PROCESSES} processes"
+    if resident(pids) > most and proportional(pids) > most:
+        return f"more than {most // MIB} MiB"
+    return None
+
+
+def watch(command):
+    """Waits for the command, and for all that have lost their parent. Returns its
+    status; that of a killed process when all of them took too much."""
     all_memory = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
     most = min(TOGETHER_BYTES, max(LEAST_TOGETHER, all_memory // 3))
-    while not select.select([told], [], [], LOOK_SECONDS)[0]:
-        if resident(kernel.descendants(os.getpid())) > most:
-            sys.stderr.write(f"killed: it took more than {most // MIB} MiB\n")
-            os.kill(first, signal.SIGKILL)
-    status = os.read(told, 20)
-    os.waitpid(first, 0)
-    return int(status) if status else signal.SIGKILL
+    next_look = time.monotonic()
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == command:
+            return status
+        if pid != 0:
+            continue
+        if time.monotonic() >= next_look:
+            if taken := excess(most):
+                sys.stderr.write(f"killed: it took {taken}\n")
+                return signal.SIGKILL
+            next_look = time.monotonic() + LOOK_SECONDS
+        signal.sigtimedwait((signal.SIGCHLD,), LOOK_SECONDS)
 
 
 def end_alike(status):
@@ -262,7 +294,9 @@ def run_apart(options):
     os.write(let_go, b"g")
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(first, number))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    end_alike(watch(told, first))
+    os.waitpid(first, 0)
+    status = os.read(told, 20)  # nothing, if it was killed itself
+    end_alike(int(status) if status else signal.SIGKILL)
 
 
 def main():

@@ -19,6 +19,7 @@ from learn.failure import Broken, UsageError
 from learn.grade import Grading
 from learn.homework import kernel, outside
 from learn.homework.protection import Protection, digest
+from learn.process import fork
 from learn.server import Gone, Hangs, Refused, Server
 from learn.terminal import bold, green, red, say
 from learn.verdict import CRASHES, HANGS, LEAKS, NO_BUILD, SOLVED, Found, Verdict
@@ -191,7 +192,7 @@ def verdict_of(case, protection):
     """Judges a case in a process of its own, and ends all that this started. Raises
     Broken if there is no verdict."""
     read_end, tell_end = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             judge_in_child(case, protection, tell_end)

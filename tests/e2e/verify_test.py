@@ -205,15 +205,18 @@ class Most:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_fork_bomb_is_bounded_and_ends(clone):
     """It gets no verdict of merit, and the machine stays usable."""
     bomb = calling("    for (;;) {\n        fork();\n    }\n", "#include <unistd.h>\n")
     with Most() as most:
         found, said = verdicts(clone, {"case-07.c": bomb}, status=1)
     check(found["case-07"] in ("hangs", "crashes"), said)
-    check(100 < most.processes < 1500, f"{most.processes} processes")
+    check(300 < most.processes < 1500, f"{most.processes} processes")
+    check("hangs" not in said, f"the bomb was not ended: {said}")
 
 
+@pytest.mark.alone
 def test_the_number_of_processes_is_limited(clone):
     """Small ones too, of which the memory would let thousands be."""
     rooms = scratch()
@@ -228,12 +231,13 @@ def test_the_number_of_processes_is_limited(clone):
     )
     command += ("--nobody", "--", "sh", "-c", bomb)
     done = run(*rights, *command, cwd=clone, check_exit=False)
-    check("Cannot fork" in done.stderr, done.stderr)
+    equal(done.stderr, "killed: it took more than 300 processes\n", "stderr")
     started = done.stdout.count("one")
-    check(500 < started < 700, f"{started} processes")
+    check(250 < started < 700, f"{started} processes")
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_memory_of_all_processes_is_bounded(clone):
     """Each of them takes little enough: they are counted together. In the server
     without sanitizers, which would find the first of them."""
@@ -403,9 +407,10 @@ MAPPED = """
     memset(mmap(0, 10 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 10 << 20);
 """
 CHILD = """
+    static _Atomic int calls = 0;
     int mode = PROT_READ | PROT_WRITE;
     char *papers = mmap(0, 1 << 20, mode, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (fork() == 0) {
+    if (calls++ < 30 && fork() == 0) {
         memset(papers, 1, 1 << 20);
         for (;;) {
             pause();
