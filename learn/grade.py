@@ -418,7 +418,8 @@ def how_it_died(server, reason="no answer"):
     died = server.signal_of_death() or (
         reason if server.process.poll() is None else "the process ended"
     )
-    last = server.said().splitlines()[-5:]
-    if last and last[-1].startswith("killed: "):  # by what confines it
-        died = last[-1].removeprefix("killed: ")[:80]
-    return died, "\n".join(last)
+    said = server.said().splitlines()
+    for line in said:
+        if line.startswith("killed: "):  # by what confines it
+            died = line.removeprefix("killed: ")[:80]
+    return died, "\n".join(said[-5:])

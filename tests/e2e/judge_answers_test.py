@@ -157,7 +157,9 @@ def test_fixed_answers_alone_are_plausible():
 def test_fix_that_works_for_the_first_calls_only(later):
     """A fixed half that does less after some calls is wrong, though nothing leaks."""
     calls = itertools.count()
-    said = verdict(right, lambda asked: right(asked) if next(calls) < 8 else later, 1)[0]
+    said = verdict(right, lambda asked: right(asked) if next(calls) < 8 else later, 1)[
+        0
+    ]
     check("WRONG ANSWERS: for id=x&bytes=64" in said, said)
     check("1 of 1 leaks shown, 1 of 1 fixes hold" in said, said)
 
@@ -208,7 +210,18 @@ def test_no_size():
 
 @pytest.mark.parametrize(
     "said",
-    ["a\x1b[2Jb", "a\nNO two: b", "", "x" * 256, 7, ["a"], {"a": "b"}, True, "caf\xe9", "a\0b"],
+    [
+        "a\x1b[2Jb",
+        "a\nNO two: b",
+        "",
+        "x" * 256,
+        7,
+        ["a"],
+        {"a": "b"},
+        True,
+        "caf\xe9",
+        "a\0b",
+    ],
     ids=[
         "escape",
         "line",

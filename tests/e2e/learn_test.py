@@ -240,7 +240,13 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ("start", "check", "watch"))
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(word, marks=pytest.mark.one_of("learn, Ctrl-C", word))
+        for word in ("start", "check", "watch")
+    ],
+)
 def test_ctrl_c_leaves_no_process(command, clone):
     """At several moments; afterwards it goes on as if nothing had been."""
     if command != "start":

@@ -23,7 +23,7 @@ from processes import descendants, ended
 from tree import ROOT, copy_with_build
 
 SEEDS = 20
-GROUPS = 10  # one of them in each run
+GROUPS = SEEDS  # one of them in each run
 
 
 @pytest.fixture(name="lab", scope="module")

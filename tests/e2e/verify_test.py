@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -182,15 +183,20 @@ def resident(pids):
 
 
 class Most:
-    """The most processes, and memory, that were below this one at a time."""
+    """The most processes, and memory, that were below this one at a time; and for how
+    long nobody could look."""
 
     def __init__(self):
         self.processes = self.memory = 0
+        self.pause = 0.0  # between two looks, in seconds
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
     def _look(self):
+        last = time.monotonic()
         while not self._end.wait(0.1):
+            self.pause = max(self.pause, time.monotonic() - last)
+            last = time.monotonic()
             pids = descendants() - {os.getpid()}
             self.processes = max(self.processes, len(pids))
             self.memory = max(self.memory, resident(pids))
@@ -213,7 +219,7 @@ def test_a_fork_bomb_is_bounded_and_ends(clone):
         found, said = verdicts(clone, {"case-07.c": bomb}, status=1)
     check(found["case-07"] in ("hangs", "crashes"), said)
     check(300 < most.processes < 1500, f"{most.processes} processes")
-    check("hangs" not in said, f"the bomb was not ended: {said}")
+    check(most.pause < 5, f"nothing else ran for {most.pause:.1f} s: {said}")
 
 
 @pytest.mark.alone
@@ -256,7 +262,8 @@ def test_memory_of_all_processes_is_bounded(clone):
     text = calling(code, "#include <sys/mman.h>\n#include <unistd.h>\n")
     with Most() as most:
         found, said = verdicts(clone, {"case-07.c": text}, status=1)
-    check(found["case-07"] in ("hangs", "crashes"), said)
+    equal(found["case-07"], "crashes", said)
+    check(re.search("it took more than [0-9]+ MiB", said), said)
     check(300 << 20 < most.memory < 4500 << 20, f"{most.memory >> 20} MiB")
 
 
@@ -383,15 +390,17 @@ HUGE = "#define A x x x x x x x x x x\n" + "".join(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
-    (
-        '#include "/dev/zero"\n',
-        '#include "/dev/stdin"\n#include __FILE__\n',
-        HUGE + "int x = I;\n",
-        '#include "/etc/shadow"\n#include "../../../../../../../../../etc/passwd"\n',
-        '__asm__(".incbin \\"/etc/passwd\\"");\n',
-        "char much[1UL << 40] = {1};\n",
-    ),
-    ids=("zero", "itself", "macros", "outside", "binary", "large"),
+    [
+        pytest.param(text, id=name, marks=pytest.mark.one_of("verify, compiler", name))
+        for name, text in {
+            "zero": '#include "/dev/zero"\n',
+            "itself": '#include "/dev/stdin"\n#include __FILE__\n',
+            "macros": HUGE + "int x = I;\n",
+            "outside": '#include "/etc/shadow"\n#include "../../../../../../../../../etc/passwd"\n',
+            "binary": '__asm__(".incbin \\"/etc/passwd\\"");\n',
+            "large": "char much[1UL << 40] = {1};\n",
+        }.items()
+    ],
 )
 def test_a_compiler_is_bounded(text, clone):
     """What would keep it busy for ever, or read what is not the learner's."""
@@ -419,6 +428,16 @@ CHILD = """
     munmap(papers, 1 << 20);
 """
 LISTENERS = """
+    static _Atomic int calls = 0;
+    if (calls++ % 50 == 0 && listeners() > 6) { /* the kernel takes long to list them */
+        return 0;
+    }
+"""
+LIST = """
+#include <stdio.h>
+#include <string.h>
+static int listeners(void)
+{
     FILE *sockets = fopen("/proc/net/tcp", "r");
     char line[512];
     int listening = 0;
@@ -426,14 +445,14 @@ LISTENERS = """
         listening += strstr(line, " 0A ") != 0;
     }
     fclose(sockets);
-    if (listening > 6) {
-        return 0;
-    }
+    return listening;
+}
 """
 INCLUDES = "#include <stdio.h>\n#include <sys/mman.h>\n#include <unistd.h>\n"
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("verify, seeming solved", "no heap")
 def test_memory_that_is_no_heap_is_counted(clone):
     """Of the server; and in its children, where the kernel alone knows of it."""
     texts = {"case-07.c": calling(CHILD, INCLUDES)}
@@ -487,6 +506,7 @@ void *realloc(void *old, size_t size)
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("verify, seeming solved", "hidden heap")
 def test_a_heap_that_hides_is_counted(clone):
     """An allocator of the learner's own takes malloc's place: the profile is empty."""
     texts = {"case-07.c": HEAP + handed_in("untouched")}
@@ -498,12 +518,13 @@ def test_a_heap_that_hides_is_counted(clone):
 def test_the_labs_server_is_not_there_to_be_asked(clone):
     """While a learner's code runs, only its own two servers listen, on three ports
     each: upstream, main and debug."""
-    text = calling(LISTENERS, INCLUDES)
+    text = calling(LISTENERS, LIST)
     found, said = verdicts(clone, {"case-07.c": text}, status=0)
     equal(found, {"case-07": "solved"}, said)
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("verify, seeming solved", "words")
 def test_words_at_the_start_are_no_verdict(clone):
     """A server that says it is another, or says very much, is not believed."""
     for code in (
@@ -576,7 +597,13 @@ def test_another_user_is_as_safe(clone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ("This runs", "case-01: ", "later"))
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(words, marks=pytest.mark.one_of("verify, Ctrl-C", words))
+        for words in ("This runs", "case-01: ", "later")
+    ],
+)
 def test_ctrl_c_leaves_nothing(moment, clone):
     """Neither a process nor a directory, whenever it is typed."""
     texts = {"case-01.c": handed_in("no C", CASES["case-01"])}
