@@ -396,7 +396,7 @@ HUGE = "#define A x x x x x x x x x x\n" + "".join(
             "zero": '#include "/dev/zero"\n',
             "itself": '#include "/dev/stdin"\n#include __FILE__\n',
             "macros": HUGE + "int x = I;\n",
-            "outside": '#include "/etc/shadow"\n#include "../../../../../../../../../etc/passwd"\n',
+            "outside": f'#include "/etc/shadow"\n#include "{"../" * 9}etc/passwd"\n',
             "binary": '__asm__(".incbin \\"/etc/passwd\\"");\n',
             "large": "char much[1UL << 40] = {1};\n",
         }.items()
