@@ -4,13 +4,19 @@
  */
 #include "server/server.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "probe/http/json.h"
 #include "server/connections.h"
 #include "server/exchange.h"
@@ -19,6 +25,9 @@
 /* Worker threads. Each serves one connection at a time. */
 #define MAIN_WORKERS 32
 #define DEBUG_WORKERS 16
+
+/* How long after one connection the next is made that ends the wait for connections. */
+#define WAKE_MS 20
 
 /* civetweb's first error message in this thread: it says what is wrong. Later messages
  * only say that civetweb gave up. */
@@ -30,6 +39,7 @@ struct listener {
     struct mg_context *civetweb; /* NULL: not listening */
     atomic_int port; /* 0 until mg_start has returned; requests may come earlier */
     struct worker_pool pool; /* the port's workers */
+    atomic_bool stopped;
 };
 
 struct server {
@@ -172,12 +182,40 @@ static int listener_start(struct listener *listener, struct server *server, int 
     return 0;
 }
 
+/* civetweb's accepting thread looks up to two seconds later whether it is to stop, or
+ * when a connection comes. This thread makes one, and again until it has stopped. */
+static void *listener_wake_thread(void *argument)
+{
+    struct listener *listener = argument;
+    const char *bound = listener->server->lab.settings->options->bind;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)listener->port)};
+    inet_pton(AF_INET, bound, &address.sin_addr); /* 0.0.0.0 is this machine, too */
+    while (!atomic_load(&listener->stopped)) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd >= 0) {
+            (void)connect(fd, (struct sockaddr *)&address, sizeof(address));
+            close(fd);
+        }
+        struct timespec pause = {.tv_nsec = WAKE_MS * CLOCK_NS_PER_MS};
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
 static void listener_stop(struct listener *listener)
 {
-    if (listener->civetweb != NULL) {
-        mg_stop(listener->civetweb);
-        listener->civetweb = NULL;
+    if (listener->civetweb == NULL) {
+        return;
     }
+    pthread_t thread;
+    bool woken = pthread_create(&thread, NULL, listener_wake_thread, listener) == 0;
+    mg_stop(listener->civetweb);
+    atomic_store(&listener->stopped, true);
+    if (woken) {
+        pthread_join(thread, NULL);
+    }
+    listener->civetweb = NULL;
 }
 
 static void *listener_stop_thread(void *argument)
@@ -262,7 +300,7 @@ void server_stop(struct server *server)
 {
     context_cancel(&server->lab.running);
     connections_stop(&server->connections);
-    /* Each takes up to two seconds to stop, so both are stopped in parallel. */
+    /* Each waits for its requests, so both are stopped in parallel. */
     pthread_t thread;
     bool parallel =
         pthread_create(&thread, NULL, listener_stop_thread, &server->debug) == 0;

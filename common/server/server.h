@@ -22,8 +22,7 @@ int server_port(const struct server *server);
 int server_debug_port(const struct server *server);
 
 /* Ends the waits inside requests, waits for running requests, stops listening, and
- * frees the server. Takes up to two seconds, because civetweb checks for a stop that
- * rarely. */
+ * frees the server. */
 void server_stop(struct server *server);
 
 #endif

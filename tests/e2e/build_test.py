@@ -43,6 +43,7 @@ def test_everything_is_built_without_warning(variables):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("other builds", "clang")
 def test_clang_build_leaks_as_gcc_does_each_leak_is_there():
     """Clang's build leaks as gcc's does: each leak is there, under its name."""
     path = os.path.join(ROOT, "tests", "e2e", "leaky_test.py")
@@ -73,6 +74,7 @@ def test_both_halves_have_same_scenarios():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("other builds", "libc")
 def test_allocator_libc_no_gperftools():
     """ALLOCATOR=libc: no gperftools; profiles answer 501 with the reason."""
     directory = built("CC=gcc", "ALLOCATOR=libc")

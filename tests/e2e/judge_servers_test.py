@@ -111,13 +111,25 @@ def every_leak(options, measured, process=False):
         job.result()
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.one_of("small servers", number % 3))
+        for number, name in enumerate(SERVERS)
+    ],
+)
 def test_what_is_measured_holds(name):
     """No leak that is measured holds, the rest is named."""
     every_leak(*SERVERS[name])
 
 
-@pytest.mark.parametrize("options", ["", "--status 500", "--close plain", "--threads"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(words, marks=pytest.mark.one_of("small servers, --pid", words))
+        for words in ("", "--status 500", "--close plain", "--threads")
+    ],
+)
 def test_with_pid_all_is_measured(options):
     """With --pid all is measured, whatever is served."""
     every_leak(options.split(), ALL, process=True)

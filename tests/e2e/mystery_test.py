@@ -360,6 +360,7 @@ def test_each_ends_with_the_other(lab, victim):
     wait_until(lambda: descendants() <= before, what="no process left")
 
 
+@pytest.mark.one_of("mystery, ends", "another")
 def test_one_server_at_a_time(lab):
     """Another mystery, or a case, ends the one before; and a mystery ends a case."""
     lab.learn("mystery", "--seed", "3")
@@ -399,6 +400,7 @@ def test_interrupted_it_leaves_no_process(lab, moment):
             lab.learn("stop")
 
 
+@pytest.mark.one_of("mystery, ends", "killed")
 def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
     """SIGKILL for `mystery` while its traffic starts: what is not written down ends."""
     lab.learn(
@@ -421,6 +423,7 @@ def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
     wait_until(lambda: descendants() <= before, what="no process left")
 
 
+@pytest.mark.one_of("mystery, ends", "traffic")
 def test_traffic_that_is_not_told_to_go_ends(lab):
     """What started it has been killed after the server's start: it ends with its
     server."""

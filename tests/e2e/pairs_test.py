@@ -268,6 +268,7 @@ SWAPPED = ("string-prefix", "lock-never-released")
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("pairs", "swapped")
 def test_with_two_pairs_swapped_leakcheck():
     """With two pairs swapped, leakcheck, the tests and check-pairs all fail for
     them."""
@@ -354,6 +355,7 @@ def failed(done):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("pairs", "added")
 def test_scenario_is_added_with_two_files_and_one_line_listed():
     """A scenario is added with two files and one line: listed, working, proved."""
     copy = copy_of_tree()
