@@ -420,6 +420,7 @@ def how_it_died(server, reason="no answer"):
     )
     said = server.said().splitlines()
     for line in said:
-        if line.startswith("killed: "):  # by what confines it
+        # What confines it says so; or the learner's code does, which changes nothing.
+        if line.startswith("killed: "):
             died = line.removeprefix("killed: ")[:80]
     return died, "\n".join(said[-5:])

@@ -9,12 +9,18 @@ from learn.place import ROOT
 
 
 def fork():
-    """os.fork(), and a signal that comes meanwhile is handled after it. Python runs
-    functions of several modules around a fork, and forgets what is raised in these."""
+    """os.fork(), but a signal that comes meanwhile is handled after it: Python runs
+    functions of several modules around a fork, and forgets what is raised in these. In
+    the child these signals end the process at once, without its parent's `finally`."""
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, handled)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        return os.fork()
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled)
+        child = os.fork()
+        if child == 0:
+            for number in handled:
+                signal.signal(number, signal.SIG_DFL)
+        return child
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

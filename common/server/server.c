@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,7 +25,7 @@
 #define MAIN_WORKERS 32
 #define DEBUG_WORKERS 16
 
-/* How long after one connection the next is made that ends the wait for connections. */
+/* The pause between two connections that wake an accepting thread. */
 #define WAKE_MS 20
 
 /* civetweb's first error message in this thread: it says what is wrong. Later messages
@@ -182,8 +181,8 @@ static int listener_start(struct listener *listener, struct server *server, int 
     return 0;
 }
 
-/* civetweb's accepting thread looks up to two seconds later whether it is to stop, or
- * when a connection comes. This thread makes one, and again until it has stopped. */
+/* civetweb's accepting thread notices that it is to stop only after up to two seconds,
+ * or when a connection comes. This thread makes connections until nobody listens. */
 static void *listener_wake_thread(void *argument)
 {
     struct listener *listener = argument;
@@ -191,14 +190,18 @@ static void *listener_wake_thread(void *argument)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)listener->port)};
     inet_pton(AF_INET, bound, &address.sin_addr); /* 0.0.0.0 is this machine, too */
-    while (!atomic_load(&listener->stopped)) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd >= 0) {
-            (void)connect(fd, (struct sockaddr *)&address, sizeof(address));
-            close(fd);
+    bool listens = true;
+    while (listens && !atomic_load(&listener->stopped)) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) {
+            break; /* no descriptor is left: then it takes its two seconds */
         }
-        struct timespec pause = {.tv_nsec = WAKE_MS * CLOCK_NS_PER_MS};
-        nanosleep(&pause, NULL);
+        struct timeval limit = {.tv_usec = WAKE_MS * 1000};
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+        listens = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+                  errno != ECONNREFUSED;
+        close(fd);
+        clock_sleep_ms(WAKE_MS);
     }
     return NULL;
 }
@@ -209,7 +212,8 @@ static void listener_stop(struct listener *listener)
         return;
     }
     pthread_t thread;
-    bool woken = pthread_create(&thread, NULL, listener_wake_thread, listener) == 0;
+    bool woken = listener->port > 0 &&
+                 pthread_create(&thread, NULL, listener_wake_thread, listener) == 0;
     mg_stop(listener->civetweb);
     atomic_store(&listener->stopped, true);
     if (woken) {

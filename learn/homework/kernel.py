@@ -124,23 +124,36 @@ def leave_network():
 
 def descendants(ancestor):
     """The ids of the processes that a process started, of those that these started, and
-    so on; without those that have ended."""
+    so on; without those that have ended. One whose first thread alone has ended is in
+    state Z, too, and goes on."""
     children = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
+                fields = file.read().rpartition(b")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if state not in b"ZX":
-            children.setdefault(int(parent), []).append(int(name))
+        state, parent, threads = fields[0], int(fields[1]), int(fields[17])
+        if state not in b"ZX" or threads > 1:
+            children.setdefault(parent, []).append(int(name))
     found, added = [], [ancestor]
     while added:
         added = [child for parent in added for child in children.get(parent, ())]
         found += added
     return found
+
+
+def shown(pid):
+    """Where /proc shows what a process has. If its first thread has ended before the
+    others, /proc/PID is empty, but for its tasks."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        directory = f"/proc/{pid}/task/{task}"
+        with open(f"{directory}/statm", encoding="ascii") as file:
+            if not file.read().startswith("0 "):
+                return directory
+    return f"/proc/{pid}"
 
 
 def end_descendants():

@@ -41,7 +41,7 @@ class Figures:
 
 def add_process(total, pid):
     """Adds what one process has."""
-    base = f"/proc/{pid}"
+    base = kernel.shown(pid)
     with open(f"{base}/status", encoding="utf-8", errors="replace") as file:
         said = dict(line.split(":", 1) for line in file if ":" in line)
     total.threads += int(said["Threads"])
@@ -50,7 +50,7 @@ def add_process(total, pid):
     )
     total.peak += 1024 * int(said.get("VmHWM", "0").split()[0])
     total.fds += len(os.listdir(f"{base}/fd"))
-    with open(f"{base}/timers", encoding="ascii") as file:
+    with open(f"/proc/{pid}/timers", encoding="ascii") as file:
         total.timers += sum(line.startswith("ID:") for line in file)
 
 

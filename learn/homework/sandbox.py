@@ -6,7 +6,8 @@ With --namespaces it has processes, mounts and users of its own: it sees /usr, w
 --read and --write name, and an empty directory for temporary files, $TMPDIR; and all
 that it started ends with it. Three processes take part: this one, which ends as the
 command did; the first process of the namespace, whose end ends all others in it; and
-the command. Limits hold with and without namespaces."""
+the command. The limits of a process hold with and without namespaces, those of all
+together only with them."""
 
 import argparse
 import os
@@ -193,7 +194,7 @@ def first_process(options, go, told):
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))  # watch() waits for it
     command = os.fork()
     if command == 0:
-        os.setsid()  # the kernel shares processor time between sessions: watch() has some
+        os.setsid()  # its `kill 0` is for itself; and often each session has its share
         others = become(options)
         kernel.drop_capabilities()
         take_limits(others)
@@ -203,31 +204,30 @@ def first_process(options, go, told):
     os._exit(0)  # which ends all others here
 
 
-def resident(pids):
-    """The memory of processes in bytes; what some share is counted for each."""
-    pages = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-                pages += int(file.read().split()[1])
-        except OSError:
-            continue  # it has just ended
-    return pages * resource.getpagesize()
+def resident(pid):
+    """The memory of a process in bytes; what it shares is counted as its own."""
+    with open(f"{kernel.shown(pid)}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def proportional(pids):
-    """The same; what some share is counted once, in parts. Takes longer."""
+def proportional(pid):
+    """The same; of what several share, its part. This takes longer."""
+    try:
+        with open(f"{kernel.shown(pid)}/smaps_rollup", encoding="ascii") as file:
+            shares = re.search(r"^Pss: +([0-9]+) kB", file.read(), re.MULTILINE)
+    except PermissionError:
+        return resident(pid)
+    return int(shares[1]) * 1024 if shares else 0
+
+
+def together(measure, pids):
+    """The sum over processes; one that has just ended has nothing."""
     total = 0
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                shares = re.search(r"^Pss: +([0-9]+) kB", file.read(), re.MULTILINE)
-        except PermissionError:
-            total += resident((pid,))
-            continue
+            total += measure(pid)
         except OSError:
             continue
-        total += int(shares[1]) * 1024 if shares else 0
     return total
 
 
@@ -237,7 +237,7 @@ def excess(most):
     pids = [name for name in os.listdir("/proc") if name.isdigit()]
     if len(pids) > PROCESSES:
         return f"more than {PROCESSES} processes"
-    if resident(pids) > most and proportional(pids) > most:
+    if together(resident, pids) > most and together(proportional, pids) > most:
         return f"more than {most // MIB} MiB"
     return None
 
@@ -252,14 +252,13 @@ def watch(command):
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == command:
             return status
-        if pid != 0:
-            continue
         if time.monotonic() >= next_look:
             if taken := excess(most):
                 sys.stderr.write(f"killed: it took {taken}\n")
                 return signal.SIGKILL
             next_look = time.monotonic() + LOOK_SECONDS
-        signal.sigtimedwait((signal.SIGCHLD,), LOOK_SECONDS)
+        if pid == 0:
+            signal.sigtimedwait((signal.SIGCHLD,), LOOK_SECONDS)
 
 
 def end_alike(status):

@@ -173,8 +173,6 @@ def judge_in_child(case, protection, tell_end):
     try:
         os.setsid()
         kernel.end_with_parent()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
         most = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, most))
         protection.enter()

@@ -183,12 +183,12 @@ def resident(pids):
 
 
 class Most:
-    """The most processes, and memory, that were below this one at a time; and for how
-    long nobody could look."""
+    """The most processes, and memory, that were below this one at a time; and the
+    longest time between two looks."""
 
     def __init__(self):
         self.processes = self.memory = 0
-        self.pause = 0.0  # between two looks, in seconds
+        self.pause = 0.0  # in seconds
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -218,7 +218,7 @@ def test_a_fork_bomb_is_bounded_and_ends(clone):
     with Most() as most:
         found, said = verdicts(clone, {"case-07.c": bomb}, status=1)
     check(found["case-07"] in ("hangs", "crashes"), said)
-    check(300 < most.processes < 1500, f"{most.processes} processes")
+    check(100 < most.processes < 1500, f"{most.processes} processes")
     check(most.pause < 5, f"nothing else ran for {most.pause:.1f} s: {said}")
 
 
@@ -226,7 +226,7 @@ def test_a_fork_bomb_is_bounded_and_ends(clone):
 def test_the_number_of_processes_is_limited(clone):
     """Small ones too, of which the memory would let thousands be."""
     rooms = scratch()
-    bomb = "while :; do sleep 60 & echo one; done"
+    bomb = "while :; do sleep 60 & echo one; sleep 0.001; done"
     rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
     command = (
         "/usr/bin/python3",
@@ -242,6 +242,21 @@ def test_the_number_of_processes_is_limited(clone):
     check(250 < started < 700, f"{started} processes")
 
 
+FILL = """
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static void *fill(void *argument)
+{
+    char *block = mmap(0, 300 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(block, 1, 300 << 20);
+    pause();
+    return argument;
+}
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 def test_memory_of_all_processes_is_bounded(clone):
@@ -251,15 +266,15 @@ def test_memory_of_all_processes_is_bounded(clone):
 #ifndef __SANITIZE_ADDRESS__
     for (int i = 0; i < 20; i++) {
         if (fork() == 0) {
-            char *block = mmap(0, 300 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            memset(block, 1, 300 << 20);
-            pause();
+            pthread_t thread;
+            pthread_create(&thread, 0, fill, 0);
+            pthread_exit(0); /* what the kernel shows of the process is empty now */
         }
         usleep(100000);
     }
 #endif
 """
-    text = calling(code, "#include <sys/mman.h>\n#include <unistd.h>\n")
+    text = calling(code, FILL)
     with Most() as most:
         found, said = verdicts(clone, {"case-07.c": text}, status=1)
     equal(found["case-07"], "crashes", said)
