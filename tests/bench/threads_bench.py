@@ -33,7 +33,9 @@ def go_program():
     directory = scratch()
     program = os.path.join(directory, "goroutines")
     source = os.path.join(HERE, "goroutines", "main.go")
-    cache = os.environ.get("GOCACHE") or os.path.join(tempfile.gettempdir(), "lab-go-cache")
+    cache = os.environ.get("GOCACHE") or os.path.join(
+        tempfile.gettempdir(), "lab-go-cache"
+    )
     environment = os.environ | {"GOCACHE": cache}
     run("go", "build", "-o", program, source, env=environment, limit=300)
     process = subprocess.Popen(
@@ -63,7 +65,9 @@ def compare(go_port, server, path):
     theirs, ours = Client(go_port), Client(server.debug_port)
     first = ours.milliseconds(path)
     theirs.milliseconds(path)
-    pairs = [(theirs.milliseconds(path), ours.milliseconds(path)) for _ in range(ROUNDS)]
+    pairs = [
+        (theirs.milliseconds(path), ours.milliseconds(path)) for _ in range(ROUNDS)
+    ]
     go_ms = statistics.median(pair[0] for pair in pairs)
     lab_ms = statistics.median(pair[1] for pair in pairs)
     print(
@@ -76,7 +80,8 @@ def compare(go_port, server, path):
 
 def status_times(server):
     """The 99th percentile of /status in milliseconds: the middle one of those of several
-    slices of time, so that a moment in which the machine did other work does not count."""
+    slices of time, so that a moment in which the machine did other work does not count.
+    """
     client = Client(server.debug_port)
 
     def one():
@@ -121,7 +126,9 @@ def main():
         ratio = compare(go_port, server, "/debug/pprof/goroutine")
         for form in (1, 2):
             compare(go_port, server, f"/debug/pprof/goroutine?debug={form}")
-        good = verdict(f"ratio {ratio:.2f}, at most {RATIO_BOUND:.0f} wanted", ratio <= RATIO_BOUND)
+        good = verdict(
+            f"ratio {ratio:.2f}, at most {RATIO_BOUND:.0f} wanted", ratio <= RATIO_BOUND
+        )
         go_process.stdin.close()
         go_process.wait()
         idle = status_times(server)

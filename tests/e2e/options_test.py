@@ -10,7 +10,7 @@ import time
 from checks import LIMIT, check, equal, wait_until
 from commands import run
 from processes import ended
-from servers import Server
+from servers import Server, never_stops
 from tree import BUILD, ROOT, scratch
 
 
@@ -271,15 +271,6 @@ def test_signal_ends_it_within_4_s_whatever_hangs():
     server = Server("leaky", env={"LD_PRELOAD": never_stops()})
     taken = server.stop()
     check(taken > 1, f"nothing hung: it took {taken:.2f} s")
-
-
-def never_stops():
-    """A library in which civetweb's function for the end of a server never returns."""
-    path = os.path.join(scratch(), "never_stops.so")
-    code = "#include <unistd.h>\nvoid mg_stop(void *c) { (void)c; for (;;) pause(); }\n"
-    gcc = ("gcc", "-shared", "-fPIC", "-o", path, "-x", "c", "-")
-    subprocess.run(gcc, input=code, text=True, check=True)
-    return path
 
 
 def test_logs_go_to_standard_error():

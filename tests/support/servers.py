@@ -209,3 +209,13 @@ class Server:
             self.stop()
         else:
             self._kill()
+
+
+def never_stops():
+    """A library to be loaded before others: the end of a server, which is civetweb's
+    mg_stop, never returns in it."""
+    path = os.path.join(scratch(), "never_stops.so")
+    code = "#include <unistd.h>\nvoid mg_stop(void *c) { (void)c; for (;;) pause(); }\n"
+    gcc = ("gcc", "-shared", "-fPIC", "-o", path, "-x", "c", "-")
+    subprocess.run(gcc, input=code, text=True, check=True)
+    return path
