@@ -12,6 +12,7 @@ from commands import run, run_tests
 from scenarios import scenario_names
 from servers import Server
 from tree import BUILD, ROOT, scratch
+from turns import in_turns
 
 
 def make(*arguments, **options):
@@ -24,15 +25,15 @@ EVERYTHING = ("leaky", "fixed", "leakcheck", "unit-programs")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
-    [
-        pytest.param(variables, marks=pytest.mark.one_of("build", variables))
-        for variables in (
+    in_turns(
+        "build",
+        (
             ("CC=gcc",),
             ("CC=gcc", "ALLOCATOR=libc"),
             ("CC=clang",),
             ("CC=clang", "ALLOCATOR=libc"),
-        )
-    ],
+        ),
+    ),
     ids=" ".join,
 )
 def test_everything_is_built_without_warning(variables):

@@ -15,6 +15,7 @@ from checks import check, equal, wait_until
 from commands import run, run_tests
 from processes import ended
 from tree import BUILD, ROOT, copy_of_tree, copy_with_build, scratch
+from turns import in_turns
 
 # What a made-up test starts: a server, and an orphan in a session of its own. Their ids
 # go to the file PIDS.
@@ -191,22 +192,21 @@ def test_passes_and_its_fixture_fails(falls):
 )
 
 
+# The text of a test program, and how many of its tests pass and fail.
+PROGRAMS = {
+    "good": (GOOD, (1, 0)),
+    "bad": (BAD, (2, 5)),
+    "no python": (GOOD + "no python\n", (0, 2)),
+    "no test": ("", (0, 0)),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        pytest.param(*case, id=name, marks=pytest.mark.one_of("last line", name))
-        for name, *case in (
-            ("good", GOOD, (1, 0)),
-            ("bad", BAD, (2, 5)),
-            ("no python", GOOD + "no python\n", (0, 2)),
-            ("no test", "", (0, 0)),
-        )
-    ],
-)
-def test_last_line_counts_what_failed(built, text, expected):
+@pytest.mark.parametrize("name", in_turns("last line", PROGRAMS))
+def test_last_line_counts_what_failed(built, name):
     """The last line and the exit status of scripts/test.sh; tests that measure are run
     by themselves, and counted with the others."""
+    text, expected = PROGRAMS[name]
     made_up(text, built)
     environment = os.environ | {"BUILD": os.path.join(built, "build")}
     done = run(*script(built, "made_up"), check_exit=False, env=environment)

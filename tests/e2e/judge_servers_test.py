@@ -16,6 +16,7 @@ from checks import check, equal, wait_until
 from commands import run
 from small_server import Small
 from tree import BUILD, scratch
+from turns import in_turns
 
 pytestmark = pytest.mark.slow
 
@@ -111,13 +112,7 @@ def every_leak(options, measured, process=False):
         job.result()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.one_of("small servers", number % 3))
-        for number, name in enumerate(SERVERS)
-    ],
-)
+@pytest.mark.parametrize("name", in_turns("small servers", SERVERS, parts=3))
 def test_what_is_measured_holds(name):
     """No leak that is measured holds, the rest is named."""
     every_leak(*SERVERS[name])
@@ -125,10 +120,9 @@ def test_what_is_measured_holds(name):
 
 @pytest.mark.parametrize(
     "options",
-    [
-        pytest.param(words, marks=pytest.mark.one_of("small servers, --pid", words))
-        for words in ("", "--status 500", "--close plain", "--threads")
-    ],
+    in_turns(
+        "small servers, --pid", ("", "--status 500", "--close plain", "--threads")
+    ),
 )
 def test_with_pid_all_is_measured(options):
     """With --pid all is measured, whatever is served."""

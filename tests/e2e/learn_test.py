@@ -18,6 +18,7 @@ from exercises import CASES, HANDED_IN, environment
 from learn import verdict
 from terminals import Terminal, nothing_left
 from tree import ROOT
+from turns import in_turns
 
 CASE = CASES["case-02"]
 VERDICTS = (
@@ -241,11 +242,7 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(word, marks=pytest.mark.one_of("learn, Ctrl-C", word))
-        for word in ("start", "check", "watch")
-    ],
+    "command", in_turns("learn, Ctrl-C", ("start", "check", "watch"))
 )
 def test_ctrl_c_leaves_no_process(command, clone):
     """At several moments; afterwards it goes on as if nothing had been."""

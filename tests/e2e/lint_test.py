@@ -5,6 +5,7 @@ import pytest
 
 from commands import run
 from tree import ROOT
+from turns import in_turns
 
 PARTS = 6  # clang-tidy takes a minute and a half for all files
 
@@ -16,9 +17,7 @@ def test_everything_but_clang_tidy():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "part", [pytest.param(i, marks=pytest.mark.one_of("tidy", i)) for i in range(PARTS)]
-)
+@pytest.mark.parametrize("part", in_turns("tidy", range(PARTS)))
 def test_clang_tidy(part):
     """Every sixth file, each kind as make lint checks it."""
     listed = run("make", "-s", "tidied", cwd=ROOT).stdout.splitlines()

@@ -21,9 +21,9 @@ from learn.mysteries.mystery import DECOY, HEALTHY, LEAK, Mystery
 from mysteries import Lab, Learner
 from processes import descendants, ended
 from tree import ROOT, copy_with_build
+from turns import in_turns
 
 SEEDS = 20
-GROUPS = SEEDS  # one of them in each run
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -55,13 +55,7 @@ def of_kind(mystery, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "seed",
-    [
-        pytest.param(i, marks=pytest.mark.one_of("mystery", i % GROUPS))
-        for i in range(SEEDS)
-    ],
-)
+@pytest.mark.parametrize("seed", in_turns("mystery", range(SEEDS)))
 def test_growth_finds_all_leaks_and_no_decoy(lab, seed):
     """A learner that reads only the growth of the heap and of the threads accuses every
     leak, and nothing else."""

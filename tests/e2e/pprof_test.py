@@ -13,6 +13,7 @@ from commands import profile_readers, run
 from scenarios import scenario_names
 from servers import Server
 from tree import ROOT
+from turns import in_turns
 
 pytestmark = pytest.mark.slow
 
@@ -61,13 +62,7 @@ def rows(text):
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.one_of("google-pprof", number % 2))
-        for number, name in enumerate(SUSPICIOUS)
-    ],
-)
+@pytest.mark.parametrize("name", in_turns("google-pprof", SUSPICIOUS, parts=2))
 def test_pprof_names_the_suspect(name):
     """Takes two dumps around ten calls, and asks what reads them."""
     suspect = listed[name]["suspect"]

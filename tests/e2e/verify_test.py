@@ -18,6 +18,7 @@ from exercises import CASES, HANDED_IN, at_begin, environment
 from processes import descendants
 from terminals import Terminal, nothing_left
 from tree import scratch
+from turns import in_turns
 
 CASE = CASES["case-07"]  # slice-prefix: ten megabytes a call
 USER = 12345  # any but root
@@ -171,14 +172,18 @@ def test_wrong_usage(clone):
 
 
 def resident(pids):
-    """The memory of processes, in bytes."""
+    """The memory of processes, in bytes. All threads of a process show the same, but
+    for those that have ended."""
     pages = 0
     for pid in pids:
+        shown = [0]
         try:
-            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-                pages += int(file.read().split()[1])
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/statm", encoding="ascii") as file:
+                    shown.append(int(file.read().split()[1]))
         except (OSError, IndexError):
-            continue
+            pass  # it has just ended
+        pages += max(shown)
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -222,21 +227,42 @@ def test_a_fork_bomb_is_bounded_and_ends(clone):
     check(most.pause < 5, f"nothing else ran for {most.pause:.1f} s: {said}")
 
 
+def confined(clone, *command):
+    """Runs a command in the sandbox."""
+    rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
+    sandbox = ("/usr/bin/python3", "-m", "learn.homework.sandbox", "--nobody")
+    options = ("--namespaces", scratch(), "--", *command)
+    return run(*rights, *sandbox, *options, cwd=clone, check_exit=False)
+
+
+THREADS = """
+import threading
+threading.stack_size(65536)
+threads = []
+try:
+    while True:
+        thread = threading.Thread(target=threading.Event().wait, daemon=True)
+        thread.start()
+        threads.append(thread)
+except RuntimeError as error:
+    print(len(threads), error)
+"""
+
+
+@pytest.mark.alone
+def test_the_number_of_threads_is_limited(clone):
+    """By the kernel: there are never more, however fast they come."""
+    done = confined(clone, "/usr/bin/python3", "-c", THREADS)
+    found = re.fullmatch(r"(\d+) can't start new thread\n", done.stdout)
+    check(found, done.stdout + done.stderr)
+    check(500 < int(found[1]) < 700, f"{found[1]} threads")
+
+
 @pytest.mark.alone
 def test_the_number_of_processes_is_limited(clone):
     """Small ones too, of which the memory would let thousands be."""
-    rooms = scratch()
     bomb = "while :; do sleep 60 & echo one; sleep 0.001; done"
-    rights = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
-    command = (
-        "/usr/bin/python3",
-        "-m",
-        "learn.homework.sandbox",
-        "--namespaces",
-        rooms,
-    )
-    command += ("--nobody", "--", "sh", "-c", bomb)
-    done = run(*rights, *command, cwd=clone, check_exit=False)
+    done = confined(clone, "sh", "-c", bomb)
     equal(done.stderr, "killed: it took more than 300 processes\n", "stderr")
     started = done.stdout.count("one")
     check(250 < started < 700, f"{started} processes")
@@ -402,24 +428,22 @@ HUGE = "#define A x x x x x x x x x x\n" + "".join(
 )
 
 
+HOSTILE = {
+    "zero": '#include "/dev/zero"\n',
+    "itself": '#include "/dev/stdin"\n#include __FILE__\n',
+    "macros": HUGE + "int x = I;\n",
+    "outside": f'#include "/etc/shadow"\n#include "{"../" * 9}etc/passwd"\n',
+    "binary": '__asm__(".incbin \\"/etc/passwd\\"");\n',
+    "large": "char much[1UL << 40] = {1};\n",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(text, id=name, marks=pytest.mark.one_of("verify, compiler", name))
-        for name, text in {
-            "zero": '#include "/dev/zero"\n',
-            "itself": '#include "/dev/stdin"\n#include __FILE__\n',
-            "macros": HUGE + "int x = I;\n",
-            "outside": f'#include "/etc/shadow"\n#include "{"../" * 9}etc/passwd"\n',
-            "binary": '__asm__(".incbin \\"/etc/passwd\\"");\n',
-            "large": "char much[1UL << 40] = {1};\n",
-        }.items()
-    ],
-)
-def test_a_compiler_is_bounded(text, clone):
+@pytest.mark.parametrize("name", in_turns("verify, compiler", HOSTILE))
+def test_a_compiler_is_bounded(name, clone):
     """What would keep it busy for ever, or read what is not the learner's."""
-    found, said = verdicts(clone, {"case-07.c": text + handed_in("solution")}, status=1)
+    text = HOSTILE[name] + handed_in("solution")
+    found, said = verdicts(clone, {"case-07.c": text}, status=1)
     equal(found, {"case-07": "does not build"}, said)
     check("root:" not in said, said)
 
@@ -613,11 +637,7 @@ def test_another_user_is_as_safe(clone):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(words, marks=pytest.mark.one_of("verify, Ctrl-C", words))
-        for words in ("This runs", "case-01: ", "later")
-    ],
+    "moment", in_turns("verify, Ctrl-C", ("This runs", "case-01: ", "later"))
 )
 def test_ctrl_c_leaves_nothing(moment, clone):
     """Neither a process nor a directory, whenever it is typed."""

@@ -18,16 +18,18 @@ def take_in_orphans():
 
 
 def _table():
-    """State and parent of each process, by process id."""
+    """Whether each process still runs, and its parent, by process id. A process whose
+    first thread has ended before the others is in state Z, too, and runs."""
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name in parentheses may hold anything; state and parent follow it.
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
+                # The name in parentheses may hold anything.
+                fields = file.read().rpartition(b")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        found[int(pid)] = (state.decode(), int(parent))
+        state, parent, threads = fields[0], int(fields[1]), int(fields[17])
+        found[int(pid)] = (state not in b"ZX" or threads > 1, parent)
     return found
 
 
@@ -39,12 +41,12 @@ def descendants():
     while added:
         added = {pid for pid, (_, parent) in table.items() if parent in added}
         found |= added
-    return {pid for pid in found if table[pid][0] not in "ZX"}
+    return {pid for pid in found if table[pid][0]}
 
 
 def ended(pid):
     """Whether the process has ended; nobody may have waited for it yet."""
-    return _table().get(int(pid), ("X", 0))[0] in "ZX"
+    return not _table().get(int(pid), (False, 0))[0]
 
 
 def end_all_but(kept):
