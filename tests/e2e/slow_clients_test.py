@@ -10,7 +10,7 @@ import time
 import pytest
 
 from checks import LIMIT, check, equal, wait_until
-from http_request import read_reply, request
+from http_request import read_reply, receive, request
 from servers import Server
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
@@ -327,7 +327,7 @@ def test_reply_that_was_cut_off_is_connection_last():
         ended = "the connection ends, though many requests are left"
         wait_until(lambda: server.sample()["fds"] <= before, 2 * LIMIT, ended)
         client.settimeout(LIMIT)
-        data = b"".join(iter(lambda: client.recv(65536), b""))
+        data = b"".join(iter(lambda: receive(client), b""))
         *whole, last = data.split(b"HTTP/1.1 200 OK\r\n")[1:]
         for reply in whole:
             head, _, body = reply.partition(b"\r\n\r\n")

@@ -79,6 +79,15 @@ def exchange(port, data, limit=5.0):
         return read_reply(connection, limit)
 
 
+def receive(connection):
+    """What comes next from a socket; nothing at the end. A server that closes before it
+    has read all requests resets the connection: that is an end, too."""
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
 def read_reply(connection, limit=5.0):
     """Reads one reply from a socket; see exchange()."""
     end = time.monotonic() + limit
@@ -88,10 +97,7 @@ def read_reply(connection, limit=5.0):
     def more():
         nonlocal received, closed
         connection.settimeout(max(0.01, end - time.monotonic()))
-        try:
-            part = connection.recv(65536)
-        except ConnectionResetError:
-            part = b""
+        part = receive(connection)
         received += part
         closed = part == b""
         return not closed
