@@ -117,6 +117,9 @@ static void reply_send(struct mg_connection *connection, struct reply *reply)
     static const char header[] =
         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n";
+    if (reply->reader != NULL) {
+        probe_reply_header(reply, "Access-Control-Allow-Origin", "%s", reply->reader);
+    }
     size_t body = reply->request->method == METHOD_HEAD ? 0 : reply->bytes;
     char text[ONE_WRITE_BYTES];
     /* From here on the worker waits until the client has read the reply. */

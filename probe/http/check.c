@@ -138,33 +138,39 @@ bool probe_check_host(const struct request *request, struct reply *reply)
     return false;
 }
 
-/* Whether the header Origin names a page that may control this server: one from the
- * same address as the request, from this server's other port, or from the peer. All
- * other programs that listen on this machine are foreign. */
-static bool origin_is_allowed(const struct request *request, const char *text)
+/* What the header Origin says of the page that sends a request. */
+enum sender {
+    SENDER_FOREIGN, /* all other programs that listen on this machine are foreign */
+    SENDER_OWN,     /* from the same address as the request */
+    SENDER_READER,  /* from this server's other port, or from the peer */
+};
+
+static enum sender sender_of(const struct request *request, const char *text)
 {
     const struct site *site = request->site;
     const char *host = probe_request_header(request, "Host", NULL);
     struct origin origin;
     struct origin own;
     if (probe_origin_parse(text, strlen(text), &origin) != 0) {
-        return false;
+        return SENDER_FOREIGN;
     }
     if (host != NULL && probe_origin_parse_host(host, strlen(host), &own) == 0 &&
         probe_origin_equal(&origin, &own)) {
-        return true;
+        return SENDER_OWN;
     }
     if (request->other_port > 0 && (int)origin.port == request->other_port &&
         host_is_ours(site, origin.host, strlen(origin.host))) {
-        return true;
+        return SENDER_READER;
     }
-    return probe_origin_equal(&origin, &site->peer);
+    return probe_origin_same_server(&origin, &site->peer) ? SENDER_READER
+                                                          : SENDER_FOREIGN;
 }
 
 /* Browsers say where a request comes from. They call a page on another port of this
  * machine "same-site", and send no Origin when it loads an image or a script. So a
  * request that changes something needs the extra check at the end. */
-static bool is_cross_site(const struct request *request, bool acts)
+static bool is_cross_site(const struct request *request, bool acts,
+                          const char **ret_reader)
 {
     int sites;
     int origins;
@@ -177,14 +183,16 @@ static bool is_cross_site(const struct request *request, bool acts)
         return true;
     }
     if (origin != NULL) {
-        return !origin_is_allowed(request, origin);
+        enum sender sender = sender_of(request, origin);
+        *ret_reader = sender == SENDER_READER ? origin : NULL;
+        return sender == SENDER_FOREIGN;
     }
     return acts && site != NULL && strcasecmp(site, "same-site") == 0;
 }
 
 bool probe_check_site(const struct request *request, bool acts, struct reply *reply)
 {
-    if (!is_cross_site(request, acts)) {
+    if (!is_cross_site(request, acts, &reply->reader)) {
         return true;
     }
     probe_reply_error(reply, 403, "cross_site", request->site->hints.cross_site,

@@ -73,3 +73,15 @@ bool probe_origin_equal(const struct origin *a, const struct origin *b)
 {
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
+
+static bool is_loopback(const struct origin *origin)
+{
+    return strcmp(origin->host, "localhost") == 0 ||
+           strcmp(origin->host, "127.0.0.1") == 0;
+}
+
+bool probe_origin_same_server(const struct origin *a, const struct origin *b)
+{
+    return probe_origin_equal(a, b) ||
+           (a->port == b->port && is_loopback(a) && is_loopback(b));
+}

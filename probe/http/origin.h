@@ -25,4 +25,8 @@ int probe_origin_parse_host(const char *text, size_t length, struct origin *ret_
  * a browser. */
 bool probe_origin_equal(const struct origin *a, const struct origin *b);
 
+/* Whether both name the same server: they are equal, or both are names of this
+ * machine's loopback with the same port. A person may type either of them. */
+bool probe_origin_same_server(const struct origin *a, const struct origin *b);
+
 #endif

@@ -45,6 +45,21 @@ void probe_reply_static(struct reply *reply, const char *type, const char *data,
     reply->bytes = bytes;
 }
 
+void probe_reply_header(struct reply *reply, const char *name, const char *format, ...)
+{
+    char value[REPLY_HEADERS_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    size_t used = strlen(reply->headers);
+    size_t room = sizeof(reply->headers) - used;
+    size_t needed = strlen(name) + strlen(": \r\n") + 1;
+    if (length >= 0 && needed + (size_t)length <= room) {
+        snprintf(reply->headers + used, room, "%s: %s\r\n", name, value);
+    }
+}
+
 void probe_reply_no_memory(struct reply *reply)
 {
     begin(reply, 503, REPLY_JSON);
@@ -140,5 +155,5 @@ void probe_reply_wrong_method(struct reply *reply, unsigned methods)
     snprintf(hint, sizeof(hint), "this route takes %s", list);
     probe_reply_error(reply, 405, "method_not_allowed", hint, "wrong method for %s",
                       reply->request->path);
-    snprintf(reply->headers, sizeof(reply->headers), "Allow: %s\r\n", list);
+    probe_reply_header(reply, "Allow", "%s", list);
 }

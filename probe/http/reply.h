@@ -17,6 +17,8 @@
 #define REPLY_JSON "application/json"
 #define REPLY_BYTES "application/octet-stream"
 
+#define REPLY_HEADERS_MAX 1024 /* bytes */
+
 /* Lives in memory that the caller owns. */
 struct reply {
     const struct request *request;
@@ -24,8 +26,10 @@ struct reply {
     const char *type; /* of the data */
     const char *data;
     size_t bytes;
-    bool closes;      /* the connection is closed after this reply */
-    char headers[64]; /* further header lines, each ended by CRLF */
+    bool closes;        /* the connection is closed after this reply */
+    const char *reader; /* the origin of another server's page that may read this; NULL:
+                           none. The request owns it */
+    char headers[REPLY_HEADERS_MAX]; /* further header lines, each ended by CRLF */
 
     struct buffer owned;  /* what `data` points into, unless that is static */
     char *text;           /* JSON text from malloc, owned by the reply */
@@ -41,6 +45,11 @@ void probe_reply_release(struct reply *reply);
 /* Replies with data that lives at least as long as the reply. */
 void probe_reply_static(struct reply *reply, const char *type, const char *data,
                         size_t bytes);
+
+/* Adds a header line to a reply that has its data already. The value must be free of
+ * CR and LF. */
+void probe_reply_header(struct reply *reply, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Replies with the contents of the buffer; the reply then owns them, and the buffer is
  * empty. If the buffer has failed, replies that memory is short (503). */
