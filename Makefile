@@ -50,6 +50,15 @@ DECOYS := $(wildcard exercises/decoys/*.c)
 JUDGE := $(wildcard leakcheck/*.c leakcheck/*/*.c)
 UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
+# Files that are built into a program, each as an array of its bytes, ended by a '\0', and
+# its length: report_page.html becomes `report_page_html` and `report_page_html_bytes`.
+CHART_JS := /usr/share/javascript/chart.js/chart.min.js
+D3_JS := /usr/share/nodejs/d3-hierarchy/dist/d3-hierarchy.min.js
+PROBE_FILES := $(wildcard probe/web/files/*) $(CHART_JS) $(D3_JS)
+LAB_FILES := $(wildcard common/web/files/*)
+JUDGE_FILES := leakcheck/report/report_page.html
+embedded = $(patsubst %,$(BUILD)/embedded/%.o,$(notdir $(1)))
+SERVED := $(call embedded,$(PROBE_FILES) $(LAB_FILES))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 
 .PHONY: help build unit unit-programs test lesson sanitize lint tidy tidied format bench clean
@@ -68,15 +77,15 @@ help:
 
 build: $(BUILD)/leaky $(BUILD)/fixed $(BUILD)/leakcheck
 
-$(BUILD)/leaky: $(call object,$(COMMON) $(PROBE) $(BASE) $(LEAKY))
+$(BUILD)/leaky: $(call object,$(COMMON) $(PROBE) $(BASE) $(LEAKY)) $(SERVED)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-$(BUILD)/fixed: $(call object,$(COMMON) $(PROBE) $(BASE) $(FIXED))
+$(BUILD)/fixed: $(call object,$(COMMON) $(PROBE) $(BASE) $(FIXED)) $(SERVED)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-$(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(BUILD)/objects/report_page.o
+$(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(call embedded,$(JUDGE_FILES))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
 
@@ -86,7 +95,8 @@ $(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(BUILD)/objects/report_page
 SERVER ?= $(BUILD)/mine
 UNITS ?=
 UNIT_SOURCES := $(if $(UNITS),$(wildcard $(UNITS)/*.c))
-SHARED := $(call object,$(filter-out common/scenario_list.c,$(COMMON)) $(PROBE) $(BASE))
+SHARED := $(call object,$(filter-out common/scenario_list.c,$(COMMON)) $(PROBE) $(BASE)) \
+	$(SERVED)
 .PHONY: server shared
 server: $(SERVER)
 shared: $(SHARED)
@@ -100,14 +110,19 @@ $(call object,$(UNIT_SOURCES)): CFLAGS += -ffile-prefix-map=./= -Wno-error -Wno-
 -include $(patsubst %.o,%.d,$(call object,$(UNIT_SOURCES)))
 endif
 
-# The page around the report is built into the judge, as a C array of its bytes.
-$(BUILD)/embedded/report_page.c: leakcheck/report/report_page.html
-	@mkdir -p $(@D)
-	$(Q){ echo '#include "leakcheck/report/report_page.h"'; echo 'const char report_page[] = {'; \
-		od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '0};'; } > $@
+# How each of these files becomes an object.
+define embed
+$(BUILD)/embedded/$(notdir $(1)).c: $(1)
+	@mkdir -p $$(@D)
+	$$(Q)name=$$$$(printf %s '$(notdir $(1))' | tr -c 'a-z0-9' _); { \
+		printf '#include <stddef.h>\nextern const char %s[];\n' $$$$name; \
+		printf 'extern const size_t %s_bytes;\nconst char %s[] = {\n' $$$$name $$$$name; \
+		od -An -v -tx1 $$< | sed 's/ \(..\)/0x\1,/g'; \
+		printf '0};\nconst size_t %s_bytes = sizeof(%s) - 1;\n' $$$$name $$$$name; } > $$@
+endef
+$(foreach file,$(PROBE_FILES) $(LAB_FILES) $(JUDGE_FILES),$(eval $(call embed,$(file))))
 
-$(BUILD)/objects/report_page.o: $(BUILD)/embedded/report_page.c $(BUILD)/flags
-	@mkdir -p $(@D)
+$(BUILD)/embedded/%.o: $(BUILD)/embedded/%.c $(BUILD)/flags
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
@@ -163,7 +178,7 @@ $(HTTP_TESTED): UNIT_LIBS = -lcjson
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
-$(JUDGE_TESTED): $(BUILD)/objects/report_page.o
+$(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))

@@ -20,8 +20,10 @@ readonly lab_packages=(
     libdw-dev
     libelf-dev
     libgoogle-perftools-dev
+    libjs-chart.js
     libsqlite3-dev
     make
+    node-d3-hierarchy
     uthash-dev
 )
 

@@ -54,9 +54,9 @@ static void families_write(struct buffer *page, const struct judgement *judgemen
 static void page_write(struct buffer *page, const struct judgement *judgement,
                        size_t *order, struct html_boxes *boxes, const char *source)
 {
-    const char *mark = strstr(report_page, REPORT_PAGE_MARK);
+    const char *mark = strstr(report_page_html, REPORT_PAGE_MARK);
     size_t count = order_make(&judgement->sides[ROLE_LEAKY], order);
-    buffer_append(page, report_page, (size_t)(mark - report_page));
+    buffer_append(page, report_page_html, (size_t)(mark - report_page_html));
     html_overview(page, judgement, order, count);
     html_icicles(page, judgement, boxes);
     families_write(page, judgement, order, count, boxes, source);

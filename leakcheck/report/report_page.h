@@ -5,7 +5,7 @@
 #define LEAKCHECK_REPORT_REPORT_PAGE_H
 
 /* The file's bytes, then a '\0'. The place for the content is REPORT_PAGE_MARK. */
-extern const char report_page[];
+extern const char report_page_html[];
 
 #define REPORT_PAGE_MARK "<!-- content -->"
 

@@ -1,52 +1,81 @@
 /*
- * The index of the profiles as an HTML page, for a person with a browser.
+ * The index of the profiles: an HTML page for a person, JSON for a program. To add a
+ * profile, add an entry to the list.
  */
-#include "probe/http/form.h"
-#include "probe/pages/pages.h"
+#include <string.h>
 
-static const char text[] =
+#include "base/buffer.h"
+#include "probe/heap/heap.h"
+#include "probe/http/form.h"
+#include "probe/http/json.h"
+#include "probe/pages/pages.h"
+#include "probe/web/live.h"
+
+#define VALUES_MAX 4
+
+struct entry {
+    const char *name; /* /debug/pprof/NAME */
+    const char *title;
+    const char *text;               /* HTML */
+    const char *values[VALUES_MAX]; /* the sample types of its profile.proto */
+    bool heap;                      /* needs a heap profiler */
+};
+
+static const struct entry entries[] = {
+    {
+        .name = "heap",
+        .title = "Memory in use",
+        .text = "Who allocated the memory that is in use now, exactly, call stack by "
+                "call stack. <code>?debug=1</code> shows it as text, "
+                "<code>?seconds=N</code> what changed during N seconds (1 to 60), "
+                "<code>?gc=1</code> gives free memory back first.",
+        .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
+        .heap = true,
+    },
+    {
+        .name = "allocs",
+        .title = "All that was ever allocated",
+        .text = "The same profile, which shows first what was ever allocated: for a "
+                "program that allocates fast and keeps nothing.",
+        .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
+        .heap = true,
+    },
+    {
+        .name = "goroutine",
+        .title = "Threads",
+        .text = "Where every thread is now, equal stacks counted together. Named as in "
+                "Go, so that tools find it; <code>threads</code> is the same. "
+                "<a href=\"/debug/pprof/threads?debug=2\"><code>?debug=2</code></a> "
+                "lists them one by one: name, state, and for how long they have "
+                "waited.",
+        .values = {"goroutine"},
+    },
+};
+
+#define ENTRY_COUNT (sizeof(entries) / sizeof(entries[0]))
+
+static const char page_begin[] =
     "<!doctype html>\n"
     "<html lang=\"en\">\n"
     "<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<title>Profiles</title>\n"
-    "<style>\n"
-    "body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto;\n"
-    "       padding: 1rem; }\n"
-    "dt { margin-top: 1rem; font-weight: 600; }\n"
-    "dd { margin-left: 0; }\n"
-    "pre { overflow-x: auto; padding: .5rem; border: 1px solid; border-radius: 4px; }\n"
-    "</style>\n"
+    "<link rel=\"stylesheet\" href=\"/page/index.css\">\n"
     "<h1>Profiles of this process</h1>\n"
+    "<p><a href=\"/\">The live page</a> draws them.</p>\n"
     "<p>Without <code>?debug=</code> each is profile.proto, with function, file and "
-    "line\n"
-    "in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n"
-    "<dl>\n"
-    "<dt><a href=\"/debug/pprof/heap?debug=1\">heap</a></dt>\n"
-    "<dd>Who allocated the memory that is in use now, exactly, call stack by call "
-    "stack.\n"
-    "<code>?debug=1</code> shows it as text, <code>?seconds=N</code> what changed "
-    "during\n"
-    "N seconds (1 to 60), <code>?gc=1</code> gives free memory back first.</dd>\n"
-    "<dt><a href=\"/debug/pprof/allocs?debug=1\">allocs</a></dt>\n"
-    "<dd>The same profile, which shows first what was ever allocated: for a program "
-    "that\n"
-    "allocates fast and keeps nothing.</dd>\n"
-    "<dt><a href=\"/debug/pprof/goroutine?debug=1\">goroutine</a>,\n"
-    "<a href=\"/debug/pprof/threads?debug=1\">threads</a></dt>\n"
-    "<dd>Where every thread is now, equal stacks counted together. Named as in Go, so\n"
-    "that tools find it. <a "
-    "href=\"/debug/pprof/threads?debug=2\"><code>?debug=2</code>\n"
-    "</a> lists them one by one: name, state, and for how long they have waited.</dd>\n"
+    "line in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n"
+    "<dl>\n";
+
+static const char page_end[] =
     "<dt><a href=\"/debug/pprof/cmdline\">cmdline</a></dt>\n"
     "<dd>The command line.</dd>\n"
     "<dt><a href=\"/debug/pprof/symbol\">symbol</a></dt>\n"
-    "<dd>POST addresses such as <code>0x55d0c3a1+0x55d0c3b2</code> to learn their\n"
+    "<dd>POST addresses such as <code>0x55d0c3a1+0x55d0c3b2</code> to learn their "
     "functions.</dd>\n"
     "<dt><a href=\"/pprof/heap\">/pprof/heap</a></dt>\n"
-    "<dd>The heap profile in gperftools' own text, for "
-    "<code>google-pprof</code>.</dd>\n"
+    "<dd>The heap profile in gperftools' own text, for <code>google-pprof</code>.</dd>\n"
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
@@ -54,9 +83,59 @@ static const char text[] =
     "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n"
     "</html>\n";
 
+static bool is_there(const struct entry *entry)
+{
+    return !entry->heap || probe_heap_profiled();
+}
+
+static void reply_json(struct reply *reply)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        if (!is_there(&entries[i])) {
+            continue;
+        }
+        cJSON *item = probe_json_add_object(list);
+        cJSON_AddStringToObject(item, "name", entries[i].name);
+        cJSON_AddStringToObject(item, "title", entries[i].title);
+        cJSON *values = cJSON_AddArrayToObject(item, "values");
+        for (size_t j = 0; j < VALUES_MAX && entries[i].values[j] != NULL; j++) {
+            probe_json_add_string(values, entries[i].values[j]);
+        }
+    }
+    probe_reply_json(reply, 200, list);
+}
+
+static void reply_html(struct reply *reply)
+{
+    struct buffer text = {0};
+    buffer_text(&text, page_begin);
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        buffer_printf(&text,
+                      "<dt><a href=\"/debug/pprof/%s?debug=1\">%s</a></dt>\n"
+                      "<dd>%s%s</dd>\n",
+                      entries[i].name, entries[i].name, entries[i].text,
+                      is_there(&entries[i]) ? "" : " This process has none.");
+    }
+    buffer_text(&text, page_end);
+    probe_reply_buffer(reply, REPLY_HTML, &text);
+    probe_page_protect(reply);
+}
+
 void probe_page_index(const struct request *request, struct reply *reply)
 {
-    if (probe_form_read_none(request, reply)) {
-        probe_reply_static(reply, REPLY_HTML, text, sizeof(text) - 1);
+    struct parameter format = {.name = "format", .type = PARAMETER_TEXT};
+    if (!probe_form_read(request, &format, 1, reply)) {
+        return;
+    }
+    if (format.present && strcmp(format.text, "json") != 0) {
+        probe_reply_error(reply, 400, "bad_parameter", "format=json, or nothing for HTML",
+                          "no format '%s'", format.text);
+        return;
+    }
+    if (format.present) {
+        reply_json(reply);
+    } else {
+        reply_html(reply);
     }
 }

@@ -3,7 +3,11 @@
  */
 #include "probe/pages/pages.h"
 
+#include "probe/web/live.h"
+
 static const struct route routes[] = {
+    {"/", ROUTE_READS, false, probe_page_live},
+    {"/page/*", ROUTE_READS, false, probe_page_live_files},
     {"/healthz", ROUTE_READS, false, probe_page_health},
     {"/debug/pprof/", ROUTE_READS, false, probe_page_index},
     {"/debug/pprof", ROUTE_READS, false, probe_page_index},

@@ -1,0 +1,77 @@
+/*
+ * A program that has more to show adds a script of its own (site.page_script), which the
+ * page loads after its own scripts.
+ */
+#include "probe/web/live.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "probe/http/form.h"
+#include "probe/web/assets.h"
+
+#define ASSET(name)                                                                     \
+    extern const char name[];                                                          \
+    extern const size_t name##_bytes
+
+ASSET(live_html);
+ASSET(index_css);
+ASSET(live_css);
+ASSET(live_js);
+ASSET(charts_js);
+ASSET(flame_js);
+ASSET(profile_js);
+ASSET(chart_min_js);
+ASSET(d3_hierarchy_min_js);
+
+static const struct asset files[] = {
+    {"/page/index.css", ASSET_CSS, index_css, &index_css_bytes},
+    {"/page/live.css", ASSET_CSS, live_css, &live_css_bytes},
+    {"/page/live.js", ASSET_SCRIPT, live_js, &live_js_bytes},
+    {"/page/charts.js", ASSET_SCRIPT, charts_js, &charts_js_bytes},
+    {"/page/flame.js", ASSET_SCRIPT, flame_js, &flame_js_bytes},
+    {"/page/profile.js", ASSET_SCRIPT, profile_js, &profile_js_bytes},
+    {"/page/chart.min.js", ASSET_SCRIPT, chart_min_js, &chart_min_js_bytes},
+    {"/page/d3-hierarchy.min.js", ASSET_SCRIPT, d3_hierarchy_min_js,
+     &d3_hierarchy_min_js_bytes},
+};
+
+/* Adds the peer to a list of sources, by both names that a person may have typed. */
+static void peer_text(const struct origin *peer, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (peer->port == 0) {
+        return;
+    }
+    bool local =
+        strcmp(peer->host, "localhost") == 0 || strcmp(peer->host, "127.0.0.1") == 0;
+    if (local) {
+        snprintf(text, size, " http://localhost:%u http://127.0.0.1:%u", peer->port,
+                 peer->port);
+    } else {
+        snprintf(text, size, " http://%s:%u", peer->host, peer->port);
+    }
+}
+
+void probe_page_protect(struct reply *reply)
+{
+    char peer[320];
+    peer_text(&reply->request->site->peer, peer, sizeof(peer));
+    probe_reply_header(reply, "Content-Security-Policy",
+                       "default-src 'self'; connect-src 'self'%s; base-uri 'none'; "
+                       "form-action 'self'; frame-ancestors 'none'",
+                       peer);
+}
+
+void probe_page_live(const struct request *request, struct reply *reply)
+{
+    if (probe_form_read_none(request, reply)) {
+        probe_reply_static(reply, REPLY_HTML, live_html, live_html_bytes);
+        probe_page_protect(reply);
+    }
+}
+
+void probe_page_live_files(const struct request *request, struct reply *reply)
+{
+    probe_asset_reply(files, sizeof(files) / sizeof(files[0]), request, reply);
+}
