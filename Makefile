@@ -55,7 +55,7 @@ object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
 CHART_JS := /usr/share/javascript/chart.js/chart.min.js
 D3_JS := /usr/share/nodejs/d3-hierarchy/dist/d3-hierarchy.min.js
 PROBE_FILES := $(wildcard probe/web/files/*) $(CHART_JS) $(D3_JS)
-LAB_FILES := $(wildcard common/web/files/*)
+LAB_FILES := $(wildcard common/page/*) $(BUILD)/lessons.diff
 JUDGE_FILES := leakcheck/report/report_page.html
 embedded = $(patsubst %,$(BUILD)/embedded/%.o,$(notdir $(1)))
 SERVED := $(call embedded,$(PROBE_FILES) $(LAB_FILES))
@@ -121,6 +121,14 @@ $(BUILD)/embedded/$(notdir $(1)).c: $(1)
 		printf '0};\nconst size_t %s_bytes = sizeof(%s) - 1;\n' $$$$name $$$$name; } > $$@
 endef
 $(foreach file,$(PROBE_FILES) $(LAB_FILES) $(JUDGE_FILES),$(eval $(call embed,$(file))))
+
+# What `make lesson` prints, of every pair: the lab's page shows it.
+$(BUILD)/lessons.diff: $(LEAKY) $(FIXED) | paired
+	@mkdir -p $(@D)
+	$(Q)for file in $(notdir $(filter-out leaky/variant.c,$(LEAKY))); do \
+		diff -u --label "leaky/$$file" --label "fixed/$$file" "leaky/$$file" \
+			"fixed/$$file" || test $$? -eq 1 || exit 1; \
+	done > $@
 
 $(BUILD)/embedded/%.o: $(BUILD)/embedded/%.c $(BUILD)/flags
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<

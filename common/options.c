@@ -128,8 +128,8 @@ static const struct command_option table[] = {
      .check = upstream_check},
     {.name = "peer",
      .word = "URL",
-     .help = "the lab's other server, http://HOST:PORT: its pages may drive this one, "
-             "too",
+     .help = "the lab's other server, http://HOST:PORT: its page may drive this one, "
+             "too (leaky and fixed on their own ports: each other)",
      .text = &peer,
      .check = peer_check},
 };
@@ -192,6 +192,9 @@ bool options_parse(struct options *ret_options, int count, char **arguments,
         return false;
     }
     taken.profile = strcmp(profile, "exact") == 0;
+    if (peer == NULL && taken.port == variant.port && variant.peer_port != 0) {
+        taken.peer = (struct origin){"localhost", (unsigned)variant.peer_port};
+    }
     *ret_options = taken;
     return true;
 }

@@ -7,4 +7,5 @@ const struct variant variant = {
     .name = "leaky",
     .port = 8080,
     .debug_port = 6060,
+    .peer_port = 8081,
 };

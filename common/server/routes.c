@@ -1,14 +1,17 @@
 /*
- * The lab's routes, one line each. The probe's own list is searched before them.
+ * The lab's routes, one line each. They are searched before the probe's own list,
+ * because the lab's page takes the place of the probe's on the main port.
  */
 #include "server/routes.h"
 
 #include "probe/pages/pages.h"
 #include "server/catalogue.h"
+#include "server/lab_page.h"
 #include "server/leak.h"
 #include "server/status.h"
 
 static const struct route main_routes[] = {
+    {"/", ROUTE_READS, false, lab_page},
     {"/leak", METHOD_GET | METHOD_POST, true, leak_page_combined},
     {"/leak/*", METHOD_GET | METHOD_POST, true, leak_page_scenario},
 };
@@ -16,20 +19,21 @@ static const struct route main_routes[] = {
 static const struct route both_routes[] = {
     {"/status", ROUTE_READS, false, status_page},
     {"/scenarios", ROUTE_READS, false, catalogue_page},
+    {"/page/lab/setup", ROUTE_READS, false, lab_page_setup},
+    {"/page/lab/lesson/*", ROUTE_READS, false, lab_page_lesson},
+    {"/page/lab/*", ROUTE_READS, false, lab_page_files},
 };
+
+#define FIND(routes, path)                                                             \
+    probe_route_find(routes, sizeof(routes) / sizeof((routes)[0]), path)
 
 const struct route *routes_find(const char *path, bool debug_port)
 {
-    const struct route *route = probe_pages_find(path);
+    const struct route *route = debug_port ? NULL : FIND(main_routes, path);
     if (route == NULL) {
-        route = probe_route_find(both_routes,
-                                 sizeof(both_routes) / sizeof(both_routes[0]), path);
+        route = FIND(both_routes, path);
     }
-    if (route == NULL && !debug_port) {
-        route = probe_route_find(main_routes,
-                                 sizeof(main_routes) / sizeof(main_routes[0]), path);
-    }
-    return route;
+    return route != NULL ? route : probe_pages_find(path);
 }
 
 void routes_refuse(const struct request *request, bool debug_port, struct reply *reply)

@@ -75,7 +75,8 @@ static const char page_end[] =
     "<dd>POST addresses such as <code>0x55d0c3a1+0x55d0c3b2</code> to learn their "
     "functions.</dd>\n"
     "<dt><a href=\"/pprof/heap\">/pprof/heap</a></dt>\n"
-    "<dd>The heap profile in gperftools' own text, for <code>google-pprof</code>.</dd>\n"
+    "<dd>The heap profile in gperftools' own text, for "
+    "<code>google-pprof</code>.</dd>\n"
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
@@ -129,8 +130,9 @@ void probe_page_index(const struct request *request, struct reply *reply)
         return;
     }
     if (format.present && strcmp(format.text, "json") != 0) {
-        probe_reply_error(reply, 400, "bad_parameter", "format=json, or nothing for HTML",
-                          "no format '%s'", format.text);
+        probe_reply_error(reply, 400, "bad_parameter",
+                          "format=json, or nothing for HTML", "no format '%s'",
+                          format.text);
         return;
     }
     if (format.present) {

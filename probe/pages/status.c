@@ -1,44 +1,10 @@
-/*
- * Reads the figures at most once in 10 ms, however many clients ask.
- */
 #include "probe/pages/status.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "probe/figures/process_figures.h"
-#include "probe/heap/heap.h"
-
-/* Figures that are older than this are read again. */
-#define REUSE_NS (10 * CLOCK_NS_PER_MS)
-
-struct figures {
-    int64_t taken_ns; /* clock_now_ns; 0: never */
-    struct heap_figures heap;
-    struct process_figures process;
-};
-
-static struct figures latest;
-static pthread_mutex_t latest_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Figures that are at most REUSE_NS old. Returns 0 or -errno. */
-static int read_figures(struct figures *ret_figures)
-{
-    int error = 0;
-    pthread_mutex_lock(&latest_lock);
-    if (latest.taken_ns == 0 || clock_now_ns() - latest.taken_ns > REUSE_NS) {
-        error = probe_process_read_figures(&latest.process);
-        if (error == 0) {
-            probe_heap_read_figures(&latest.heap);
-            latest.taken_ns = clock_now_ns();
-        }
-    }
-    *ret_figures = latest;
-    pthread_mutex_unlock(&latest_lock);
-    return error;
-}
+#include "probe/figures/figures.h"
 
 /* Adds a figure, or null if this build does not count it. */
 static void add_counted(cJSON *json, const char *name, bool counted, uint64_t value)
@@ -75,7 +41,7 @@ static void add_rounded(cJSON *json, const char *name, double value)
 int probe_status_add(cJSON *json, const struct site *site)
 {
     struct figures figures;
-    int error = read_figures(&figures);
+    int error = probe_figures_read(&figures);
     if (error != 0) {
         return error;
     }

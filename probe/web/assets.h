@@ -17,6 +17,12 @@ struct asset {
     const size_t *bytes; /* the length is defined in the generated file */
 };
 
+/* Declares the symbols of an embedded file: of live.css, `live_css` and
+ * `live_css_bytes`. */
+#define ASSET_DECLARE(name)                                                            \
+    extern const char name[];                                                          \
+    extern const size_t name##_bytes
+
 #define ASSET_CSS "text/css; charset=utf-8"
 #define ASSET_SCRIPT "text/javascript; charset=utf-8"
 

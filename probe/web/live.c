@@ -1,7 +1,3 @@
-/*
- * A program that has more to show adds a script of its own (site.page_script), which the
- * page loads after its own scripts.
- */
 #include "probe/web/live.h"
 
 #include <stdio.h>
@@ -10,19 +6,15 @@
 #include "probe/http/form.h"
 #include "probe/web/assets.h"
 
-#define ASSET(name)                                                                     \
-    extern const char name[];                                                          \
-    extern const size_t name##_bytes
-
-ASSET(live_html);
-ASSET(index_css);
-ASSET(live_css);
-ASSET(live_js);
-ASSET(charts_js);
-ASSET(flame_js);
-ASSET(profile_js);
-ASSET(chart_min_js);
-ASSET(d3_hierarchy_min_js);
+ASSET_DECLARE(live_html);
+ASSET_DECLARE(index_css);
+ASSET_DECLARE(live_css);
+ASSET_DECLARE(live_js);
+ASSET_DECLARE(charts_js);
+ASSET_DECLARE(flame_js);
+ASSET_DECLARE(profile_js);
+ASSET_DECLARE(chart_min_js);
+ASSET_DECLARE(d3_hierarchy_min_js);
 
 static const struct asset files[] = {
     {"/page/index.css", ASSET_CSS, index_css, &index_css_bytes},

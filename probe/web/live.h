@@ -1,6 +1,6 @@
 /*
- * The live page: charts and flame graphs of this process, in a browser. Its files are in
- * files/, and need nothing but this server.
+ * The live page: charts and flame graphs of this process, in a browser. Its files are
+ * in files/, and need nothing but this server.
  */
 #ifndef PROBE_WEB_LIVE_H
 #define PROBE_WEB_LIVE_H

@@ -1,0 +1,27 @@
+#include "probe/figures/figures.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+
+/* Figures that are older than this are read again. */
+#define REUSE_NS (10 * CLOCK_NS_PER_MS)
+
+static struct figures latest; /* taken_ns is 0 before the first reading */
+static pthread_mutex_t latest_lock = PTHREAD_MUTEX_INITIALIZER;
+
+int probe_figures_read(struct figures *ret_figures)
+{
+    int error = 0;
+    pthread_mutex_lock(&latest_lock);
+    if (latest.taken_ns == 0 || clock_now_ns() - latest.taken_ns > REUSE_NS) {
+        error = probe_process_read_figures(&latest.process);
+        if (error == 0) {
+            probe_heap_read_figures(&latest.heap);
+            latest.taken_ns = clock_now_ns();
+        }
+    }
+    *ret_figures = latest;
+    pthread_mutex_unlock(&latest_lock);
+    return error;
+}

@@ -1,0 +1,22 @@
+/*
+ * All figures of this process at one moment: the heap's, and the kernel's. /status,
+ * /metrics, the timeline and --trace-memory show them.
+ */
+#ifndef PROBE_FIGURES_FIGURES_H
+#define PROBE_FIGURES_FIGURES_H
+
+#include "probe/figures/process_figures.h"
+#include "probe/heap/heap.h"
+
+struct figures {
+    int64_t taken_ns; /* clock_now_ns */
+    struct heap_figures heap;
+    struct process_figures process;
+};
+
+/* Reads the figures, or copies the last ones if they are at most 10 ms old: so however
+ * many clients ask, the cost is bounded. Allocates nothing. Returns 0, or -errno if
+ * /proc could not be read. */
+int probe_figures_read(struct figures *ret_figures);
+
+#endif
