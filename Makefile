@@ -179,6 +179,8 @@ $(BUILD)/tests/unit/profile_memory_test: \
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)
 
+$(BUILD)/tests/unit/options_test: $(call object,common/options.c probe/http/origin.c)
+
 HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson

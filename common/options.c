@@ -147,6 +147,7 @@ static void defaults_set(void)
         .max_timers = 2000,
     };
     profile = "exact";
+    peer = NULL;
 }
 
 /* Checks the options against each other, and that there are no other arguments. */

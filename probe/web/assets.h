@@ -18,7 +18,8 @@ struct asset {
 };
 
 /* Declares the symbols of an embedded file: of live.css, `live_css` and
- * `live_css_bytes`. */
+ * `live_css_bytes`. A name that is declared takes no parentheses. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define ASSET_DECLARE(name)                                                            \
     extern const char name[];                                                          \
     extern const size_t name##_bytes

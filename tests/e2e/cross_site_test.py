@@ -204,6 +204,48 @@ def test_peer_origin_of_that_url_is_allowed():
     ask("/status", host="peer.example:8099").error(403, "forbidden_host")
 
 
+def reader(origin, debug=False):
+    """The origin whose page may read the reply to a request from there."""
+    reply = ask("/status", f"Origin: {origin}", debug=debug)
+    return reply.headers.get("access-control-allow-origin")
+
+
+def test_peer_and_other_port_may_read_replies():
+    """A browser lets a page of the peer, or of the other port, read a reply. The page's
+    own server need not say so; of another page the reply says nothing."""
+    for debug in (False, True):
+        equal(reader(PEER, debug), PEER, "what the peer's page may read")
+    for name in ("127.0.0.1", "localhost"):
+        equal(reader(f"http://{name}:{MAIN}", True), f"http://{name}:{MAIN}", "main")
+        equal(reader(f"http://{name}:{DEBUG}"), f"http://{name}:{DEBUG}", "debug")
+    equal(reader(f"http://127.0.0.1:{MAIN}"), None, "what the own page may read")
+    equal(reader("http://example.com"), None, "what a foreign page may read")
+    leak = ask(LEAK, f"Origin: {PEER}")
+    equal(leak.headers.get("access-control-allow-origin"), PEER, "the reply to /leak")
+    plain = ask("/status")
+    check("access-control-allow-origin" not in plain.headers, plain.headers)
+
+
+def test_refused_peer_may_read_why():
+    """The peer's page may read an error, too: it shows the reason."""
+    reply = ask("/leak/none", f"Origin: {PEER}")
+    reply.error(404, "unknown_scenario")
+    equal(reply.headers.get("access-control-allow-origin"), PEER, "of an error")
+
+
+def test_names_of_loopback_are_one_peer():
+    """localhost and 127.0.0.1 are the same peer, on the same port only."""
+    with Server("fixed", "--peer", "http://localhost:8099") as other:
+        for origin, status in (
+            ("http://localhost:8099", 200),
+            ("http://127.0.0.1:8099", 200),
+            ("http://127.0.0.2:8099", 403),
+            ("http://127.0.0.1:8100", 403),
+            ("http://localhost.example:8099", 403),
+        ):
+            other.get("/status", headers={"Origin": origin}).expect(status)
+
+
 def test_peer_without_port_is_port_80():
     """--peer without a port is port 80; without --peer there is no peer."""
     with Server("fixed", "--peer", "http://peer.example/") as other:
