@@ -19,10 +19,11 @@ struct asset {
 
 /* Declares the symbols of an embedded file: of live.css, `live_css` and
  * `live_css_bytes`. A name that is declared takes no parentheses. */
-/* NOLINTNEXTLINE(bugprone-macro-parentheses) */
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ASSET_DECLARE(name)                                                            \
     extern const char name[];                                                          \
     extern const size_t name##_bytes
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define ASSET_CSS "text/css; charset=utf-8"
 #define ASSET_SCRIPT "text/javascript; charset=utf-8"
