@@ -1,0 +1,135 @@
+/*
+ * The times of the lines are start + 1, 2, 3 ... intervals, so that they do not drift
+ * by what each line takes.
+ */
+#include "probe/figures/memory_trace.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "probe/figures/figures.h"
+#include "probe/figures/memory_line.h"
+#include "probe/threads/thread_entry.h"
+
+/* How long stop waits for a thread that is in a write. */
+#define STOP_LIMIT_NS (500 * CLOCK_NS_PER_MS)
+
+static struct {
+    const char *name;
+    int64_t interval_ns;
+    int64_t started_ns;
+    struct figures written; /* those of the last line that was written */
+    pthread_t thread;
+    bool running;
+    sem_t stop;  /* posted when the thread is to end */
+    sem_t ended; /* posted by the thread, as the last thing it does */
+} trace;
+
+/* Waits for the semaphore until `end_ns`. Returns whether it was posted in time. */
+static bool wait_until(sem_t *semaphore, int64_t end_ns)
+{
+    const struct timespec end = {.tv_sec = end_ns / CLOCK_NS_PER_SECOND,
+                                 .tv_nsec = end_ns % CLOCK_NS_PER_SECOND};
+    int result;
+    do {
+        result = sem_clockwait(semaphore, CLOCK_MONOTONIC, &end);
+    } while (result != 0 && errno == EINTR); /* the thread profile's signal */
+    return result == 0;
+}
+
+/* Writes a line to standard error, whole, if that does not block. A pipe that is ready
+ * has room for 4096 bytes (pipe(7)), unless another thread fills it at this very
+ * moment: that is why stop does not wait for ever. Returns whether it was written. */
+static bool line_write(const char *line, size_t length)
+{
+    struct pollfd error_stream = {.fd = STDERR_FILENO, .events = POLLOUT};
+    const struct timespec now = {0};
+    if (ppoll(&error_stream, 1, &now, NULL) != 1 ||
+        (error_stream.revents & POLLOUT) == 0) {
+        return false;
+    }
+    return write(STDERR_FILENO, line, length) == (ssize_t)length;
+}
+
+/* Reads the figures and writes what became of them since the last line. */
+static void trace_now(void)
+{
+    char line[MEMORY_LINE_SIZE];
+    struct figures now;
+    int error = probe_figures_read(&now);
+    size_t length =
+        error == 0 ? probe_memory_line_format(line, trace.name, trace.started_ns,
+                                              &trace.written, &now)
+                   : probe_memory_line_format_error(line, trace.name, trace.started_ns,
+                                                    clock_now_ns(), error);
+    if (line_write(line, length) && error == 0) {
+        trace.written = now;
+    }
+}
+
+static void *trace_main(void *unused)
+{
+    (void)unused;
+    pthread_setname_np(pthread_self(), "memory-trace");
+    int64_t next_ns = trace.started_ns + trace.interval_ns;
+    while (!wait_until(&trace.stop, next_ns)) {
+        trace_now();
+        /* A time that has passed meanwhile, while the process was stopped, is left
+         * out. */
+        int64_t passed = (clock_now_ns() - trace.started_ns) / trace.interval_ns;
+        next_ns = trace.started_ns + (passed + 1) * trace.interval_ns;
+    }
+    sem_post(&trace.ended);
+    return NULL;
+}
+
+/* Starts the thread with all signals blocked but the thread profile's: signals that are
+ * meant for the program go to its own threads, and a write to a pipe without a reader
+ * does not end the process by SIGPIPE. */
+static int thread_start(void)
+{
+    sigset_t blocked;
+    sigset_t before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, THREADS_SIGNAL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int error = -pthread_create(&trace.thread, NULL, trace_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+int probe_memory_trace_start(const char *name, unsigned seconds)
+{
+    int error = probe_figures_read(&trace.written);
+    if (error != 0) {
+        return error;
+    }
+    trace.name = name;
+    trace.interval_ns = seconds * CLOCK_NS_PER_SECOND;
+    trace.started_ns = clock_now_ns();
+    sem_init(&trace.stop, 0, 0);
+    sem_init(&trace.ended, 0, 0);
+    error = thread_start();
+    trace.running = error == 0;
+    return error;
+}
+
+void probe_memory_trace_stop(void)
+{
+    if (!trace.running) {
+        return;
+    }
+    trace.running = false;
+    sem_post(&trace.stop);
+    if (wait_until(&trace.ended, clock_now_ns() + STOP_LIMIT_NS)) {
+        pthread_join(trace.thread, NULL);
+    }
+}
