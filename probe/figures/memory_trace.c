@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,20 +28,34 @@ static struct {
     struct figures written; /* those of the last line that was written */
     pthread_t thread;
     bool running;
-    sem_t stop;  /* posted when the thread is to end */
-    sem_t ended; /* posted by the thread, as the last thing it does */
-} trace;
+    pthread_mutex_t lock; /* of the two flags */
+    pthread_cond_t changed;
+    bool stop;  /* the thread is to end */
+    bool ended; /* the thread has nothing more to do */
+} trace = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Waits for the semaphore until `end_ns`. Returns whether it was posted in time. */
-static bool wait_until(sem_t *semaphore, int64_t end_ns)
+static void flag_set(bool *flag)
+{
+    pthread_mutex_lock(&trace.lock);
+    *flag = true;
+    pthread_cond_broadcast(&trace.changed);
+    pthread_mutex_unlock(&trace.lock);
+}
+
+/* Waits until the flag is set, but not longer than until `end_ns`. Returns whether it
+ * is set. */
+static bool flag_await(const bool *flag, int64_t end_ns)
 {
     const struct timespec end = {.tv_sec = end_ns / CLOCK_NS_PER_SECOND,
                                  .tv_nsec = end_ns % CLOCK_NS_PER_SECOND};
-    int result;
-    do {
-        result = sem_clockwait(semaphore, CLOCK_MONOTONIC, &end);
-    } while (result != 0 && errno == EINTR); /* the thread profile's signal */
-    return result == 0;
+    int error = 0;
+    pthread_mutex_lock(&trace.lock);
+    while (!*flag && error == 0) {
+        error = pthread_cond_timedwait(&trace.changed, &trace.lock, &end);
+    }
+    bool set = *flag;
+    pthread_mutex_unlock(&trace.lock);
+    return set;
 }
 
 /* Writes a line to standard error, whole, if that does not block. A pipe that is ready
@@ -80,14 +93,14 @@ static void *trace_main(void *unused)
     (void)unused;
     pthread_setname_np(pthread_self(), "memory-trace");
     int64_t next_ns = trace.started_ns + trace.interval_ns;
-    while (!wait_until(&trace.stop, next_ns)) {
+    while (!flag_await(&trace.stop, next_ns)) {
         trace_now();
         /* A time that has passed meanwhile, while the process was stopped, is left
          * out. */
         int64_t passed = (clock_now_ns() - trace.started_ns) / trace.interval_ns;
         next_ns = trace.started_ns + (passed + 1) * trace.interval_ns;
     }
-    sem_post(&trace.ended);
+    flag_set(&trace.ended);
     return NULL;
 }
 
@@ -115,8 +128,13 @@ int probe_memory_trace_start(const char *name, unsigned seconds)
     trace.name = name;
     trace.interval_ns = seconds * CLOCK_NS_PER_SECOND;
     trace.started_ns = clock_now_ns();
-    sem_init(&trace.stop, 0, 0);
-    sem_init(&trace.ended, 0, 0);
+    trace.stop = false;
+    trace.ended = false;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&trace.changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     error = thread_start();
     trace.running = error == 0;
     return error;
@@ -128,8 +146,9 @@ void probe_memory_trace_stop(void)
         return;
     }
     trace.running = false;
-    sem_post(&trace.stop);
-    if (wait_until(&trace.ended, clock_now_ns() + STOP_LIMIT_NS)) {
+    flag_set(&trace.stop);
+    if (flag_await(&trace.ended, clock_now_ns() + STOP_LIMIT_NS)) {
         pthread_join(trace.thread, NULL);
+        pthread_cond_destroy(&trace.changed);
     }
 }
