@@ -122,7 +122,9 @@ static int option_take(const struct command_option *option, const char *value,
         return failure_set(failure, EINVAL, "the value of --%s is empty", option->name);
     }
     int error = 0;
-    if (value == NULL) {
+    if (value == NULL && option->implied != 0) {
+        *option->number = option->implied;
+    } else if (value == NULL) {
         /* a flag: there is nothing to read */
     } else if (option->number != NULL) {
         error = number_take(option, value, failure);
@@ -166,7 +168,9 @@ static void words_fill(const struct command_line *line, struct option *words)
     for (size_t i = 0; i < line->count; i++) {
         const struct command_option *option = &line->options[i];
         if (option->name != NULL) {
-            int takes = option->word == NULL ? no_argument : required_argument;
+            int takes = option->word == NULL   ? no_argument
+                        : option->implied != 0 ? optional_argument
+                                               : required_argument;
             words[used++] =
                 (struct option){option->name, takes, NULL, FIRST_LETTER + (int)i};
         }
@@ -250,11 +254,22 @@ static void default_fill(const struct command_option *option, char *text, size_t
              mark == NULL ? "" : mark + 1);
 }
 
-/* Columns up to the end of an option's value. */
-static int option_width(const struct command_option *option)
+/* An option as the help shows it: "--port N", "--trace[=SECONDS]", "--loud". A row that
+ * is only a paragraph is empty. */
+struct option_text {
+    char at[64];
+};
+
+static struct option_text option_format(const struct command_option *option)
 {
-    size_t word = option->word == NULL ? 0 : strlen(option->word) + 1;
-    return option->name == NULL ? 0 : (int)(4 + strlen(option->name) + word);
+    struct option_text text = {""};
+    if (option->name != NULL) {
+        const char *word = option->word == NULL ? "" : option->word;
+        const char *before = option->implied != 0 ? "[=" : *word == '\0' ? "" : " ";
+        snprintf(text.at, sizeof(text.at), "--%s%s%s%s", option->name, before, word,
+                 option->implied != 0 ? "]" : "");
+    }
+    return text;
 }
 
 static void option_help(const struct command_option *option, int indent, FILE *stream)
@@ -266,9 +281,9 @@ static void option_help(const struct command_option *option, int indent, FILE *s
         text_wrap(stream, help, 0, 0);
         return;
     }
-    fprintf(stream, "  --%s%s%s", option->name, option->word == NULL ? "" : " ",
-            option->word == NULL ? "" : option->word);
-    text_wrap(stream, help, option_width(option), indent);
+    struct option_text text = option_format(option);
+    fprintf(stream, "  %s", text.at);
+    text_wrap(stream, help, (int)strlen(text.at) + 2, indent);
 }
 
 /* Prints each form of the command line after the program's name. */
@@ -290,7 +305,7 @@ void command_line_help(const struct command_line *line, FILE *stream)
     };
     int indent = 0;
     for (size_t i = 0; i < line->count; i++) {
-        int width = option_width(&line->options[i]) + 2;
+        int width = (int)strlen(option_format(&line->options[i]).at) + 4;
         indent = width > indent ? width : indent;
     }
     usage_help(line, stream);

@@ -36,8 +36,10 @@ struct command_option {
     int64_t *number; /* a whole number */
     int64_t least;
     int64_t most;
-    bool size; /* a number of bytes: may end with K, M or G */
-    bool off;  /* "off" is allowed too, and means -1 */
+    bool size;       /* a number of bytes: may end with K, M or G */
+    bool off;        /* "off" is allowed too, and means -1 */
+    int64_t implied; /* not 0: `--name` alone is allowed and means this number, and a
+                        value must follow a '=' */
 
     const char **text;
     const char *choices; /* allowed texts, "exact|off"; NULL: all are */

@@ -2,12 +2,15 @@
  * Both servers start here: options, limits, upstream, profiler, server. Then they wait
  * for a signal and stop in the reverse order.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "directory.h"
 #include "options.h"
+#include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -24,6 +27,21 @@ static int fail(const char *what, const char *subject, int error)
 {
     fprintf(stderr, "%s: %s%s: %s\n", variant.name, what, subject, strerror(-error));
     return 1;
+}
+
+/* Opens /dev/null in place of a standard stream that is closed. Otherwise the next file
+ * or connection would get its number, and messages would be written into that. */
+static int streams_open(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0) {
+        return -errno;
+    }
+    close(fd);
+    return 0;
 }
 
 static void announce(const struct server *server, const struct options *options)
@@ -48,6 +66,15 @@ static void scenarios_stop(void)
     }
 }
 
+/* Starts the lines about memory, if they are wanted. Returns 0 or -errno. */
+static int trace_start(const struct options *options)
+{
+    if (options->trace_seconds == 0) {
+        return 0;
+    }
+    return probe_memory_trace_start(variant.name, (unsigned)options->trace_seconds);
+}
+
 /* Serves until a signal comes. Returns the exit status. */
 static int serve(const struct server_settings *settings)
 {
@@ -64,13 +91,20 @@ static int serve(const struct server_settings *settings)
         return fail("cannot wait for signals", "", error);
     }
     guard_shrink_stacks(settings->options);
-    announce(server, settings->options);
-    stop_await(&stop);
+    error = trace_start(settings->options);
+    int status = 0;
+    if (error == 0) {
+        announce(server, settings->options);
+        stop_await(&stop);
+        probe_memory_trace_stop();
+    } else {
+        status = fail("cannot write lines about memory", "", error);
+    }
     server_stop(server);
     scenarios_stop();
     ticker_finish(); /* the leaky server's tickers tick until here */
     stop_finish(&stop);
-    return 0;
+    return status;
 }
 
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
@@ -118,7 +152,11 @@ int main(int argc, char **argv)
     if (!options_parse(&options, argc, argv, &status)) {
         return status;
     }
-    int error = probe_heap_prepare(argv);
+    int error = streams_open();
+    if (error != 0) {
+        return fail("cannot open ", "/dev/null", error);
+    }
+    error = probe_heap_prepare(argv);
     if (error != 0) {
         return fail("cannot restart with the profiler's settings", "", error);
     }

@@ -9,6 +9,7 @@
 
 #include "base/command_line.h"
 #include "base/size.h"
+#include "probe/figures/memory_trace.h"
 #include "variant.h"
 
 /* The values that the table's rows set. */
@@ -132,6 +133,13 @@ static const struct command_option table[] = {
              "too (leaky and fixed on their own ports: each other)",
      .text = &peer,
      .check = peer_check},
+    {.name = "trace-memory",
+     .word = "SECONDS",
+     .help = "a line about memory on stderr every SECONDS (1 without a number)",
+     .number = &taken.trace_seconds,
+     .least = 1,
+     .most = MEMORY_TRACE_SECONDS_MAX,
+     .implied = 1},
 };
 
 static void defaults_set(void)

@@ -20,8 +20,9 @@ struct options {
     int64_t max_threads;
     int64_t max_fds;
     int64_t max_timers;
-    const char *upstream; /* URL; NULL: a child process of this server */
-    struct origin peer;   /* the other server of this lab; port 0: none */
+    const char *upstream;  /* URL; NULL: a child process of this server */
+    int64_t trace_seconds; /* between two lines about memory; 0: no lines */
+    struct origin peer;    /* the other server of this lab; port 0: none */
 };
 
 /* Reads the command line; texts point into `arguments`. Returns true. Or prints the

@@ -133,6 +133,7 @@ heap profile:    100: 87976774 [  2334: 221296296] @ heapprofile
 heap         64.0 KiB a call, limit 1.0 KiB: OVER
      2.0   2.4%  97.6%      2.0   2.4% order_read
 measured in  5 rounds of 10 calls, 4.1 s
+leaky: memory @3.000s: 1.08->51.10 MiB in use, 50.03 MiB/s allocated, 7 descriptors
 ==4711== 655,360 bytes in 10 blocks are definitely lost in loss record 5 of 9
 """
 
@@ -146,6 +147,7 @@ measured in  5 rounds of 10 calls, 4.1 s
         ("97.6%", "97.0%"),
         ("4.1 s", "212.8 s"),
         ("==4711==", "==1=="),
+        ("@3.000s: 1.08->51.10 MiB in use, 50.03", "@4.100s: 9.00->7.00 MiB in use, 1.0"),
         ("0x55baac1b3516 0x55baac1ab8d9", "0x55baac1b3516 ..."),
         ("leaky/slice_prefix.c:62\nheap   ", "leaky/slice_prefix.c:62\nheap"),
         ("heap         64.0 KiB a call, limit 1.0 KiB: OVER\n", "...\n"),
@@ -171,6 +173,7 @@ def test_what_may_differ_is_no_difference(old, new):
         ("10 calls", "11 calls"),
         ("slice_prefix.c:30", "slice_prefix.c:31"),
         ("payload_read+", "payload_write+"),
+        ("MiB/s allocated", "MiB/s freed"),
         ("655,360 bytes", "655,361 bytes"),
         ("8: 83886208 [", "9: 83886208 ["),
         ("OVER\n", "\n"),

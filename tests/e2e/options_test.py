@@ -56,7 +56,8 @@ def test_default_ports_are_8080_and_6060_8081_and_6061():
 def test_help_lists_every_option_version_says_version():
     """--help lists every option, --version says the version."""
     words = """--port --debug-port --bind --expose --profile --profile-dir --max-heap
-        --max-threads --max-fds --max-timers --upstream --peer --help --version"""
+        --max-threads --max-fds --max-timers --upstream --peer --trace-memory --help
+        --version"""
     for name in ("leaky", "fixed"):
         program = os.path.join(BUILD, name)
         usage = run(program, "--help").stdout
@@ -104,6 +105,8 @@ def test_wrong_usage_is_one_clear_line_and_exit_2():
         (["--max-fds", "many"], "--max-fds"),
         (["--max-timers", "1.5"], "--max-timers"),
         (["--upstream", "ftp://x"], "--upstream"),
+        (["--trace-memory=0"], "--trace-memory"),
+        (["--trace-memory", "2"], "'2'"),  # a value must follow a '='
         (["--peer"], "--peer"),
         (["--peer", ""], "--peer"),
         (["--peer", "localhost:8081"], "--peer"),

@@ -11,7 +11,8 @@ line by line, except for:
   leakcheck's "resident set" and "allocated", which move by themselves
 - a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by one
   point
-- in the first line of a heap profile every number may be 10 % off"""
+- in the first line of a heap profile every number may be 10 % off
+- in a line of --trace-memory every number may have any value"""
 
 import re
 
@@ -36,6 +37,7 @@ VARIES = re.compile(
     re.VERBOSE,
 )
 HEAP_HEADER = "heap profile:"
+MEMORY_LINE = ": memory @"
 CUT = "..."
 
 
@@ -50,6 +52,8 @@ def fields(line):
 
     if line.startswith(HEAP_HEADER):
         return re.sub(r"\d+", lambda it: note("count", it[0]), line), found
+    if MEMORY_LINE in line:
+        return re.sub(r"[\d.]+", lambda it: note("any", it[0]), line), found
     return VARIES.sub(lambda it: note(it.lastgroup, it[0]), line), found
 
 

@@ -22,6 +22,7 @@ static const char *file;
 static struct command_list names;
 static bool loud;
 static bool port_given;
+static int64_t pause_seconds;
 
 static int file_check(const char *value, struct failure *failure)
 {
@@ -61,6 +62,13 @@ static const struct command_option table[] = {
      .check = file_check},
     {.name = "name", .word = "NAME", .help = "whom it greets", .list = &names},
     {.name = "loud", .help = "be loud", .given = &loud},
+    {.name = "pause",
+     .word = "SECONDS",
+     .help = "rest after each (3 seconds)",
+     .number = &pause_seconds,
+     .least = 1,
+     .most = 60,
+     .implied = 3},
 };
 
 static const struct command_line line = {
@@ -86,6 +94,7 @@ static enum command_result read_words(const char *const *words)
     names.count = 0;
     loud = false;
     port_given = false;
+    pause_seconds = 0;
     failure.text[0] = '\0';
     int count = 0;
     arguments[count++] = (char *)"tool";
@@ -140,6 +149,23 @@ static void the_last_value_counts_and_a_list_keeps_all(void **state)
     assert_string_equal(names.items[1], "b");
 }
 
+static void an_implied_number_needs_no_value(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("one"), COMMAND_RUN);
+    assert_int_equal(pause_seconds, 0);
+    assert_int_equal(READ("--pause"), COMMAND_RUN);
+    assert_int_equal(pause_seconds, 3);
+    assert_int_equal(READ("--pause=60"), COMMAND_RUN);
+    assert_int_equal(pause_seconds, 60);
+    assert_int_equal(READ("--pause=60", "--pause"), COMMAND_RUN);
+    assert_int_equal(pause_seconds, 3);
+    /* A word after it is no value: it could not be told from an argument. */
+    assert_int_equal(READ("--pause", "60"), COMMAND_RUN);
+    assert_int_equal(pause_seconds, 3);
+    assert_string_equal(arguments[rest], "60");
+}
+
 static void behind_two_dashes_nothing_is_an_option(void **state)
 {
     (void)state;
@@ -171,6 +197,9 @@ static void a_wrong_word_is_refused_in_one_sentence(void **state)
         {{"--name="}, "the value of --name is empty"},
         {{"--port"}, "--port needs a value"},
         {{"--loud=1"}, "--loud takes no value"},
+        {{"--pause=0"}, "--pause takes a number from 1 to 60, not '0'"},
+        {{"--pause=1.5"}, "--pause takes a number from 1 to 60, not '1.5'"},
+        {{"--pause="}, "the value of --pause is empty"},
         {{"--help=1"}, "--help takes no value"},
         {{"--colour"}, "unknown option --colour"},
         {{"-xy"}, "unknown option -x"},
@@ -212,20 +241,22 @@ static void the_help_has_every_row_and_its_default(void **state)
         "\n"
         "Does what a tool does.\n"
         "\n"
-        "  --port N         where it listens (80; off: nowhere)\n"
-        "  --max-heap SIZE  the most that it takes (512M)\n"
+        "  --port N           where it listens (80; off: nowhere)\n"
+        "  --max-heap SIZE    the most that it takes (512M)\n"
         "\n"
         "Seldom needed:\n"
-        "  --mode MODE      how exact it is (exact)\n"
-        "  --file PATH      where it writes; a help that is so long that it needs two\n"
-        "                   lines, and then a third, because it goes on and on: "
+        "  --mode MODE        how exact it is (exact)\n"
+        "  --file PATH        where it writes; a help that is so long that it needs "
+        "two\n"
+        "                     lines, and then a third, because it goes on and on: "
         "nobody\n"
-        "                   reads to its end\n"
-        "  --name NAME      whom it greets\n"
-        "  --loud           be loud\n"
+        "                     reads to its end\n"
+        "  --name NAME        whom it greets\n"
+        "  --loud             be loud\n"
+        "  --pause[=SECONDS]  rest after each (3 seconds)\n"
         "\n"
-        "  --help           this text\n"
-        "  --version        the version\n"
+        "  --help             this text\n"
+        "  --version          the version\n"
         "\n" EIGHTY_COLUMNS "\n" SEVENTY_EIGHT_X "\n"
         "81\n";
     READ("one");
@@ -245,6 +276,7 @@ int main(void)
         cmocka_unit_test(values_go_where_the_rows_say),
         cmocka_unit_test(what_is_not_given_stays),
         cmocka_unit_test(the_last_value_counts_and_a_list_keeps_all),
+        cmocka_unit_test(an_implied_number_needs_no_value),
         cmocka_unit_test(behind_two_dashes_nothing_is_an_option),
         cmocka_unit_test(a_wrong_word_is_refused_in_one_sentence),
         cmocka_unit_test(a_list_has_an_end),
