@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts Debian's prometheus and promtool into a directory, without installing the package:
-# that would start a service. Both programs need no other file of the package.
+# Puts Debian's prometheus and promtool into a directory, without installing the
+# package: that would start a service. They need no other file of it.
 set -euo pipefail
 
 usage() {

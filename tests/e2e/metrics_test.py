@@ -89,7 +89,8 @@ def scrape(server, debug=True):
 
 
 def test_every_metric_has_its_help_and_type():
-    """On both servers and both ports: all names, and what Prometheus expects of each."""
+    """On both servers and both ports: all names, and what Prometheus expects of each
+    of them."""
     for server, profile in ((leaky, "exact"), (fixed, "off")):
         for debug in (False, True):
             reply = server.get("/metrics", debug=debug).expect(200)
