@@ -2,7 +2,7 @@
 # How often /status answers, with every allocation profiled, against a page of a Go
 # program that replies with runtime.MemStats as JSON. Both run at once and are asked in
 # turn, so that a machine that is busy for a while slows both down. The Go program reads
-# its figures for every reply; the lab's are at most 10 ms old, but there are more of them.
+# its figures for every reply; the lab has more of them, which are at most 10 ms old.
 set -euo pipefail
 
 readonly rounds=5 seconds=2 connections=4 bound=1.0

@@ -1,5 +1,5 @@
-"""scripts/prometheus-unpack.sh, with stand-ins for apt and dpkg: what it leaves and says,
-and several runs at a time. metrics_test.py runs it with Debian's."""
+"""scripts/prometheus-unpack.sh, with stand-ins for apt and dpkg: what it leaves and
+says, and several runs at a time. metrics_test.py runs it with Debian's."""
 
 import os
 import subprocess
