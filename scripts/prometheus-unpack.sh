@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Puts Debian's prometheus and promtool into a directory, without installing the
+# package: that would start a service. They need no other file of it.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/prometheus-unpack.sh DIR
+
+Leaves DIR/prometheus and DIR/promtool, from Debian's package. Does nothing if they are
+there, and prints nothing unless it fails. Needs no root, except where apt does not know
+the package yet: then it runs apt-get update, as root or through sudo.
+
+Exit status: 0 if both are there, 1 if not, 2 for wrong usage.
+TEXT
+}
+
+fail() {
+    printf 'prometheus-unpack.sh: %s\n' "$@" >&2
+    exit 1
+}
+
+if [[ $* == --help ]]; then
+    usage
+    exit 0
+elif (($# != 1)) || [[ $1 == '' || $1 == -* ]]; then
+    usage >&2
+    exit 2
+fi
+directory=$1
+
+is_there() {
+    [[ -x $directory/prometheus && -x $directory/promtool ]]
+}
+
+is_offered() {
+    [[ $(apt-cache policy prometheus 2>/dev/null) == *Candidate:\ [0-9]* ]]
+}
+
+# Runs a command; its output is shown only if it fails.
+quietly() {
+    local output
+    if ! output=$("$@" </dev/null 2>&1); then
+        printf '%s\n' "$output" >&2
+        return 1
+    fi
+}
+
+# Has apt read its sources, if this user may. sudo must not ask for a password.
+update() {
+    local as_root=()
+    if ((EUID != 0)); then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            fail 'apt does not know the package prometheus: run apt-get update as root'
+        fi
+        as_root=(sudo -n)
+    fi
+    quietly "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update ||
+        fail 'apt-get update failed: is there a network?'
+}
+
+if is_there; then
+    exit 0
+fi
+for command in apt-get apt-cache dpkg; do
+    command -v "$command" >/dev/null ||
+        fail "this needs Debian's $command; or put prometheus and promtool into $directory"
+done
+if ! is_offered; then
+    update
+    is_offered || fail "apt's sources have no package prometheus"
+fi
+
+mkdir -p "$directory" || fail "no directory $directory"
+# Everything happens beside the result, which then comes by rename: another run at the
+# same time never sees a half of a program.
+scratch=$(mktemp -d "$directory/.unpack.XXXXXX") || fail "cannot write to $directory"
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+(cd "$scratch" && quietly apt-get -q download prometheus) ||
+    fail 'the package prometheus cannot be downloaded: is there a network?' \
+        "if its version is gone, apt-get update renews apt's lists"
+quietly dpkg -x "$scratch"/prometheus_*.deb "$scratch/tree" ||
+    fail 'the package prometheus cannot be unpacked'
+for program in prometheus promtool; do
+    [[ -x $scratch/tree/usr/bin/$program ]] || fail "the package has no $program"
+    mv -f "$scratch/tree/usr/bin/$program" "$directory/$program"
+done
+is_there || fail "$directory has not got both programs"

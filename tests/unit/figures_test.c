@@ -1,0 +1,70 @@
+/*
+ * Tests of when figures are read anew, with a clock that the tests set.
+ */
+#include "probe/figures/figures.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+/* The linker sends every reading of a clock here (--wrap=clock_gettime). */
+int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
+
+static int64_t since_start_ms; /* CLOCK_MONOTONIC stands still at an hour and this */
+static long set_seconds;       /* how far a person has set CLOCK_REALTIME forward */
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+    int result = __real_clock_gettime(clock, ret_time);
+    if (clock == CLOCK_MONOTONIC) {
+        ret_time->tv_sec = 3600 + since_start_ms / 1000;
+        ret_time->tv_nsec = since_start_ms % 1000 * CLOCK_NS_PER_MS;
+    } else if (clock == CLOCK_REALTIME) {
+        ret_time->tv_sec += set_seconds;
+    }
+    return result;
+}
+
+static struct figures figures_after(int64_t ms)
+{
+    struct figures figures;
+    since_start_ms += ms;
+    assert_int_equal(probe_figures_read(&figures), 0);
+    return figures;
+}
+
+static void figures_are_reused_for_ten_milliseconds(void **state)
+{
+    (void)state;
+    struct figures first = figures_after(0);
+    int fd = open("/dev/null", O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(figures_after(10).process.fds, first.process.fds);
+    assert_int_equal(figures_after(0).taken_ns, first.taken_ns);
+    struct figures next = figures_after(1);
+    assert_int_equal(next.process.fds, first.process.fds + 1);
+    assert_int_equal(next.taken_ns - first.taken_ns, 11 * CLOCK_NS_PER_MS);
+    close(fd);
+}
+
+static void the_start_stays_when_the_clock_is_set(void **state)
+{
+    (void)state;
+    int64_t started_ns = figures_after(100).started_ns;
+    assert_true(started_ns > 0);
+    set_seconds = 3600;
+    assert_int_equal(figures_after(100).started_ns, started_ns);
+    set_seconds = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(figures_are_reused_for_ten_milliseconds),
+        cmocka_unit_test(the_start_stays_when_the_clock_is_set),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
