@@ -4,6 +4,7 @@
 import {button, choice, element, formatBytes, formatCount, formatTime, setText}
     from "/page/dom.js";
 import {colourOf} from "/page/server.js";
+import {drawStates} from "/page/state.js";
 import {view} from "/page/view.js";
 
 // The names of the resources are those of window.leakCharts, for scripts and tests.
@@ -30,7 +31,7 @@ const RESOURCES = [
 ].map((resource) => ({format: formatCount, ...resource}));
 
 const WINDOWS = [["60", "1 min"], ["180", "3 min"], ["600", "10 min"]];
-const WINDOW = "180"; // seconds
+const WINDOW = "60"; // seconds
 const AXIS_WIDTH = 68; // pixels: the same for all, so that their plots are in line
 const REDRAW_MS = 60; // samples that come together are drawn together
 const TABLE_MS = 1000; // a table that changes more often cannot be read
@@ -46,8 +47,9 @@ export function drawCharts(place, poll) {
         cards: RESOURCES.map((resource) => makeCard(resource, poll.servers)),
         table: makeTable(poll.servers),
     };
+    place.append(makeToolbar(state));
+    drawStates(place, poll);
     place.append(
-        makeToolbar(state),
         element("div", {class: "charts"}, state.cards.map((card) => card.box)),
         state.table.box,
     );
