@@ -36,7 +36,7 @@ class Flames {
         this.#makeOutputs();
         place.append(
             this.controls,
-            this.told,
+            element("div", {class: "told"}, this.told, this.links),
             element(
                 "div",
                 {class: "flames"},
@@ -79,7 +79,7 @@ class Flames {
         this.server.label.hidden = this.servers.length < 2;
         this.controls = element(
             "div",
-            {class: "toolbar"},
+            {class: "toolbar flame-controls"},
             this.server.label,
             this.profile.label,
             this.value.label,
@@ -91,12 +91,12 @@ class Flames {
             ),
             this.refresh,
             element("label", {class: "choice search"}, "Search", this.search),
-            element("span", {class: "links"}, this.download, this.text),
         );
+        this.links = element("span", {class: "links"}, this.download, this.text);
     }
 
     #makeOutputs() {
-        this.told = element("p", {class: "told", role: "status"});
+        this.told = element("p", {role: "status"});
         this.refused = element("div", {class: "refused", hidden: true});
         this.detail = element("p", {class: "detail"});
         this.legend = element("p", {class: "legend"});
@@ -307,14 +307,16 @@ class Flames {
         const since = view.get("since") !== null;
         this.whole.setAttribute("aria-pressed", !since);
         this.since.setAttribute("aria-pressed", since);
-        const key = (name, text) => [
-            element("span", {class: `swatch ${name}`, "aria-hidden": "true"}),
-            text,
-        ];
+        const swatch = (name) =>
+            element("span", {class: `swatch ${name}`, "aria-hidden": "true"});
+        const key = (text, ...names) => element("span", {}, names.map(swatch), text);
         this.legend.replaceChildren(
             ...(since
-                ? [...key("more", "has grown"), ...key("less", "has shrunk")]
-                : ["One colour for each source file, ", ...key("tone-none", "no source known")]),
+                ? [key("has grown", "more"), key("has shrunk", "less")]
+                : [
+                      key("a colour for each source file", "tone-0", "tone-2", "tone-4"),
+                      key("source not known", "tone-none"),
+                  ]),
         );
     }
 
@@ -390,10 +392,8 @@ function valueOf(profile) {
     return profile.types.find(({type}) => type === asked) ?? profile.types[profile.first];
 }
 
-// "inuse_space", "bytes" -> "inuse space (bytes)".
 function valueTitle(type, unit) {
-    const words = type.replaceAll("_", " ");
-    return unit === "" || unit === "count" ? words : `${words} (${unit})`;
+    return unit === "" || unit === "count" || unit === type ? type : `${type} (${unit})`;
 }
 
 function zoomPath() {
