@@ -100,7 +100,10 @@ function makeCard(resource, servers) {
             box: element(
                 "span",
                 {class: "reading"},
-                element("span", {class: `swatch swatch-${index}`, "aria-hidden": "true"}),
+                element("span", {
+                    class: `swatch swatch-${index}`,
+                    "aria-hidden": "true",
+                }),
                 servers.length > 1 ? element("span", {class: "of"}, server.name) : null,
                 value,
             ),
@@ -108,7 +111,7 @@ function makeCard(resource, servers) {
     });
     const canvas = element("canvas", {
         role: "img",
-        "aria-label": `${resource.title} against time. The table of figures has it in text.`,
+        "aria-label": `${resource.title} against time: the table below is its text`,
     });
     const title = element("h3", {}, resource.title);
     const box = element(
@@ -120,8 +123,8 @@ function makeCard(resource, servers) {
     return {resource, readings, canvas, box};
 }
 
-// The same in text: of each resource and server the value now, and the lowest, the highest
-// and the change in the time shown.
+// The same in text: of each resource and server the value now, and the lowest, the
+// highest and the change in the time shown.
 function makeTable(servers) {
     const rows = [];
     const body = element("tbody");
@@ -131,18 +134,22 @@ function makeTable(servers) {
                 element("td", {}, "\u2013"),
             );
             rows.push({resource, server, cells});
-            const name =
-                servers.length > 1 ? `${resource.title}, ${server.name}` : resource.title;
+            const of = servers.length > 1 ? `, ${server.name}` : "";
+            const name = resource.title + of;
             body.append(element("tr", {}, element("th", {scope: "row"}, name), cells));
         }
     }
     const heads = ["Resource", "Now", "Lowest", "Highest", "Change"];
-    const head = heads.map((text) => element("th", {scope: "col"}, text));
+    const head = element(
+        "tr",
+        {},
+        heads.map((text) => element("th", {scope: "col"}, text)),
+    );
     const box = element(
         "details",
         {class: "fold"},
         element("summary", {}, "The figures as a table"),
-        element("table", {class: "figures"}, element("thead", {}, element("tr", {}, head)), body),
+        element("table", {class: "figures"}, element("thead", {}, head), body),
     );
     return {box, rows, drawn: 0};
 }
@@ -206,7 +213,7 @@ function alone({dataset, dataIndex}) {
     return gap(dataIndex - 1) && gap(dataIndex + 1) ? 2 : 0;
 }
 
-// Time goes to the right and ends now. The marks stay where they are, and the lines move.
+// Time goes to the right and ends now. The marks stay, and the lines move.
 function timeAxis(state) {
     return {
         type: "linear",
@@ -251,21 +258,26 @@ function valueAxis({bytes, format}) {
         },
         afterBuildTicks: (axis) => {
             limit(axis);
-            const values = Array.from({length: marks.count + 1}, (_, i) => i * marks.step);
-            axis.ticks = values.map((value) => ({value}));
+            axis.ticks = Array.from({length: marks.count + 1}, (_, index) => ({
+                value: index * marks.step,
+            }));
         },
-        ticks: {autoSkip: false, padding: 6, callback: (value) => formatTick(value, format)},
+        ticks: {
+            autoSkip: false,
+            padding: 6,
+            callback: (value) => formatTick(format(value)),
+        },
         grid: {drawTicks: false},
     };
 }
 
 // Without the zeros at the end: "1.5 MiB" at an axis, "1.50 MiB" where it is read.
-function formatTick(value, format) {
-    return value === 0 ? "0" : format(value).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
+function formatTick(text) {
+    return text === "0 B" ? "0" : text.replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 }
 
-// The distance of the marks, for at most four of them: bytes in 1, 2, 4 ... 512 of a unit,
-// counts in 1, 2, 5 of a power of ten.
+// The distance of the marks, for about four of them: bytes in 1, 2, 4 ... 512 of a
+// unit, counts in 1, 2, 5 times a power of ten.
 function byteStep(highest) {
     return 2 ** Math.max(0, Math.ceil(Math.log2(highest / 4)));
 }
