@@ -304,7 +304,9 @@ class Flames {
 
     #summary(value) {
         const clock = (time) => time.toLocaleTimeString("en-GB");
-        const what = `${this.#server.name}, ${this.#name}, ${this.type.type}`;
+        const {type} = this.type;
+        const ofType = type === this.#name ? "" : `, ${type}`;
+        const what = `${this.#server.name}, ${this.#name}${ofType}`;
         if (!this.#base) {
             const stacks = formatCount(this.#profile.samples.length);
             const amount = `${this.#format(value)} in ${stacks} stacks`;
