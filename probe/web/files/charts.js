@@ -388,9 +388,9 @@ function redraw(state) {
     }
 }
 
-function fillCard({resource, readings, chart}, {poll}) {
-    poll.servers.forEach((server, index) => {
-        const points = pointsOf(poll.samples(server), resource);
+function fillCard({resource, readings, chart}, state) {
+    state.poll.servers.forEach((server, index) => {
+        const points = pointsOf(shown(server, state), resource);
         if (chart) {
             chart.data.datasets[index].data = points;
         }
@@ -402,6 +402,13 @@ function fillCard({resource, readings, chart}, {poll}) {
     });
 }
 
+// The samples of the time that is shown, and one before it, for a line from the edge.
+function shown(server, {poll, now, seconds}) {
+    const samples = poll.samples(server);
+    const first = samples.findIndex(({time}) => time >= now - seconds);
+    return first < 0 ? samples.slice(-1) : samples.slice(Math.max(0, first - 1));
+}
+
 function pointsOf(samples, resource) {
     return samples.map(({time, status}) => ({
         x: time,
@@ -409,20 +416,20 @@ function pointsOf(samples, resource) {
     }));
 }
 
-function fillRow({resource, server, cells}, {poll, now, seconds}) {
-    const points = pointsOf(poll.samples(server), resource)
-        .filter(({x, y}) => x >= now - seconds && y !== null)
-        .map(({y}) => y);
-    if (points.length === 0) {
+function fillRow({resource, server, cells}, state) {
+    const points = pointsOf(shown(server, state), resource).map(({y}) => y);
+    const values = points.filter((y) => y !== null);
+    if (values.length === 0) {
         cells.forEach((cell) => setText(cell, "\u2013"));
         return;
     }
-    const samples = poll.samples(server);
-    const away = samples[samples.length - 1].status === null;
-    const [first, last] = [points[0], points[points.length - 1]];
-    const change = (last > first ? "+" : "") + resource.format(last - first);
-    setText(cells[0], away ? "away" : resource.format(last));
-    setText(cells[1], resource.format(Math.min(...points)));
-    setText(cells[2], resource.format(Math.max(...points)));
-    setText(cells[3], change);
+    const last = points[points.length - 1];
+    const change = values[values.length - 1] - values[0];
+    const texts = [
+        last === null ? "away" : resource.format(last),
+        resource.format(Math.min(...values)),
+        resource.format(Math.max(...values)),
+        (change > 0 ? "+" : "") + resource.format(change),
+    ];
+    cells.forEach((cell, index) => setText(cell, texts[index]));
 }
