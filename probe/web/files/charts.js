@@ -117,7 +117,12 @@ function makeCard(resource, servers) {
     const box = element(
         "section",
         {class: `chart chart-${resource.name}`, "aria-label": resource.title},
-        element("header", {}, title, readings.map((reading) => reading.box)),
+        element(
+            "header",
+            {class: servers.length > 1 ? "several" : null},
+            title,
+            readings.map((reading) => reading.box),
+        ),
         element("div", {class: "plot"}, canvas),
     );
     return {resource, readings, canvas, box};
