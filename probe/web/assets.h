@@ -26,6 +26,7 @@ struct asset {
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 #define ASSET_CSS "text/css; charset=utf-8"
+#define ASSET_IMAGE "image/svg+xml"
 #define ASSET_SCRIPT "text/javascript; charset=utf-8"
 
 /* Replies with the asset whose path was asked for, or with 404. */
