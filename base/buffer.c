@@ -77,6 +77,17 @@ void buffer_text(struct buffer *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
+void buffer_number(struct buffer *buffer, uint64_t number)
+{
+    char digits[20]; /* as many as UINT64_MAX has */
+    char *first = digits + sizeof(digits);
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buffer_append(buffer, first, (size_t)(digits + sizeof(digits) - first));
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
     /* Most lines fit. If not, the second pass reserves the length that the first one

@@ -27,6 +27,11 @@ const struct scenario *scenario_find(const char *name)
     return NULL;
 }
 
+size_t scenario_held(const struct scenario *scenario)
+{
+    return scenario->held == NULL ? 0 : scenario->held();
+}
+
 bool scenario_family_exists(const char *family)
 {
     for (size_t i = 0; i < scenario_count; i++) {

@@ -168,6 +168,9 @@ bool scenario_family_exists(const char *family);
 /* The name of the scenario or family that is most similar to `name`; never NULL. */
 const char *scenario_nearest(const char *name);
 
+/* How many things that earlier calls left are still alive: `held`, or 0 without it. */
+size_t scenario_held(const struct scenario *scenario);
+
 /* "permanent", "temporary" or "churn". */
 const char *scenario_kind_name(enum scenario_kind kind);
 

@@ -18,7 +18,7 @@
 
 /* A reply up to this size is sent in one write: a second write costs a third of the
  * request rate. */
-#define ONE_WRITE_BYTES 2048
+#define ONE_WRITE_BYTES 8192
 
 /* ---- Reading ---- */
 

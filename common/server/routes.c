@@ -8,6 +8,7 @@
 #include "server/catalogue.h"
 #include "server/lab_page.h"
 #include "server/leak.h"
+#include "server/metrics.h"
 #include "server/status.h"
 
 static const struct route main_routes[] = {
@@ -18,6 +19,7 @@ static const struct route main_routes[] = {
 
 static const struct route both_routes[] = {
     {"/status", ROUTE_READS, false, status_page},
+    {"/metrics", ROUTE_READS, false, metrics_page},
     {"/scenarios", ROUTE_READS, false, catalogue_page},
     {"/page/lab/setup", ROUTE_READS, false, lab_page_setup},
     {"/page/lab/lesson/*", ROUTE_READS, false, lab_page_lesson},
@@ -40,8 +42,8 @@ void routes_refuse(const struct request *request, bool debug_port, struct reply 
 {
     probe_reply_error(
         reply, 404, "unknown_route",
-        debug_port ? "/status, /scenarios, /healthz and /debug/pprof/ are here; /leak "
-                     "is on the main port"
-                   : "try /scenarios, /status, /leak?id=x or /debug/pprof/",
+        debug_port ? "/status, /metrics, /scenarios, /healthz and /debug/pprof/ are "
+                     "here; /leak is on the main port"
+                   : "try /scenarios, /status, /metrics, /leak?id=x or /debug/pprof/",
         "no route '%.200s'", request->path);
 }

@@ -9,25 +9,27 @@
 #include "scenario.h"
 #include "server/lab.h"
 
-static void add_scenarios(cJSON *json, const struct lab *lab)
+static void add_scenarios(struct json_writer *json, const struct lab *lab)
 {
-    cJSON *list = cJSON_AddObjectToObject(json, "scenarios");
+    probe_json_open(json, "scenarios");
     for (size_t i = 0; i < scenario_count; i++) {
         const struct scenario *scenario = scenarios[i];
-        cJSON *item = cJSON_AddObjectToObject(list, scenario->name);
-        cJSON_AddNumberToObject(item, "calls", (double)atomic_load(&lab->calls[i]));
-        cJSON_AddNumberToObject(item, "held",
-                                scenario->held == NULL ? 0 : (double)scenario->held());
+        probe_json_open(json, scenario->name);
+        probe_json_number(json, "calls", atomic_load(&lab->calls[i]));
+        probe_json_number(json, "held", scenario_held(scenario));
+        probe_json_close(json);
     }
+    probe_json_close(json);
 }
 
-static void add_limits(cJSON *json, const struct options *options)
+static void add_limits(struct json_writer *json, const struct options *options)
 {
-    cJSON *limits = cJSON_AddObjectToObject(json, "limits");
-    cJSON_AddNumberToObject(limits, "heap_bytes", (double)options->max_heap);
-    cJSON_AddNumberToObject(limits, "threads", options->max_threads);
-    cJSON_AddNumberToObject(limits, "fds", options->max_fds);
-    cJSON_AddNumberToObject(limits, "timers", options->max_timers);
+    probe_json_open(json, "limits");
+    probe_json_number(json, "heap_bytes", (uint64_t)options->max_heap);
+    probe_json_number(json, "threads", (uint64_t)options->max_threads);
+    probe_json_number(json, "fds", (uint64_t)options->max_fds);
+    probe_json_number(json, "timers", (uint64_t)options->max_timers);
+    probe_json_close(json);
 }
 
 void status_page(const struct request *request, struct reply *reply)
@@ -36,16 +38,18 @@ void status_page(const struct request *request, struct reply *reply)
         return;
     }
     const struct lab *lab = lab_of(request);
-    cJSON *json = cJSON_CreateObject();
-    int error = probe_status_add(json, request->site);
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin(&json, &text);
+    int error = probe_status_add(&json, request->site);
     if (error != 0) {
-        cJSON_Delete(json);
+        buffer_release(&text);
         probe_reply_uncounted(reply, error);
         return;
     }
-    cJSON_AddNumberToObject(json, "requests_total",
-                            (double)atomic_load(&lab->requests_total));
-    add_scenarios(json, lab);
-    add_limits(json, lab->settings->options);
-    probe_reply_json(reply, 200, json);
+    probe_json_number(&json, "requests_total", atomic_load(&lab->requests_total));
+    add_scenarios(&json, lab);
+    add_limits(&json, lab->settings->options);
+    probe_json_end(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
 }

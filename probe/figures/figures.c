@@ -10,16 +10,28 @@
 static struct figures latest; /* taken_ns is 0 before the first reading */
 static pthread_mutex_t latest_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Reads the figures anew. The start is read once: it must not change when the system's
+ * clock is set, because a monitor takes that for a restart. */
+static int latest_renew(void)
+{
+    int error = probe_process_read_figures(&latest.process);
+    if (error != 0) {
+        return error;
+    }
+    if (latest.started_ns == 0) {
+        (void)probe_process_read_start(&latest.started_ns); /* or it stays 0 */
+    }
+    probe_heap_read_figures(&latest.heap);
+    latest.taken_ns = clock_now_ns();
+    return 0;
+}
+
 int probe_figures_read(struct figures *ret_figures)
 {
     int error = 0;
     pthread_mutex_lock(&latest_lock);
     if (latest.taken_ns == 0 || clock_now_ns() - latest.taken_ns > REUSE_NS) {
-        error = probe_process_read_figures(&latest.process);
-        if (error == 0) {
-            probe_heap_read_figures(&latest.heap);
-            latest.taken_ns = clock_now_ns();
-        }
+        error = latest_renew();
     }
     *ret_figures = latest;
     pthread_mutex_unlock(&latest_lock);

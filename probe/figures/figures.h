@@ -9,7 +9,9 @@
 #include "probe/heap/heap.h"
 
 struct figures {
-    int64_t taken_ns; /* clock_now_ns */
+    int64_t taken_ns;   /* clock_now_ns */
+    int64_t started_ns; /* when the process started, since 1970, the same in
+                           every reading; 0: not known */
     struct heap_figures heap;
     struct process_figures process;
 };

@@ -1,25 +1,32 @@
 /*
  * Memory and threads come from status, descriptors from fd/, timers from the file
- * timers; all of them are in /proc/self.
+ * timers, the start from stat; all of them are in /proc/self.
  */
 #include "probe/figures/process_figures.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "probe/figures/proc_file.h"
 
 /* Memory and threads: lines "VmRSS:\t  1234 kB", "Threads:\t12". */
 static int read_status(struct process_figures *figures)
 {
-    FILE *file = fopen("/proc/self/status", "re");
-    if (file == NULL) {
-        return -errno;
+    struct proc_file file;
+    int error = probe_proc_file_open(&file, "/proc/self/status");
+    if (error != 0) {
+        return error;
     }
-    char line[256];
-    while (fgets(line, sizeof(line), file) != NULL) {
+    char *line;
+    while ((line = probe_proc_file_line(&file)) != NULL) {
         char *end = strchr(line, ':');
         if (end == NULL) {
             continue;
@@ -30,56 +37,97 @@ static int read_status(struct process_figures *figures)
             figures->rss_bytes = value * 1024;
         } else if (strcmp(line, "VmHWM") == 0) {
             figures->peak_rss_bytes = value * 1024;
+        } else if (strcmp(line, "VmSize") == 0) {
+            figures->virtual_bytes = value * 1024;
         } else if (strcmp(line, "Threads") == 0) {
             figures->threads = (unsigned)value;
         }
     }
-    int error = ferror(file) ? -EIO : 0;
-    fclose(file);
-    return error;
+    probe_proc_file_close(&file);
+    return file.error;
+}
+
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+/* Counts the descriptors among `bytes` bytes of entries, but not `own`. */
+static void count_entries(const char *entries, size_t bytes, int own,
+                          struct process_figures *figures)
+{
+    size_t at = 0;
+    while (at < bytes) {
+        const struct dirent64 *entry = (const void *)(entries + at);
+        at += entry->d_reclen;
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && fd != own) {
+            figures->fds++;
+            figures->sockets += is_socket(fd);
+        }
+    }
 }
 
 static int count_descriptors(struct process_figures *figures)
 {
-    DIR *directory = opendir("/proc/self/fd");
-    if (directory == NULL) {
+    int directory;
+    do {
+        directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (directory < 0 && errno == EINTR);
+    if (directory < 0) {
         return -errno;
     }
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(directory)) {
-            continue;
-        }
-        figures->fds++;
-        /* The link's target says what the descriptor is: "socket:[12345]". */
-        char target[16];
-        ssize_t length =
-            readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
-        if (length >= 7 && memcmp(target, "socket:", 7) == 0) {
-            figures->sockets++;
-        }
+    /* readdir would allocate its buffer. */
+    _Alignas(struct dirent64) char entries[4096];
+    ssize_t got;
+    while ((got = getdents64(directory, entries, sizeof(entries))) > 0) {
+        count_entries(entries, (size_t)got, directory, figures);
     }
-    closedir(directory);
-    return 0;
+    int error = got < 0 ? -errno : 0;
+    close(directory);
+    return error;
 }
 
 /* Each timer is a block of lines, of which the first is "ID: 3". */
 static int count_timers(struct process_figures *figures)
 {
-    FILE *file = fopen("/proc/self/timers", "re");
-    if (file == NULL) {
+    struct proc_file file;
+    int error = probe_proc_file_open(&file, "/proc/self/timers");
+    if (error != 0) {
         /* A kernel built without checkpoint/restore has no such file. */
-        return errno == ENOENT ? 0 : -errno;
+        return error == -ENOENT ? 0 : error;
     }
-    char line[256];
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (strncmp(line, "ID:", 3) == 0) {
-            figures->timers++;
-        }
+    const char *line;
+    while ((line = probe_proc_file_line(&file)) != NULL) {
+        figures->timers += strncmp(line, "ID:", 3) == 0;
     }
-    int error = ferror(file) ? -EIO : 0;
-    fclose(file);
-    return error;
+    probe_proc_file_close(&file);
+    return file.error;
+}
+
+/* The soft limit of a resource. RLIM_INFINITY is PROCESS_NO_LIMIT. */
+static int read_limit(int resource, uint64_t *ret_most)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0) {
+        return -errno;
+    }
+    *ret_most = limit.rlim_cur;
+    return 0;
+}
+
+/* What needs no file. */
+static int read_calls(struct process_figures *figures)
+{
+    struct timespec cpu;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) != 0) {
+        return -errno;
+    }
+    figures->cpu_ns = cpu.tv_sec * CLOCK_NS_PER_SECOND + cpu.tv_nsec;
+    int error = read_limit(RLIMIT_NOFILE, &figures->fds_most);
+    return error != 0 ? error : read_limit(RLIMIT_AS, &figures->virtual_bytes_most);
 }
 
 int probe_process_read_figures(struct process_figures *ret_figures)
@@ -93,7 +141,48 @@ int probe_process_read_figures(struct process_figures *ret_figures)
         error = count_timers(&figures);
     }
     if (error == 0) {
+        error = read_calls(&figures);
+    }
+    if (error == 0) {
         *ret_figures = figures;
     }
     return error;
+}
+
+/* The number in a field of stat, counted from 1. Field 2 is the program's name in
+ * parentheses, which may have blanks and parentheses in it, so the search begins behind
+ * its end. Returns 0 if there is no such field. */
+static uint64_t stat_field(const char *line, int number)
+{
+    const char *at = strrchr(line, ')');
+    for (int field = 2; at != NULL && field < number; field++) {
+        at = strchr(at, ' ');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return at == NULL ? 0 : strtoull(at, NULL, 10);
+}
+
+#define STAT_START_TIME 22 /* in clock ticks after the system's start */
+
+int probe_process_read_start(int64_t *ret_started_ns)
+{
+    struct proc_file file;
+    int error = probe_proc_file_open(&file, "/proc/self/stat");
+    if (error != 0) {
+        return error;
+    }
+    const char *line = probe_proc_file_line(&file);
+    uint64_t ticks = line == NULL ? 0 : stat_field(line, STAT_START_TIME);
+    probe_proc_file_close(&file);
+    struct timespec now;
+    struct timespec running;
+    if (ticks == 0 || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &running) != 0) {
+        return -EIO;
+    }
+    int64_t boot_ns = (now.tv_sec - running.tv_sec) * CLOCK_NS_PER_SECOND +
+                      now.tv_nsec - running.tv_nsec;
+    int64_t tick_ns = CLOCK_NS_PER_SECOND / sysconf(_SC_CLK_TCK);
+    *ret_started_ns = boot_ns + (int64_t)ticks * tick_ns;
+    return 0;
 }

@@ -1,23 +1,34 @@
 /*
- * What the kernel counts for this process: memory, threads, descriptors, timers.
- * Source: /proc/self, see proc(5).
+ * What the kernel counts for this process: memory, time, threads, descriptors, timers.
+ * Source: /proc/self, see proc(5). Nothing here allocates.
  */
 #ifndef PROBE_FIGURES_PROCESS_FIGURES_H
 #define PROBE_FIGURES_PROCESS_FIGURES_H
 
 #include <stdint.h>
 
+#define PROCESS_NO_LIMIT UINT64_MAX
+
 struct process_figures {
-    uint64_t rss_bytes;      /* resident set: VmRSS */
-    uint64_t peak_rss_bytes; /* VmHWM */
+    uint64_t rss_bytes;          /* resident set: VmRSS */
+    uint64_t peak_rss_bytes;     /* VmHWM */
+    uint64_t virtual_bytes;      /* address space in use: VmSize */
+    uint64_t virtual_bytes_most; /* RLIMIT_AS, or PROCESS_NO_LIMIT */
+    int64_t cpu_ns;              /* CPU time of all threads, user and system */
     unsigned threads;
-    unsigned fds;     /* open descriptors, except those that the counting opens */
-    unsigned sockets; /* of the descriptors */
-    unsigned timers;  /* POSIX timers: timer_create(2) */
+    unsigned fds;      /* open descriptors, except those that the counting opens */
+    uint64_t fds_most; /* RLIMIT_NOFILE, or PROCESS_NO_LIMIT */
+    unsigned sockets;  /* of the descriptors */
+    unsigned timers;   /* POSIX timers: timer_create(2) */
 };
 
-/* Reads the figures. Returns 0, or -errno if /proc could not be read. Needs two free
- * descriptors. */
+/* Reads the figures. Returns 0, or -errno if /proc could not be read. Needs one free
+ * descriptor. */
 int probe_process_read_figures(struct process_figures *ret_figures);
+
+/* Reads when this process started, in nanoseconds since 1970, exact to the kernel's
+ * clock tick of usually 10 ms. Two calls may differ by how the system's clock was set
+ * in between: call it once. Returns 0 or -errno. */
+int probe_process_read_start(int64_t *ret_started_ns);
 
 #endif

@@ -1,44 +1,38 @@
 #include "probe/pages/status.h"
 
-#include <math.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/figures/figures.h"
 
 /* Adds a figure, or null if this build does not count it. */
-static void add_counted(cJSON *json, const char *name, bool counted, uint64_t value)
+static void add_counted(struct json_writer *json, const char *name, bool counted,
+                        uint64_t value)
 {
     if (counted) {
-        cJSON_AddNumberToObject(json, name, (double)value);
+        probe_json_number(json, name, value);
     } else {
-        cJSON_AddNullToObject(json, name);
+        probe_json_null(json, name);
     }
 }
 
-static void add_memory(cJSON *json, const struct figures *figures)
+static void add_memory(struct json_writer *json, const struct figures *figures)
 {
     const struct heap_figures *heap = &figures->heap;
-    cJSON *memory = cJSON_AddObjectToObject(json, "memory");
-    cJSON_AddNumberToObject(memory, "alloc_bytes", (double)heap->in_use_bytes);
-    add_counted(memory, "total_alloc_bytes", heap->counted, heap->total_bytes);
-    add_counted(memory, "mallocs", heap->counted, heap->allocations);
-    add_counted(memory, "frees", heap->counted, heap->deallocations);
-    add_counted(memory, "live_objects", heap->counted, heap->live_objects);
-    cJSON_AddNumberToObject(memory, "heap_sys_bytes", (double)heap->system_bytes);
-    cJSON_AddNumberToObject(memory, "heap_free_bytes", (double)heap->free_bytes);
-    cJSON_AddNumberToObject(memory, "rss_bytes", (double)figures->process.rss_bytes);
-    cJSON_AddNumberToObject(memory, "peak_rss_bytes",
-                            (double)figures->process.peak_rss_bytes);
+    probe_json_open(json, "memory");
+    probe_json_number(json, "alloc_bytes", heap->in_use_bytes);
+    add_counted(json, "total_alloc_bytes", heap->counted, heap->total_bytes);
+    add_counted(json, "mallocs", heap->counted, heap->allocations);
+    add_counted(json, "frees", heap->counted, heap->deallocations);
+    add_counted(json, "live_objects", heap->counted, heap->live_objects);
+    probe_json_number(json, "heap_sys_bytes", heap->system_bytes);
+    probe_json_number(json, "heap_free_bytes", heap->free_bytes);
+    probe_json_number(json, "rss_bytes", figures->process.rss_bytes);
+    probe_json_number(json, "peak_rss_bytes", figures->process.peak_rss_bytes);
+    probe_json_close(json);
 }
 
-/* Adds a number rounded to three decimal places. */
-static void add_rounded(cJSON *json, const char *name, double value)
-{
-    cJSON_AddNumberToObject(json, name, round(value * 1000) / 1000);
-}
-
-int probe_status_add(cJSON *json, const struct site *site)
+int probe_status_add(struct json_writer *json, const struct site *site)
 {
     struct figures figures;
     int error = probe_figures_read(&figures);
@@ -47,17 +41,17 @@ int probe_status_add(cJSON *json, const struct site *site)
     }
     const struct process_figures *process = &figures.process;
     int64_t age_ns = clock_now_ns() - figures.taken_ns;
-    cJSON_AddStringToObject(json, "server", site->name);
-    cJSON_AddStringToObject(json, "version", site->version);
-    cJSON_AddNumberToObject(json, "pid", getpid());
-    add_rounded(json, "uptime_seconds",
-                (double)(clock_now_ms() - site->started_ms) / 1000);
-    cJSON_AddStringToObject(json, "profile", probe_heap_profiled() ? "exact" : "off");
-    add_rounded(json, "age_ms", (double)age_ns / CLOCK_NS_PER_MS);
+    probe_json_text(json, "server", site->name);
+    probe_json_text(json, "version", site->version);
+    probe_json_number(json, "pid", (uint64_t)getpid());
+    probe_json_thousandths(json, "uptime_seconds",
+                           (uint64_t)(clock_now_ms() - site->started_ms));
+    probe_json_text(json, "profile", probe_heap_profiled() ? "exact" : "off");
+    probe_json_thousandths(json, "age_ms", (uint64_t)age_ns * 1000 / CLOCK_NS_PER_MS);
     add_memory(json, &figures);
-    cJSON_AddNumberToObject(json, "threads", process->threads);
-    cJSON_AddNumberToObject(json, "fds", process->fds);
-    cJSON_AddNumberToObject(json, "sockets", process->sockets);
-    cJSON_AddNumberToObject(json, "timers", process->timers);
+    probe_json_number(json, "threads", process->threads);
+    probe_json_number(json, "fds", process->fds);
+    probe_json_number(json, "sockets", process->sockets);
+    probe_json_number(json, "timers", process->timers);
     return 0;
 }

@@ -4,13 +4,12 @@
 #ifndef PROBE_PAGES_STATUS_H
 #define PROBE_PAGES_STATUS_H
 
-#include <cjson/cJSON.h>
-
+#include "probe/http/json_writer.h"
 #include "probe/http/site.h"
 
 /* Adds name, version, pid, memory, threads, descriptors and timers to `json`. A program
  * adds its own figures itself. Returns 0; or -errno with nothing added, if the process
  * could not be counted. */
-int probe_status_add(cJSON *json, const struct site *site);
+int probe_status_add(struct json_writer *json, const struct site *site);
 
 #endif

@@ -1,0 +1,76 @@
+/*
+ * /metrics: the probe's metrics, then the lab's own: requests, calls, what scenarios
+ * hold, and limits.
+ */
+#include "server/metrics.h"
+
+#include "probe/http/form.h"
+#include "probe/metrics/metric_text.h"
+#include "probe/pages/metrics.h"
+#include "scenario.h"
+#include "server/lab.h"
+
+static void add_requests(struct buffer *text, const struct lab *lab)
+{
+    static const struct metric requests = {"leaklab_requests_total", "counter",
+                                           "Requests that both ports have received."};
+    probe_metric_number(text, &requests, atomic_load(&lab->requests_total));
+}
+
+static void add_scenarios(struct buffer *text, const struct lab *lab)
+{
+    static const struct metric calls = {"leaklab_scenario_calls_total", "counter",
+                                        "Complete calls of a scenario."};
+    static const struct metric held = {"leaklab_scenario_held", "gauge",
+                                       "Things that calls of a scenario have left and "
+                                       "that are still alive."};
+    probe_metric_begin(text, &calls);
+    for (size_t i = 0; i < scenario_count; i++) {
+        struct metric_label label = {"scenario", scenarios[i]->name};
+        probe_metric_sample(text, &calls, &label, 1, atomic_load(&lab->calls[i]));
+    }
+    probe_metric_begin(text, &held);
+    for (size_t i = 0; i < scenario_count; i++) {
+        struct metric_label label = {"scenario", scenarios[i]->name};
+        probe_metric_sample(text, &held, &label, 1, scenario_held(scenarios[i]));
+    }
+}
+
+static void add_limits(struct buffer *text, const struct options *options)
+{
+    static const struct metric heap = {"leaklab_heap_limit_bytes", "gauge",
+                                       "Heap that scenarios may use (--max-heap), in "
+                                       "bytes."};
+    static const struct metric threads = {"leaklab_threads_limit", "gauge",
+                                          "Threads that scenarios may make "
+                                          "(--max-threads)."};
+    static const struct metric fds = {"leaklab_descriptors_limit", "gauge",
+                                      "File descriptors that scenarios may open "
+                                      "(--max-fds)."};
+    static const struct metric timers = {"leaklab_timers_limit", "gauge",
+                                         "POSIX timers that scenarios may make "
+                                         "(--max-timers)."};
+    probe_metric_number(text, &heap, (uint64_t)options->max_heap);
+    probe_metric_number(text, &threads, (uint64_t)options->max_threads);
+    probe_metric_number(text, &fds, (uint64_t)options->max_fds);
+    probe_metric_number(text, &timers, (uint64_t)options->max_timers);
+}
+
+void metrics_page(const struct request *request, struct reply *reply)
+{
+    if (!probe_form_read_none(request, reply)) {
+        return;
+    }
+    const struct lab *lab = lab_of(request);
+    struct buffer text = {0};
+    int error = probe_metrics_add(&text, request->site);
+    if (error != 0) {
+        buffer_release(&text);
+        probe_reply_uncounted(reply, error);
+        return;
+    }
+    add_requests(&text, lab);
+    add_scenarios(&text, lab);
+    add_limits(&text, lab->settings->options);
+    probe_reply_buffer(reply, METRIC_TEXT_TYPE, &text);
+}

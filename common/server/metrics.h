@@ -1,0 +1,11 @@
+/*
+ * /metrics: the state of the process for Prometheus.
+ */
+#ifndef LAB_SERVER_METRICS_H
+#define LAB_SERVER_METRICS_H
+
+#include "probe/http/route.h"
+
+page metrics_page; /* /metrics */
+
+#endif
