@@ -183,6 +183,12 @@ HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson
 
+$(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c)
+$(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
+$(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
+$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
+$(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read
+
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))

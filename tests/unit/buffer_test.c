@@ -38,6 +38,19 @@ static void prints_what_is_longer_than_expected(void **state)
     buffer_release(&buffer);
 }
 
+static void numbers_have_all_their_digits(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    uint64_t numbers[] = {0, 9, 10, 4294967296, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        buffer_number(&buffer, numbers[i]);
+        buffer_text(&buffer, " ");
+    }
+    assert_string_equal(buffer.data, "0 9 10 4294967296 18446744073709551615 ");
+    buffer_release(&buffer);
+}
+
 static void is_empty_and_usable_when_cleared(void **state)
 {
     (void)state;
@@ -72,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_all_that_is_written),
         cmocka_unit_test(prints_what_is_longer_than_expected),
+        cmocka_unit_test(numbers_have_all_their_digits),
         cmocka_unit_test(is_empty_and_usable_when_cleared),
         cmocka_unit_test(stays_failed_once_it_has_failed),
     };
