@@ -347,6 +347,7 @@ def test_405_wrong_method_with_allow():
     """405: the wrong method, with Allow."""
     for path, allowed in (
         ("/status", "GET, HEAD"),
+        ("/metrics", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
         ("/scenarios", "GET, HEAD"),
         ("/leak", "GET, POST"),

@@ -54,6 +54,7 @@ def looks_around(server):
     for debug in (False, True):
         server.get("/healthz", debug=debug).expect(200)
         server.get("/status", debug=debug).expect(200)
+        server.get("/metrics", debug=debug).expect(200)
         server.get("/scenarios", debug=debug).expect(200)
         check(server.get("/pprof/heap", debug=debug).expect(200).body, "empty profile")
         check(server.get("/debug/pprof/heap", debug=debug).expect(200).body, "empty")

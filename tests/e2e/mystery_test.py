@@ -207,7 +207,7 @@ def test_nothing_laid_out_tells(lab):
     lab.learn("mystery", "--seed", "42")
     learner = Learner(lab.known()["server"])
     wait_until(lambda: min(learner.calls().values()) > 0, what="a call of every route")
-    for page in ("/scenarios", "/status"):
+    for page in ("/scenarios", "/status", "/metrics"):
         text = learner.read(learner.url + page)
         for telling in ("leaky/", "fixed/", "decoy", "leaves", "mine/", *words):
             check(telling not in text, f"{page} says '{telling}'")

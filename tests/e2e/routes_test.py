@@ -220,7 +220,7 @@ def test_status_counts_calls_and_what_is_held():
 
 def test_head_is_answered_like_get_without_body():
     """HEAD is answered like GET, without a body."""
-    for path in ("/healthz", "/status", "/scenarios"):
+    for path in ("/healthz", "/status", "/metrics", "/scenarios"):
         head = exchange(
             leaky.port,
             f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
