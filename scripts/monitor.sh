@@ -78,7 +78,8 @@ for url in "${urls[@]}"; do
 done
 if [[ -n $targets ]]; then
     ((${#urls[@]} == 0)) || wrong_usage '--targets and URLs exclude each other'
-    [[ $targets =~ \.(json|ya?ml)$ ]] || wrong_usage "neither .json nor .yml: '$targets'"
+    [[ $targets =~ \.(json|ya?ml)$ ]] ||
+        wrong_usage "neither .json nor .yml: '$targets'"
     compgen -G "$targets" >/dev/null || fail "no such file: $targets"
     # Prometheus reads a path that is not absolute from where its configuration is.
     [[ $targets == /* ]] || targets=$PWD/$targets
@@ -114,8 +115,8 @@ trap clean_up EXIT
 trap 'exit 0' INT TERM
 trap 'exit 129' HUP
 
-# Starts a program in a session of its own, so that Ctrl-C reaches this script alone. Its
-# output goes to DATA/<name>.log.
+# Starts a program in a session of its own, so that Ctrl-C reaches this script alone.
+# Its output goes to DATA/<name>.log.
 start() {
     local name=$1
     shift

@@ -201,7 +201,7 @@ def has_own_network():
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_servers_that_are_not_there_are_started_and_ended(sign):
-    """Without a URL both servers are started on their own ports, and Ctrl-C ends all."""
+    """Without a URL both servers are started on their own ports; Ctrl-C ends all."""
     if not has_own_network():
         pytest.skip("a network of its own is for root")
     wrapper = ("unshare", "-n", "python3", "-c", OWN_NETWORK)
@@ -223,6 +223,28 @@ def processes_below(parent):
     path = f"/proc/{parent}/task/{parent}/children"
     with open(path, encoding="ascii") as file:
         return [int(pid) for pid in file.read().split()]
+
+
+def test_files_of_targets_are_read_again():
+    """A pattern in --targets: what is in its files is watched, also of a file that comes
+    later. Its name may have blanks and characters that sed or YAML know."""
+    folder = os.path.join(scratch(), "a class: #1 & |2")
+    os.mkdir(folder)
+
+    def add(learner):
+        target = {"targets": ["127.0.0.1:1"], "labels": {"learner": learner}}
+        with open(f"{folder}/{learner}.json", "w", encoding="ascii") as file:
+            json.dump([target], file)
+
+    add("ada")
+    with Monitor("--fast", "--targets", f"{folder}/*.json") as monitor:
+
+        def watched():
+            return {labels["learner"] for labels, _ in monitor.query("up")}
+
+        wait_until(lambda: watched() == {"ada"}, what="the first file")
+        add("bob")
+        wait_until(lambda: watched() == {"ada", "bob"}, what="the second file")
 
 
 def test_a_second_monitor_needs_data_of_its_own():
@@ -317,7 +339,8 @@ def check_annotations(monitor, leaky):
     alerts = monitor.api("alerts")["alerts"]
     texts = [each["annotations"]["description"] for each in alerts]
     urls = set(re.findall(r'"http://([^"]+)"', " ".join(texts)))
-    paths = {url.partition("/")[2] for url in urls if url.startswith(instance_of(leaky))}
+    own = [url for url in urls if url.startswith(instance_of(leaky))]
+    paths = {url.partition("/")[2] for url in own}
     check(len(paths) >= 3, f"few URLs: {paths}")
     for path in paths:
         leaky.get("/" + path.replace("seconds=10", "seconds=1")).expect(200)
@@ -364,6 +387,9 @@ def test_alerts_fire_for_leaky_alone():
             }
             equal(of_fixed - {"ServerAway"}, {"RestartsInARow"}, "alerts of fixed")
             page = monitor.get(monitor.page).text
-            check(one in page and "InUseClimbs" in page, page)
+            for words in ("InUseClimbs", "MiB", "<td>leaky</td>", "<td>fixed</td>"):
+                check(words in page, f"no {words}: {page}")
+            for instance in (one, other, again):
+                check(instance in page and "<td>yes</td>" in page, page)
         equal(load.refused, [], "calls that went wrong")
         restarter.server.stop()

@@ -1,4 +1,4 @@
-"""Debian's Prometheus for the tests: its programs, unpacked once a run, and
+"""Debian's Prometheus for the tests: its programs, unpacked and not installed, and
 scripts/monitor.sh with what its Prometheus answers."""
 
 import fcntl
@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 import urllib.parse
 
@@ -20,12 +19,12 @@ MONITOR = os.path.join(ROOT, "scripts", "monitor.sh")
 
 
 def programs():
-    """The directory with prometheus and promtool. The workers of a run share it."""
-    directory = os.path.join(tempfile.gettempdir(), "prometheus")
-    os.makedirs(directory, exist_ok=True)
-    with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
+    """The directory with prometheus and promtool, which is unpacked once a build."""
+    directory = os.path.join(BUILD, "prometheus")
+    with open(os.path.join(BUILD, "prometheus.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run(os.path.join(ROOT, "scripts", "prometheus-unpack.sh"), directory)
+        unpack = os.path.join(ROOT, "scripts", "prometheus-unpack.sh")
+        run(unpack, directory, limit=280)
     return directory
 
 
