@@ -198,7 +198,7 @@ write_configuration() {
 address=
 # shellcheck disable=SC2317 # await calls it.
 is_ready() {
-    address=$(sed -n 's/.*"Listening on" address=\([0-9.:]*\).*/\1/p' \
+    address=$(sed -n 's/.*"Listening on".* address=\([0-9.:]*\).*/\1/p' \
         "$data/prometheus.log" | tail -n 1)
     [[ -n $address ]] && curl -s -f -o /dev/null -m 5 "http://$address/-/ready"
 }

@@ -375,7 +375,7 @@ def test_alerts_fire_for_leaky_alone():
                 return wanted <= seen
 
             left = ALERT_LIMIT - (time.monotonic() - started)
-            wait_until(all_seen, limit=left, what=f"{wanted}; seen: {seen}")
+            wait_until(all_seen, limit=left, what=f"{sorted(wanted)}")
             check_dashboard(monitor)
             check_annotations(monitor, leaky)
             # Not for fixed: at no time. On a busy machine it may answer late.
