@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Thirty servers that one Prometheus asks every 5 s, as a class has them: whether all are
-up at every turn, and the processor time that it takes."""
+"""Thirty servers that one Prometheus asks every 5 s, as a class has them: whether all
+are up at every turn, and the processor time that it takes."""
 
 import contextlib
 import json

@@ -226,8 +226,8 @@ def processes_below(parent):
 
 
 def test_files_of_targets_are_read_again():
-    """A pattern in --targets: what is in its files is watched, also of a file that comes
-    later. Its name may have blanks and characters that sed or YAML know."""
+    """A pattern in --targets: what is in its files is watched, also of a file that
+    comes later. Its name may have blanks and characters that sed or YAML know."""
     folder = os.path.join(scratch(), "a class: #1 & |2")
     os.mkdir(folder)
 
