@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts Debian's prometheus and promtool into a directory, without installing the
-# package: that would start a service. They need no other file of it.
+# packages: that would start a service. They need no other file of them.
 set -euo pipefail
 
 usage() {
@@ -34,7 +34,7 @@ is_there() {
 }
 
 is_offered() {
-    [[ $(apt-cache policy prometheus 2>/dev/null) == *Candidate:\ [0-9]* ]]
+    [[ $(apt-cache policy "$1" 2>/dev/null) == *Candidate:\ [0-9]* ]]
 }
 
 # Runs a command; its output is shown only if it fails.
@@ -66,9 +66,9 @@ for command in apt-get apt-cache dpkg; do
     command -v "$command" >/dev/null ||
         fail "this needs Debian's $command; or put prometheus and promtool into $directory"
 done
-if ! is_offered; then
+if ! is_offered prometheus; then
     update
-    is_offered || fail "apt's sources have no package prometheus"
+    is_offered prometheus || fail "apt's sources have no package prometheus"
 fi
 
 mkdir -p "$directory" || fail "no directory $directory"
@@ -78,13 +78,19 @@ scratch=$(mktemp -d "$directory/.unpack.XXXXXX") || fail "cannot write to $direc
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-(cd "$scratch" && quietly apt-get -q download prometheus) ||
+packages=(prometheus)
+# From Debian 13 on promtool has a package of its own.
+if is_offered promtool; then
+    packages+=(promtool)
+fi
+(cd "$scratch" && quietly apt-get -q download "${packages[@]}") ||
     fail 'the package prometheus cannot be downloaded: is there a network?' \
         "if its version is gone, apt-get update renews apt's lists"
-quietly dpkg -x "$scratch"/prometheus_*.deb "$scratch/tree" ||
-    fail 'the package prometheus cannot be unpacked'
+for package in "$scratch"/*.deb; do
+    quietly dpkg -x "$package" "$scratch/tree" || fail "$package cannot be unpacked"
+done
 for program in prometheus promtool; do
-    [[ -x $scratch/tree/usr/bin/$program ]] || fail "the package has no $program"
+    [[ -x $scratch/tree/usr/bin/$program ]] || fail "no package has $program"
     mv -f "$scratch/tree/usr/bin/$program" "$directory/$program"
 done
 is_there || fail "$directory has not got both programs"

@@ -192,7 +192,7 @@ def test_altered_sample_is_a_difference(old, new):
 # A path in the text of a page: `common/scenario.h`, `leakcheck/`, `demo.sh`.
 PATH = re.compile(r"`\.?/?([\w.-]+/[\w./-]*|[\w-]+\.(?:sh|md|c|h|py))`")
 ELSEWHERE = ("build/", "out/", "mine/", "profiles/", "pprof/", "debug/", "proc/")
-ELSEWHERE += ("gperftools/",)
+ELSEWHERE += ("gperftools/", "etc/", "class/")
 
 
 def named_paths(name):

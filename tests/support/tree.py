@@ -46,5 +46,7 @@ def copy_with_build():
     """A copy of the tree with what is built, so that only what changes is rebuilt.
     That holds for C files alone: which headers they need is noted for another path."""
     copy = copy_of_tree()
-    shutil.copytree(BUILD, os.path.join(copy, "build"), symlinks=True)
+    # Prometheus is unpacked there, too: 100 MB that no copy needs.
+    ignored = shutil.ignore_patterns("prometheus")
+    shutil.copytree(BUILD, os.path.join(copy, "build"), symlinks=True, ignore=ignored)
     return copy
