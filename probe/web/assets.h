@@ -24,6 +24,7 @@ struct asset {
     extern const size_t name##_bytes
 
 #define ASSET_CSS "text/css; charset=utf-8"
+#define ASSET_IMAGE "image/svg+xml"
 #define ASSET_SCRIPT "text/javascript; charset=utf-8"
 
 /* Replies with the asset whose path was asked for, or with 404. */

@@ -9,7 +9,12 @@
 ASSET_DECLARE(live_html);
 ASSET_DECLARE(index_css);
 ASSET_DECLARE(live_css);
+ASSET_DECLARE(icon_svg);
 ASSET_DECLARE(live_js);
+ASSET_DECLARE(dom_js);
+ASSET_DECLARE(server_js);
+ASSET_DECLARE(view_js);
+ASSET_DECLARE(poll_js);
 ASSET_DECLARE(charts_js);
 ASSET_DECLARE(flame_js);
 ASSET_DECLARE(profile_js);
@@ -19,7 +24,12 @@ ASSET_DECLARE(d3_hierarchy_min_js);
 static const struct asset files[] = {
     {"/page/index.css", ASSET_CSS, index_css, &index_css_bytes},
     {"/page/live.css", ASSET_CSS, live_css, &live_css_bytes},
+    {"/page/icon.svg", ASSET_IMAGE, icon_svg, &icon_svg_bytes},
     {"/page/live.js", ASSET_SCRIPT, live_js, &live_js_bytes},
+    {"/page/dom.js", ASSET_SCRIPT, dom_js, &dom_js_bytes},
+    {"/page/server.js", ASSET_SCRIPT, server_js, &server_js_bytes},
+    {"/page/view.js", ASSET_SCRIPT, view_js, &view_js_bytes},
+    {"/page/poll.js", ASSET_SCRIPT, poll_js, &poll_js_bytes},
     {"/page/charts.js", ASSET_SCRIPT, charts_js, &charts_js_bytes},
     {"/page/flame.js", ASSET_SCRIPT, flame_js, &flame_js_bytes},
     {"/page/profile.js", ASSET_SCRIPT, profile_js, &profile_js_bytes},

@@ -1,1 +1,402 @@
-// draft
+// The charts: in-use bytes, resident memory, threads, descriptors and timers of each
+// server, against time. Chart.js draws them; what they show stands in text beside them.
+
+import {button, choice, element, formatBytes, formatCount, formatTime, setText}
+    from "/page/dom.js";
+import {colourOf} from "/page/server.js";
+import {view} from "/page/view.js";
+
+// The names of the resources are those of window.leakCharts, for scripts and tests.
+const RESOURCES = [
+    {
+        name: "in_use",
+        title: "Memory in use",
+        note: "allocated and not freed",
+        value: (status) => status.memory.alloc_bytes,
+        format: formatBytes,
+        bytes: true,
+    },
+    {
+        name: "resident",
+        title: "Resident memory",
+        note: "what the kernel counts",
+        value: (status) => status.memory.rss_bytes,
+        format: formatBytes,
+        bytes: true,
+    },
+    {name: "threads", title: "Threads", value: (status) => status.threads},
+    {name: "fds", title: "Descriptors", value: (status) => status.fds},
+    {name: "timers", title: "Timers", value: (status) => status.timers},
+].map((resource) => ({format: formatCount, ...resource}));
+
+const WINDOWS = [["60", "1 min"], ["180", "3 min"], ["600", "10 min"]];
+const WINDOW = "180"; // seconds
+const AXIS_WIDTH = 68; // pixels: the same for all, so that their plots are in line
+const REDRAW_MS = 60; // samples that come together are drawn together
+const TABLE_MS = 1000; // a table that changes more often cannot be read
+
+// Draws the charts of the Poll's servers into `place`.
+export function drawCharts(place, poll) {
+    const state = {
+        poll,
+        seconds: Number(windowFromView()),
+        now: Date.now() / 1000,
+        paused: false,
+        timer: null,
+        cards: RESOURCES.map((resource) => makeCard(resource, poll.servers)),
+        table: makeTable(poll.servers),
+    };
+    place.append(
+        makeToolbar(state),
+        element("div", {class: "charts"}, state.cards.map((card) => card.box)),
+        state.table.box,
+    );
+    window.leakCharts = {};
+    for (const card of state.cards) {
+        card.chart = makeChart(card, state);
+        window.leakCharts[card.resource.name] = card.chart;
+    }
+    followTheme(state);
+    poll.addEventListener("sample", () => schedule(state));
+    document.addEventListener("visibilitychange", () => schedule(state));
+}
+
+// -- what surrounds the charts --------------------------------------------------------
+
+function windowFromView() {
+    const asked = view.get("window");
+    return WINDOWS.some(([seconds]) => seconds === asked) ? asked : WINDOW;
+}
+
+function makeToolbar(state) {
+    const {select, label} = choice("Time shown", WINDOWS, (seconds) => {
+        state.seconds = Number(seconds);
+        view.set("window", seconds === WINDOW ? null : seconds);
+        redraw(state);
+    });
+    select.value = windowFromView();
+    view.onChange("window", () => {
+        select.value = windowFromView();
+        state.seconds = Number(select.value);
+        redraw(state);
+    });
+    const pause = button("Pause", () => {
+        state.paused = !state.paused;
+        pause.setAttribute("aria-pressed", state.paused);
+        redraw(state);
+    }, {"aria-pressed": "false"});
+    return element("div", {class: "toolbar"}, label, pause);
+}
+
+function makeCard(resource, servers) {
+    const readings = servers.map((server, index) => {
+        const value = element("span", {class: "value"}, "\u2013");
+        return {
+            value,
+            box: element(
+                "span",
+                {class: "reading"},
+                element("span", {class: `swatch swatch-${index}`, "aria-hidden": "true"}),
+                servers.length > 1 ? element("span", {class: "of"}, server.name) : null,
+                value,
+            ),
+        };
+    });
+    const canvas = element("canvas", {
+        role: "img",
+        "aria-label": `${resource.title} against time. The table of figures has it in text.`,
+    });
+    const title = element("h3", {}, resource.title);
+    const box = element(
+        "section",
+        {class: `chart chart-${resource.name}`, "aria-label": resource.title},
+        element("header", {}, title, readings.map((reading) => reading.box)),
+        element("div", {class: "plot"}, canvas),
+    );
+    return {resource, readings, canvas, box};
+}
+
+// The same in text: of each resource and server the value now, and the lowest, the highest
+// and the change in the time shown.
+function makeTable(servers) {
+    const rows = [];
+    const body = element("tbody");
+    for (const resource of RESOURCES) {
+        for (const server of servers) {
+            const cells = ["now", "lowest", "highest", "change"].map(() =>
+                element("td", {}, "\u2013"),
+            );
+            rows.push({resource, server, cells});
+            const name =
+                servers.length > 1 ? `${resource.title}, ${server.name}` : resource.title;
+            body.append(element("tr", {}, element("th", {scope: "row"}, name), cells));
+        }
+    }
+    const heads = ["Resource", "Now", "Lowest", "Highest", "Change"];
+    const head = heads.map((text) => element("th", {scope: "col"}, text));
+    const box = element(
+        "details",
+        {class: "fold"},
+        element("summary", {}, "The figures as a table"),
+        element("table", {class: "figures"}, element("thead", {}, element("tr", {}, head)), body),
+    );
+    return {box, rows, drawn: 0};
+}
+
+// -- Chart.js -------------------------------------------------------------------------
+
+function makeChart(card, state) {
+    const {resource} = card;
+    return new Chart(card.canvas, {
+        type: "line",
+        data: {datasets: state.poll.servers.map(makeDataset)},
+        plugins: [restartMarks(state)],
+        options: {
+            animation: false,
+            responsive: true,
+            maintainAspectRatio: false,
+            resizeDelay: 50,
+            parsing: false,
+            normalized: true,
+            events: ["mousemove", "mouseout", "touchstart", "touchmove"],
+            interaction: {mode: "nearest", axis: "x", intersect: false},
+            layout: {padding: {top: 4, right: 10}},
+            scales: {x: timeAxis(state), y: valueAxis(resource)},
+            plugins: {
+                legend: {display: false},
+                tooltip: {
+                    animation: false,
+                    displayColors: state.poll.servers.length > 1,
+                    callbacks: {
+                        title: (items) =>
+                            items.length ? ago(state.now - items[0].parsed.x) : "",
+                        label: (item) =>
+                            `${item.dataset.label}: ${resource.format(item.parsed.y)}`,
+                    },
+                },
+            },
+        },
+    });
+}
+
+// The second line is broader and lies below: two equal lines are both seen.
+function makeDataset(server, index) {
+    return {
+        label: server.name,
+        data: [],
+        spanGaps: false,
+        borderWidth: index === 0 ? 1.75 : 4,
+        borderJoinStyle: "round",
+        pointRadius: alone,
+        pointHitRadius: 12,
+        pointHoverRadius: 3,
+        pointBorderWidth: 0,
+        tension: 0,
+    };
+}
+
+// A sample between two gaps is no line, so it is a point.
+function alone({dataset, dataIndex}) {
+    const gap = (index) => (dataset.data[index]?.y ?? null) === null;
+    return gap(dataIndex - 1) && gap(dataIndex + 1) ? 2 : 0;
+}
+
+// Time goes to the right and ends now. The marks stay where they are, and the lines move.
+function timeAxis(state) {
+    return {
+        type: "linear",
+        afterBuildTicks: (axis) => {
+            const step = state.seconds / 3;
+            axis.ticks = [3, 2, 1, 0].map((each) => ({value: axis.max - each * step}));
+        },
+        ticks: {
+            maxRotation: 0,
+            autoSkip: false,
+            align: "inner",
+            padding: 2,
+            callback: (value, index) => (index === 3 ? "now" : ago(state.now - value)),
+        },
+        grid: {drawTicks: false},
+        border: {display: false},
+    };
+}
+
+function ago(seconds) {
+    const whole = Math.round(seconds);
+    return whole <= 0 ? "now" : `${MINUS}${formatTime(whole)}`;
+}
+
+const MINUS = "\u2212";
+
+function valueAxis({bytes, format}) {
+    return {
+        beginAtZero: true,
+        min: 0,
+        afterFit: (axis) => (axis.width = AXIS_WIDTH),
+        afterDataLimits: (axis) => (axis.max = Math.max(axis.max, bytes ? 1 : 3)),
+        afterBuildTicks: (axis) => {
+            const step = bytes ? byteStep(axis.max) : countStep(axis.max);
+            const marks = Math.ceil((axis.max * 1.02) / step);
+            axis.max = marks * step;
+            axis.ticks = Array.from({length: marks + 1}, (_, i) => ({value: i * step}));
+        },
+        ticks: {autoSkip: false, padding: 6, callback: (value) => formatTick(value, format)},
+        grid: {drawTicks: false},
+    };
+}
+
+// Without the digits that are zero: "10 MiB" at an axis, "10.0 MiB" where it is read.
+function formatTick(value, format) {
+    return format(value).replace(/\.0+ /, " ").replace(/^0 B$/, "0");
+}
+
+// The distance of the marks, for at most four of them: bytes in 1, 2, 4 ... 512 of a unit,
+// counts in 1, 2, 5 of a power of ten.
+function byteStep(highest) {
+    return 2 ** Math.max(0, Math.ceil(Math.log2(highest / 4)));
+}
+
+function countStep(highest) {
+    const rough = Math.max(1, highest / 4);
+    const power = 10 ** Math.floor(Math.log10(rough));
+    return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough);
+}
+
+// A dashed line where another process of the server answered for the first time.
+function restartMarks(state) {
+    const mark = (context, server, x, area) => {
+        context.strokeStyle = context.fillStyle = colourOf(server);
+        context.beginPath();
+        context.moveTo(x, area.top);
+        context.lineTo(x, area.bottom);
+        context.stroke();
+        context.setLineDash([]);
+        const left = x > (area.left + area.right) / 2;
+        context.textAlign = left ? "right" : "left";
+        context.fillText("restart", x + (left ? -4 : 4), area.top + 10);
+        context.setLineDash([3, 3]);
+    };
+    return {
+        id: "restartMarks",
+        afterDatasetsDraw: ({ctx, chartArea, scales}) => {
+            ctx.save();
+            ctx.lineWidth = 1;
+            ctx.font = `11px ${Chart.defaults.font.family}`;
+            ctx.setLineDash([3, 3]);
+            for (const server of state.poll.servers) {
+                for (const {time, restarted} of state.poll.samples(server)) {
+                    if (restarted && time >= scales.x.min && time <= scales.x.max) {
+                        const x = scales.x.getPixelForValue(time);
+                        mark(ctx, server, x, chartArea);
+                    }
+                }
+            }
+            ctx.restore();
+        },
+    };
+}
+
+// -- colours --------------------------------------------------------------------------
+
+function followTheme(state) {
+    const apply = () => {
+        const style = getComputedStyle(document.documentElement);
+        const colour = (name) => style.getPropertyValue(name).trim();
+        Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+        for (const {chart} of state.cards) {
+            chart.data.datasets.forEach((dataset, index) => {
+                const line = colourOf(state.poll.servers[index]);
+                dataset.borderColor = line;
+                dataset.backgroundColor = line;
+                dataset.pointBackgroundColor = line;
+            });
+            for (const axis of Object.values(chart.options.scales)) {
+                axis.ticks.color = colour("--faint");
+                axis.ticks.font = {size: 11};
+                axis.grid.color = colour("--grid");
+                axis.grid.borderColor = colour("--line");
+            }
+            const tooltip = chart.options.plugins.tooltip;
+            tooltip.backgroundColor = colour("--ink");
+            tooltip.titleColor = tooltip.bodyColor = colour("--ground");
+        }
+        for (const [index, server] of state.poll.servers.entries()) {
+            for (const swatch of document.querySelectorAll(`.swatch-${index}`)) {
+                swatch.style.backgroundColor = colourOf(server);
+            }
+        }
+        redraw(state);
+    };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+    apply();
+}
+
+// -- drawing --------------------------------------------------------------------------
+
+function schedule(state) {
+    if (state.timer === null && !state.paused && !document.hidden) {
+        state.timer = setTimeout(() => {
+            state.timer = null;
+            redraw(state);
+        }, REDRAW_MS);
+    }
+}
+
+function redraw(state) {
+    if (!state.paused) {
+        state.now = Date.now() / 1000;
+        for (const card of state.cards) {
+            fillCard(card, state);
+        }
+    }
+    for (const {chart} of state.cards) {
+        if (chart) {
+            chart.options.scales.x.min = state.now - state.seconds;
+            chart.options.scales.x.max = state.now;
+            chart.update("none");
+        }
+    }
+    if (performance.now() - state.table.drawn >= TABLE_MS) {
+        state.table.drawn = performance.now();
+        state.table.rows.forEach((row) => fillRow(row, state));
+    }
+}
+
+function fillCard({resource, readings, chart}, {poll}) {
+    poll.servers.forEach((server, index) => {
+        const points = pointsOf(poll.samples(server), resource);
+        if (chart) {
+            chart.data.datasets[index].data = points;
+        }
+        if (points.length > 0) {
+            const {y} = points[points.length - 1];
+            setText(readings[index].value, y === null ? "away" : resource.format(y));
+            readings[index].box.classList.toggle("away", y === null);
+        }
+    });
+}
+
+function pointsOf(samples, resource) {
+    return samples.map(({time, status}) => ({
+        x: time,
+        y: status === null ? null : (resource.value(status) ?? null),
+    }));
+}
+
+function fillRow({resource, server, cells}, {poll, now, seconds}) {
+    const points = pointsOf(poll.samples(server), resource)
+        .filter(({x, y}) => x >= now - seconds && y !== null)
+        .map(({y}) => y);
+    if (points.length === 0) {
+        cells.forEach((cell) => setText(cell, "\u2013"));
+        return;
+    }
+    const samples = poll.samples(server);
+    const away = samples[samples.length - 1].status === null;
+    const [first, last] = [points[0], points[points.length - 1]];
+    const change = (last > first ? "+" : "") + resource.format(last - first);
+    setText(cells[0], away ? "away" : resource.format(last));
+    setText(cells[1], resource.format(Math.min(...points)));
+    setText(cells[2], resource.format(Math.max(...points)));
+    setText(cells[3], change);
+}

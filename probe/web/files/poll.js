@@ -1,0 +1,105 @@
+// Asks each server for /status again and again, and keeps the newest samples.
+
+import {Refusal} from "/page/server.js";
+import {view} from "/page/view.js";
+
+const SHORTEST_MS = 50;
+const LIMIT_MS = 3000; // a server that is silent for longer is away
+const HIDDEN_MS = 10000; // between samples while nobody sees the page
+
+// Dispatches "sample" with {server, sample} in its detail. A sample is {time, status,
+// restarted, error}: the time in seconds since 1970; the status, or null if the server
+// gave none, and then why, in words; whether this is another process than before.
+export class Poll extends EventTarget {
+    #samples;
+    #last = new Map(); // the last status of each server
+    #timers = new Map();
+    #run = 0; // its number while it runs, so that an answer for an ended one is dropped
+    #runs = 0;
+
+    // `interval` is in milliseconds; "#interval=100" in the address overrides it. Of each
+    // server the newest `keep` samples are kept, so a page may stay open for days.
+    constructor(servers, {interval = 1000, keep = 600} = {}) {
+        super();
+        this.servers = servers;
+        this.keep = keep;
+        this.interval = Math.max(SHORTEST_MS, Number(view.get("interval")) || interval);
+        this.#samples = new Map(servers.map((server) => [server, []]));
+        document.addEventListener("visibilitychange", () => this.#wake());
+    }
+
+    // The samples of a server, oldest first. They belong to the Poll.
+    samples(server) {
+        return this.#samples.get(server);
+    }
+
+    start() {
+        if (this.#run === 0) {
+            this.#run = ++this.#runs;
+            this.servers.forEach((server) => this.#wait(server, 0));
+        }
+    }
+
+    stop() {
+        this.#run = 0;
+        this.#timers.forEach((timer) => clearTimeout(timer));
+        this.#timers.clear();
+    }
+
+    #wait(server, ms) {
+        this.#timers.set(server, setTimeout(() => this.#take(server), ms));
+    }
+
+    // A person looks at the page again: samples are taken at once.
+    #wake() {
+        if (document.hidden) {
+            return;
+        }
+        for (const [server, timer] of this.#timers) {
+            clearTimeout(timer);
+            this.#wait(server, 0);
+        }
+    }
+
+    async #take(server) {
+        this.#timers.delete(server);
+        const run = this.#run;
+        const begin = performance.now();
+        const sample = await this.#ask(server);
+        if (this.#run !== run) {
+            return;
+        }
+        const samples = this.#samples.get(server);
+        samples.push(sample);
+        samples.splice(0, samples.length - this.keep);
+        this.dispatchEvent(new CustomEvent("sample", {detail: {server, sample}}));
+        const interval = document.hidden ? HIDDEN_MS : this.interval;
+        const taken = performance.now() - begin;
+        if (this.#run === run) {
+            this.#wait(server, Math.max(0, interval - taken));
+        }
+    }
+
+    async #ask(server) {
+        const sample = {time: 0, status: null, restarted: false, error: null};
+        try {
+            sample.status = await server.json("/status", {limit: LIMIT_MS});
+            sample.restarted = isOther(this.#last.get(server), sample.status);
+            this.#last.set(server, sample.status);
+        } catch (error) {
+            sample.error =
+                error instanceof Refusal
+                    ? `${server.name} refuses its status: ${error.message}`
+                    : error.message;
+        }
+        sample.time = Date.now() / 1000;
+        return sample;
+    }
+}
+
+function isOther(before, now) {
+    return (
+        before !== undefined &&
+        (before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds)
+    );
+}

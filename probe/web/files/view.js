@@ -1,0 +1,42 @@
+// What is shown, in the address after the '#', so that a link keeps it:
+// "#profile=heap&value=inuse_space".
+
+const listeners = new Map(); // by key
+let shown = read();
+
+function read() {
+    return new URLSearchParams(location.hash.slice(1));
+}
+
+export const view = {
+    // The value of a key, or null.
+    get(key) {
+        return shown.get(key);
+    },
+
+    // Sets a key; null or "" takes it out. Nobody is told: the page knows what it does.
+    set(key, value) {
+        if (value === null || value === "") {
+            shown.delete(key);
+        } else {
+            shown.set(key, value);
+        }
+        const text = shown.toString();
+        history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+    },
+
+    // Calls f(value) when a link or the person changes a key in the address.
+    onChange(key, f) {
+        listeners.set(key, [...(listeners.get(key) ?? []), f]);
+    },
+};
+
+window.addEventListener("hashchange", () => {
+    const before = shown;
+    shown = read();
+    for (const [key, functions] of listeners) {
+        if (before.get(key) !== shown.get(key)) {
+            functions.forEach((f) => f(shown.get(key)));
+        }
+    }
+});
