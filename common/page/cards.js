@@ -32,13 +32,14 @@ function action(name, text, onclick, attributes = {}) {
 
 export class Card {
     // `lab` has: own, the page's server; servers, all of them, leaky first; answering(),
-    // those that answer now; load, the steady load; opened(card), to be called.
+    // those that answer now; growing, names of scenarios; load, the steady load; opened(card), to be called.
     constructor(lab, scenario) {
         this.lab = lab;
         this.scenario = scenario;
         this.busy = false;
         this.measurements = lab.servers.map(
-            (server) => new Measurement(server, scenario, () => this.drawSoon()),
+            (server) =>
+                new Measurement(server, scenario, lab.growing, () => this.drawSoon()),
         );
         this.node = this.build();
         this.steadyChanged();
@@ -253,7 +254,8 @@ export class Card {
         this.open(true);
         this.setBusy(true);
         this.refused.replaceChildren();
-        setText(this.said, "Running…");
+        const waits = this.measurements.some((each) => each.first === null);
+        setText(this.said, waits ? "Taking the figures before it…" : "Running…");
         const results = await this.callAll(options);
         setText(this.said, `${this.resultText(results)} Waiting until all is at rest…`);
         await this.settle();

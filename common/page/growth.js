@@ -10,30 +10,26 @@ function cell(text, kind = "") {
     return element("td", {class: kind}, text);
 }
 
-// The cell of one server: a figure is marked where it is more than noise.
-function figure(resource, value) {
+// The cell of one server: a figure is marked where it is more than noise, or as much as
+// a call was declared to leave.
+function figure(resource, value, most) {
     if (value === null) {
         return cell(NOT, "lab-unmeasured");
     }
-    const grew = Math.abs(value) > (resource.noise ?? 0);
+    const grew = value > (resource.noise ?? 0) || (most > 0 && value >= most / 2);
     return cell(signed(resource, value), grew ? "lab-grew" : "");
 }
 
-function row(resource, measurements, value, declared) {
+// `most`: how much is declared, as a number; `said`: the same in words, null in an
+// exercise.
+function row(resource, measurements, value, most, said) {
     return element(
         "tr",
         {"data-resource": resource.label},
         element("th", {scope: "row"}, resource.label),
-        ...measurements.map((each) => figure(resource, value(each))),
-        declared === null ? null : cell(declared),
+        ...measurements.map((each) => figure(resource, value(each), most)),
+        said === null ? null : cell(said),
     );
-}
-
-// What the leaky half's calls leave by its descriptor, as far as it can be told.
-function declared(resource, scenario, calls) {
-    const amount = resource.declared(scenario.leaves) * calls;
-    const more = resource === HEAP && scenario.growth_bytes_per_second > 0;
-    return signed(resource, amount) + (more && calls > 0 ? ", and more each second" : "");
 }
 
 function head(title, measurements, tells) {
@@ -54,15 +50,18 @@ function head(title, measurements, tells) {
 function keptBody(scenario, measurements, tells) {
     const calls = Math.max(...measurements.map((each) => each.calls()));
     const body = element("tbody");
-    for (const resource of KEPT) {
-        const said = tells ? declared(resource, scenario, calls) : null;
-        body.append(row(resource, measurements, (each) => each.growth(resource), said));
-    }
+    const add = (resource, each) => {
+        const most = tells ? each * calls : 0;
+        const climbs = resource === HEAP && scenario.growth_bytes_per_second > 0;
+        const said = signed(resource, most) + (climbs ? ", more each second" : "");
+        const value = (measurement) => measurement.growth(resource);
+        body.append(row(resource, measurements, value, most, tells ? said : null));
+    };
+    KEPT.forEach((resource) => {
+        add(resource, tells ? resource.declared(scenario.leaves) : 0);
+    });
     if (scenario.kind === "churn") {
-        const said = tells ? signed(ALLOCATED, scenario.allocates_bytes * calls) : null;
-        body.append(
-            row(ALLOCATED, measurements, (each) => each.growth(ALLOCATED), said),
-        );
+        add(ALLOCATED, scenario.allocates_bytes ?? 0);
     }
     return body;
 }
@@ -70,10 +69,10 @@ function keptBody(scenario, measurements, tells) {
 function heldBody(scenario, measurements, tells) {
     const body = element("tbody");
     for (const resource of HELD) {
-        const amount = tells ? resource.declared(scenario.holds) : 0;
-        const said = amount > 0 ? resource.words(amount) : "nothing";
+        const most = tells ? resource.declared(scenario.holds) : 0;
+        const said = most > 0 ? resource.words(most) : "nothing";
         const value = (each) => each.highest(resource);
-        body.append(row(resource, measurements, value, tells ? said : null));
+        body.append(row(resource, measurements, value, most, tells ? said : null));
     }
     return body;
 }
@@ -102,7 +101,7 @@ export function drawGrowth(place, scenario, measurements) {
     }
     place.replaceChildren(
         ...tables.map((table) => element("div", {class: "lab-scroll"}, table)),
-        ...remarks(scenario, measurements).map((text) =>
+        ...remarks(measurements).map((text) =>
             element("p", {class: "lab-remark"}, text),
         ),
     );
@@ -115,23 +114,19 @@ function keptTitle(measurements) {
     return `Growth since the first call here (calls: ${counts.join(", ")})`;
 }
 
-// What a reader must know to take the figures for what they are.
-function remarks(scenario, measurements) {
-    const said = [];
-    for (const each of measurements) {
-        const name = each.server.name;
-        if (each.first === null || each.now === null) {
-            said.push(`${name}: ${NOT}, ${each.reason}.`);
-        } else if (each.state === "running") {
-            said.push(`${name}: not at rest yet, so these figures are of the moment.`);
-        } else if (each.state === "unsettled") {
-            said.push(`${name}: still changing, so these figures are of the moment.`);
-        }
-        const others = each.others();
-        if (others.length > 0) {
-            said.push(`${name} was also called for ${others.join(", ")}: that is in ` +
-                "these figures, too.");
-        }
+const ONCE =
+    "On fixed something grew. A first call may set up what stays, such as a thread or a " +
+    "library: count from here and run it again. What is set up once grows no further.";
+
+function remarks(measurements) {
+    const said = measurements.flatMap((each) => each.remarks());
+    const fixed = measurements.find((each) => each.server.name === "fixed");
+    const grew = (resource) => fixed.growth(resource) > resource.noise;
+    if (fixed?.state === "settled" && KEPT.some(grew)) {
+        said.push(ONCE);
+    }
+    if (measurements.some((each) => each.peak !== null)) {
+        said.push("One descriptor is the connection of the held call itself.");
     }
     return said;
 }

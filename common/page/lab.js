@@ -7,9 +7,9 @@ import {drawFlames} from "/page/flame.js";
 import {Card} from "/page/lab/cards.js";
 import {drawLoad} from "/page/lab/load_bar.js";
 import {SteadyLoad} from "/page/lab/load.js";
+import {OneByOne} from "/page/lab/one_by_one.js";
 import {drawServers} from "/page/lab/servers.js";
 import {Poll} from "/page/poll.js";
-import {Server} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const COLOURS = {leaky: "--line-1", fixed: "--line-2"};
@@ -29,12 +29,12 @@ function peerUrl(text) {
 // The servers, leaky first, so that each has its place and colour on both pages.
 function makeServers(setup) {
     const colour = COLOURS[setup.server] ?? "--line-1";
-    const own = new Server(setup.server, "", colour);
+    const own = new OneByOne(setup.server, "", colour);
     if (setup.peer === null) {
         return {own, peer: null, servers: [own]};
     }
     const name = setup.server === "leaky" ? "fixed" : "leaky";
-    const peer = new Server(name, peerUrl(setup.peer), COLOURS[name]);
+    const peer = new OneByOne(name, peerUrl(setup.peer), COLOURS[name]);
     return {own, peer, servers: setup.server === "leaky" ? [own, peer] : [peer, own]};
 }
 
@@ -107,8 +107,11 @@ function followCard(lab) {
     }
 }
 
-function makeLab(setup) {
+function makeLab(setup, scenarios) {
     const lab = {...makeServers(setup), exercise: setup.exercise, cards: []};
+    lab.growing = scenarios
+        .filter((scenario) => scenario.growth_bytes_per_second > 0)
+        .map((scenario) => scenario.name);
     lab.poll = new Poll(lab.servers);
     lab.load = new SteadyLoad();
     lab.answering = () =>
@@ -139,12 +142,12 @@ async function start() {
     for (const each of document.querySelectorAll("[data-part]")) {
         each.addEventListener("click", () => goTo(each.dataset.part));
     }
-    const own = new Server("this server", "", "--line-1");
+    const own = new OneByOne("this server", "", "--line-1");
     const [setup, scenarios] = await Promise.all([
         own.json("/page/lab/setup"),
         own.json("/scenarios"),
     ]);
-    const lab = makeLab(setup);
+    const lab = makeLab(setup, scenarios);
     document.title = `${setup.server}, leak lab`;
     drawServers(lab);
     drawLoad(lab);

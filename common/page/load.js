@@ -18,8 +18,7 @@ export function call(servers, name, {count = 1, hold = 0} = {}) {
     const path = `/leak/${encodeURIComponent(name)}?${query}`;
     return Promise.all(servers.map(async (server) => {
         try {
-            const reply = await server.json(path, {method: "POST", limit: CALL_MS});
-            return {server, reply};
+            return {server, reply: await server.call(path, {limit: CALL_MS})};
         } catch (error) {
             return {server, error};
         }

@@ -6,7 +6,7 @@ import {FDS, HEAP, KEPT, THREADS, TIMERS, read} from "/page/lab/resources.js";
 
 const SAMPLES = 4;        // as many in a row must agree
 const BETWEEN_MS = 150;   // together longer than what the fixed half's cache remembers
-const SETTLE_MS = 8000;   // at most
+const SETTLE_MS = 10000;  // at most
 const HELD_BETWEEN_MS = 80;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -42,11 +42,19 @@ function restarted(before, now) {
     return before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds;
 }
 
+// A few of these names.
+function some(names) {
+    const more = names.length - 2;
+    return names.slice(0, 2).join(", ") + (more > 0 ? ` and ${more} others` : "");
+}
+
 export class Measurement {
-    // `changed` is called when there is something new to show.
-    constructor(server, scenario, changed) {
+    // `growing`: the scenarios whose leftovers go on growing. `changed` is called when
+    // there is something new to show.
+    constructor(server, scenario, growing, changed) {
         this.server = server;
         this.scenario = scenario;
+        this.growing = growing.filter((name) => name !== scenario.name);
         this.changed = changed;
         this.turn = 0;
         this.forget("not run yet");
@@ -60,30 +68,42 @@ export class Measurement {
         this.now = null;
         this.before = null; // the status just before the last call
         this.peak = null;
+        this.note = ""; // what else there is to say
         this.state = "none";
         this.reason = reason;
         this.changed();
     }
 
-    // Takes the figures from which growth is counted, if there are none yet.
+    // Takes the figures from which growth is counted, if there are none yet, or if what
+    // happened since would be in them.
     async begin() {
         this.turn++;
-        const status = await this.server.json("/status");
-        if (this.first !== null && restarted(this.first, status)) {
-            this.forget("the server has restarted since");
+        let status = await this.server.json("/status");
+        this.see(status);
+        const others = this.others();
+        if (others.length > 0) {
+            this.forget("");
+            this.note = `counted from this call on, as ${some(others)} ran before it`;
         }
         if (this.first === null) {
-            const samples = [status];
-            while (samples.length < SAMPLES) {
-                await pause(BETWEEN_MS / 3);
-                samples.push(await this.server.json("/status"));
-            }
-            this.first = least(samples);
-            this.now = this.first;
+            await pause(this.server.restsIn);
+            const samples = await this.samples();
+            status = least(samples);
+            this.first = status;
+            this.now = status;
         }
         this.before = status;
         this.state = "running";
         this.changed();
+    }
+
+    async samples() {
+        const samples = [];
+        while (samples.length < SAMPLES) {
+            await pause(BETWEEN_MS / 3);
+            samples.push(await this.server.json("/status"));
+        }
+        return samples;
     }
 
     // Figures while calls run, which are not at rest.
@@ -113,7 +133,8 @@ export class Measurement {
             }
             this.see(status);
             samples = [...samples, status].slice(-SAMPLES);
-            calm = samples.length === SAMPLES && agree(samples);
+            calm = samples.length === SAMPLES && agree(samples) &&
+                this.server.restsIn === 0;
         }
         if (this.first !== null && samples.length > 0) {
             this.now = least(samples);
@@ -164,6 +185,28 @@ export class Measurement {
         return before === null || seen.includes(null)
             ? null
             : Math.max(...seen) - before;
+    }
+
+    // What a reader must know of the figures, in words.
+    remarks() {
+        const {name} = this.server;
+        if (this.first === null || this.now === null) {
+            return [`${name}: not measured, ${this.reason}.`];
+        }
+        const states = {
+            running: "not at rest yet, so these figures are of the moment",
+            unsettled: "still changing, so these figures are of the moment",
+        };
+        const others = this.others();
+        const said = [states[this.state], this.note];
+        if (others.length > 0) {
+            said.push(`in these figures, too: ${some(others)}, called meanwhile`);
+        }
+        const left = this.growing.filter((each) => this.now.scenarios?.[each]?.held > 0);
+        if (left.length > 0) {
+            said.push(`what ${some(left)} left earlier still grows, in these figures, too`);
+        }
+        return said.filter(Boolean).map((text) => `${name}: ${text}.`);
     }
 
     // Calls of a scenario since the first one, by the server's own count.

@@ -27,7 +27,7 @@ export const FDS = {
     declared: (amount) => amount.fds,
     words: one("descriptor"),
     format: formatCount,
-    noise: 2, // the browser opens and closes connections
+    noise: 0, // see one_by_one.js
 };
 export const TIMERS = {
     label: "timers",
@@ -44,11 +44,13 @@ export const RESIDENT = {
     declared: (amount) => amount.stack_bytes ?? 0,
     words: (bytes) => `${formatBytes(bytes)} of stack`,
     format: formatBytes,
+    noise: 4 * 1048576, // what the allocator keeps for later
 };
 export const ALLOCATED = {
     label: "allocated in total",
     read: (status) => status.memory?.total_alloc_bytes,
     format: formatBytes,
+    noise: 1048576, // buffers of the moment
 };
 
 export const KEPT = [HEAP, THREADS, FDS, TIMERS];

@@ -19,6 +19,7 @@ ASSET_DECLARE(lesson_js);
 ASSET_DECLARE(load_js);
 ASSET_DECLARE(load_bar_js);
 ASSET_DECLARE(measure_js);
+ASSET_DECLARE(one_by_one_js);
 ASSET_DECLARE(resources_js);
 ASSET_DECLARE(servers_js);
 ASSET_DECLARE(lessons_diff); /* `make lesson` of every pair, one after the other */
@@ -33,6 +34,7 @@ static const struct asset files[] = {
     {"/page/lab/load.js", ASSET_SCRIPT, load_js, &load_js_bytes},
     {"/page/lab/load_bar.js", ASSET_SCRIPT, load_bar_js, &load_bar_js_bytes},
     {"/page/lab/measure.js", ASSET_SCRIPT, measure_js, &measure_js_bytes},
+    {"/page/lab/one_by_one.js", ASSET_SCRIPT, one_by_one_js, &one_by_one_js_bytes},
     {"/page/lab/resources.js", ASSET_SCRIPT, resources_js, &resources_js_bytes},
     {"/page/lab/servers.js", ASSET_SCRIPT, servers_js, &servers_js_bytes},
 };
