@@ -22,9 +22,8 @@ const RAILS = {
     upstream_failed: "The server that it fetches from has failed.",
 };
 const RAIL =
-    "A guard rail has refused the call, so that a leak does no harm to this machine. " +
-    "What leaked stays until the server is started again; its figures and profiles " +
-    "still work.";
+    "This is a guard rail: the call is refused before a leak does harm to this machine. " +
+    "The server's figures and profiles still work.";
 
 function action(name, text, onclick, attributes = {}) {
     return button(text, onclick, {"data-action": name, ...attributes});
@@ -414,7 +413,7 @@ function refusalNodes(server, error) {
             element("strong", {}, `${server.name} refused: `),
             `${error.message}. ${why}`,
         ),
-        error.hint === "" ? null : element("p", {}, `What helps: ${error.hint}.`),
+        error.hint === "" ? null : element("p", {}, `Its hint: ${error.hint}.`),
         isRail ? element("p", {}, RAIL) : null,
     ].filter((node) => node !== null);
 }

@@ -4,6 +4,8 @@ import {element, setText} from "/page/dom.js";
 
 const DEFAULT_PORTS = {leaky: "8080", fixed: "8081"};
 
+const LOOK_AGAIN = 5; // after so many failures, the reason may be another one
+
 // The command that starts a server of the pair, with a peer if the ports are not those
 // at which the two find each other by themselves.
 function command(name, url, peer) {
@@ -37,7 +39,7 @@ function row(server, address) {
         ` at ${address}: `,
         state,
     );
-    return {server, state, node, pid: undefined};
+    return {server, state, node, pid: undefined, failures: 0};
 }
 
 const code = (text) => element("code", {}, text);
@@ -70,7 +72,8 @@ function lonelyNote(own) {
 
 async function show(each, own, {status, error}) {
     const pid = status?.pid ?? null; // null: it does not answer
-    if (each.pid === pid) {
+    each.failures = pid === null ? each.failures + 1 : 0;
+    if (each.pid === pid && each.failures % LOOK_AGAIN !== 1) {
         return;
     }
     each.pid = pid;
