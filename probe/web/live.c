@@ -15,6 +15,9 @@ ASSET_DECLARE(dom_js);
 ASSET_DECLARE(server_js);
 ASSET_DECLARE(view_js);
 ASSET_DECLARE(poll_js);
+ASSET_DECLARE(state_js);
+ASSET_DECLARE(tree_js);
+ASSET_DECLARE(icicle_js);
 ASSET_DECLARE(charts_js);
 ASSET_DECLARE(flame_js);
 ASSET_DECLARE(profile_js);
@@ -30,6 +33,9 @@ static const struct asset files[] = {
     {"/page/server.js", ASSET_SCRIPT, server_js, &server_js_bytes},
     {"/page/view.js", ASSET_SCRIPT, view_js, &view_js_bytes},
     {"/page/poll.js", ASSET_SCRIPT, poll_js, &poll_js_bytes},
+    {"/page/state.js", ASSET_SCRIPT, state_js, &state_js_bytes},
+    {"/page/tree.js", ASSET_SCRIPT, tree_js, &tree_js_bytes},
+    {"/page/icicle.js", ASSET_SCRIPT, icicle_js, &icicle_js_bytes},
     {"/page/charts.js", ASSET_SCRIPT, charts_js, &charts_js_bytes},
     {"/page/flame.js", ASSET_SCRIPT, flame_js, &flame_js_bytes},
     {"/page/profile.js", ASSET_SCRIPT, profile_js, &profile_js_bytes},

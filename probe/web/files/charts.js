@@ -4,6 +4,7 @@
 import {button, choice, element, formatBytes, formatCount, formatTime, setText}
     from "/page/dom.js";
 import {colourOf} from "/page/server.js";
+import {drawStates} from "/page/state.js";
 import {view} from "/page/view.js";
 
 // The names of the resources are those of window.leakCharts, for scripts and tests.
@@ -30,7 +31,8 @@ const RESOURCES = [
 ].map((resource) => ({format: formatCount, ...resource}));
 
 const WINDOWS = [["60", "1 min"], ["180", "3 min"], ["600", "10 min"]];
-const WINDOW = "180"; // seconds
+const WINDOW = "60"; // seconds
+const NARROW = 240; // pixels of a time axis that has room for three marks only
 const AXIS_WIDTH = 68; // pixels: the same for all, so that their plots are in line
 const REDRAW_MS = 60; // samples that come together are drawn together
 const TABLE_MS = 1000; // a table that changes more often cannot be read
@@ -46,8 +48,9 @@ export function drawCharts(place, poll) {
         cards: RESOURCES.map((resource) => makeCard(resource, poll.servers)),
         table: makeTable(poll.servers),
     };
+    place.append(makeToolbar(state));
+    drawStates(place, poll);
     place.append(
-        makeToolbar(state),
         element("div", {class: "charts"}, state.cards.map((card) => card.box)),
         state.table.box,
     );
@@ -85,7 +88,7 @@ function makeToolbar(state) {
         pause.setAttribute("aria-pressed", state.paused);
         redraw(state);
     }, {"aria-pressed": "false"});
-    return element("div", {class: "toolbar"}, label, pause);
+    return element("div", {class: "toolbar short"}, label, pause);
 }
 
 function makeCard(resource, servers) {
@@ -185,6 +188,7 @@ function makeDataset(server, index) {
         label: server.name,
         data: [],
         spanGaps: false,
+        clip: 4, // pixels, so that a line at 0 is whole
         borderWidth: index === 0 ? 1.75 : 4,
         borderJoinStyle: "round",
         pointRadius: alone,
@@ -206,15 +210,16 @@ function timeAxis(state) {
     return {
         type: "linear",
         afterBuildTicks: (axis) => {
-            const step = state.seconds / 3;
-            axis.ticks = [3, 2, 1, 0].map((each) => ({value: axis.max - each * step}));
+            const parts = axis.width < NARROW ? [2, 1, 0] : [3, 2, 1, 0];
+            const step = state.seconds / parts[0];
+            axis.ticks = parts.map((part) => ({value: axis.max - part * step}));
         },
         ticks: {
             maxRotation: 0,
             autoSkip: false,
             align: "inner",
-            padding: 2,
-            callback: (value, index) => (index === 3 ? "now" : ago(state.now - value)),
+            padding: 4,
+            callback: (value) => ago(state.now - value),
         },
         grid: {drawTicks: false},
         border: {display: false},
@@ -228,17 +233,25 @@ function ago(seconds) {
 
 const MINUS = "\u2212";
 
+// The marks are chosen from the values, so that the highest one fills the axis well.
 function valueAxis({bytes, format}) {
+    const marks = {step: 1, count: 1};
+    const limit = (axis) => {
+        axis.min = 0;
+        axis.max = marks.count * marks.step;
+    };
     return {
-        beginAtZero: true,
-        min: 0,
         afterFit: (axis) => (axis.width = AXIS_WIDTH),
-        afterDataLimits: (axis) => (axis.max = Math.max(axis.max, bytes ? 1 : 3)),
+        afterDataLimits: (axis) => {
+            const highest = Number.isFinite(axis.max) ? axis.max : 0;
+            marks.step = bytes ? byteStep(highest) : countStep(highest);
+            marks.count = Math.max(1, Math.ceil((highest * 1.02) / marks.step));
+            limit(axis);
+        },
         afterBuildTicks: (axis) => {
-            const step = bytes ? byteStep(axis.max) : countStep(axis.max);
-            const marks = Math.ceil((axis.max * 1.02) / step);
-            axis.max = marks * step;
-            axis.ticks = Array.from({length: marks + 1}, (_, i) => ({value: i * step}));
+            limit(axis);
+            const values = Array.from({length: marks.count + 1}, (_, i) => i * marks.step);
+            axis.ticks = values.map((value) => ({value}));
         },
         ticks: {autoSkip: false, padding: 6, callback: (value) => formatTick(value, format)},
         grid: {drawTicks: false},

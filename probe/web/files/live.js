@@ -1,18 +1,31 @@
 // The live page of one process: charts, and the flame graphs of its profiles.
 
 import {drawCharts} from "/page/charts.js";
-import {element, report} from "/page/dom.js";
+import {element, report, setText} from "/page/dom.js";
+import {drawFlames} from "/page/flame.js";
 import {Poll} from "/page/poll.js";
 import {Server} from "/page/server.js";
 
-async function start() {
-    const own = new Server("this process", "", "--line-1");
-    own.name = (await own.json("/status")).server;
-    const poll = new Poll([own]);
-    const charts = element("section", {"aria-label": "Charts"});
-    document.body.append(element("main", {}, element("h1", {}, own.name), charts));
-    drawCharts(charts, poll);
-    poll.start();
+const own = new Server("this process", "", "--line-1");
+
+// The page can be opened while the process is too busy to answer; then it has no name.
+async function name(server) {
+    try {
+        const status = await server.json("/status");
+        server.name = status.server;
+        const memory = status.profile === "off" ? "no heap profile" : `heap ${status.profile}`;
+        setText(document.getElementById("about"), `Version ${status.version}, ${memory}`);
+    } catch (error) {
+        report(error);
+    }
+    setText(document.getElementById("name"), server.name);
+    document.title = `${server.name} \u2013 live`;
 }
 
-start().catch(report);
+await name(own);
+// Nothing is seen before it has its place, so that nothing jumps.
+document.querySelector("main").hidden = false;
+const poll = new Poll([own]);
+drawCharts(document.getElementById("charts"), poll);
+drawFlames(document.getElementById("flames"), [own]);
+poll.start();
