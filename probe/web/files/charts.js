@@ -93,7 +93,8 @@ function makeToolbar(state) {
 
 function makeCard(resource, servers) {
     const readings = servers.map((server, index) => {
-        const value = element("span", {class: "value"}, "\u2013");
+        const width = resource.bytes ? "value of-bytes" : "value";
+        const value = element("span", {class: width}, "\u2013");
         return {
             value,
             box: element(
@@ -258,9 +259,9 @@ function valueAxis({bytes, format}) {
     };
 }
 
-// Without the digits that are zero: "10 MiB" at an axis, "10.0 MiB" where it is read.
+// Without the zeros at the end: "1.5 MiB" at an axis, "1.50 MiB" where it is read.
 function formatTick(value, format) {
-    return format(value).replace(/\.0+ /, " ").replace(/^0 B$/, "0");
+    return value === 0 ? "0" : format(value).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 }
 
 // The distance of the marks, for at most four of them: bytes in 1, 2, 4 ... 512 of a unit,

@@ -5,7 +5,7 @@ import {
     button, choice, describe, element, formatBytes, formatCount, formatTime, setOptions,
     setText,
 } from "/page/dom.js";
-import {Icicle} from "/page/icicle.js";
+import {Icicle, fileTone} from "/page/icicle.js";
 import {readStacks, functionsOf, placed, treeOf} from "/page/tree.js";
 import {view} from "/page/view.js";
 
@@ -30,8 +30,8 @@ class Flames {
         this.icicle = new Icicle({
             onzoom: (path) => view.set("zoom", path.join(";")),
             onshow: (node) => this.#describe(node),
+            tone: (node) => this.#tone(node),
         });
-        this.icicle.tone = (node) => this.#tone(node);
         this.#makeControls();
         this.#makeOutputs();
         place.append(
@@ -67,7 +67,7 @@ class Flames {
         this.value = choice("Value", [], (name) => this.#set("value", name));
         this.whole = button("Whole", () => this.#compare(false));
         this.since = button("Since now", () => this.#compare(true));
-        this.refresh = button("Take again", () => this.#load());
+        this.refresh = button("Take again", () => this.#open());
         this.search = element("input", {
             type: "search",
             placeholder: "function or file",
@@ -76,6 +76,9 @@ class Flames {
         this.search.value = view.get("search") ?? "";
         this.download = element("a", {class: "download"}, "Download");
         this.text = element("a", {}, "As text");
+        for (const {label} of [this.profile, this.value]) {
+            label.classList.add("fixed-width"); // their options come later
+        }
         this.server.label.hidden = this.servers.length < 2;
         this.controls = element(
             "div",
@@ -167,20 +170,28 @@ class Flames {
 
     // Asks which profiles there are, and takes the one that is wanted.
     async #open() {
+        const number = ++this.#asked;
         const server = this.#server;
         this.server.select.value = server.name;
+        let entries = [];
+        let failure = null;
         try {
-            this.#entries = await server.json("/debug/pprof/?format=json");
+            entries = await server.json("/debug/pprof/?format=json");
         } catch (error) {
-            this.#entries = [];
-            this.#refuse(error);
+            failure = error;
         }
+        if (number !== this.#asked) {
+            return;
+        }
+        this.#entries = entries;
         const listed = this.#entries.map(({name, title}) => [name, `${title} (${name})`]);
         if (!this.#entries.some(({name}) => name === this.#name)) {
             listed.unshift([this.#name, this.#name]);
         }
         setOptions(this.profile.select, listed, this.#name);
-        if (this.#entries.length > 0) {
+        if (failure) {
+            this.#refuse(failure);
+        } else {
             await this.#load();
         }
     }
@@ -254,11 +265,13 @@ class Flames {
         this.refused.hidden = false;
         this.refused.replaceChildren(element("p", {}, text));
         setText(this.told, text);
+        this.told.classList.add("unseen"); // the box says it to those who see
         this.#marks();
     }
 
     #draw() {
         const profile = this.#profile;
+        this.told.classList.remove("unseen");
         this.type = valueOf(profile);
         setOptions(
             this.value.select,
@@ -290,7 +303,7 @@ class Flames {
 
     #summary(value) {
         const clock = (time) => time.toLocaleTimeString("en-GB");
-        const what = `${this.#server.name}, ${this.#name}`;
+        const what = `${this.#server.name}, ${this.#name}, ${this.type.type}`;
         if (!this.#base) {
             const stacks = formatCount(this.#profile.samples.length);
             return `${what} at ${clock(this.time)}: ${this.#format(value)} in ${stacks} stacks.`;
@@ -322,7 +335,7 @@ class Flames {
 
     #tone(node) {
         if (!this.#base) {
-            return Icicle.prototype.tone(node);
+            return fileTone(node);
         }
         const {value} = node.data;
         return value > 0 ? "more" : value < 0 ? "less" : "tone-none";

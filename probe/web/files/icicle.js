@@ -16,10 +16,11 @@ export class Icicle {
     #words = null;
 
     // `onzoom` gets the names from the root's callee to the node; `onshow` gets the node
-    // that is pointed at or focused, or null.
-    constructor({onzoom, onshow}) {
+    // that is pointed at or focused, or null; `tone` gives the class of a node's colour.
+    constructor({onzoom, onshow, tone = fileTone}) {
         this.onzoom = onzoom;
         this.onshow = onshow;
+        this.tone = tone;
         this.crumbs = element("ol", {class: "crumbs"});
         this.tree = element("div", {
             class: "icicle",
@@ -158,11 +159,6 @@ export class Icicle {
         return classes.join(" ");
     }
 
-    // The colour of a node: one for each file. A difference replaces it.
-    tone({data, depth}) {
-        return depth === 0 || data.file === "" ? "tone-none" : `tone-${hash(data.file) % TONES}`;
-    }
-
     #drawCrumbs() {
         const nodes = this.#zoomed ? this.#zoomed.ancestors().reverse() : [];
         const last = nodes.length - 1;
@@ -251,6 +247,11 @@ export class Icicle {
         this.#places.get(to())?.focus();
         return true;
     }
+}
+
+// One colour for each source file.
+export function fileTone({data, depth}) {
+    return depth === 0 || data.file === "" ? "tone-none" : `tone-${hash(data.file) % TONES}`;
 }
 
 // The names from the root's callee to a node.

@@ -24,8 +24,9 @@ async function name(server) {
 
 await name(own);
 // Nothing is seen before it has its place, so that nothing jumps.
-document.querySelector("main").hidden = false;
+document.querySelectorAll("header, main").forEach((part) => (part.hidden = false));
 const poll = new Poll([own]);
 drawCharts(document.getElementById("charts"), poll);
 drawFlames(document.getElementById("flames"), [own]);
 poll.start();
+performance.mark("usable");

@@ -41,8 +41,9 @@ function update(line, server, {time, status, restarted, error}) {
     if (status === null) {
         line.away ??= time;
         line.box.classList.add("away");
-        setText(line.state, "away");
-        setText(line.facts, `${error}, for ${formatTime(time - line.away)}`);
+        // The error begins with the name, which stands before it already.
+        setText(line.state, error.replace(`${server.name} `, ""));
+        setText(line.facts, `for ${formatTime(time - line.away)}`);
         return wasAway ? null : `${error}.`;
     }
     line.away = null;

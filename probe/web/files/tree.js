@@ -4,16 +4,26 @@
 import {addToTree, newNode, readProfile} from "/page/profile.js";
 
 // Reads a profile. What a label says of a stack ("kind: socket") becomes its last frame,
-// so that it is seen; `seen` adds what the pages need to know.
+// so that it is seen.
 export function readStacks(bytes) {
-    if (bytes[0] === 0x7b || bytes[0] === 0x5b) {
-        throw new Error("this is JSON and no profile of stacks: it can be downloaded");
-    }
-    const profile = readProfile(bytes);
+    const profile = readBytes(bytes);
     for (const sample of profile.samples) {
         for (const {key, value} of sample.labels) {
             sample.frames.unshift({name: `${key}: ${value}`, file: "", line: 0});
         }
+    }
+    return profile;
+}
+
+function readBytes(bytes) {
+    let profile = null;
+    try {
+        profile = readProfile(bytes);
+    } catch (error) {
+        throw new Error(`no profile of stacks came, but it can be downloaded: ${error.message}`);
+    }
+    if (profile.types.length === 0) {
+        throw new Error("no profile of stacks came, but it can be downloaded");
     }
     return profile;
 }

@@ -16,6 +16,9 @@ export const view = {
 
     // Sets a key; null or "" takes it out. Nobody is told: the page knows what it does.
     set(key, value) {
+        if ((shown.get(key) ?? "") === (value ?? "")) {
+            return; // browsers limit how often an address may change
+        }
         if (value === null || value === "") {
             shown.delete(key);
         } else {
