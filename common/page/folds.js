@@ -54,7 +54,7 @@ function fold(kind, title, fill) {
 async function hint(server, name) {
     const found = await answersOf(server, name);
     const nodes = [text(found.find_it)];
-    if (found.suspect !== null) {
+    if (found.suspect !== null && !found.find_it.includes(found.suspect)) {
         nodes.push(
             element(
                 "p",

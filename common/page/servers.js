@@ -1,4 +1,5 @@
-// Which servers this page sees, and what to type when the other one does not answer.
+// The servers of this page, and what to type when the other one does not answer. Beside
+// the charts stands how each of them is.
 
 import {element, setText} from "/page/dom.js";
 
@@ -29,18 +30,23 @@ async function isThere(server) {
     }
 }
 
-function row(server, address) {
-    const state = element("span", {class: "lab-state"}, "asking…");
+function row(server, own) {
+    const address = server.url || location.origin;
+    const state = element("span", {class: "lab-state"});
     const node = element(
         "li",
         {"data-server": server.name},
-        element("span", {class: `lab-dot lab-dot-${server.name}`, "aria-hidden": "true"}),
+        dot(server.name),
         element("strong", {}, server.name),
-        ` at ${address}: `,
+        " at ",
+        server === own ? address : element("a", {href: `${address}/`}, address),
         state,
     );
     return {server, state, node, pid: undefined, failures: 0};
 }
+
+const dot = (name) =>
+    element("span", {class: `lab-dot lab-dot-${name}`, "aria-hidden": "true"});
 
 const code = (text) => element("code", {}, text);
 
@@ -48,8 +54,8 @@ const code = (text) => element("code", {}, text);
 async function adviceFor(server) {
     const line = code(command(server.name, server.url, location.origin));
     return (await isThere(server))
-        ? ["it runs, but keeps this page out. Stop it, and start it so: ", line]
-        : ["no answer. Start it in another terminal: ", line];
+        ? [": it runs, but keeps this page out. Stop it, and start it so: ", line]
+        : [": no answer. Start it in another terminal: ", line];
 }
 
 // A page without a peer says how the two servers get to know each other.
@@ -61,7 +67,7 @@ function lonelyNote(own) {
     return element(
         "li",
         {"data-server": other},
-        element("span", {class: `lab-dot lab-dot-${other}`, "aria-hidden": "true"}),
+        dot(other),
         element("strong", {}, other),
         ": this server knows no other. Start both so: ",
         code(`build/${own.name} --port ${ownPort} --peer ${url}`),
@@ -70,7 +76,7 @@ function lonelyNote(own) {
     );
 }
 
-async function show(each, own, {status, error}) {
+async function show(each, own, status) {
     const pid = status?.pid ?? null; // null: it does not answer
     each.failures = pid === null ? each.failures + 1 : 0;
     if (each.pid === pid && each.failures % LOOK_AGAIN !== 1) {
@@ -80,10 +86,9 @@ async function show(each, own, {status, error}) {
     each.node.classList.toggle("lab-away", pid === null);
     if (pid !== null) {
         const right = status.server === each.server.name;
-        const note = right ? "" : `, but it is called ${status.server}`;
-        setText(each.state, `answers${note}, pid ${pid}`);
+        setText(each.state, right ? "" : `, but it is called ${status.server}`);
     } else if (each.server === own) {
-        setText(each.state, `${error}. This page goes on when it is there again.`);
+        setText(each.state, ": no answer. This page goes on when it is there again.");
     } else {
         const advice = await adviceFor(each.server);
         if (each.pid === null) {
@@ -94,12 +99,12 @@ async function show(each, own, {status, error}) {
 
 export function drawServers(lab) {
     const list = document.getElementById("servers");
-    const rows = lab.servers.map((each) => row(each, each.url || location.origin));
+    const rows = lab.servers.map((each) => row(each, lab.own));
     list.append(...rows.map((each) => each.node));
     if (lab.peer === null && !lab.exercise) {
         list.append(lonelyNote(lab.own));
     }
     lab.poll.addEventListener("sample", ({detail: {server, sample}}) => {
-        show(rows.find((each) => each.server === server), lab.own, sample);
+        show(rows.find((each) => each.server === server), lab.own, sample.status);
     });
 }
