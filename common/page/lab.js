@@ -2,7 +2,7 @@
 // profiles. A link opens a card, but it never runs anything.
 
 import {drawCharts} from "/page/charts.js";
-import {choice, element, report} from "/page/dom.js";
+import {choice, element, report, setText} from "/page/dom.js";
 import {drawFlames} from "/page/flame.js";
 import {Card} from "/page/lab/cards.js";
 import {drawLoad} from "/page/lab/load_bar.js";
@@ -14,6 +14,9 @@ import {view} from "/page/view.js";
 
 const COLOURS = {leaky: "--line-1", fixed: "--line-2"};
 const LOOPBACK = ["localhost", "127.0.0.1"];
+const EXERCISE =
+    "An exercise: run it, watch what climbs, and find out why. ./learn.sh check grades " +
+    "what you write.";
 const place = (id) => document.getElementById(id);
 
 // A browser takes localhost and 127.0.0.1 for two sites, so the peer gets the name by
@@ -149,6 +152,11 @@ async function start() {
     ]);
     const lab = makeLab(setup, scenarios);
     document.title = `${setup.server}, leak lab`;
+    if (setup.exercise) {
+        setText(place("about"), EXERCISE);
+    }
+    // Nothing is seen before it has its place, so that nothing jumps.
+    document.querySelector("main").hidden = false;
     drawServers(lab);
     drawLoad(lab);
     drawCharts(place("charts-place"), lab.poll);

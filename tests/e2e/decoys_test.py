@@ -141,7 +141,7 @@ def test_page_of_an_exercise_keeps_the_answers(program):
         equal(setup, expected, "what the page is told")
         for name in ("slice-prefix", f"a-{DECOYS[0]}"):
             with pytest.raises(urllib.error.HTTPError) as refused:
-                fetch(f"{server.url}/page/lab/lesson/{name}")
+                urllib.request.urlopen(f"{server.url}/page/lab/lesson/{name}")
             error = json.loads(refused.value.read())["error"]
             equal((refused.value.code, error["code"]), (404, "unknown_lesson"), name)
 
