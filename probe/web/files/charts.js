@@ -100,7 +100,10 @@ function makeCard(resource, servers) {
             box: element(
                 "span",
                 {class: "reading"},
-                element("span", {class: `swatch swatch-${index}`, "aria-hidden": "true"}),
+                element("span", {
+                    class: `swatch swatch-${index}`,
+                    "aria-hidden": "true",
+                }),
                 servers.length > 1 ? element("span", {class: "of"}, server.name) : null,
                 value,
             ),
@@ -108,20 +111,25 @@ function makeCard(resource, servers) {
     });
     const canvas = element("canvas", {
         role: "img",
-        "aria-label": `${resource.title} against time. The table of figures has it in text.`,
+        "aria-label": `${resource.title} against time: the table below is its text`,
     });
     const title = element("h3", {}, resource.title);
     const box = element(
         "section",
         {class: `chart chart-${resource.name}`, "aria-label": resource.title},
-        element("header", {}, title, readings.map((reading) => reading.box)),
+        element(
+            "header",
+            {class: servers.length > 1 ? "several" : null},
+            title,
+            readings.map((reading) => reading.box),
+        ),
         element("div", {class: "plot"}, canvas),
     );
     return {resource, readings, canvas, box};
 }
 
-// The same in text: of each resource and server the value now, and the lowest, the highest
-// and the change in the time shown.
+// The same in text: of each resource and server the value now, and the lowest, the
+// highest and the change in the time shown.
 function makeTable(servers) {
     const rows = [];
     const body = element("tbody");
@@ -131,18 +139,22 @@ function makeTable(servers) {
                 element("td", {}, "\u2013"),
             );
             rows.push({resource, server, cells});
-            const name =
-                servers.length > 1 ? `${resource.title}, ${server.name}` : resource.title;
+            const of = servers.length > 1 ? `, ${server.name}` : "";
+            const name = resource.title + of;
             body.append(element("tr", {}, element("th", {scope: "row"}, name), cells));
         }
     }
     const heads = ["Resource", "Now", "Lowest", "Highest", "Change"];
-    const head = heads.map((text) => element("th", {scope: "col"}, text));
+    const head = element(
+        "tr",
+        {},
+        heads.map((text) => element("th", {scope: "col"}, text)),
+    );
     const box = element(
         "details",
         {class: "fold"},
         element("summary", {}, "The figures as a table"),
-        element("table", {class: "figures"}, element("thead", {}, element("tr", {}, head)), body),
+        element("table", {class: "figures"}, element("thead", {}, head), body),
     );
     return {box, rows, drawn: 0};
 }
@@ -206,7 +218,7 @@ function alone({dataset, dataIndex}) {
     return gap(dataIndex - 1) && gap(dataIndex + 1) ? 2 : 0;
 }
 
-// Time goes to the right and ends now. The marks stay where they are, and the lines move.
+// Time goes to the right and ends now. The marks stay, and the lines move.
 function timeAxis(state) {
     return {
         type: "linear",
@@ -251,21 +263,26 @@ function valueAxis({bytes, format}) {
         },
         afterBuildTicks: (axis) => {
             limit(axis);
-            const values = Array.from({length: marks.count + 1}, (_, i) => i * marks.step);
-            axis.ticks = values.map((value) => ({value}));
+            axis.ticks = Array.from({length: marks.count + 1}, (_, index) => ({
+                value: index * marks.step,
+            }));
         },
-        ticks: {autoSkip: false, padding: 6, callback: (value) => formatTick(value, format)},
+        ticks: {
+            autoSkip: false,
+            padding: 6,
+            callback: (value) => formatTick(format(value)),
+        },
         grid: {drawTicks: false},
     };
 }
 
 // Without the zeros at the end: "1.5 MiB" at an axis, "1.50 MiB" where it is read.
-function formatTick(value, format) {
-    return value === 0 ? "0" : format(value).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
+function formatTick(text) {
+    return text === "0 B" ? "0" : text.replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 }
 
-// The distance of the marks, for at most four of them: bytes in 1, 2, 4 ... 512 of a unit,
-// counts in 1, 2, 5 of a power of ten.
+// The distance of the marks, for about four of them: bytes in 1, 2, 4 ... 512 of a
+// unit, counts in 1, 2, 5 times a power of ten.
 function byteStep(highest) {
     return 2 ** Math.max(0, Math.ceil(Math.log2(highest / 4)));
 }
@@ -376,9 +393,9 @@ function redraw(state) {
     }
 }
 
-function fillCard({resource, readings, chart}, {poll}) {
-    poll.servers.forEach((server, index) => {
-        const points = pointsOf(poll.samples(server), resource);
+function fillCard({resource, readings, chart}, state) {
+    state.poll.servers.forEach((server, index) => {
+        const points = pointsOf(shown(server, state), resource);
         if (chart) {
             chart.data.datasets[index].data = points;
         }
@@ -390,6 +407,13 @@ function fillCard({resource, readings, chart}, {poll}) {
     });
 }
 
+// The samples of the time that is shown, and one before it, for a line from the edge.
+function shown(server, {poll, now, seconds}) {
+    const samples = poll.samples(server);
+    const first = samples.findIndex(({time}) => time >= now - seconds);
+    return first < 0 ? samples.slice(-1) : samples.slice(Math.max(0, first - 1));
+}
+
 function pointsOf(samples, resource) {
     return samples.map(({time, status}) => ({
         x: time,
@@ -397,20 +421,20 @@ function pointsOf(samples, resource) {
     }));
 }
 
-function fillRow({resource, server, cells}, {poll, now, seconds}) {
-    const points = pointsOf(poll.samples(server), resource)
-        .filter(({x, y}) => x >= now - seconds && y !== null)
-        .map(({y}) => y);
-    if (points.length === 0) {
+function fillRow({resource, server, cells}, state) {
+    const points = pointsOf(shown(server, state), resource).map(({y}) => y);
+    const values = points.filter((y) => y !== null);
+    if (values.length === 0) {
         cells.forEach((cell) => setText(cell, "\u2013"));
         return;
     }
-    const samples = poll.samples(server);
-    const away = samples[samples.length - 1].status === null;
-    const [first, last] = [points[0], points[points.length - 1]];
-    const change = (last > first ? "+" : "") + resource.format(last - first);
-    setText(cells[0], away ? "away" : resource.format(last));
-    setText(cells[1], resource.format(Math.min(...points)));
-    setText(cells[2], resource.format(Math.max(...points)));
-    setText(cells[3], change);
+    const last = points[points.length - 1];
+    const change = values[values.length - 1] - values[0];
+    const texts = [
+        last === null ? "away" : resource.format(last),
+        resource.format(Math.min(...values)),
+        resource.format(Math.max(...values)),
+        (change > 0 ? "+" : "") + resource.format(change),
+    ];
+    cells.forEach((cell, index) => setText(cell, texts[index]));
 }

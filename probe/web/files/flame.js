@@ -1,12 +1,12 @@
-// The flame graphs: every profile that a server has, one at a time, whole or as what has
-// changed since now.
+// The flame graphs: every profile that a server has, one at a time, whole or as what
+// has changed since now.
 
 import {
     button, choice, describe, element, formatBytes, formatCount, formatTime, setOptions,
     setText,
 } from "/page/dom.js";
 import {Icicle, fileTone} from "/page/icicle.js";
-import {readStacks, functionsOf, placed, treeOf} from "/page/tree.js";
+import {functionsOf, indexOf, placed, readStacks, treeOf} from "/page/tree.js";
 import {view} from "/page/view.js";
 
 const FIRST = "heap"; // shown first, where there is one
@@ -184,7 +184,7 @@ class Flames {
             return;
         }
         this.#entries = entries;
-        const listed = this.#entries.map(({name, title}) => [name, `${title} (${name})`]);
+        const listed = entries.map(({name, title}) => [name, `${title} (${name})`]);
         if (!this.#entries.some(({name}) => name === this.#name)) {
             listed.unshift([this.#name, this.#name]);
         }
@@ -213,7 +213,7 @@ class Flames {
         this.#link(server);
         const entry = this.#entries.find(({name}) => name === this.#name);
         if (entry && entry.values.length === 0) {
-            this.#refuse("this is no profile of stacks, so there is no graph of it: download it");
+            this.#refuse("this is no profile of stacks, but it can be downloaded");
             return;
         }
         this.icicle.tree.setAttribute("aria-busy", "true");
@@ -231,8 +231,8 @@ class Flames {
         this.icicle.tree.removeAttribute("aria-busy");
     }
 
-    // Takes in a profile of the process `pid`. The first one after "since now", or after
-    // a restart, is what the next ones are compared with.
+    // Takes in a profile of the process `pid`. The first one after "since now", or
+    // after a restart, is what the next ones are compared with.
     #take(profile, pid) {
         this.#profile = profile;
         this.time = new Date();
@@ -249,7 +249,8 @@ class Flames {
     #link(server) {
         const timed = this.#name === "trace" ? "?seconds=5" : "";
         this.download.href = server.url + this.#path(timed);
-        this.download.download = `${server.name}-${this.#name}${timed ? ".json" : ".pb"}`;
+        const ending = timed ? "json" : "pb";
+        this.download.download = `${server.name}-${this.#name}.${ending}`;
         this.text.href = server.url + this.#path("?debug=1");
         this.text.hidden = timed !== "";
     }
@@ -303,10 +304,13 @@ class Flames {
 
     #summary(value) {
         const clock = (time) => time.toLocaleTimeString("en-GB");
-        const what = `${this.#server.name}, ${this.#name}, ${this.type.type}`;
+        const {type} = this.type;
+        const ofType = type === this.#name ? "" : `, ${type}`;
+        const what = `${this.#server.name}, ${this.#name}${ofType}`;
         if (!this.#base) {
             const stacks = formatCount(this.#profile.samples.length);
-            return `${what} at ${clock(this.time)}: ${this.#format(value)} in ${stacks} stacks.`;
+            const amount = `${this.#format(value)} in ${stacks} stacks`;
+            return `${what} at ${clock(this.time)}: ${amount}.`;
         }
         const seconds = (this.time - this.#base.time) / 1000;
         const anew = this.restarted ? "The server was restarted: counted anew. " : "";
@@ -327,7 +331,7 @@ class Flames {
             ...(since
                 ? [key("has grown", "more"), key("has shrunk", "less")]
                 : [
-                      key("a colour for each source file", "tone-0", "tone-2", "tone-4"),
+                      key("a colour for each file", "tone-0", "tone-2", "tone-4"),
                       key("source not known", "tone-none"),
                   ]),
         );
@@ -342,8 +346,8 @@ class Flames {
     }
 
     #format(value) {
-        const number = this.type.unit === "bytes" ? formatBytes(value) : formatCount(value);
-        return this.#base && value > 0 ? `+${number}` : number;
+        const format = this.type.unit === "bytes" ? formatBytes : formatCount;
+        return (this.#base && value > 0 ? "+" : "") + format(value);
     }
 
     // A node in words: what a screen reader says, and the line below the graph.
@@ -353,7 +357,8 @@ class Flames {
                 ? ""
                 : `, ${((100 * data.value) / this.total).toFixed(1)} %`;
         const own = data.own === 0 ? "" : `, ${this.#format(data.own)} its own`;
-        const source = data.file ? `, ${data.file}${data.line ? `:${data.line}` : ""}` : "";
+        const line = data.line ? `:${data.line}` : "";
+        const source = data.file ? `, ${data.file}${line}` : "";
         return `${data.name}: ${this.#format(data.value)}${share}${own}${source}`;
     }
 
@@ -362,7 +367,7 @@ class Flames {
             this.detail,
             node
                 ? this.#words(node)
-                : "Point at a frame to read it. Click or Enter zooms, Escape goes back.",
+                : "Point at a frame to read it. Click or Enter: zoom; Escape: back.",
         );
     }
 
@@ -371,10 +376,8 @@ class Flames {
         view.set("search", text);
         const found = this.icicle.search(text);
         if (found) {
-            setText(
-                this.told,
-                `${formatCount(found.frames)} frames match: ${this.#format(found.value)} in them.`,
-            );
+            const frames = `${formatCount(found.frames)} frames match`;
+            setText(this.told, `${frames}: ${this.#format(found.value)} in them.`);
         } else if (this.#profile) {
             setText(this.told, this.#summary(this.total));
         }
@@ -399,14 +402,14 @@ class Flames {
     }
 }
 
-// The value to show: the one of the view if the profile has it, else the profile's first.
+// The value to show: the view's if the profile has it, else the profile's own choice.
 function valueOf(profile) {
-    const asked = view.get("value");
-    return profile.types.find(({type}) => type === asked) ?? profile.types[profile.first];
+    return profile.types[indexOf(profile, view.get("value"))];
 }
 
+// "inuse_space", "bytes" -> "inuse_space (bytes)".
 function valueTitle(type, unit) {
-    return unit === "" || unit === "count" || unit === type ? type : `${type} (${unit})`;
+    return ["", "count", type].includes(unit) ? type : `${type} (${unit})`;
 }
 
 function zoomPath() {

@@ -15,8 +15,9 @@ export class Icicle {
     #search = "";
     #words = null;
 
-    // `onzoom` gets the names from the root's callee to the node; `onshow` gets the node
-    // that is pointed at or focused, or null; `tone` gives the class of a node's colour.
+    // `onzoom` gets the names from the root's callee to the node; `onshow` gets the
+    // node that is pointed at or focused, or null; `tone` gives the class of a node's
+    // colour.
     constructor({onzoom, onshow, tone = fileTone}) {
         this.onzoom = onzoom;
         this.onshow = onshow;
@@ -83,7 +84,8 @@ export class Icicle {
     }
 
     #isFound({data, depth}) {
-        return depth > 0 && `${data.name}\n${data.file}`.toLowerCase().includes(this.#search);
+        const text = `${data.name}\n${data.file}`.toLowerCase();
+        return depth > 0 && text.includes(this.#search);
     }
 
     // -- drawing ----------------------------------------------------------------------
@@ -99,8 +101,8 @@ export class Icicle {
             }
             this.#drawCallees(this.#zoomed, width, drawn);
         }
-        const rows = Math.max(0, ...[...this.#places.keys()].map((node) => node.depth + 1));
-        this.tree.style.height = `${rows * ROW}px`;
+        const depths = [...this.#places.keys()].map((node) => node.depth);
+        this.tree.style.height = `${(Math.max(-1, ...depths) + 1) * ROW}px`;
         this.tree.replaceChildren(...drawn);
         this.#drawCrumbs();
         if (!this.#places.has(this.#current)) {
@@ -251,7 +253,8 @@ export class Icicle {
 
 // One colour for each source file.
 export function fileTone({data, depth}) {
-    return depth === 0 || data.file === "" ? "tone-none" : `tone-${hash(data.file) % TONES}`;
+    const known = depth > 0 && data.file !== "";
+    return known ? `tone-${hash(data.file) % TONES}` : "tone-none";
 }
 
 // The names from the root's callee to a node.

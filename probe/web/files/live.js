@@ -13,8 +13,9 @@ async function name(server) {
     try {
         const status = await server.json("/status");
         server.name = status.server;
-        const memory = status.profile === "off" ? "no heap profile" : `heap ${status.profile}`;
-        setText(document.getElementById("about"), `Version ${status.version}, ${memory}`);
+        const {version, profile} = status;
+        const heap = profile === "off" ? "no heap profile" : `heap profile: ${profile}`;
+        setText(document.getElementById("about"), `version ${version}, ${heap}`);
     } catch (error) {
         report(error);
     }
@@ -23,8 +24,8 @@ async function name(server) {
 }
 
 await name(own);
-// Nothing is seen before it has its place, so that nothing jumps.
-document.querySelectorAll("header, main").forEach((part) => (part.hidden = false));
+// Seen only now that all of it has its place, so that nothing jumps.
+document.querySelector("main").hidden = false;
 const poll = new Poll([own]);
 drawCharts(document.getElementById("charts"), poll);
 drawFlames(document.getElementById("flames"), [own]);

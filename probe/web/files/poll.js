@@ -17,8 +17,8 @@ export class Poll extends EventTarget {
     #run = 0; // its number while it runs, so that an answer for an ended one is dropped
     #runs = 0;
 
-    // `interval` is in milliseconds; "#interval=100" in the address overrides it. Of each
-    // server the newest `keep` samples are kept, so a page may stay open for days.
+    // `interval` is in milliseconds; "#interval=100" in the address overrides it. Of
+    // each server the newest `keep` samples are kept: a page may stay open for days.
     constructor(servers, {interval = 1000, keep = 600} = {}) {
         super();
         this.servers = servers;

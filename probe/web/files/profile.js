@@ -1,4 +1,4 @@
-// Reads profile.proto, the format of every profile here, and makes a tree of its stacks.
+// Reads profile.proto, the format of every profile here, and makes a tree of stacks.
 // Source: https://github.com/google/pprof/blob/main/proto/profile.proto and
 // https://protobuf.dev/programming-guides/encoding/.
 
@@ -110,8 +110,9 @@ const readLocation = (bytes) =>
 const readFunction = (bytes) =>
     readFields(bytes, {numbers: {1: "id", 2: "name", 3: "system", 4: "file"}});
 
-// A profile: `types`, a list of {type, unit}; `first`, the index of the one to show; and
-// `samples`, each with its values and its frames, {name, file, line}, the leaf first.
+// A profile: `types`, a list of {type, unit}; `first`, the index of the one to show;
+// and `samples`, each with its values and its frames, {name, file, line}, the leaf
+// first.
 export function readProfile(bytes) {
     const raw = readFields(bytes, {
         numbers: {9: "time", 10: "duration", 14: "first"},
@@ -164,14 +165,15 @@ function framesOf(location, functions, string) {
 
 // -- the tree of a profile's stacks ---------------------------------------------------
 
-// Adds the samples' values of one type to a tree of {name, file, line, value, children};
-// `factor` is -1 to take a profile away. A node's `value` is its own and its children's.
+// Adds the samples' values of one type to a tree of {name, file, line, value, own,
+// byKey}; `factor` is -1 to take a profile away. A node's `value` is its own and that of
+// its children, which are in the map `byKey`.
 export function addToTree(tree, profile, type, factor = 1) {
     for (const sample of profile.samples) {
         const value = factor * (sample.values[type] ?? 0);
         let node = tree;
         node.value += value;
-        for (const frame of sample.frames.toReversed?.() ?? [...sample.frames].reverse()) {
+        for (const frame of [...sample.frames].reverse()) {
             const key = `${frame.name}\n${frame.file}`;
             let child = node.byKey.get(key);
             if (child === undefined) {

@@ -15,7 +15,7 @@ export class Refusal extends Error {
 
 export class Server {
     // `url` is "" for the server that the page is from, else as in
-    // "http://localhost:8081". `colour` is the name of a CSS variable, such as "--line-1".
+    // "http://localhost:8081". `colour` names a CSS variable, such as "--line-1".
     constructor(name, url, colour) {
         this.name = name;
         this.url = url;

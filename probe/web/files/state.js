@@ -1,5 +1,5 @@
-// A line for each server: whether it answers, which process it is, and since when. It is
-// the legend of the charts, too.
+// A line for each server: whether it answers, which process it is, and since when. It
+// is the legend of the charts, too.
 
 import {element, formatTime, setText} from "/page/dom.js";
 

@@ -3,8 +3,8 @@
 
 import {addToTree, newNode, readProfile} from "/page/profile.js";
 
-// Reads a profile. What a label says of a stack ("kind: socket") becomes its last frame,
-// so that it is seen.
+// Reads a profile. What a label says of a stack ("kind: socket") becomes its last
+// frame, so that it is seen.
 export function readStacks(bytes) {
     const profile = readBytes(bytes);
     for (const sample of profile.samples) {
@@ -16,20 +16,21 @@ export function readStacks(bytes) {
 }
 
 function readBytes(bytes) {
+    const wrong = "this is no profile of stacks, but it can be downloaded";
     let profile = null;
     try {
         profile = readProfile(bytes);
     } catch (error) {
-        throw new Error(`no profile of stacks came, but it can be downloaded: ${error.message}`);
+        throw new Error(`${wrong}: ${error.message}`);
     }
     if (profile.types.length === 0) {
-        throw new Error("no profile of stacks came, but it can be downloaded");
+        throw new Error(wrong);
     }
     return profile;
 }
 
-// The tree of the values of one type. With `base`, an earlier profile, it is of what has
-// changed since then: a node's value may be below 0.
+// The tree of the values of one type. With `base`, an earlier profile, it is of what
+// has changed since then: a node's value may be below 0.
 export function treeOf(profile, type, base = null) {
     const tree = addToTree(newNode("all"), profile, indexOf(profile, type));
     return base ? addToTree(tree, base, indexOf(base, type), -1) : tree;

@@ -25,7 +25,8 @@ export const view = {
             shown.set(key, value);
         }
         const text = shown.toString();
-        history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+        const path = location.pathname + location.search;
+        history.replaceState(null, "", text ? `${path}#${text}` : path);
     },
 
     // Calls f(value) when a link or the person changes a key in the address.
