@@ -1,7 +1,7 @@
-// A card for each scenario: what is seen, its dose, buttons that run it on both servers,
-// what grew since, and the answers behind folds.
+// A card for each scenario: what is seen, its dose, buttons that run it on both
+// servers, what grew since, and the answers behind folds.
 
-import {button, describe, element, formatTime, report, setText} from "/page/dom.js";
+import {button, describe, element, report, setText} from "/page/dom.js";
 import {folds} from "/page/lab/folds.js";
 import {dose, drawGrowth, isTold} from "/page/lab/growth.js";
 import {call, chosenRate} from "/page/lab/load.js";
@@ -22,7 +22,7 @@ const RAILS = {
     upstream_failed: "The server that it fetches from has failed.",
 };
 const RAIL =
-    "This is a guard rail: the call is refused before a leak does harm to this machine. " +
+    "This is a guard rail: the call is refused before a leak harms this machine. " +
     "The server's figures and profiles still work.";
 
 function action(name, text, onclick, attributes = {}) {
@@ -30,8 +30,9 @@ function action(name, text, onclick, attributes = {}) {
 }
 
 export class Card {
-    // `lab` has: own, the page's server; servers, all of them, leaky first; answering(),
-    // those that answer now; growing, names of scenarios; load, the steady load; opened(card), to be called.
+    // `lab` has: own, the page's server; servers, all of them, leaky first;
+    // answering(), those that answer now; exercise, whether this is one; growing, the
+    // scenarios whose leftovers grow; load, the steady load; opened(card), to be called.
     constructor(lab, scenario) {
         this.lab = lab;
         this.scenario = scenario;
@@ -100,7 +101,12 @@ export class Card {
         );
         this.runs = [
             action("run", on, () => this.run({}), label(on)),
-            action("run-10", "\u00d710", () => this.run({count: 10}), label("10 times")),
+            action(
+                "run-10",
+                "\u00d710",
+                () => this.run({count: 10}),
+                label("10 times"),
+            ),
         ];
         if (kind === "temporary") {
             this.runs.push(
@@ -160,8 +166,9 @@ export class Card {
                 element(
                     "p",
                     {},
-                    "What it holds is gone when the call ends, too soon to be seen. Hold " +
-                        "it: then the call waits at its peak, and the charts show it.",
+                    "What it holds is gone when the call ends, too soon to be seen. " +
+                        "Hold it: then the call waits at its peak, and the charts " +
+                        "show it.",
                 ),
             );
         }
@@ -256,9 +263,10 @@ export class Card {
         const waits = this.measurements.some((each) => each.first === null);
         setText(this.said, waits ? "Taking the figures before it…" : "Running…");
         const results = await this.callAll(options);
-        setText(this.said, `${this.resultText(results)} Waiting until all is at rest…`);
+        const done = this.resultText(results);
+        setText(this.said, `${done} Waiting until all is at rest…`);
         await this.settle();
-        setText(this.said, this.resultText(results));
+        setText(this.said, done);
         this.setBusy(false);
     }
 

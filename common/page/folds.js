@@ -1,5 +1,5 @@
-// Guess first, look after: the hint, the guilty line and the pair's diff. None of them is
-// asked for before its fold is opened.
+// Guess first, look after: the hint, the guilty line and the pair's diff. None of them
+// is asked for before its fold is opened.
 
 import {describe, element} from "/page/dom.js";
 import {drawDiff, drawGuilty, guiltyLine} from "/page/lab/lesson.js";

@@ -15,8 +15,8 @@ import {view} from "/page/view.js";
 const COLOURS = {leaky: "--line-1", fixed: "--line-2"};
 const LOOPBACK = ["localhost", "127.0.0.1"];
 const EXERCISE =
-    "An exercise: run it, watch what climbs, and find out why. ./learn.sh check grades " +
-    "what you write.";
+    "An exercise: run it, watch what climbs, and find out why. ./learn.sh check " +
+    "grades what you write.";
 const place = (id) => document.getElementById(id);
 
 // A browser takes localhost and 127.0.0.1 for two sites, so the peer gets the name by
@@ -117,8 +117,8 @@ function makeLab(setup, scenarios) {
         .map((scenario) => scenario.name);
     lab.poll = new Poll(lab.servers);
     lab.load = new SteadyLoad();
-    lab.answering = () =>
-        lab.servers.filter((server) => lab.poll.samples(server).at(-1)?.status !== null);
+    const answers = (server) => lab.poll.samples(server).at(-1)?.status !== null;
+    lab.answering = () => lab.servers.filter(answers);
     lab.opened = (card) => {
         if (card.isOpen) {
             view.set("card", card.scenario.name);

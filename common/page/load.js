@@ -1,5 +1,5 @@
-// Calls of scenarios: one request to each server, or a steady rate of them. A rate stays
-// low, never piles requests up, and stops by itself.
+// Calls of scenarios: one request to each server, or a steady rate of them. A rate
+// stays low, never piles requests up, and stops by itself.
 
 import {view} from "/page/view.js";
 

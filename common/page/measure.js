@@ -202,9 +202,10 @@ export class Measurement {
         if (others.length > 0) {
             said.push(`in these figures, too: ${some(others)}, called meanwhile`);
         }
-        const left = this.growing.filter((each) => this.now.scenarios?.[each]?.held > 0);
+        const held = (each) => this.now.scenarios?.[each]?.held > 0;
+        const left = this.growing.filter(held);
         if (left.length > 0) {
-            said.push(`what ${some(left)} left earlier still grows, in these figures, too`);
+            said.push(`in these figures, too: what ${some(left)} left, as it still grows`);
         }
         return said.filter(Boolean).map((text) => `${name}: ${text}.`);
     }

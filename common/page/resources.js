@@ -3,7 +3,8 @@
 
 import {formatBytes, formatCount} from "/page/dom.js";
 
-const one = (word) => (count) => `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
+const one = (word) => (count) =>
+    `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
 
 export const HEAP = {
     label: "heap in use",
