@@ -32,7 +32,7 @@ function action(name, text, onclick, attributes = {}) {
 export class Card {
     // `lab` has: own, the page's server; servers, all of them, leaky first;
     // answering(), those that answer now; exercise, whether this is one; growing, the
-    // scenarios whose leftovers grow; load, the steady load; opened(card), to be called.
+    // scenarios whose leftovers grow; load, the steady load; opened(card), to call.
     constructor(lab, scenario) {
         this.lab = lab;
         this.scenario = scenario;

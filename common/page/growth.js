@@ -117,8 +117,9 @@ function keptTitle(measurements) {
 }
 
 const ONCE =
-    "On fixed something grew. A first call may set up what stays, such as a thread or " +
-    "a library: count from here and run it again. What is set up once grows no further.";
+    "On fixed something grew. A first call may set up what stays, such as a thread " +
+    "or a library: count from here and run it again. What is set up once grows no " +
+    "further.";
 
 function remarks(measurements) {
     const said = measurements.flatMap((each) => each.remarks());

@@ -205,7 +205,7 @@ export class Measurement {
         const held = (each) => this.now.scenarios?.[each]?.held > 0;
         const left = this.growing.filter(held);
         if (left.length > 0) {
-            said.push(`in these figures, too: what ${some(left)} left, as it still grows`);
+            said.push(`in these figures, too: what ${some(left)} left still grows`);
         }
         return said.filter(Boolean).map((text) => `${name}: ${text}.`);
     }
