@@ -153,21 +153,48 @@ start_server() {
     done
 }
 
-# Starts a server on its own ports or, when these are taken, on any free ones.
+# Starts a server on its own ports or, when these are taken, on any free ones. Further
+# arguments are options.
 start_anyhow() {
-    local name=$1 debug
-    if ! start_server "$name"; then
+    local name=$1
+    shift
+    if ! start_server "$name" "$@"; then
         printf '%s cannot use its own ports:\n' "$name"
         tail -n 1 "out/$name.log" | indent
         printf 'So it gets free ones instead.\n'
-        start_server "$name" --port 0 --debug-port 0 ||
+        start_server "$name" --port 0 --debug-port 0 "$@" ||
             fail "$name does not start: $(tail -n 3 "out/$name.log")"
     fi
+    tell_server "$name"
+}
+
+# Notes and prints where the server is that was started last.
+tell_server() {
+    local name=$1 debug
     process[$name]=${servers[-1]}
     url[$name]=$(sed -n 's|.*listening on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
     debug=$(sed -n 's|.*debug on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
     printf '  %-6s %-24s debug %-24s pid %s\n' "$name" "${url[$name]}" "$debug" \
         "${process[$name]}"
+}
+
+# Starts both servers. Each is told of the other, so that either page shows both. On
+# free ports leaky starts once more, because only then is it known where fixed is.
+start_both() {
+    start_anyhow leaky
+    start_anyhow fixed --peer "${url[leaky]}"
+    if [[ $keep == no || ${url[leaky]} == *:8080 && ${url[fixed]} == *:8081 ]]; then
+        return
+    fi
+    kill "${process[leaky]}"
+    wait "${process[leaky]}" || true
+    servers=("${process[fixed]}")
+    printf 'leaky once more, now that it is known where fixed is:\n'
+    start_server leaky --port "${url[leaky]##*:}" --debug-port 0 \
+        --peer "${url[fixed]}" ||
+        fail "leaky does not start again: $(tail -n 3 out/leaky.log)"
+    tell_server leaky
+    servers=("${process[leaky]}" "${process[fixed]}")
 }
 
 # Calls every scenario `count` times on a server. {a,b} makes curl ask for a, then b.
@@ -307,6 +334,14 @@ What the servers complained of is in out/leaky.log and out/fixed.log.
 TEXT
 }
 
+tell_page() {
+    if [[ $keep == yes ]]; then
+        printf 'The running servers have a page, with live charts and a button for each\n'
+        printf 'scenario. Open it in a browser:\n'
+        printf '  %s/\n' "${url[leaky]/127.0.0.1/localhost}"
+    fi
+}
+
 practise() {
     printf 'Now find one yourself, without the answers:\n  ./learn.sh\n'
 }
@@ -348,8 +383,7 @@ note_time build
 printf 'Built: build/leaky, build/fixed, and their judge build/leakcheck.\n'
 
 heading '2. Start both servers' 'starting the servers'
-start_anyhow leaky
-start_anyhow fixed
+start_both
 list=$(build/leakcheck --list "${url[leaky]}") ||
     fail 'the leaky server does not name its scenarios'
 mapfile -t scenarios <<<"$list"
@@ -414,6 +448,7 @@ else
     tell_failure
 fi
 tell_report
+tell_page
 practise
 if ((verdict != 0)); then
     exit 1

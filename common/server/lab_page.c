@@ -11,12 +11,32 @@
 
 ASSET_DECLARE(lab_html);
 ASSET_DECLARE(lab_css);
+ASSET_DECLARE(cards_js);
+ASSET_DECLARE(folds_js);
+ASSET_DECLARE(growth_js);
 ASSET_DECLARE(lab_js);
+ASSET_DECLARE(lesson_js);
+ASSET_DECLARE(load_js);
+ASSET_DECLARE(load_bar_js);
+ASSET_DECLARE(measure_js);
+ASSET_DECLARE(one_by_one_js);
+ASSET_DECLARE(resources_js);
+ASSET_DECLARE(servers_js);
 ASSET_DECLARE(lessons_diff); /* `make lesson` of every pair, one after the other */
 
 static const struct asset files[] = {
     {"/page/lab/lab.css", ASSET_CSS, lab_css, &lab_css_bytes},
+    {"/page/lab/cards.js", ASSET_SCRIPT, cards_js, &cards_js_bytes},
+    {"/page/lab/folds.js", ASSET_SCRIPT, folds_js, &folds_js_bytes},
+    {"/page/lab/growth.js", ASSET_SCRIPT, growth_js, &growth_js_bytes},
     {"/page/lab/lab.js", ASSET_SCRIPT, lab_js, &lab_js_bytes},
+    {"/page/lab/lesson.js", ASSET_SCRIPT, lesson_js, &lesson_js_bytes},
+    {"/page/lab/load.js", ASSET_SCRIPT, load_js, &load_js_bytes},
+    {"/page/lab/load_bar.js", ASSET_SCRIPT, load_bar_js, &load_bar_js_bytes},
+    {"/page/lab/measure.js", ASSET_SCRIPT, measure_js, &measure_js_bytes},
+    {"/page/lab/one_by_one.js", ASSET_SCRIPT, one_by_one_js, &one_by_one_js_bytes},
+    {"/page/lab/resources.js", ASSET_SCRIPT, resources_js, &resources_js_bytes},
+    {"/page/lab/servers.js", ASSET_SCRIPT, servers_js, &servers_js_bytes},
 };
 
 void lab_page(const struct request *request, struct reply *reply)

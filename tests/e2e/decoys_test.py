@@ -3,6 +3,7 @@ gives right answers, and is clean under the sanitizers and Valgrind."""
 
 import concurrent.futures
 import glob
+import json
 import os
 import re
 import urllib.error
@@ -129,6 +130,20 @@ def test_refusal_does_not_tell(program):
             equal(refused.value.code, 503, said)
             check("may pass a limit of the server" in said, said)
             check(not re.search(r"\d|heap|thread|fd|descriptor|timer", said), said)
+
+
+def test_page_of_an_exercise_keeps_the_answers(program):
+    """The lab's page of an exercise says that it is one, and has no lesson."""
+    with Server(program) as server:
+        check("<title>Leak lab</title>" in fetch(f"{server.url}/"), "no page")
+        setup = json.loads(fetch(f"{server.url}/page/lab/setup"))
+        expected = {"server": "decoys", "peer": None, "exercise": True}
+        equal(setup, expected, "what the page is told")
+        for name in ("slice-prefix", f"a-{DECOYS[0]}"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{server.url}/page/lab/lesson/{name}")
+            error = json.loads(refused.value.read())["error"]
+            equal((refused.value.code, error["code"]), (404, "unknown_lesson"), name)
 
 
 # -- curves ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from checks import check, equal, wait_until
 from commands import run
+from http_request import request
 from scenarios import scenario_names
 from terminals import Terminal, nothing_left
 from tree import ROOT, copy_of_tree, copy_with_build, scratch
@@ -43,6 +44,20 @@ def test_help_and_wrong_usage():
         done = run(os.path.join(ROOT, "demo.sh"), *options, check_exit=False)
         equal(done.returncode, 2, f"exit of {options}")
         check(options[-1] in done.stderr, done.stderr)
+
+
+def check_page(end):
+    """The last lines name a page, and it and its peer know each other."""
+    named = re.search(r"in a browser:\n  http://localhost:(\d+)/\n", end)
+    check(named, end)
+    page = request(int(named[1]), "GET", "/").expect(200).text
+    check("<title>Leak lab</title>" in page, page)
+    leaky = request(int(named[1]), "GET", "/page/lab/setup").expect(200).json()
+    equal(leaky["server"], "leaky", "whose page it is")
+    peer = leaky["peer"].rpartition(":")[2]
+    fixed = request(int(peer), "GET", "/page/lab/setup").expect(200).json()
+    equal(fixed["server"], "fixed", "its peer")
+    equal(fixed["peer"].rpartition(":")[2], named[1], "the port of the peer's peer")
 
 
 def test_whole_run_piped_with_its_ports_taken_and_keep():
@@ -88,6 +103,7 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
         check(os.path.getsize(os.path.join(copy, "out", name)) > 0, f"out/{name}")
     end = text[text.index("Where the time went") :]
     check("Every leak was shown" in end and "out/report.html" in end, end)
+    check_page(end)
     tried = re.search(r"Now try this\n(.*?)\n\n", text, re.DOTALL)[1]
     commands = re.findall(r"^  ((?:\\\n|.)+)$", tried, re.MULTILINE)
     check(len(commands) >= 6 and commands[-1] != "", tried)
