@@ -170,7 +170,8 @@ $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
 	profile_memory stacks symbols thread_profile thread_questions thread_stacks thread_waits)
 $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
-	probe/http/% probe/pages/% probe/web/% %/figures.c %/heap_difference.c,$(PROBE)))
+	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c \
+	%/heap_difference.c,$(PROBE)))
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
