@@ -177,6 +177,9 @@ $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
+$(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
+	probe/trace/json_string.c probe/trace/trace_rate.c probe/trace/trace_recording.c)
+
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)
 

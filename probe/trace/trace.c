@@ -16,22 +16,16 @@
 #include "probe/threads/threads.h"
 #include "probe/trace/trace_file.h"
 #include "probe/trace/trace_frames.h"
+#include "probe/trace/trace_rate.h"
 
 /* About 3 MiB and 8 MiB. */
 #define THREADS_RECORDED_MAX 32768
 #define SPANS_RECORDED_MAX 100000
 
 #define NS_PER_US 1000
-#define INTERVAL_NS (CLOCK_NS_PER_SECOND / TRACE_RATE_HZ)
 
 /* Only one trace at a time: each keeps the calling thread until it ends. */
 static atomic_flag running = ATOMIC_FLAG_INIT;
-
-int64_t probe_trace_interval(int64_t cpu_ns)
-{
-    int64_t interval = cpu_ns * 100 / TRACE_SHARE_PERCENT;
-    return interval < INTERVAL_NS ? INTERVAL_NS : interval;
-}
 
 static int64_t cpu_now_ns(void)
 {

@@ -17,50 +17,7 @@
 #ifndef PROBE_TRACE_TRACE_H
 #define PROBE_TRACE_TRACE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/buffer.h"
-#include "probe/figures/figures.h"
-#include "probe/trace/trace_recording.h"
-
-#define TRACE_RATE_HZ 10 /* at most */
-#define TRACE_SHARE_PERCENT                                                            \
-    4 /* of one processor: rounds that would take more are left                        \
-         out */
-
-/* The figures of one round. */
-struct trace_sample {
-    int64_t at_us;
-    struct figures figures;
-};
-
-struct trace {
-    struct trace_recording recording;
-    struct buffer samples; /* struct trace_sample */
-    size_t sample_count;
-
-    unsigned seconds; /* as asked for */
-    int64_t began_ns; /* clock_now_ns */
-    int64_t ended_us; /* after began_ns */
-    int64_t wall_s;   /* when it began, by the calendar */
-    int64_t cpu_ns;   /* used by this thread for the rounds */
-    uint64_t signals; /* sent to threads */
-    unsigned rounds;  /* taken */
-    unsigned failed;  /* rounds that could not be taken: memory or /proc */
-    size_t silent;    /* most threads without an answer in a round */
-    size_t cut;       /* threads that the last round saw and the recording had no room
-                         for */
-    pid_t own_tid;    /* of the thread that takes the trace */
-};
-
-/* The processor time of one signal, in nanoseconds: the thread wakes up, its handler
- * answers, it goes back to sleep. */
-#define TRACE_SIGNAL_NS 25000
-
-/* How long a round that used `cpu_ns` of processor time must last, so that the rounds
- * stay below TRACE_SHARE_PERCENT. In nanoseconds; at least 1 / TRACE_RATE_HZ. */
-int64_t probe_trace_interval(int64_t cpu_ns);
 
 /* Takes a trace of `seconds` seconds and appends it as Trace Event JSON. `program`
  * names the process. `wait` waits some milliseconds; it returns 0, or -errno to give

@@ -11,6 +11,7 @@
 #include "probe/symbols/symbols.h"
 #include "probe/trace/json_string.h"
 #include "probe/trace/system_calls.h"
+#include "probe/trace/trace_rate.h"
 
 struct writer {
     const struct trace *trace;
@@ -212,7 +213,7 @@ static void account_write(struct writer *writer, double writing_since_ms)
     struct tm calendar;
     time_t wall = (time_t)trace->wall_s;
     strftime(began, sizeof(began), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&wall, &calendar));
-    buffer_printf(text, "\"began\":\"%s\",\n\"seconds_asked\":%u,\n\"seconds\":%.3f,\n",
+    buffer_printf(text, "\"began\":\"%s\",\n\"seconds_asked\":%u,\n\"seconds\":%.6f,\n",
                   began, trace->seconds, seconds);
     buffer_printf(text, "\"rate_hz\":%.2f,\n\"rate_hz_most\":%d,\n",
                   seconds > 0 ? (trace->rounds - 1) / seconds : 0.0, TRACE_RATE_HZ);
