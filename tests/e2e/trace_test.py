@@ -179,14 +179,21 @@ def test_a_trace_whose_client_has_gone_ends_in_its_time(leaky):
     take(leaky)
 
 
-def test_a_server_stops_while_a_trace_is_taken():
-    """A trace of a minute does not delay the end of the server."""
+def told_why():
+    """Stops a server during a trace; returns whether the client got a reply, as the
+    connection can be closed before it is sent."""
     server = Server("leaky")
     trace = Taking(server, 60)
     server.stop()
     trace.join()
     if trace.failed is None:
         trace.reply.error(503, "stopping")
+    return trace.failed is None
+
+
+def test_a_server_stops_while_a_trace_is_taken():
+    """A trace of a minute ends with the server, and its client is told why."""
+    check(any(told_why() for _ in range(8)), "no client got a reply")
 
 
 # -- what it shows ---------------------------------------------------------------------
@@ -304,7 +311,8 @@ def test_it_says_how_it_was_taken(leaky):
     check(2 <= how["seconds"] < 12, how)
     check(how["rounds_taken"] >= 3, how)
     possible = how["rounds_taken"] + how["rounds_missed"]
-    check(possible >= int(how["seconds"] * how["rate_hz_most"]), how)
+    full = int(how["seconds"] * how["rate_hz_most"])
+    check(full <= possible <= full + 2, how)
     rate = (how["rounds_taken"] - 1) / how["seconds"]
     check(abs(how["rate_hz"] - rate) < 0.02, how)
     check(how["rounds_cpu_ms"] > 0 and how["signals_sent"] > 0, how)

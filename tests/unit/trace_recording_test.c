@@ -252,6 +252,7 @@ static void any_name_is_a_valid_json_string(void **state)
                 "e \xe2\x82\xac \xf0\x9f\x90\x9b");
     expect_json("\xff-\x80-\xc3", "\\ufffd-\\ufffd-\\ufffd");
     expect_json("\xc0\xaf", "\\ufffd\\ufffd");            /* longer than needed */
+    expect_json("\xe0\x80\xaf", "\\ufffd\\ufffd\\ufffd"); /* the same */
     expect_json("\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"); /* a surrogate */
     expect_json("\xf4\x90\x80\x80!", "\\ufffd\\ufffd\\ufffd\\ufffd!");
     expect_json("cut \xe2\x82", "cut \\ufffd\\ufffd");
