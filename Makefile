@@ -170,7 +170,7 @@ $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
 	profile_memory stacks symbols thread_profile thread_questions thread_stacks thread_waits)
 $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
-	probe/http/% probe/pages/% probe/web/% %/figures.c %/memory_trace.c \
+	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c %/memory_trace.c \
 	%/heap_difference.c,$(PROBE)))
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
 $(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
@@ -178,6 +178,8 @@ $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
+$(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
+	probe/trace/json_string.c probe/trace/trace_rate.c probe/trace/trace_recording.c)
 
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)

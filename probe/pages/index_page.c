@@ -69,6 +69,10 @@ static const char page_begin[] =
     "<dl>\n";
 
 static const char page_end[] =
+    "<dt><a href=\"/debug/pprof/trace?seconds=5\">trace</a></dt>\n"
+    "<dd>The timeline: what every thread did during N seconds "
+    "(<code>?seconds=N</code>, 1 to 60), as a file for <code>ui.perfetto.dev</code> or "
+    "<code>chrome://tracing</code>.</dd>\n"
     "<dt><a href=\"/debug/pprof/cmdline\">cmdline</a></dt>\n"
     "<dd>The command line.</dd>\n"
     "<dt><a href=\"/debug/pprof/symbol\">symbol</a></dt>\n"

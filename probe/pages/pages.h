@@ -25,6 +25,9 @@ page probe_page_heap_dump; /* /debug/heap/dump */
 page probe_page_goroutine; /* /debug/pprof/goroutine */
 page probe_page_threads;   /* /debug/pprof/threads */
 
+/* trace_page.c */
+page probe_page_trace; /* /debug/pprof/trace */
+
 /* symbol_page.c */
 page probe_page_symbol;  /* /debug/pprof/symbol */
 page probe_page_cmdline; /* /debug/pprof/cmdline */

@@ -1,6 +1,6 @@
 /*
- * Parses the files of /proc/self/task/<tid>/: stat and status (proc(5)), and sched
- * (kernel/sched/debug.c; it exists if the kernel has CONFIG_SCHED_DEBUG).
+ * Parses the files of /proc/self/task/<tid>/: stat, status and syscall (proc(5)),
+ * and sched (kernel/sched/debug.c; it exists if the kernel has CONFIG_SCHED_DEBUG).
  */
 #include "probe/threads/thread_details.h"
 
@@ -97,6 +97,24 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
         if (entry->waited_ns > entry->lifetime_ns) {
             entry->waited_ns = entry->lifetime_ns; /* the two clocks differ a little */
         }
+    }
+}
+
+/* "running"; or "202 0x7f.. 0x80 0x0 ..." with the call's number, its six arguments,
+ * the stack pointer and the address where the thread goes on. A thread that waits
+ * outside of a call, for a page of memory, has -1 and no arguments. */
+void probe_thread_call_read(int task_fd, struct thread_entry *entry)
+{
+    char text[256];
+    entry->call = THREADS_CALL_UNKNOWN;
+    if (!file_read(task_fd, entry->tid, "syscall", text, sizeof(text))) {
+        return;
+    }
+    entry->call = THREADS_CALL_NONE;
+    const char *last = strrchr(text, ' ');
+    if (text[0] >= '0' && text[0] <= '9' && last != NULL) {
+        entry->call = strtol(text, NULL, 10);
+        entry->call_after = strtoull(last, NULL, 16);
     }
 }
 

@@ -26,6 +26,10 @@ void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock);
 void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
                                struct thread_entry *entry);
 
+/* Fills in `call` and `call_after`: what the thread waits in. Call it before the thread
+ * gets a signal, which ends the wait for a moment. */
+void probe_thread_call_read(int task_fd, struct thread_entry *entry);
+
 /* Whether the signal is pending because the thread blocks it; false if that is not
  * known. */
 bool probe_thread_blocks(int task_fd, pid_t tid, int signal);

@@ -5,6 +5,7 @@
 #define PROBE_THREADS_THREAD_ENTRY_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,6 +20,9 @@
 #define THREADS_DEPTH_MAX 64 /* the innermost frames that are kept of a stack */
 #define THREADS_NO_STACK SIZE_MAX
 
+#define THREADS_CALL_NONE (-1)    /* it waits in no system call */
+#define THREADS_CALL_UNKNOWN (-2) /* the kernel does not say */
+
 struct thread_entry {
     pid_t tid;
     size_t stack; /* number in `stacks`; THREADS_NO_STACK: the thread is silent */
@@ -28,6 +32,12 @@ struct thread_entry {
     char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
     int64_t waited_ns; /* a lower bound: see probe_threads_read */
     int64_t lifetime_ns; /* since the thread began */
+
+    /* Only from probe_threads_read_waits: */
+    bool unchanged;       /* it has not run since the last round */
+    long call;            /* number of the system call that it waits in; or
+                             THREADS_CALL_NONE, THREADS_CALL_UNKNOWN */
+    uintptr_t call_after; /* the address behind the call's instruction */
 };
 
 #endif

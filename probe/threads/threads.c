@@ -98,6 +98,13 @@ static void slot_give_up(struct round *round, size_t number)
     round->closed += probe_thread_slot_close(number) ? 1 : 0;
 }
 
+/* Whether the thread has not run since its last answer. */
+static bool has_not_run(const struct thread_entry *entry)
+{
+    struct thread_record *record = probe_thread_records_find(&records, entry->tid);
+    return record != NULL && probe_thread_records_unchanged(&records, record);
+}
+
 /* Asks one thread. */
 static void thread_ask(struct round *round, size_t number)
 {
@@ -105,8 +112,7 @@ static void thread_ask(struct round *round, size_t number)
     if (!probe_thread_slot_free(number)) {
         return;
     }
-    struct thread_record *record = probe_thread_records_find(&records, entry->tid);
-    if (record != NULL && probe_thread_records_unchanged(&records, record)) {
+    if (entry->unchanged || has_not_run(entry)) {
         /* It has not run since its last answer, so no signal is needed. */
         probe_thread_slot_skip(number);
         return;
@@ -240,22 +246,57 @@ static int round_collect(struct round *round, int64_t now)
     return error;
 }
 
-static void details_read(struct threads *threads, bool details)
+static void nothing_read(struct threads *threads)
+{
+    for (size_t i = 0; i < threads->count; i++) {
+        probe_threads_at(threads, i)->waited_ns = -1;
+    }
+}
+
+static void details_read(struct threads *threads)
 {
     struct thread_clock clock = {0};
-    if (details) {
-        probe_thread_clock_read(task_fd, &clock);
-    }
+    probe_thread_clock_read(task_fd, &clock);
     for (size_t i = 0; i < threads->count; i++) {
         struct thread_entry *entry = probe_threads_at(threads, i);
         entry->waited_ns = -1;
-        if (details) {
-            probe_thread_details_read(task_fd, &clock, entry);
+        probe_thread_details_read(task_fd, &clock, entry);
+    }
+}
+
+static void wait_read(const struct thread_clock *clock, struct thread_entry *entry)
+{
+    probe_thread_details_read(task_fd, clock, entry);
+    probe_thread_call_read(task_fd, entry);
+}
+
+void probe_threads_read_wait(struct thread_entry *entry)
+{
+    struct thread_clock clock = {0};
+    probe_thread_clock_read(task_fd, &clock);
+    clock.exec_start_ms = 0; /* when the thread last ran is not wanted */
+    wait_read(&clock, entry);
+}
+
+/* Reads what the threads wait in that have run since the last round. */
+static void waits_read(struct threads *threads)
+{
+    struct thread_clock clock = {0};
+    probe_thread_clock_read(task_fd, &clock);
+    clock.exec_start_ms = 0;
+    for (size_t i = 0; i < threads->count; i++) {
+        struct thread_entry *entry = probe_threads_at(threads, i);
+        entry->waited_ns = -1;
+        entry->unchanged = has_not_run(entry);
+        if (!entry->unchanged) {
+            wait_read(&clock, entry);
         }
     }
 }
 
-int probe_threads_read(bool details, struct threads *ret_threads)
+/* One round; `files_read` reads what /proc says of the threads. */
+static int round_run(void (*files_read)(struct threads *threads),
+                     struct threads *ret_threads)
 {
     if (task_fd < 0) {
         return -ENOTSUP; /* not started */
@@ -266,13 +307,15 @@ int probe_threads_read(bool details, struct threads *ret_threads)
     int error = threads_list(&threads);
     if (error == 0) {
         /* Read before the signals, which wake the threads. */
-        details_read(&threads, details);
+        threads.taken_ns = clock_now_ns();
+        files_read(&threads);
         int64_t now = clock_now_ns();
         round.deadline = now + THREADS_TIME_LIMIT_MS * CLOCK_NS_PER_MS;
         probe_thread_slots_begin();
         round_ask(&round);
         round_wait(&round);
         error = round_collect(&round, now);
+        threads.asked = round.sent;
     }
     pthread_mutex_unlock(&round_lock);
     if (error != 0) {
@@ -281,4 +324,14 @@ int probe_threads_read(bool details, struct threads *ret_threads)
     }
     *ret_threads = threads;
     return 0;
+}
+
+int probe_threads_read(bool details, struct threads *ret_threads)
+{
+    return round_run(details ? details_read : nothing_read, ret_threads);
+}
+
+int probe_threads_read_waits(struct threads *ret_threads)
+{
+    return round_run(waits_read, ret_threads);
 }

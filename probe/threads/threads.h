@@ -38,6 +38,8 @@ struct threads {
     struct buffer entries; /* struct thread_entry, oldest thread first */
     size_t count;
     size_t silent;        /* threads without an answer */
+    size_t asked;         /* threads that were asked; the others have not run */
+    int64_t taken_ns;     /* when the round began: clock_now_ns */
     struct stacks stacks; /* the first value of each: how many threads have it */
 };
 
@@ -62,6 +64,16 @@ int probe_threads_start(void);
  * Returns 0; -ENOTSUP before probe_threads_start; -ENOMEM; or -errno from reading
  * /proc. After an error there is nothing to release. */
 int probe_threads_read(bool details, struct threads *ret_threads);
+
+/* The same for a caller that takes many rounds: what a round costs depends on how many
+ * threads have run since the last one. Only of these it reads, instead of all details,
+ * name, state, lifetime, and the system call that they wait in. Of the others
+ * (`unchanged`) it reads nothing more than with details false. */
+int probe_threads_read_waits(struct threads *ret_threads);
+
+/* Reads name, state, lifetime and system call of one thread now. Right for a thread
+ * that is `unchanged`: the others have just been woken by a signal. */
+void probe_threads_read_wait(struct thread_entry *entry);
 
 /* The entry of thread number `number`, from 0; `threads` owns it. */
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number);

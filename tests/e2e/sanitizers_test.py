@@ -26,7 +26,7 @@ LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 
 
 def call_all(server, clients=2, calls=CALLS):
-    """Every scenario `calls` times, from several clients at once."""
+    """Every scenario `calls` times, from several clients at once, during a trace."""
     listed = [(each["name"], small_bytes(each)) for each in server.scenarios()]
     failed = []
 
@@ -37,7 +37,14 @@ def call_all(server, clients=2, calls=CALLS):
         except Exception as error:
             failed.append(error)
 
+    def tracer():
+        try:
+            server.get("/debug/pprof/trace?seconds=2", debug=True).expect(200).json()
+        except Exception as error:
+            failed.append(error)
+
     threads = [threading.Thread(target=client) for _ in range(clients)]
+    threads.append(threading.Thread(target=tracer))
     for thread in threads:
         thread.start()
     for thread in threads:
