@@ -179,7 +179,7 @@ $(BUILD)/tests/unit/profile_memory_test: \
 
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
-	probe/trace/json_string.c probe/trace/trace_rate.c probe/trace/trace_recording.c)
+	probe/trace/trace_rate.c probe/trace/trace_recording.c)
 
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)
@@ -190,7 +190,7 @@ HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
 $(HTTP_TESTED): UNIT_LIBS = -lcjson
 
-$(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c)
+$(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c probe/http/json_string.c)
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
 $(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \

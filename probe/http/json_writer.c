@@ -2,32 +2,13 @@
 
 #include <string.h>
 
+#include "probe/http/json_string.h"
+
 /* Appends a string in quotes. */
 static void put_quoted(struct buffer *text, const char *value)
 {
-    static const char special[] = "\"\\\b\f\n\r\t";
-    static const char letters[] = "\"\\bfnrt"; /* what follows the '\\' for each */
     buffer_append(text, "\"", 1);
-    while (*value != '\0') {
-        size_t plain = 0;
-        while ((unsigned char)value[plain] >= ' ' && value[plain] != '"' &&
-               value[plain] != '\\') {
-            plain++;
-        }
-        buffer_append(text, value, plain);
-        value += plain;
-        if (*value == '\0') {
-            break;
-        }
-        const char *found = strchr(special, *value);
-        if (found != NULL) {
-            buffer_append(text, "\\", 1);
-            buffer_append(text, &letters[found - special], 1);
-        } else {
-            buffer_printf(text, "\\u%04x", (unsigned char)*value);
-        }
-        value++;
-    }
+    probe_json_string_part(text, value, strlen(value));
     buffer_append(text, "\"", 1);
 }
 

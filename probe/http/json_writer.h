@@ -29,8 +29,8 @@ void probe_json_end(struct json_writer *json);
 void probe_json_open(struct json_writer *json, const char *name);
 void probe_json_close(struct json_writer *json);
 
-/* Each of these writes the next member of the innermost object. Control characters in
- * a name or a text are escaped; other bytes are copied, and should be UTF-8. */
+/* Each of these writes the next member of the innermost object. Any bytes in a name or
+ * a text are made valid: see json_string.h. */
 void probe_json_text(struct json_writer *json, const char *name, const char *value);
 void probe_json_number(struct json_writer *json, const char *name, uint64_t value);
 void probe_json_null(struct json_writer *json, const char *name);

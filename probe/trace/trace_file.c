@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/http/json_string.h"
 #include "probe/symbols/symbols.h"
-#include "probe/trace/json_string.h"
 #include "probe/trace/system_calls.h"
 #include "probe/trace/trace_rate.h"
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/http/json_string.h"
 #include "probe/http/json_writer.h"
 #include "unit.h"
 
@@ -59,14 +60,14 @@ static void an_object_may_be_empty(void **state)
     assert_same(&text, cJSON_CreateObject());
 }
 
-static void every_byte_is_written_as_cjson_writes_it(void **state)
+static void every_character_is_written_as_cjson_writes_it(void **state)
 {
     (void)state;
-    char bytes[256];
-    for (int i = 0; i < 255; i++) {
+    char bytes[128 + 8];
+    for (int i = 0; i < 127; i++) {
         bytes[i] = (char)(i + 1);
     }
-    bytes[255] = '\0';
+    strcpy(bytes + 127, "\xc3\xb6 \xe2\x82\xac");
     struct buffer text = {0};
     struct json_writer json;
     probe_json_begin(&json, &text);
@@ -80,6 +81,33 @@ static void every_byte_is_written_as_cjson_writes_it(void **state)
     cJSON_AddNumberToObject(same, bytes, 1);
     cJSON_AddStringToObject(same, "", "");
     assert_same(&text, same);
+}
+
+static void expect_json(const char *bytes, const char *expected)
+{
+    struct buffer text = {0};
+    probe_json_string_part(&text, bytes, strlen(bytes));
+    assert_string_equal(text.data == NULL ? "" : text.data, expected);
+    buffer_release(&text);
+}
+
+static void any_bytes_are_a_valid_json_string(void **state)
+{
+    (void)state;
+    expect_json("", "");
+    expect_json("order 1", "order 1");
+    expect_json("a\"b\\c</script>", "a\\\"b\\\\c</script>");
+    expect_json("\x01\n\x7f", "\\u0001\\n\x7f");
+    expect_json("gr\xc3\xb6\xc3\x9f"
+                "e \xe2\x82\xac \xf0\x9f\x90\x9b",
+                "gr\xc3\xb6\xc3\x9f"
+                "e \xe2\x82\xac \xf0\x9f\x90\x9b");
+    expect_json("\xff-\x80-\xc3", "\\ufffd-\\ufffd-\\ufffd");
+    expect_json("\xc0\xaf", "\\ufffd\\ufffd");            /* longer than needed */
+    expect_json("\xe0\x80\xaf", "\\ufffd\\ufffd\\ufffd"); /* the same */
+    expect_json("\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"); /* a surrogate */
+    expect_json("\xf4\x90\x80\x80!", "\\ufffd\\ufffd\\ufffd\\ufffd!");
+    expect_json("cut \xe2\x82", "cut \\ufffd\\ufffd");
 }
 
 static void thousandths_have_no_zeros_at_their_end(void **state)
@@ -128,7 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_like_cjson),
         cmocka_unit_test(an_object_may_be_empty),
-        cmocka_unit_test(every_byte_is_written_as_cjson_writes_it),
+        cmocka_unit_test(every_character_is_written_as_cjson_writes_it),
+        cmocka_unit_test(any_bytes_are_a_valid_json_string),
         cmocka_unit_test(thousandths_have_no_zeros_at_their_end),
         cmocka_unit_test(large_numbers_are_exact),
     };

@@ -1,8 +1,8 @@
 /*
  * Text from outside inside of a JSON string. A thread can have any bytes in its name.
  */
-#ifndef PROBE_TRACE_JSON_STRING_H
-#define PROBE_TRACE_JSON_STRING_H
+#ifndef PROBE_HTTP_JSON_STRING_H
+#define PROBE_HTTP_JSON_STRING_H
 
 #include <stddef.h>
 
