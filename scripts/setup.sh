@@ -34,6 +34,8 @@ readonly learn_packages=(
 
 # What the tests need in addition: a second compiler, checkers, and clients.
 readonly test_packages=(
+    chromium
+    chromium-driver
     clang
     clang-format
     clang-tidy
@@ -47,6 +49,7 @@ readonly test_packages=(
     python3-pytest
     python3-pytest-timeout
     python3-pytest-xdist
+    python3-selenium
     shellcheck
     valgrind
     wrk

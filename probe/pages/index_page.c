@@ -61,6 +61,7 @@ static const char page_begin[] =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<title>Profiles</title>\n"
+    "<link rel=\"icon\" href=\"/page/icon.svg\">\n"
     "<link rel=\"stylesheet\" href=\"/page/index.css\">\n"
     "<h1>Profiles of this process</h1>\n"
     "<p><a href=\"/\">The live page</a> draws them.</p>\n"

@@ -33,11 +33,14 @@ def _table():
     return found
 
 
-def descendants():
-    """The ids of the children of this process, of their children, and so on, but of
-    those that have ended."""
+_families = set()  # processes that are kept together with all that they start
+
+
+def descendants(of=None):
+    """The ids of the children of this process (or of those in `of`), of their children,
+    and so on, but of those that have ended."""
     table = _table()
-    found, added = set(), {os.getpid()}
+    found, added = set(), {os.getpid()} if of is None else set(of)
     while added:
         added = {pid for pid, (_, parent) in table.items() if parent in added}
         found |= added
@@ -49,10 +52,22 @@ def ended(pid):
     return not _table().get(int(pid), (False, 0))[0]
 
 
+def keep_families(pids):
+    """From now on, where one of these is kept, so is all that it starts at any time. A
+    browser needs that: it starts a process for each new page."""
+    _families.update(pids)
+
+
+def end_families(pids):
+    """Ends these processes, and all that they have started."""
+    _families.difference_update(pids)
+    end_all_but(descendants() - pids - descendants(pids))
+
+
 def end_all_but(kept):
     """Ends every descendant whose id is not in `kept`."""
     while True:
-        left = descendants() - kept
+        left = descendants() - kept - descendants(_families & kept)
         if not left:
             break
         for pid in left:

@@ -154,7 +154,12 @@ function makeTable(servers) {
         "details",
         {class: "fold"},
         element("summary", {}, "The figures as a table"),
-        element("table", {class: "figures"}, element("thead", {}, head), body),
+        element(
+            "table",
+            {class: "figures", "aria-label": "The figures of the charts"},
+            element("thead", {}, head),
+            body,
+        ),
     );
     return {box, rows, drawn: 0};
 }

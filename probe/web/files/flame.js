@@ -114,7 +114,7 @@ class Flames {
             },
             element(
                 "table",
-                {class: "figures"},
+                {class: "figures", "aria-label": "Functions"},
                 element(
                     "thead",
                     {},

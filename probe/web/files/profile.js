@@ -124,7 +124,7 @@ export function readProfile(bytes) {
             6: ["strings", (value) => text.decode(value)],
         },
     });
-    const string = (index) => raw.strings[index] ?? "";
+    const string = (index) => found(raw.strings[index], "text");
     const functions = new Map(raw.functions.map((each) => [each.id, each]));
     const frames = new Map(
         raw.locations.map((each) => [each.id, framesOf(each, functions, string)]),
@@ -139,7 +139,7 @@ export function readProfile(bytes) {
         first: named >= 0 ? named : types.length - 1,
         samples: raw.samples.map((sample) => ({
             values: sample.values,
-            frames: sample.locations.flatMap((id) => frames.get(id) ?? []),
+            frames: sample.locations.flatMap((id) => found(frames.get(id), "place")),
             labels: sample.labels.map((label) => ({
                 key: string(label.key),
                 value: label.text ? string(label.text) : String(label.number),
@@ -148,18 +148,22 @@ export function readProfile(bytes) {
     };
 }
 
+// What a profile refers to must be in it: where it was cut off, it is not.
+function found(value, what) {
+    if (value === undefined) {
+        throw new Error(`the profile lacks a ${what} that it refers to`);
+    }
+    return value;
+}
+
 // The functions at an address: several if some were inlined, the innermost first.
 function framesOf(location, functions, string) {
     if (location.lines.length === 0) {
         return [{name: `0x${location.address.toString(16)}`, file: "", line: 0}];
     }
     return location.lines.map((line) => {
-        const found = functions.get(line.function);
-        return {
-            name: found ? string(found.name) : "?",
-            file: found ? string(found.file) : "",
-            line: line.line,
-        };
+        const {name, file} = found(functions.get(line.function), "function");
+        return {name: string(name), file: string(file), line: line.line};
     });
 }
 

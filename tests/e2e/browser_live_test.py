@@ -1,0 +1,73 @@
+"""The live page of a debug port, in a browser: what its charts show."""
+
+import pytest
+
+from browser import AWAY, Browser
+from checks import check, equal, wait_until
+from heap_profile import MIB
+from servers import Server
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+OFTEN = "/#interval=50"
+CHARTS = ["in_use", "resident", "threads", "fds", "timers"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    """A server and a browser, for all tests here."""
+    global leaky, browser
+    with Server("leaky") as leaky, Browser() as browser:
+        yield
+
+
+def test_page_has_a_chart_of_each_resource():
+    """Five charts with one line each, which have the values of /status."""
+    with browser.page(leaky.debug_url + OFTEN) as page:
+        page.wait("Object.keys(window.leakCharts ?? {}).length === 5")
+        equal(page.script("return Object.keys(leakCharts)"), CHARTS, "charts")
+        for name in CHARTS:
+            wait_until(
+                lambda: len(page.line(name, "leaky")) >= 3, what=f"line of {name}"
+            )
+        status = leaky.status()
+        figures = [*[status["memory"][k] for k in ("alloc_bytes", "rss_bytes")]]
+        figures += [status[k] for k in ("threads", "fds", "timers")]
+        for name, figure in zip(CHARTS, figures):
+            shown = page.line(name, "leaky")[-1]
+            check(abs(shown - figure) <= figure * 0.2 + 8, f"{name}: {shown}, {figure}")
+
+
+def test_what_leaks_is_seen():
+    """The lines rise by what the calls leave: bytes, threads, descriptors, timers."""
+    with browser.page(leaky.debug_url + OFTEN) as page:
+        before = {name: page.risen(name, "leaky", 0) for name in CHARTS}
+        leaky.leak("slice-prefix", count=3)
+        leaky.leak("thread-wait", count=40)
+        leaky.leak("file-unclosed", count=60)
+        leaky.leak("ticker-unstopped", count=20)
+        page.risen("in_use", "leaky", before["in_use"] + 30 * MIB)
+        page.risen("resident", "leaky", before["resident"] + 20 * MIB)
+        page.risen("threads", "leaky", before["threads"] + 40)
+        page.risen("fds", "leaky", before["fds"] + 50)
+        page.risen("timers", "leaky", before["timers"] + 20)
+
+
+def test_restart_is_a_gap_and_said():
+    """A server that is away is a gap in each line and is said in words; another process
+    in its place is marked as a restart, in words too, and the lines go on."""
+    first = Server("leaky")
+    with browser.page(first.debug_url + OFTEN, expected=[AWAY]) as page:
+        page.risen("threads", "leaky", 0)
+        first.stop(limit=30)
+        wait_until(lambda: page.line("threads", "leaky")[-1] is None, what="a gap")
+        wait_until(lambda: "away" in page.shown(), what="'away' on the page")
+        with Server("leaky", "--debug-port", first.debug_port):
+            wait_until(
+                lambda: page.line("threads", "leaky")[-1], what="the line goes on"
+            )
+            line = page.line("threads", "leaky")
+            gap = line.index(None)
+            check(all(y is not None for y in line[:gap]), f"before the gap: {line}")
+            wait_until(lambda: "restart" in page.shown(), what="'restart' on the page")
+            wait_until(lambda: "away" not in page.shown(), what="no more 'away'")
