@@ -70,7 +70,7 @@ help:
 	@echo 'make sanitize               the servers under the sanitizers and Valgrind'
 	@echo 'make lint                   the pair rule, and every static checker'
 	@echo 'make format                 clang-format, over every C file'
-	@echo 'make bench                  what profiling costs, measured'
+	@echo 'make bench                  what profiling and its pages cost, measured'
 	@echo 'make clean                  removes $(BUILD)/'
 	@echo 'Variables: BUILD=DIR  CC=clang  ALLOCATOR=gperftools|libc'
 	@echo '           SANITIZE=address,undefined|thread (with ALLOCATOR=libc)'
