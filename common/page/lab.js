@@ -19,8 +19,8 @@ const EXERCISE =
     "grades what you write.";
 const place = (id) => document.getElementById(id);
 
-// A browser takes localhost and 127.0.0.1 for two sites, so the peer gets the name by
-// which this page was reached.
+// To a browser localhost and 127.0.0.1 are two sites, so the peer gets the name by which
+// this page was reached.
 function peerUrl(text) {
     const url = new URL(text);
     if (LOOPBACK.includes(url.hostname) && LOOPBACK.includes(location.hostname)) {

@@ -1,6 +1,6 @@
 // What grew on one server since a card's first call, out of its /status. A figure is
-// taken at rest: when a few samples in a row agree, or never within a limit, and then
-// that is said too.
+// taken when the server is at rest, which is when a few samples in a row agree. If that
+// does not happen within a limit, the page says so.
 
 import {FDS, HEAP, KEPT, THREADS, TIMERS, read} from "/page/lab/resources.js";
 
@@ -21,8 +21,8 @@ function agree(samples) {
     return KEPT.every((resource) => moves(resource, samples) <= resource.noise);
 }
 
-// The least of each resource, and the last of all else: a connection or a reply of the
-// moment only adds.
+// The least of each resource, because a connection or a reply of the moment only adds;
+// and the last of all else.
 function least(samples) {
     const last = samples[samples.length - 1];
     const lowest = (resource) => {
@@ -74,8 +74,8 @@ export class Measurement {
         this.changed();
     }
 
-    // Takes the figures from which growth is counted, if there are none yet, or if what
-    // happened since would be in them.
+    // Takes the figures from which growth is counted, if there are none yet, or if the
+    // old ones would count what happened meanwhile.
     async begin() {
         this.turn++;
         let status = await this.server.json("/status");

@@ -1,5 +1,5 @@
-// The servers of this page, and what to type when the other one does not answer. Beside
-// the charts stands how each of them is.
+// The servers of this page: the state of each, and what to type when the other one does
+// not answer.
 
 import {element, setText} from "/page/dom.js";
 
@@ -19,8 +19,8 @@ function command(name, url, peer) {
     return `build/${name} --port ${port} --peer ${peer}`;
 }
 
-// Whether a server runs that does not let this page read its replies. The reply of such
-// a request cannot be read, but that there is one can be told.
+// Whether a server runs that does not let this page read its replies. In the mode
+// no-cors a page learns that there is a reply, but not what is in it.
 async function isThere(server) {
     try {
         await fetch(`${server.url}/healthz`, {mode: "no-cors", cache: "no-store"});

@@ -1,5 +1,5 @@
 /*
- * /metrics: the probe's metrics, then the lab's own: requests, calls, what scenarios
+ * The probe's metrics come first, then the lab's own: requests, calls, what scenarios
  * hold, and limits.
  */
 #include "server/metrics.h"

@@ -1,5 +1,5 @@
 /*
- * /metrics: the state of the process for Prometheus.
+ * /metrics: the figures of the process and of the lab, for Prometheus.
  */
 #ifndef LAB_SERVER_METRICS_H
 #define LAB_SERVER_METRICS_H

@@ -95,8 +95,7 @@ static void *trace_main(void *unused)
     int64_t next_ns = trace.started_ns + trace.interval_ns;
     while (!flag_await(&trace.stop, next_ns)) {
         trace_now();
-        /* A time that has passed meanwhile, while the process was stopped, is left
-         * out. */
+        /* If the process was stopped meanwhile, the lines of that time are left out. */
         int64_t passed = (clock_now_ns() - trace.started_ns) / trace.interval_ns;
         next_ns = trace.started_ns + (passed + 1) * trace.interval_ns;
     }

@@ -1,5 +1,6 @@
 /*
- * Text from outside inside of a JSON string. A thread can have any bytes in its name.
+ * Writes text from outside into a JSON string. It may be any bytes: a thread can have
+ * any in its name.
  */
 #ifndef PROBE_HTTP_JSON_STRING_H
 #define PROBE_HTTP_JSON_STRING_H

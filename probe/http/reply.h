@@ -27,8 +27,8 @@ struct reply {
     const char *data;
     size_t bytes;
     bool closes;        /* the connection is closed after this reply */
-    const char *reader; /* the origin of another server's page that may read this; NULL:
-                           none. The request owns it */
+    const char *reader; /* the origin of a page that may read this, though it is not of
+                           this address; NULL: none. The request owns it */
     char headers[REPLY_HEADERS_MAX]; /* further header lines, each ended by CRLF */
 
     struct buffer owned;  /* what `data` points into, unless that is static */

@@ -35,7 +35,7 @@ static const struct entry entries[] = {
     {
         .name = "allocs",
         .title = "All that was ever allocated",
-        .text = "The same profile, which shows first what was ever allocated: for a "
+        .text = "The same profile, which first shows what was ever allocated: for a "
                 "program that allocates fast and keeps nothing.",
         .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
         .heap = true,
@@ -64,7 +64,9 @@ static const char page_begin[] =
     "<link rel=\"icon\" href=\"/page/icon.svg\">\n"
     "<link rel=\"stylesheet\" href=\"/page/index.css\">\n"
     "<h1>Profiles of this process</h1>\n"
-    "<p><a href=\"/\">The live page</a> draws them.</p>\n"
+    "<p><a href=\"/\">The live page</a> draws them. <a href=\"/status\">/status</a> "
+    "counts what they cannot see, and <a href=\"/metrics\">/metrics</a> does so for "
+    "Prometheus.</p>\n"
     "<p>Without <code>?debug=</code> each is profile.proto, with function, file and "
     "line in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n"
     "<dl>\n";

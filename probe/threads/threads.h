@@ -66,9 +66,8 @@ int probe_threads_start(void);
 int probe_threads_read(bool details, struct threads *ret_threads);
 
 /* The same for a caller that takes many rounds: what a round costs depends on how many
- * threads have run since the last one. Only of these it reads, instead of all details,
- * name, state, lifetime, and the system call that they wait in. Of the others
- * (`unchanged`) it reads nothing more than with details false. */
+ * threads have run since the last one. Of these it reads name, state, lifetime, and the
+ * system call that they wait in; of the others (`unchanged`) nothing but the stack. */
 int probe_threads_read_waits(struct threads *ret_threads);
 
 /* Reads name, state, lifetime and system call of one thread now. Right for a thread

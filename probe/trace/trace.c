@@ -182,7 +182,7 @@ static int rounds_take(struct trace *trace, int (*wait)(void *argument, unsigned
         if (trace->recording.error != 0) {
             return trace->recording.error;
         }
-        /* The first round asks all threads: no other is as dear. */
+        /* The first round asks all threads: no other costs as much. */
         next += probe_trace_interval(trace->rounds > 1 ? cost : 0);
         int64_t now = clock_now_ns();
         next = next < now ? now : next;

@@ -40,7 +40,7 @@ static void function_append(struct buffer *text, uintptr_t function)
     probe_json_string_part(text, symbol.function, strlen(symbol.function));
 }
 
-/* Appends `,"name":"file:line"` if the place is known. */
+/* Appends `"at":"file:line"` if the place is known. */
 static void place_append(struct buffer *text, uintptr_t address)
 {
     struct symbol symbol;

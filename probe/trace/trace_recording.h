@@ -82,7 +82,7 @@ struct trace_recording {
     int64_t now_us;  /* of this round, from the trace's beginning */
     int64_t last_us; /* of the round before */
     uint32_t round;
-    bool full; /* a maximum is reached: what was seen since is not recorded */
+    bool full; /* a maximum is reached: what comes later is not recorded */
     int error; /* -ENOMEM, or 0 */
 };
 
@@ -104,7 +104,7 @@ bool probe_recording_knows(struct trace_recording *recording, pid_t tid);
 struct trace_thread *probe_recording_see(struct trace_recording *recording, pid_t tid,
                                          const int64_t *born_us);
 
-/* Records what the thread was seen to do. What is equal to its last sight goes on. */
+/* Records what the thread was seen to do. Spans that are as in its last sight go on. */
 void probe_recording_add(struct trace_recording *recording, struct trace_thread *thread,
                          const struct trace_sight *sight);
 

@@ -10,9 +10,9 @@
 page probe_page_live;       /* GET / */
 page probe_page_live_files; /* GET /page/NAME */
 
-/* Adds the header that protects a page of HTML which is the reply already: a browser
- * lets it load nothing from other servers, ask none but this one and the site's peer,
- * and shows it in no frame of another page. */
+/* Adds the header that protects a page to a reply that has its HTML already: the page
+ * loads nothing from other servers, asks none but this one and the site's peer, and is
+ * shown in no frame of another page. */
 void probe_page_protect(struct reply *reply);
 
 #endif

@@ -3,7 +3,6 @@ server says, with HTML put into every text of it."""
 
 import http.server
 import json
-import threading
 import urllib.error
 import urllib.request
 
@@ -12,6 +11,7 @@ import pytest
 from browser import Browser
 from checks import check, equal, wait_until
 from servers import Server
+from stand_in import LocalServer
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -20,23 +20,12 @@ KEYS = {"title", "symptom", "story", "meaning", "cause", "fix", "find_it", "susp
 KEYS |= {"message", "hint", "version", "profile"}
 
 
-class Hostile(http.server.ThreadingHTTPServer):
+class Hostile(LocalServer):
     """Passes requests on to a server of the lab, and puts HTML into its replies."""
 
-    daemon_threads = True
-
     def __init__(self, real):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.real = real
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,7 +76,7 @@ def spoiled(value, key=None):
 
 @pytest.fixture(scope="module", autouse=True)
 def started():
-    """A server, what spoils its replies, and a browser, for all tests here."""
+    """A server, the stand-in before it, and a browser, for all tests here."""
     global leaky, hostile, browser
     with Server("leaky") as leaky, Hostile(leaky) as hostile, Browser() as browser:
         leaky.leak("slice-prefix", count=3)

@@ -149,7 +149,10 @@ leaky: memory @3.000s: 1.08->51.10 MiB in use, 50.03 MiB/s allocated, 7 descript
         ("97.6%", "97.0%"),
         ("4.1 s", "212.8 s"),
         ("==4711==", "==1=="),
-        ("@3.000s: 1.08->51.10 MiB in use, 50.03", "@4.100s: 9.00->7.00 MiB in use, 1.0"),
+        (
+            "@3.000s: 1.08->51.10 MiB in use, 50.03",
+            "@4.100s: 9.00->7.00 MiB in use, 1.0",
+        ),
         ("0x55baac1b3516 0x55baac1ab8d9", "0x55baac1b3516 ..."),
         ("leaky/slice_prefix.c:62\nheap   ", "leaky/slice_prefix.c:62\nheap"),
         ("heap         64.0 KiB a call, limit 1.0 KiB: OVER\n", "...\n"),

@@ -141,7 +141,12 @@ def test_servers_on_their_own_ports_are_peers(name, port, peer):
 def test_peer_reads_what_the_page_asks():
     """A page of the peer may read all that the lab's page asks of a server."""
     origin = {"Origin": leaky.url}
-    for path in ("/status", "/scenarios", "/page/lab/setup", "/debug/pprof/?format=json"):
+    for path in (
+        "/status",
+        "/scenarios",
+        "/page/lab/setup",
+        "/debug/pprof/?format=json",
+    ):
         reply = fixed.get(path, headers=origin).expect(200)
         equal(reply.headers.get("access-control-allow-origin"), leaky.url, path)
     reply = fixed.post("/leak/buffer-churn?bytes=4K", headers=origin).expect(200)
@@ -163,7 +168,7 @@ def test_lesson_is_that_of_make(name):
 
 
 def test_lesson_that_is_not_there():
-    """What is no scenario's name has no lesson."""
+    """A name that no scenario has gives 404."""
     for name in ("slices", "slice_prefix", "variant", "slice-prefix/x", ""):
         leaky.get(f"/page/lab/lesson/{name}").error(404)
     leaky.get("/page/lab/lesson/slices").error(404, "unknown_lesson")
@@ -173,7 +178,12 @@ def test_lesson_that_is_not_there():
 
 def test_methods():
     """Each is read with HEAD too, as long as with GET; nothing is posted to it."""
-    paths = ["/", "/page/lab/lab.js", "/page/lab/setup", "/page/lab/lesson/slice-prefix"]
+    paths = [
+        "/",
+        "/page/lab/lab.js",
+        "/page/lab/setup",
+        "/page/lab/lesson/slice-prefix",
+    ]
     for path in paths:
         got = leaky.get(path).expect(200)
         head = request(leaky.port, "HEAD", path).expect(200)

@@ -145,7 +145,7 @@ def test_head_of_page_is_its_headers():
 
 
 def test_what_is_no_file_of_page_is_refused():
-    """A file that there is not is 404, a parameter is 400, and another method 405."""
+    """An unknown file gives 404, a parameter 400, another method 405."""
     for name in ("x", "live", "live.js.map", "../status", "lab/x"):
         get(f"/page/{name}").error(404)
     get("/page/").error(404)
@@ -187,14 +187,16 @@ def test_index_says_which_values_each_profile_has():
 
 
 def test_index_is_the_same_as_html():
-    """The index as JSON lists what the index page lists, in the same order, and each
-    can be asked for by its name."""
+    """The index as JSON lists what the index page lists, in the same order. The page
+    leads to what is no profile, too."""
     listed = [entry["name"] for entry in get("/debug/pprof/?format=json").json()]
     html = get("/debug/pprof/").expect(200)
     shown = re.findall(r'<dt><a href="/debug/pprof/(\w+)', html.text)
     equal([name for name in shown if name in listed], listed, "order of the profiles")
-    equal(set(shown) - set(listed), {"cmdline", "symbol"}, "what is no profile")
-    check('href="/"' in html.text, "the index does not lead to the live page")
+    others = {"trace", "cmdline", "symbol"}
+    equal(set(shown) - set(listed), others, "what is no profile")
+    for path in ("/", "/status", "/metrics"):
+        check(f'href="{path}"' in html.text, f"the index does not lead to {path}")
     get("/debug/pprof/?format=xml").error(400, "bad_parameter")
 
 

@@ -19,7 +19,7 @@ from scenarios import scenario_names
 from servers import Server
 from tree import BUILD, ROOT
 
-# Agreed with whoever reads them: dashboards and rules.
+# Dashboards and alert rules ask for them by these names.
 NAMES = """
 process_cpu_seconds_total process_start_time_seconds process_open_fds process_max_fds
 process_virtual_memory_bytes process_virtual_memory_max_bytes

@@ -296,7 +296,7 @@ class Restarter:
     def __init__(self):
         self.server = None
         while self.server is None:
-            # Not one of those that the kernel gives to whoever wants any port.
+            # Outside of the range from which the kernel gives free ports.
             self.port = random.randrange(10000, 30000)
             try:
                 self._start()

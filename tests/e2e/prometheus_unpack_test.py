@@ -20,8 +20,9 @@ case "$*" in
 esac
 """
 APT_CACHE = """\
-if [[ -e $LAB/known || -e $LAB/updated ]]; then
-    printf 'prometheus:\\n  Candidate: 2.42.0\\n'
+[[ -e $LAB/known || -e $LAB/updated ]] || exit 0
+if [[ $2 == prometheus || -e $LAB/split ]]; then
+    printf '%s:\\n  Candidate: 2.42.0\\n' "$2"
 fi
 """
 DPKG = """\
@@ -46,7 +47,7 @@ class Lab:
             "apt-get": APT_GET,
             "apt-cache": APT_CACHE,
             "dpkg": DPKG,
-            "sudo": "[[ -e $LAB/sudo ]] || exit 1\nshift\nexec \"$@\"\n",
+            "sudo": '[[ -e $LAB/sudo ]] || exit 1\nshift\nexec "$@"\n',
         }
         for name, text in programs.items():
             with open(f"{self.path}/bin/{name}", "w", encoding="ascii") as file:
@@ -112,6 +113,14 @@ def test_it_leaves_both_programs_and_does_no_more_the_second_time(lab):
     equal(lab.calls(), calls, "calls of apt-get")
 
 
+def test_promtool_with_a_package_of_its_own(lab):
+    """Where apt offers one, it is unpacked too."""
+    lab.mark("split")
+    equal(lab.run(), (0, ""))
+    check(lab.calls()[0].endswith("download prometheus promtool"), lab.calls())
+    whole(lab)
+
+
 def test_runs_at_the_same_time_do_not_disturb_each_other(lab):
     """Each run ends well, and nothing is left half."""
     for process in [lab.start() for _ in range(6)]:
@@ -134,7 +143,8 @@ def test_package_that_apt_does_not_know_yet(lab):
 
 
 @pytest.mark.parametrize(
-    "fault, said", (("offline", "is there a network?"), ("broken", "has no promtool"))
+    "fault, said",
+    (("offline", "is there a network?"), ("broken", "no package has promtool")),
 )
 def test_failure_is_explained_and_leaves_nothing_half(lab, fault, said):
     """Exit 1, and no scratch directory stays."""

@@ -96,8 +96,8 @@ def test_leaky_climbs_is_killed_and_climbs_again(lab):
 
 
 def test_fixed_stays_flat(lab):
-    """The fixed half: no restart, and nothing climbs. ASCII where the terminal has no
-    more."""
+    """The fixed half: no restart, and nothing climbs. The drawing is ASCII where the
+    locale is not UTF-8."""
     done = sawtooth(
         lab,
         *("--half", "fixed", "--limit", "64M", "--rate", "40", "--seconds", "6"),

@@ -68,7 +68,9 @@ def test_figures_agree_with_status():
         memory = status["memory"]
         equal(line["name"], "fixed", "name")
         check(abs(line["now"] * MIB - memory["alloc_bytes"]) < MIB, (line, memory))
-        check(abs(line["resident"] * MIB - server.rss()) < 4 * MIB, (line, server.rss()))
+        check(
+            abs(line["resident"] * MIB - server.rss()) < 4 * MIB, (line, server.rss())
+        )
         check(abs(line["threads"] - server.sample()["threads"]) <= 1, line)
         check(abs(line["descriptors"] - server.sample()["fds"]) <= 4, line)
 
@@ -124,7 +126,9 @@ def test_lines_allocate_nothing():
         text = server.get("/debug/pprof/heap?debug=1").expect(200).text
         stacks = re.split(r"\n(?= +\d+: )", text)
         check(len(stacks) > 5, "no stacks")
-        own = [re.findall(r"\t(\w+)\+", each) for each in stacks if "trace_main" in each]
+        own = [
+            re.findall(r"\t(\w+)\+", each) for each in stacks if "trace_main" in each
+        ]
         equal(own, [], "functions that allocate in the thread")
 
 
@@ -186,37 +190,35 @@ def drain(reader):
     return found
 
 
+def read_whole_lines(reader, what):
+    """Waits until what has come through a pipe ends with a whole line; returns it."""
+    found = b""
+
+    def whole_line():
+        nonlocal found
+        found += drain(reader)
+        return found.endswith(b"\n")
+
+    wait_until(whole_line, what=what)
+    return parse_lines(found.decode())
+
+
 def test_a_full_pipe_holds_nothing_up():
     """While nobody reads standard error, lines are left out and nothing waits. The next
     line covers the time: it begins where the last one ended."""
     reader, writer = os.pipe()
     process = start_with(writer)
     port = int(re.search(rb"http://127.0.0.1:(\d+)", process.stdout.readline())[1])
-    first = b""
-
-    def whole_line():
-        nonlocal first
-        first += drain(reader)
-        return first.endswith(b"\n")
-
-    wait_until(whole_line, what="a first line")
+    last = read_whole_lines(reader, "a first line")[-1]
     fill(writer)
     request(port, "GET", "/leak/global-list?id=x&count=3").expect(200)
     time.sleep(2.5)  # two lines fall due
     equal(set(drain(reader)), {ord("x")}, "bytes in the full pipe")
-    later = b""
-
-    def another_line():
-        nonlocal later
-        later += drain(reader)
-        return later.endswith(b"\n")
-
-    wait_until(another_line, what="a line after the pipe was read")
-    last = parse_lines(first.decode())[-1]
-    following = parse_lines(later.decode())[0]
+    following = read_whole_lines(reader, "a line after the pipe was read")[0]
     equal(following["before"], last["now"], "begin of the next line")
     check(following["now"] - last["now"] > 2.9, (last, following))
-    check(following["seconds"] - last["seconds"] >= 3, (last, following))
+    # Each line may be late by some milliseconds, the first one too.
+    check(following["seconds"] - last["seconds"] > 2.9, (last, following))
     fill(writer)
     time.sleep(1.5)  # a line falls due once more: the thread meets a full pipe
     stop_in_time(process)

@@ -62,7 +62,8 @@ class Trace:
         equal([each["cat"] for each in spans].count("life"), 1, f"lives of {tid}")
         equal(spans[0]["cat"], "life", f"first span of {tid}")
         around = []
-        for span in sorted(spans, key=lambda each: each["ts"]):  # keeps the file's order
+        # Spans that begin at the same time stay in the file's order.
+        for span in sorted(spans, key=lambda each: each["ts"]):
             while around and around[-1] <= span["ts"] < span["ts"] + span["dur"]:
                 around.pop()
             end = span["ts"] + span["dur"]
@@ -217,7 +218,9 @@ def test_every_thread_is_there_with_its_name(leaky):
     for tid in set(before) & set(after):
         check(trace.names[tid].startswith(f"{before[tid]} ("), trace.names[tid])
     check("leaky (main)" in trace.names.values(), trace.names)
-    takers = [each for each in trace.names.values() if each.endswith("takes this trace")]
+    takers = [
+        each for each in trace.names.values() if each.endswith("takes this trace")
+    ]
     equal(len(takers), 1, f"threads that take the trace: {takers}")
     names = [event["args"] for event in trace.events if event["name"] == "process_name"]
     equal(names, [{"name": "leaky"}], "name of the process")

@@ -16,15 +16,13 @@ THREADS = (
 )
 
 
-class Stand(http.server.ThreadingHTTPServer):
-    """Answers what `routes` say: a text, (status, text), or a function that makes one,
-    or sends something itself and returns None."""
+class LocalServer(http.server.ThreadingHTTPServer):
+    """Serves on a free port of this machine, as a context manager."""
 
     daemon_threads = True
 
-    def __init__(self, **routes):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.routes = {"/" + key.replace("_", "/"): routes[key] for key in routes}
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self):
@@ -34,6 +32,15 @@ class Stand(http.server.ThreadingHTTPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+
+class Stand(LocalServer):
+    """Answers what `routes` say: a text, (status, text), or a function that makes one,
+    or sends something itself and returns None."""
+
+    def __init__(self, **routes):
+        super().__init__(Handler)
+        self.routes = {"/" + key.replace("_", "/"): routes[key] for key in routes}
 
     def handle_error(self, request, client_address):
         """The judge went away: that is what these tests are about."""

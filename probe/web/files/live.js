@@ -24,7 +24,7 @@ async function name(server) {
 }
 
 await name(own);
-// Seen only now that all of it has its place, so that nothing jumps.
+// Shown only when all of it has its place, so that nothing jumps.
 document.querySelector("main").hidden = false;
 const poll = new Poll([own]);
 drawCharts(document.getElementById("charts"), poll);

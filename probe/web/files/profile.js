@@ -148,7 +148,7 @@ export function readProfile(bytes) {
     };
 }
 
-// What a profile refers to must be in it: where it was cut off, it is not.
+// What a profile refers to must be in it: if the profile was cut off, it may not be.
 function found(value, what) {
     if (value === undefined) {
         throw new Error(`the profile lacks a ${what} that it refers to`);

@@ -70,7 +70,7 @@ export class Server {
         try {
             body = await response.json();
         } catch {
-            // An error that is not in our form: its status says what there is to say.
+            // An error in another form: only its status is known.
         }
         return new Refusal(this.name, response.status, body?.error ?? {});
     }

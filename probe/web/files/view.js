@@ -14,7 +14,7 @@ export const view = {
         return shown.get(key);
     },
 
-    // Sets a key; null or "" takes it out. Nobody is told: the page knows what it does.
+    // Sets a key; null or "" takes it out. This does not call the listeners.
     set(key, value) {
         if ((shown.get(key) ?? "") === (value ?? "")) {
             return; // browsers limit how often an address may change
