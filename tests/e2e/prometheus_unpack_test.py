@@ -2,11 +2,11 @@
 says, and several runs at a time. metrics_test.py runs it with Debian's."""
 
 import os
-import subprocess
 
 import pytest
 
 from checks import check, equal
+from commands import finish, start
 from tree import ROOT, scratch
 
 SCRIPT = os.path.join(ROOT, "scripts", "prometheus-unpack.sh")
@@ -65,19 +65,10 @@ class Lab:
             "LOG": f"{self.path}/log",
             "PATH": f"{self.path}/bin:{os.environ['PATH']}",
         }
-        return subprocess.Popen(
-            (SCRIPT, *(arguments or (self.target,))),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
+        return start(SCRIPT, *(arguments or (self.target,)), env=environment)
 
     def run(self, *arguments):
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=60)
-        return process.returncode, output
+        return finish(self.start(*arguments))
 
     def calls(self):
         """What apt-get was asked for."""
@@ -124,8 +115,7 @@ def test_promtool_with_a_package_of_its_own(lab):
 def test_runs_at_the_same_time_do_not_disturb_each_other(lab):
     """Each run ends well, and nothing is left half."""
     for process in [lab.start() for _ in range(6)]:
-        output, _ = process.communicate(timeout=60)
-        equal((process.returncode, output), (0, ""))
+        equal(finish(process), (0, ""))
     whole(lab)
 
 

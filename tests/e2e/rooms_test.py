@@ -1,6 +1,6 @@
-"""The layers of the sources: which one may know which other one, by #include and by the
-symbols that are linked, and that no two files know each other in a circle. A failure
-names the file, what it knows, and the rule."""
+"""The layers of the sources: which one may know which other one, by #include, by the
+symbols that are linked and by what the pages' modules import, and that no two files know
+each other in a circle. A failure names the file, what it knows, and the rule."""
 
 import glob
 import os
@@ -23,6 +23,7 @@ LAYERS = (
     ("common/scenario", "scenario"),
     ("common/options.", "options"),
     ("common/server/", "server"),
+    ("common/page/", "page"),
     ("common/", "main"),
     ("leaky/", "pairs"),
     ("fixed/", "pairs"),
@@ -33,7 +34,7 @@ LAYERS = (
 )
 
 # Which other layers a layer may know. "options" is the command line of the servers;
-# "leakcheck" is the judge's main and command line.
+# "page" is the lab's page; "leakcheck" is the judge's main and command line.
 MAY_KNOW = {
     "base": "",
     "probe": "base",
@@ -42,6 +43,7 @@ MAY_KNOW = {
     "scenario": "runtime base",
     "options": "variant probe base",
     "server": "options variant scenario runtime probe base",
+    "page": "probe",
     "main": "server options variant scenario runtime probe base",
     "pairs": "scenario runtime variant",
     "measure": "base",
@@ -126,6 +128,43 @@ def wrong_libraries(sources):
         for name in included(text, "<") + included(text, '"')
         for library, owner in OWN_LIBRARIES.items()
         if name.startswith(library) and not path.startswith(owner)
+    ]
+
+
+# -- what the pages' modules import ----------------------------------------------------
+
+# Where the servers have the modules, and where the sources are; see live.c, lab_page.c.
+MODULES = (("/page/lab/", "common/page/"), ("/page/", "probe/web/files/"))
+
+
+def read_modules():
+    """The text of every module of the pages, by path."""
+    modules = {}
+    for _, folder in MODULES:
+        for path in glob.glob(f"{ROOT}/{folder}*.js"):
+            with open(path, encoding="utf-8") as file:
+                modules[os.path.relpath(path, ROOT)] = file.read()
+    return modules
+
+
+def import_edges(modules):
+    """(module, module that it imports)."""
+    edges = []
+    for path, text in modules.items():
+        for name in re.findall(r'\b(?:from|import)[\s(]*"([^"]+)"', text):
+            served, folder = next(each for each in MODULES if name.startswith(each[0]))
+            target = folder + name.removeprefix(served)
+            assert target in modules, f"{path} imports {name}, which is not there"
+            edges.append((path, target))
+    return edges
+
+
+def wrong_imports(modules):
+    """Imports that no rule allows, in words."""
+    return [
+        f"{path} imports {target}: {layer_of(path)} may not know {layer_of(target)}"
+        for path, target in import_edges(modules)
+        if not may_know(path, target)
     ]
 
 
@@ -311,6 +350,14 @@ def test_no_circle_of_calls(symbols):
     report(circles(calls_of_files(symbols)))
 
 
+def test_the_pages_modules_keep_the_rules_too():
+    """The live page knows nothing of the lab's, and no two modules know each other."""
+    modules = read_modules()
+    assert len(import_edges(modules)) > 30, f"few imports in {list(modules)}"
+    report(wrong_imports(modules))
+    report(circles(import_edges(modules)))
+
+
 # -- and what breaks a rule is seen ----------------------------------------------------
 
 
@@ -354,6 +401,18 @@ def test_a_wrong_library_and_a_wrong_name_are_seen():
     assert not wrong_libraries({"common/server/a.c": "#include <civetweb.h>\n"})
     assert wrong_names({"probe/heap/a.c": ({"probe_a", "other"}, set())})
     assert not wrong_names({"probe/heap/a.c": ({"probe_a"}, {"other"})})
+
+
+def test_a_wrong_import_is_seen():
+    """The live page imports a module of the lab's page, in one line and in several."""
+    lab = {"common/page/a.js": ""}
+    for text in (
+        'import {a} from "/page/lab/a.js";',
+        'import {\n    a,\n}\n    from "/page/lab/a.js";',
+        'const a = await import("/page/lab/a.js");',
+    ):
+        assert wrong_imports(lab | {"probe/web/files/b.js": text})
+        assert not wrong_imports(lab | {"common/page/b.js": text})
 
 
 def test_a_circle_is_seen():

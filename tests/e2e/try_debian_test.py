@@ -12,7 +12,7 @@ import time
 import pytest
 
 from checks import check, equal, wait_until
-from commands import run
+from commands import finish, run, start
 from tree import ROOT, scratch
 
 SCRIPT = os.path.join(ROOT, "scripts", "try-debian.sh")
@@ -69,19 +69,11 @@ class Stage:
     def start(self, *arguments):
         environment = os.environ | {"TMPDIR": self.systems}
         environment["PATH"] = f"{self.programs}:{environment['PATH']}"
-        return subprocess.Popen(
-            [f"{self.lab}/scripts/try-debian.sh", "--mirror", "none:", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
+        script = f"{self.lab}/scripts/try-debian.sh"
+        return start(script, "--mirror", "none:", *arguments, env=environment)
 
     def run(self, *arguments):
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=60)
-        return process.returncode, output
+        return finish(self.start(*arguments))
 
     def processes(self):
         """What has its root directory in one of the systems."""

@@ -1,4 +1,4 @@
-"""Running commands to their end."""
+"""Running commands to their end, or beside a test."""
 
 import os
 import shutil
@@ -28,6 +28,22 @@ def run(*command, limit=120, check_exit=True, **options):
             f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
     return done
+
+
+def start(*command, **options):
+    """Starts a program without standard input, with all that it prints in one pipe;
+    returns the process."""
+    options |= {"stdin": subprocess.DEVNULL, "text": True}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
+    )
+
+
+def finish(process, limit=60):
+    """Waits for the end of a program that start() started; returns its exit status and
+    what it has printed."""
+    output, _ = process.communicate(timeout=limit)
+    return process.returncode, output
 
 
 def run_tests(*options, build, limit=280):
