@@ -189,7 +189,7 @@ start_both() {
     kill "${process[leaky]}"
     wait "${process[leaky]}" || true
     servers=("${process[fixed]}")
-    printf 'leaky once more, now that it is known where fixed is:\n'
+    printf 'leaky starts again, with the address of fixed:\n'
     start_server leaky --port "${url[leaky]##*:}" --debug-port 0 \
         --peer "${url[fixed]}" ||
         fail "leaky does not start again: $(tail -n 3 out/leaky.log)"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Puts Debian's prometheus and promtool into a directory, without installing the
-# packages: that would start a service. They need no other file of them.
+# packages: that would start a service. The two programs need no other file.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: scripts/prometheus-unpack.sh DIR
 
-Leaves DIR/prometheus and DIR/promtool, from Debian's package. Does nothing if they are
-there, and prints nothing unless it fails. Needs no root, except where apt does not know
-the package yet: then it runs apt-get update, as root or through sudo.
+Puts Debian's prometheus and promtool into DIR, if they are not there yet.
+Prints nothing unless it fails. Needs no root, unless apt does not know the
+package yet: then it runs apt-get update, as root or through sudo.
 
 Exit status: 0 if both are there, 1 if not, 2 for wrong usage.
 TEXT
@@ -72,8 +72,8 @@ if ! is_offered prometheus; then
 fi
 
 mkdir -p "$directory" || fail "no directory $directory"
-# Everything happens beside the result, which then comes by rename: another run at the
-# same time never sees a half of a program.
+# Everything is unpacked beside the result and then renamed: another run at the same
+# time never sees half of a program.
 scratch=$(mktemp -d "$directory/.unpack.XXXXXX") || fail "cannot write to $directory"
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
