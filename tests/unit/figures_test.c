@@ -13,8 +13,8 @@
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 
-static int64_t since_start_ms; /* CLOCK_MONOTONIC stands still at an hour and this */
-static long set_seconds;       /* how far a person has set CLOCK_REALTIME forward */
+static int64_t since_start_ms; /* CLOCK_MONOTONIC is an hour and this */
+static long set_seconds;       /* by how much CLOCK_REALTIME was set forward */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
