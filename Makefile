@@ -180,6 +180,11 @@ $(BUILD)/tests/unit/profile_memory_test: \
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
 	probe/trace/trace_rate.c probe/trace/trace_recording.c)
+$(BUILD)/tests/unit/trace_test: $(call object,probe/stacks/hash_table.c \
+	probe/stacks/stacks.c probe/http/json_string.c $(wildcard probe/trace/*.c))
+$(BUILD)/tests/unit/trace_test: UNIT_LIBS = -lcjson
+$(BUILD)/tests/unit/trace_test: \
+	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=clock_gettime
 
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)
@@ -197,7 +202,7 @@ $(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \
 	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
-$(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read
+$(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)

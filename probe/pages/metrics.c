@@ -96,7 +96,9 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
               figures.process.peak_rss_bytes);
     add_gauge(text, "leakprobe_sockets", "Open file descriptors that are sockets.",
               figures.process.sockets);
-    add_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
-              figures.process.timers);
+    if (figures.process.timers_counted) {
+        add_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
+                  figures.process.timers);
+    }
     return 0;
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "probe/figures/figures.h"
 
-/* Adds a figure, or null if this build does not count it. */
+/* Adds a figure, or null if this build or this kernel does not count it. */
 static void add_counted(struct json_writer *json, const char *name, bool counted,
                         uint64_t value)
 {
@@ -52,6 +52,6 @@ int probe_status_add(struct json_writer *json, const struct site *site)
     probe_json_number(json, "threads", process->threads);
     probe_json_number(json, "fds", process->fds);
     probe_json_number(json, "sockets", process->sockets);
-    probe_json_number(json, "timers", process->timers);
+    add_counted(json, "timers", process->timers_counted, process->timers);
     return 0;
 }
