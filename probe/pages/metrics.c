@@ -50,6 +50,9 @@ static void add_process(struct buffer *text, const struct figures *figures)
 
 static void add_heap(struct buffer *text, const struct heap_figures *heap)
 {
+    if (!heap->known) {
+        return;
+    }
     add_gauge(text, "leakprobe_heap_in_use_bytes",
               "Heap that is allocated and not freed, in bytes.", heap->in_use_bytes);
     add_gauge(text, "leakprobe_heap_system_bytes",

@@ -20,13 +20,13 @@ static void add_memory(struct json_writer *json, const struct figures *figures)
 {
     const struct heap_figures *heap = &figures->heap;
     probe_json_open(json, "memory");
-    probe_json_number(json, "alloc_bytes", heap->in_use_bytes);
+    add_counted(json, "alloc_bytes", heap->known, heap->in_use_bytes);
     add_counted(json, "total_alloc_bytes", heap->counted, heap->total_bytes);
     add_counted(json, "mallocs", heap->counted, heap->allocations);
     add_counted(json, "frees", heap->counted, heap->deallocations);
     add_counted(json, "live_objects", heap->counted, heap->live_objects);
-    probe_json_number(json, "heap_sys_bytes", heap->system_bytes);
-    probe_json_number(json, "heap_free_bytes", heap->free_bytes);
+    add_counted(json, "heap_sys_bytes", heap->known, heap->system_bytes);
+    add_counted(json, "heap_free_bytes", heap->known, heap->free_bytes);
     probe_json_number(json, "rss_bytes", figures->process.rss_bytes);
     probe_json_number(json, "peak_rss_bytes", figures->process.peak_rss_bytes);
     probe_json_close(json);

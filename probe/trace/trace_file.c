@@ -177,8 +177,7 @@ static void sample_write(struct writer *writer, const struct trace_sample *sampl
 {
     const struct heap_figures *heap = &sample->figures.heap;
     const struct process_figures *process = &sample->figures.process;
-    /* Under a sanitizer, the C library counts nothing. */
-    if (heap->system_bytes > 0) {
+    if (heap->known) {
         counter_write(writer, sample->at_us, "heap in use", "bytes",
                       heap->in_use_bytes);
     }
