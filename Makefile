@@ -54,12 +54,16 @@ object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
 # its length: report_page.html becomes `report_page_html` and `report_page_html_bytes`.
 CHART_JS := /usr/share/javascript/chart.js/chart.min.js
 D3_JS := /usr/share/nodejs/d3-hierarchy/dist/d3-hierarchy.min.js
-PROBE_FILES := $(wildcard probe/web/files/*) $(CHART_JS) $(D3_JS)
-LAB_FILES := $(wildcard common/page/*) $(BUILD)/lessons.diff
+web_files = $(wildcard $(addprefix $(1)/*.,html css js svg))
+PROBE_FILES := $(call web_files,probe/web/files) $(CHART_JS) $(D3_JS)
+LAB_FILES := $(call web_files,common/page) $(BUILD)/lessons.diff
 JUDGE_FILES := leakcheck/report/report_page.html
 embedded = $(patsubst %,$(BUILD)/embedded/%.o,$(notdir $(1)))
 SERVED := $(call embedded,$(PROBE_FILES) $(LAB_FILES))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
+
+# What a failed command has written is not taken for the result.
+.DELETE_ON_ERROR:
 
 .PHONY: help build unit unit-programs test lesson sanitize lint tidy tidied format bench clean
 help:
@@ -114,10 +118,11 @@ endif
 define embed
 $(BUILD)/embedded/$(notdir $(1)).c: $(1)
 	@mkdir -p $$(@D)
-	$$(Q)name=$$$$(printf %s '$(notdir $(1))' | tr -c 'a-z0-9' _); { \
+	$$(Q)bytes=$$$$(od -An -v -tx1 $$<) || exit 1; \
+	name=$$$$(printf %s '$(notdir $(1))' | tr -c 'a-z0-9' _); { \
 		printf '#include <stddef.h>\nextern const char %s[];\n' $$$$name; \
 		printf 'extern const size_t %s_bytes;\nconst char %s[] = {\n' $$$$name $$$$name; \
-		od -An -v -tx1 $$< | sed 's/ \(..\)/0x\1,/g'; \
+		printf '%s\n' "$$$$bytes" | sed 's/ \(..\)/0x\1,/g'; \
 		printf '0};\nconst size_t %s_bytes = sizeof(%s) - 1;\n' $$$$name $$$$name; } > $$@
 endef
 $(foreach file,$(PROBE_FILES) $(LAB_FILES) $(JUDGE_FILES),$(eval $(call embed,$(file))))
@@ -180,6 +185,11 @@ $(BUILD)/tests/unit/profile_memory_test: \
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
 	probe/trace/trace_rate.c probe/trace/trace_recording.c)
+$(BUILD)/tests/unit/trace_test: $(call object,probe/stacks/hash_table.c \
+	probe/stacks/stacks.c probe/http/json_string.c $(wildcard probe/trace/*.c))
+$(BUILD)/tests/unit/trace_test: UNIT_LIBS = -lcjson
+$(BUILD)/tests/unit/trace_test: \
+	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=clock_gettime
 
 $(BUILD)/tests/unit/leak_plan_test: $(call object,\
 	common/server/leak_plan.c common/scenario.c)
@@ -197,7 +207,7 @@ $(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \
 	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
-$(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read
+$(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)

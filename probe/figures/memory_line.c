@@ -33,6 +33,11 @@ static double allocation_rate(const struct figures *before, const struct figures
 size_t probe_memory_line_format(char *line, const char *name, int64_t started_ns,
                                 const struct figures *before, const struct figures *now)
 {
+    char in_use[64] = "";
+    if (now->heap.known) {
+        snprintf(in_use, sizeof(in_use), "%.2f->%.2f MiB in use, ",
+                 in_mib(before->heap.in_use_bytes), in_mib(now->heap.in_use_bytes));
+    }
     char allocated[64] = "";
     if (now->heap.counted) {
         snprintf(allocated, sizeof(allocated), "%.2f MiB/s allocated, ",
@@ -41,11 +46,9 @@ size_t probe_memory_line_format(char *line, const char *name, int64_t started_ns
     const struct process_figures *process = &now->process;
     int length = snprintf(
         line, MEMORY_LINE_SIZE,
-        "%.*s: memory @%.3fs: %.2f->%.2f MiB in use, %s%.2f MiB resident, %u threads, "
-        "%u descriptors\n",
-        NAME_MAX_SHOWN, name, seconds_between(started_ns, now->taken_ns),
-        in_mib(before->heap.in_use_bytes), in_mib(now->heap.in_use_bytes), allocated,
-        in_mib(process->rss_bytes), process->threads, process->fds);
+        "%.*s: memory @%.3fs: %s%s%.2f MiB resident, %u threads, %u descriptors\n",
+        NAME_MAX_SHOWN, name, seconds_between(started_ns, now->taken_ns), in_use,
+        allocated, in_mib(process->rss_bytes), process->threads, process->fds);
     return (size_t)length;
 }
 

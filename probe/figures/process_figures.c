@@ -99,6 +99,7 @@ static int count_timers(struct process_figures *figures)
         /* A kernel built without checkpoint/restore has no such file. */
         return error == -ENOENT ? 0 : error;
     }
+    figures->timers_counted = true;
     const char *line;
     while ((line = probe_proc_file_line(&file)) != NULL) {
         figures->timers += strncmp(line, "ID:", 3) == 0;

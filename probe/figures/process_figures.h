@@ -5,6 +5,7 @@
 #ifndef PROBE_FIGURES_PROCESS_FIGURES_H
 #define PROBE_FIGURES_PROCESS_FIGURES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PROCESS_NO_LIMIT UINT64_MAX
@@ -16,10 +17,11 @@ struct process_figures {
     uint64_t virtual_bytes_most; /* RLIMIT_AS, or PROCESS_NO_LIMIT */
     int64_t cpu_ns;              /* CPU time of all threads, user and system */
     unsigned threads;
-    unsigned fds;      /* open descriptors, except those that the counting opens */
-    uint64_t fds_most; /* RLIMIT_NOFILE, or PROCESS_NO_LIMIT */
-    unsigned sockets;  /* of the descriptors */
-    unsigned timers;   /* POSIX timers: timer_create(2) */
+    unsigned fds;        /* open descriptors, except those that the counting opens */
+    uint64_t fds_most;   /* RLIMIT_NOFILE, or PROCESS_NO_LIMIT */
+    unsigned sockets;    /* of the descriptors */
+    bool timers_counted; /* a kernel may be built without their list */
+    unsigned timers;     /* POSIX timers: timer_create(2) */
 };
 
 /* Reads the figures. Returns 0, or -errno if /proc could not be read. Needs one free

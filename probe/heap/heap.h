@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 struct heap_figures {
+    bool known;             /* whether the allocator says anything: a sanitizer's does
+                               not */
     uint64_t in_use_bytes;  /* Go's Alloc: live objects, in the allocator's rounded
                                sizes */
     uint64_t system_bytes;  /* Go's Sys: taken from the system */

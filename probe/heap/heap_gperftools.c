@@ -198,6 +198,7 @@ void probe_heap_read_figures(struct heap_figures *ret_figures)
     /* The counters change while they are read: no difference may fall below zero. */
     uint64_t ever = bytes_before + total;
     *ret_figures = (struct heap_figures){
+        .known = true,
         .in_use_bytes = ever > freed ? ever - freed : 0,
         .system_bytes = property("generic.heap_size"),
         .free_bytes = property("tcmalloc.pageheap_free_bytes"),

@@ -38,6 +38,7 @@ void probe_heap_read_figures(struct heap_figures *ret_figures)
 {
     struct mallinfo2 info = mallinfo2();
     *ret_figures = (struct heap_figures){
+        .known = info.arena + info.hblkhd > 0,
         .in_use_bytes = info.uordblks + info.hblkhd,
         .system_bytes = info.arena + info.hblkhd,
         .free_bytes = info.fordblks,

@@ -68,7 +68,15 @@ bool probe_check_framing(const struct request *request, struct reply *reply)
     return fault == NULL || probe_check_refuse(reply, fault);
 }
 
-/* Whether `host` (without its port) names this server. */
+/* Whether `name` is one that this server knows of itself. */
+static bool name_is_ours(const struct site *site, const char *name)
+{
+    return strcasecmp(name, "localhost") == 0 || strcmp(name, "127.0.0.1") == 0 ||
+           strcasecmp(name, site->bind) == 0 ||
+           (site->expose && strcasecmp(name, site->host_name) == 0);
+}
+
+/* Whether a request for `host` (without its port) is meant for this server. */
 static bool host_is_ours(const struct site *site, const char *host, size_t length)
 {
     char name[256];
@@ -77,17 +85,10 @@ static bool host_is_ours(const struct site *site, const char *host, size_t lengt
     }
     memcpy(name, host, length);
     name[length] = '\0';
-    if (strcasecmp(name, "localhost") == 0 || strcmp(name, "127.0.0.1") == 0 ||
-        strcasecmp(name, site->bind) == 0) {
-        return true;
-    }
-    if (!site->expose) {
-        return false;
-    }
-    /* An IPv4 address is safe: a foreign page can only own a name. */
+    /* A foreign page can make its own name lead to this server, but no address. */
     struct in_addr address;
-    return inet_pton(AF_INET, name, &address) == 1 ||
-           strcasecmp(name, site->host_name) == 0;
+    return name_is_ours(site, name) ||
+           (site->expose && inet_pton(AF_INET, name, &address) == 1);
 }
 
 /* Splits "name:port" of `length` bytes and checks both parts. */
@@ -150,7 +151,7 @@ static enum sender sender_of(const struct request *request, const char *text)
     const struct site *site = request->site;
     const char *host = probe_request_header(request, "Host", NULL);
     struct origin origin;
-    struct origin own;
+    struct origin own = {.port = 0};
     if (probe_origin_parse(text, strlen(text), &origin) != 0) {
         return SENDER_FOREIGN;
     }
@@ -158,8 +159,9 @@ static enum sender sender_of(const struct request *request, const char *text)
         probe_origin_equal(&origin, &own)) {
         return SENDER_OWN;
     }
+    /* Here any address will not do: a foreign page can have one. */
     if (request->other_port > 0 && (int)origin.port == request->other_port &&
-        host_is_ours(site, origin.host, strlen(origin.host))) {
+        (name_is_ours(site, origin.host) || strcmp(origin.host, own.host) == 0)) {
         return SENDER_READER;
     }
     return probe_origin_same_server(&origin, &site->peer) ? SENDER_READER

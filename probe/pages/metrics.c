@@ -50,6 +50,9 @@ static void add_process(struct buffer *text, const struct figures *figures)
 
 static void add_heap(struct buffer *text, const struct heap_figures *heap)
 {
+    if (!heap->known) {
+        return;
+    }
     add_gauge(text, "leakprobe_heap_in_use_bytes",
               "Heap that is allocated and not freed, in bytes.", heap->in_use_bytes);
     add_gauge(text, "leakprobe_heap_system_bytes",
@@ -96,7 +99,9 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
               figures.process.peak_rss_bytes);
     add_gauge(text, "leakprobe_sockets", "Open file descriptors that are sockets.",
               figures.process.sockets);
-    add_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
-              figures.process.timers);
+    if (figures.process.timers_counted) {
+        add_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
+                  figures.process.timers);
+    }
     return 0;
 }

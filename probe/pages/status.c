@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "probe/figures/figures.h"
 
-/* Adds a figure, or null if this build does not count it. */
+/* Adds a figure, or null if this build or this kernel does not count it. */
 static void add_counted(struct json_writer *json, const char *name, bool counted,
                         uint64_t value)
 {
@@ -20,13 +20,13 @@ static void add_memory(struct json_writer *json, const struct figures *figures)
 {
     const struct heap_figures *heap = &figures->heap;
     probe_json_open(json, "memory");
-    probe_json_number(json, "alloc_bytes", heap->in_use_bytes);
+    add_counted(json, "alloc_bytes", heap->known, heap->in_use_bytes);
     add_counted(json, "total_alloc_bytes", heap->counted, heap->total_bytes);
     add_counted(json, "mallocs", heap->counted, heap->allocations);
     add_counted(json, "frees", heap->counted, heap->deallocations);
     add_counted(json, "live_objects", heap->counted, heap->live_objects);
-    probe_json_number(json, "heap_sys_bytes", heap->system_bytes);
-    probe_json_number(json, "heap_free_bytes", heap->free_bytes);
+    add_counted(json, "heap_sys_bytes", heap->known, heap->system_bytes);
+    add_counted(json, "heap_free_bytes", heap->known, heap->free_bytes);
     probe_json_number(json, "rss_bytes", figures->process.rss_bytes);
     probe_json_number(json, "peak_rss_bytes", figures->process.peak_rss_bytes);
     probe_json_close(json);
@@ -52,6 +52,6 @@ int probe_status_add(struct json_writer *json, const struct site *site)
     probe_json_number(json, "threads", process->threads);
     probe_json_number(json, "fds", process->fds);
     probe_json_number(json, "sockets", process->sockets);
-    probe_json_number(json, "timers", process->timers);
+    add_counted(json, "timers", process->timers_counted, process->timers);
     return 0;
 }

@@ -79,6 +79,7 @@ static void stat_parse(char *text, const struct thread_clock *clock,
     if (field != NULL) {
         int64_t ticks = strtoll(field, NULL, 10);
         int64_t start = ticks * (CLOCK_NS_PER_SECOND / sysconf(_SC_CLK_TCK));
+        entry->born_ns = start;
         entry->lifetime_ns = clock->boot_ns > start ? clock->boot_ns - start : 0;
     }
 }

@@ -32,6 +32,8 @@ struct thread_entry {
     char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
     int64_t waited_ns; /* a lower bound: see probe_threads_read */
     int64_t lifetime_ns; /* since the thread began */
+    int64_t born_ns;     /* when it began: CLOCK_BOOTTIME, exact to the kernel's tick of
+                            usually 10 ms, and the same in every reading */
 
     /* Only from probe_threads_read_waits: */
     bool unchanged;       /* it has not run since the last round */

@@ -86,7 +86,8 @@ static int threads_list(struct threads *threads)
 struct round {
     struct threads *threads;
     size_t asked_count; /* threads that are done: asked, or skipped */
-    unsigned sent;      /* signals that were sent */
+    unsigned sent;      /* threads that are to answer, the calling one too */
+    unsigned signals;   /* that were sent */
     unsigned closed;    /* of these, no longer waited for */
     unsigned lost;      /* of these, expected not to answer */
     int64_t deadline;
@@ -128,7 +129,9 @@ static void thread_ask(struct round *round, size_t number)
                                 clock_now_ns() + CLOCK_NS_PER_MS);
         error = probe_thread_slot_ask(number, entry->tid);
     }
-    if (error != 0) {
+    if (error == 0) {
+        round->signals++;
+    } else {
         slot_give_up(round, number);
     }
     if (error == -ESRCH) {
@@ -315,7 +318,7 @@ static int round_run(void (*files_read)(struct threads *threads),
         round_ask(&round);
         round_wait(&round);
         error = round_collect(&round, now);
-        threads.asked = round.sent;
+        threads.asked = round.signals;
     }
     pthread_mutex_unlock(&round_lock);
     if (error != 0) {

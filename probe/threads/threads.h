@@ -38,7 +38,7 @@ struct threads {
     struct buffer entries; /* struct thread_entry, oldest thread first */
     size_t count;
     size_t silent;        /* threads without an answer */
-    size_t asked;         /* threads that were asked; the others have not run */
+    size_t asked;         /* threads that got a signal; the others have not run */
     int64_t taken_ns;     /* when the round began: clock_now_ns */
     struct stacks stacks; /* the first value of each: how many threads have it */
 };

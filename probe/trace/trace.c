@@ -24,14 +24,22 @@
 
 #define NS_PER_US 1000
 
+/* At least so long is between two rounds: others may want one of their own. */
+#define PAUSE_NS (10 * CLOCK_NS_PER_MS)
+
 /* Only one trace at a time: each keeps the calling thread until it ends. */
 static atomic_flag running = ATOMIC_FLAG_INIT;
 
-static int64_t cpu_now_ns(void)
+static int64_t clock_read_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec;
+}
+
+static int64_t cpu_now_ns(void)
+{
+    return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* ---- What a round sees ---- */
@@ -69,7 +77,8 @@ static enum trace_doing doing_of(const struct thread_entry *entry, uintptr_t lea
     case 'S':
     case 'D':
         if (entry->call == THREADS_CALL_UNKNOWN) {
-            return TRACE_WAITS;
+            /* It slept before the signal. If there was none, it still does. */
+            return entry->unchanged ? TRACE_WAITS : TRACE_UNKNOWN;
         }
         return entry->call >= 0 && still_in_call(entry, leaf) ? TRACE_WAITS
                                                               : TRACE_RUNS;
@@ -109,7 +118,7 @@ static void thread_see(struct trace *trace, const struct threads *threads,
     if (entry->unchanged && !probe_recording_knows(recording, entry->tid)) {
         probe_threads_read_wait(entry);
     }
-    int64_t born_us = recording->now_us - entry->lifetime_ns / NS_PER_US;
+    int64_t born_us = (entry->born_ns - trace->began_boot_ns) / NS_PER_US;
     struct trace_thread *thread =
         probe_recording_see(recording, entry->tid, entry->state == 0 ? NULL : &born_us);
     if (thread == NULL) {
@@ -129,23 +138,33 @@ static void thread_see(struct trace *trace, const struct threads *threads,
 static void figures_record(struct trace *trace)
 {
     struct trace_sample sample = {.at_us = trace->recording.now_us};
-    if (probe_figures_read(&sample.figures) == 0) {
+    bool read = probe_figures_read(&sample.figures) == 0;
+    if (read) {
         buffer_append(&trace->samples, &sample, sizeof(sample));
-        trace->sample_count += trace->samples.error == 0 ? 1 : 0;
+    }
+    if (read && trace->samples.error == 0) {
+        trace->sample_count++;
+    } else {
+        trace->figures_missed++;
     }
 }
 
-/* Takes one round. Returns its processor time in nanoseconds, or -errno. */
-static int64_t round_take(struct trace *trace)
+/* Takes one round. Writes its processor time in nanoseconds to ret_cost. Returns 0 or
+ * -errno. */
+static int round_take(struct trace *trace, int64_t *ret_cost)
 {
     struct threads threads;
     int64_t before = cpu_now_ns();
     int error = probe_threads_read_waits(&threads);
     if (error != 0) {
+        *ret_cost = cpu_now_ns() - before;
         return error;
     }
     if (trace->rounds == 0) {
+        int64_t boot_ns = clock_read_ns(CLOCK_BOOTTIME);
         trace->began_ns = threads.taken_ns;
+        trace->began_boot_ns = boot_ns - (clock_now_ns() - threads.taken_ns);
+        trace->wall_s = (int64_t)time(NULL);
     }
     int64_t now_us = (threads.taken_ns - trace->began_ns) / NS_PER_US;
     probe_recording_round(&trace->recording, now_us);
@@ -162,7 +181,23 @@ static int64_t round_take(struct trace *trace)
     probe_threads_release(&threads);
     int64_t own_ns = cpu_now_ns() - before;
     trace->cpu_ns += own_ns;
-    return own_ns + signals_ns;
+    *ret_cost = own_ns + signals_ns;
+    return 0;
+}
+
+/* Waits until the time `next_ns`. Returns 0, or the error of `wait`, which is called
+ * even if that time is over: it knows when the program stops. */
+static int pause_until(int64_t next_ns, int (*wait)(void *argument, unsigned ms),
+                       void *argument)
+{
+    int64_t now = clock_now_ns();
+    next_ns = next_ns < now + PAUSE_NS ? now + PAUSE_NS : next_ns;
+    int error = 0;
+    while (error == 0 && now < next_ns) {
+        error = wait(argument, (unsigned)((next_ns - now) / CLOCK_NS_PER_MS + 1));
+        now = clock_now_ns();
+    }
+    return error;
 }
 
 /* Takes rounds until the time is over. Returns 0, or the error of `wait` or of the
@@ -170,33 +205,26 @@ static int64_t round_take(struct trace *trace)
 static int rounds_take(struct trace *trace, int (*wait)(void *argument, unsigned ms),
                        void *argument)
 {
+    int64_t cost = 0;
+    int error = round_take(trace, &cost);
+    if (error != 0) {
+        return error;
+    }
+    cost = 0; /* the first round asks all threads: no other costs as much */
     int64_t end = trace->began_ns + trace->seconds * CLOCK_NS_PER_SECOND;
     int64_t next = trace->began_ns;
-    for (bool last = false; !last && !trace->recording.full;) {
-        last = next >= end;
-        int64_t cost = round_take(trace);
-        if (cost < 0 && trace->rounds == 0) {
-            return (int)cost;
-        }
-        trace->failed += cost < 0 ? 1 : 0;
-        if (trace->recording.error != 0) {
-            return trace->recording.error;
-        }
-        /* The first round asks all threads: no other costs as much. */
-        next += probe_trace_interval(trace->rounds > 1 ? cost : 0);
+    while (next < end && !trace->recording.full && trace->recording.error == 0) {
+        int64_t earliest = next + probe_trace_interval(cost);
         int64_t now = clock_now_ns();
-        next = next < now ? now : next;
+        next = earliest < now ? now : earliest;
         next = next > end ? end : next;
-        int error = 0;
-        while (!last && error == 0 && now < next) {
-            error = wait(argument, (unsigned)((next - now) / CLOCK_NS_PER_MS + 1));
-            now = clock_now_ns();
-        }
+        error = pause_until(next, wait, argument);
         if (error != 0) {
             return error;
         }
+        trace->failed += round_take(trace, &cost) == 0 ? 0 : 1;
     }
-    return 0;
+    return trace->recording.error;
 }
 
 static int trace_run(struct trace *trace, const char *program,
@@ -204,8 +232,6 @@ static int trace_run(struct trace *trace, const char *program,
                      struct buffer *ret_text)
 {
     probe_symbols_load();
-    trace->began_ns = clock_now_ns();
-    trace->wall_s = (int64_t)time(NULL);
     int error = rounds_take(trace, wait, argument);
     if (error == 0) {
         trace->ended_us = trace->recording.now_us;

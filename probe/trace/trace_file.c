@@ -40,17 +40,18 @@ static void function_append(struct buffer *text, uintptr_t function)
     probe_json_string_part(text, symbol.function, strlen(symbol.function));
 }
 
-/* Appends `"at":"file:line"` if the place is known. */
-static void place_append(struct buffer *text, uintptr_t address)
+/* Appends `"at":"file:line"` if the place is known. Returns whether it is. */
+static bool place_append(struct buffer *text, uintptr_t address)
 {
     struct symbol symbol;
-    if (probe_symbols_find(address, &symbol) && symbol.line != 0) {
-        const char *file =
-            symbol.file_in_tree != NULL ? symbol.file_in_tree : symbol.file;
-        buffer_text(text, "\"at\":\"");
-        probe_json_string_part(text, file, strlen(file));
-        buffer_printf(text, ":%u\"", symbol.line);
+    if (!probe_symbols_find(address, &symbol) || symbol.line == 0) {
+        return false;
     }
+    const char *file = symbol.file_in_tree != NULL ? symbol.file_in_tree : symbol.file;
+    buffer_text(text, "\"at\":\"");
+    probe_json_string_part(text, file, strlen(file));
+    buffer_printf(text, ":%u\"", symbol.line);
+    return true;
 }
 
 /* ---- The process and its threads ---- */
@@ -152,11 +153,9 @@ static void span_write(struct writer *writer, const struct trace_span *span)
                   (long long)(span->end_us - span->begin_us), category_of(span->doing));
     doing_append(text, span);
     buffer_text(text, "\",\"args\":{");
-    if (!span->moved) {
-        place_append(text, span->address);
-    }
+    bool placed = !span->moved && place_append(text, span->address);
     if (span->callee != 0) {
-        buffer_text(text, text->data[text->length - 1] == '{' ? "" : ",");
+        buffer_text(text, placed ? "," : "");
         buffer_text(text, "\"calls\":\"");
         function_append(text, span->callee);
         buffer_text(text, "\"");
@@ -178,8 +177,7 @@ static void sample_write(struct writer *writer, const struct trace_sample *sampl
 {
     const struct heap_figures *heap = &sample->figures.heap;
     const struct process_figures *process = &sample->figures.process;
-    /* Under a sanitizer, the C library counts nothing. */
-    if (heap->system_bytes > 0) {
+    if (heap->known) {
         counter_write(writer, sample->at_us, "heap in use", "bytes",
                       heap->in_use_bytes);
     }
@@ -219,8 +217,10 @@ static void account_write(struct writer *writer, double writing_since_ms)
                   seconds > 0 ? (trace->rounds - 1) / seconds : 0.0, TRACE_RATE_HZ);
     buffer_printf(text, "\"rounds_taken\":%u,\n\"rounds_missed\":%u,\n", trace->rounds,
                   possible > trace->rounds ? possible - trace->rounds : 0);
-    buffer_printf(text, "\"rounds_failed\":%u,\n\"rounds_cpu_ms\":%.1f,\n",
-                  trace->failed, (double)trace->cpu_ns / (double)CLOCK_NS_PER_MS);
+    buffer_printf(text, "\"rounds_failed\":%u,\n\"figures_missed\":%u,\n",
+                  trace->failed, trace->figures_missed);
+    buffer_printf(text, "\"rounds_cpu_ms\":%.1f,\n",
+                  (double)trace->cpu_ns / (double)CLOCK_NS_PER_MS);
     buffer_printf(text, "\"signals_sent\":%llu,\n\"signals_cpu_ms_estimated\":%.1f,\n",
                   (unsigned long long)trace->signals,
                   (double)trace->signals * TRACE_SIGNAL_NS / (double)CLOCK_NS_PER_MS);

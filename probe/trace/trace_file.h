@@ -34,18 +34,20 @@ struct trace {
     struct buffer samples; /* struct trace_sample */
     size_t sample_count;
 
-    unsigned seconds; /* as asked for */
-    int64_t began_ns; /* clock_now_ns */
-    int64_t ended_us; /* after began_ns */
-    int64_t wall_s;   /* when it began, by the calendar */
-    int64_t cpu_ns;   /* used by this thread for the rounds */
-    uint64_t signals; /* sent to threads */
-    unsigned rounds;  /* taken */
-    unsigned failed;  /* rounds that could not be taken: memory or /proc */
-    size_t silent;    /* most threads without an answer in a round */
-    size_t cut;       /* threads that the last round saw and the recording had no room
-                         for */
-    pid_t own_tid;    /* of the thread that takes the trace */
+    unsigned seconds;        /* as asked for */
+    int64_t began_ns;        /* clock_now_ns */
+    int64_t began_boot_ns;   /* the same moment by CLOCK_BOOTTIME */
+    int64_t ended_us;        /* after began_ns */
+    int64_t wall_s;          /* when it began, by the calendar */
+    int64_t cpu_ns;          /* used by this thread for the rounds */
+    uint64_t signals;        /* sent to threads */
+    unsigned rounds;         /* taken */
+    unsigned failed;         /* rounds that could not be taken: memory or /proc */
+    unsigned figures_missed; /* rounds in which the figures could not be read */
+    size_t silent;           /* most threads without an answer in a round */
+    size_t cut;    /* threads that the last round saw and the recording had no room
+                      for */
+    pid_t own_tid; /* of the thread that takes the trace */
 };
 
 /* Appends the trace. `program` names the process. Returns 0 or -ENOMEM. */

@@ -11,10 +11,6 @@
 /* All functions of a stack, and what the innermost is doing. */
 #define LEVELS_MAX (THREADS_DEPTH_MAX + 1)
 
-/* Two readings of when a thread began differ by less than this: the kernel counts in
- * steps of 10 ms, and a round with many threads takes a while. */
-#define BORN_TOLERANCE_US 100000
-
 void probe_recording_init(struct trace_recording *recording, size_t threads_max,
                           size_t spans_max)
 {
@@ -43,22 +39,23 @@ struct trace_span *probe_recording_span(const struct trace_recording *recording,
     return (struct trace_span *)(void *)recording->spans.data + number;
 }
 
-/* Ends the open spans of a thread, from the innermost out to the span `last`, which
- * stays open; TRACE_NONE ends all. */
+/* Ends the open spans of a thread at `end_us`, from the innermost out to the span
+ * `last`, which stays open; TRACE_NONE ends all. */
 static void spans_close(struct trace_recording *recording, struct trace_thread *thread,
-                        uint32_t last)
+                        uint32_t last, int64_t end_us)
 {
     while (thread->top != last) {
         struct trace_span *span = probe_recording_span(recording, thread->top);
-        span->end_us = recording->now_us;
+        span->end_us = end_us;
         thread->top = span->parent;
     }
 }
 
-static void thread_end(struct trace_recording *recording, struct trace_thread *thread)
+static void thread_end(struct trace_recording *recording, struct trace_thread *thread,
+                       int64_t end_us)
 {
-    spans_close(recording, thread, TRACE_NONE);
-    thread->end_us = recording->now_us;
+    spans_close(recording, thread, TRACE_NONE, end_us);
+    thread->end_us = end_us;
 }
 
 /* Adds a thread. Returns its number, or TRACE_NONE. */
@@ -107,15 +104,13 @@ struct trace_thread *probe_recording_see(struct trace_recording *recording, pid_
         recording->error = -ENOMEM;
         return NULL;
     }
-    if (*place != 0) {
-        struct trace_thread *known = probe_recording_thread(recording, *place - 1);
-        bool other = born_us != NULL && *born_us > known->born_us + BORN_TOLERANCE_US;
+    uint32_t before = *place;
+    if (before != 0) {
+        struct trace_thread *known = probe_recording_thread(recording, before - 1);
+        bool other = born_us != NULL && *born_us > known->born_us;
         if (known->end_us < 0 && !other) {
             known->round = recording->round;
             return known;
-        }
-        if (known->end_us < 0) {
-            thread_end(recording, known);
         }
     }
     uint32_t number = thread_add(recording, tid, born_us);
@@ -124,6 +119,13 @@ struct trace_thread *probe_recording_see(struct trace_recording *recording, pid_
     }
     *place = number + 1;
     struct trace_thread *thread = probe_recording_thread(recording, number);
+    if (before != 0) {
+        /* If no round has missed the one before, it has ended by now. */
+        struct trace_thread *known = probe_recording_thread(recording, before - 1);
+        if (known->end_us < 0) {
+            thread_end(recording, known, thread->begin_us);
+        }
+    }
     thread->round = recording->round;
     return thread;
 }
@@ -210,7 +212,7 @@ void probe_recording_add(struct trace_recording *recording, struct trace_thread 
         span->moved |= span->address != seen.address;
         last = chain[i];
     }
-    spans_close(recording, thread, last);
+    spans_close(recording, thread, last, recording->now_us);
     for (; level <= sight->depth; level++) {
         span_open(recording, thread, span_of(sight, level));
     }
@@ -222,7 +224,7 @@ void probe_recording_round_end(struct trace_recording *recording)
     for (size_t i = 0; i < recording->thread_count; i++) {
         struct trace_thread *thread = probe_recording_thread(recording, i);
         if (thread->end_us < 0 && thread->round != recording->round) {
-            thread_end(recording, thread);
+            thread_end(recording, thread, recording->now_us);
         }
     }
 }
@@ -230,7 +232,8 @@ void probe_recording_round_end(struct trace_recording *recording)
 void probe_recording_finish(struct trace_recording *recording)
 {
     for (size_t i = 0; i < recording->thread_count; i++) {
-        spans_close(recording, probe_recording_thread(recording, i), TRACE_NONE);
+        spans_close(recording, probe_recording_thread(recording, i), TRACE_NONE,
+                    recording->now_us);
     }
 }
 

@@ -98,7 +98,7 @@ bool probe_recording_knows(struct trace_recording *recording, pid_t tid);
 
 /* Finds the thread, or adds it, and notes that this round sees it. `born_us` is when it
  * began, as in struct trace_thread; NULL if that was not read again. A thread that
- * began much later than the one that is known has the same id, but is another one.
+ * began later than the one that is known has the same id, but is another one.
  * Returns the thread, valid until the next call; NULL if the recording is full, or
  * after an error. */
 struct trace_thread *probe_recording_see(struct trace_recording *recording, pid_t tid,

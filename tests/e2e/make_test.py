@@ -74,3 +74,35 @@ def test_lesson_of_halves_that_are_the_same():
     done = make(copy, "lesson", "S=slice-tail")
     equal(done.returncode, 0, done.stderr)
     equal(done.stdout, "leaky/slice_tail.c and fixed/slice_tail.c are the same\n")
+
+
+EMBEDDED = "build/embedded/live.css.c"
+
+
+def test_file_that_cannot_be_read_is_not_built_in_empty():
+    """When a file of the page cannot be read, make fails until it can."""
+    copy = copy_of_tree()
+    tools = scratch()
+    with open(os.path.join(tools, "od"), "w", encoding="utf-8") as broken:
+        broken.write("#!/bin/sh\nexit 1\n")
+    os.chmod(broken.name, 0o755)
+    path = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    for _ in range(2):
+        done = make(copy, "BUILD=build", EMBEDDED, env=path)
+        equal(done.returncode, 2, f"exit: {done.stdout}{done.stderr}")
+    done = make(copy, "BUILD=build", EMBEDDED)
+    equal(done.returncode, 0, f"exit: {done.stdout}{done.stderr}")
+    with open(os.path.join(copy, EMBEDDED), encoding="ascii") as file:
+        check(len(file.read()) > 1000, "the file is in")
+
+
+@pytest.mark.parametrize("name", ["#live.js#", "live.js~", "4913"])
+def test_what_an_editor_leaves_is_not_built_in(name):
+    """A copy that an editor keeps beside the file neither stops make nor is built in."""
+    copy = copy_of_tree()
+    for directory in ("probe/web/files", "common/page"):
+        with open(os.path.join(copy, directory, name), "w", encoding="utf-8") as file:
+            file.write("old")
+    done = make(copy, "-n", "build")
+    equal(done.returncode, 0, f"exit: {done.stdout}{done.stderr}")
+    check(f"{name}.c" not in done.stdout, "it is built in")

@@ -52,6 +52,11 @@ def call_all(server, clients=2, calls=CALLS):
     if failed:
         raise failed[0]
     server.get("/status").expect(200)
+    # A sanitizer's allocator says nothing to the C library, and nothing is not 0.
+    memory = server.status()["memory"]
+    equal([memory["alloc_bytes"], memory["heap_sys_bytes"]], [None, None], memory)
+    metrics = server.get("/metrics").expect(200).text
+    check("leakprobe_heap_" not in metrics, metrics)
 
 
 def said(name, directory, variable, options, expect=0):

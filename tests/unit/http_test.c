@@ -165,6 +165,42 @@ static void other_sites_are_refused(void **state)
     }
 }
 
+/* A page may be at any address, and on any port. */
+static void a_foreign_address_is_not_this_servers_other_port(void **state)
+{
+    (void)state;
+    static const struct site exposed = {
+        .name = "test",
+        .bind = "0.0.0.0",
+        .expose = true,
+        .host_name = "machine",
+        .hints = {.cross_site = "use curl"},
+    };
+    static const struct {
+        const char *host;
+        const char *origin;
+        bool passes;
+    } cases[] = {
+        {"192.168.0.1:8080", "http://192.168.0.1:6060", true},
+        {"192.168.0.1:8080", "http://machine:6060", true},
+        {"machine:8080", "http://machine:6060", true},
+        {"192.168.0.1:8080", "http://203.0.113.9:6060", false},
+        {"machine:8080", "http://203.0.113.9:6060", false},
+        {"192.168.0.1:8080", "http://192.168.0.1:6061", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct request_header headers[] = {{"Host", cases[i].host},
+                                           {"Origin", cases[i].origin}};
+        struct exchange exchange;
+        exchange_init(&exchange, headers, 2);
+        exchange.request.site = &exposed;
+        bool passes = probe_check_site(&exchange.request, true, &exchange.reply);
+        assert_int_equal(passes, cases[i].passes);
+        assert_int_equal(exchange.reply.reader != NULL, cases[i].passes);
+        probe_reply_release(&exchange.reply);
+    }
+}
+
 enum { COUNT, SIZE, NAME, PARAMETERS };
 
 /* Reads `query` as a count, a size and a name. */
@@ -310,6 +346,7 @@ int main(void)
         cmocka_unit_test(only_its_own_names_reach_the_server),
         cmocka_unit_test(a_target_may_name_this_server_only),
         cmocka_unit_test(other_sites_are_refused),
+        cmocka_unit_test(a_foreign_address_is_not_this_servers_other_port),
         cmocka_unit_test(parameters_are_decoded_and_bounded),
         cmocka_unit_test(a_path_finds_its_page),
         cmocka_unit_test(errors_are_printable_and_short),

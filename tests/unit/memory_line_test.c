@@ -19,11 +19,17 @@ static void figures_fill(struct figures *before, struct figures *now)
 {
     *before = (struct figures){
         .taken_ns = STARTED_NS + 5 * CLOCK_NS_PER_SECOND,
-        .heap = {.in_use_bytes = 3 * MIB / 2, .counted = true, .total_bytes = 7 * MIB},
+        .heap = {.known = true,
+                 .in_use_bytes = 3 * MIB / 2,
+                 .counted = true,
+                 .total_bytes = 7 * MIB},
     };
     *now = (struct figures){
         .taken_ns = STARTED_NS + 15 * CLOCK_NS_PER_SECOND / 2,
-        .heap = {.in_use_bytes = 4 * MIB, .counted = true, .total_bytes = 17 * MIB},
+        .heap = {.known = true,
+                 .in_use_bytes = 4 * MIB,
+                 .counted = true,
+                 .total_bytes = 17 * MIB},
         .process = {.rss_bytes = 30 * MIB + MIB / 4, .threads = 53, .fds = 64},
     };
 }
@@ -56,6 +62,10 @@ static void what_was_not_counted_is_left_out(void **state)
     format("leaky", &before, &now);
     assert_string_equal(line, "leaky: memory @7.500s: 1.50->4.00 MiB in use, 30.25 MiB "
                               "resident, 53 threads, 64 descriptors\n");
+    now.heap.known = false;
+    format("leaky", &before, &now);
+    assert_string_equal(line, "leaky: memory @7.500s: 30.25 MiB resident, 53 threads, "
+                              "64 descriptors\n");
 }
 
 static void equal_times_divide_nothing(void **state)

@@ -35,9 +35,25 @@ ssize_t __wrap_read(int fd, void *data, size_t bytes)
     return __real_read(fd, data, bytes < read_most ? bytes : read_most);
 }
 
+/* The linker sends each opening of a file here (--wrap=open). */
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+static const char *missing = ""; /* a file that this kernel does not have */
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    if (strcmp(path, missing) == 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return __real_open(path, flags);
+}
+
 static int calm(void **state)
 {
     (void)state;
+    missing = "";
     read_most = SIZE_MAX;
     interrupts = false;
     read_error = 0;
@@ -183,6 +199,14 @@ static void figures_are_those_of_this_process(void **state)
     timer_delete(timer);
 }
 
+static void timers_that_this_kernel_does_not_list_are_not_zero(void **state)
+{
+    (void)state;
+    assert_true(figures_now().timers_counted);
+    missing = "/proc/self/timers";
+    assert_false(figures_now().timers_counted);
+}
+
 static void the_start_is_a_moment_ago(void **state)
 {
     (void)state;
@@ -204,6 +228,8 @@ int main(void)
         cmocka_unit_test_teardown(a_failed_read_is_no_end, calm),
         cmocka_unit_test_teardown(thousands_of_descriptors_are_counted, calm),
         cmocka_unit_test_teardown(figures_are_those_of_this_process, calm),
+        cmocka_unit_test_teardown(timers_that_this_kernel_does_not_list_are_not_zero,
+                                  calm),
         cmocka_unit_test_teardown(the_start_is_a_moment_ago, calm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

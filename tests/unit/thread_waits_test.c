@@ -69,12 +69,35 @@ static void a_new_wait_begins_at_zero(void **state)
     probe_threads_release(&threads);
 }
 
+static void a_round_counts_its_signals_and_reads_the_same_birth(void **state)
+{
+    (void)state;
+    gate_thread(worker_run, NULL);
+    wait_for_arrivals(&gate, 1);
+    struct threads threads;
+    assert_int_equal(probe_threads_read_waits(&threads), 0);
+    /* Its own stack the calling thread takes without a signal. */
+    assert_int_equal(threads.asked, 1);
+    int64_t born_ns = thread_in(&threads, "worker_run")->born_ns;
+    assert_true(born_ns > 0);
+    probe_threads_release(&threads);
+    assert_int_equal(probe_threads_read_waits(&threads), 0);
+    struct thread_entry entry = *thread_in(&threads, "worker_run");
+    assert_int_equal(threads.asked, entry.unchanged ? 0 : 1);
+    unit_sleep_ms(50);
+    probe_threads_read_wait(&entry);
+    assert_int_equal(entry.born_ns, born_ns);
+    assert_int_equal(entry.state, 'S');
+    probe_threads_release(&threads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         GATE_TEST(details_are_name_state_and_times),
         GATE_TEST(a_profile_does_not_end_a_wait),
         GATE_TEST(a_new_wait_begins_at_zero),
+        GATE_TEST(a_round_counts_its_signals_and_reads_the_same_birth),
     };
     return cmocka_run_group_tests(tests, gate_group_setup, NULL);
 }

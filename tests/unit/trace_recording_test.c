@@ -164,17 +164,24 @@ static void an_id_that_is_used_again_is_another_thread(void **state)
     int64_t born_us = -1000000;
     probe_recording_round(&recording, 0);
     probe_recording_see(&recording, 7, &born_us);
+    SEE(7, TRACE_WAITS, 8, SERVE);
     probe_recording_round(&recording, 500000);
-    born_us += 10000; /* the kernel's clock is not exact */
     probe_recording_see(&recording, 7, &born_us);
+    probe_recording_round_end(&recording);
     assert_int_equal(recording.thread_count, 1);
-    born_us = 450000;
+    probe_recording_round(&recording, 600000);
+    born_us = 550000;
     probe_recording_see(&recording, 7, &born_us);
     assert_int_equal(recording.thread_count, 2);
-    assert_int_equal(probe_recording_thread(&recording, 0)->end_us, 500000);
-    assert_int_equal(probe_recording_thread(&recording, 1)->begin_us, 450000);
-    probe_recording_round_end(&recording);
+    /* It has ended before the other began: one id, one row, and no overlap. */
+    assert_int_equal(probe_recording_thread(&recording, 0)->end_us, 550000);
+    expect_span(0, SERVE, TRACE_WAITS, 0, 550000);
+    assert_int_equal(probe_recording_thread(&recording, 1)->begin_us, 550000);
     assert_true(probe_recording_knows(&recording, 7));
+    /* The kernel's time of birth is the same in every reading, so 10 ms are enough. */
+    born_us += 10000;
+    probe_recording_see(&recording, 7, &born_us);
+    assert_int_equal(recording.thread_count, 3);
 }
 
 static void a_thread_without_an_answer_is_silent(void **state)
