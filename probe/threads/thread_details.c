@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 /* Fields of stat, counted from 0 after the name: field 3 of proc(5), the state, is
  * 0. */
 #define STAT_START_TIME (22 - 3)
+#define STAT_PROCESSOR (39 - 3)
 
 /* Reads the start of a small file. Returns false if that fails. */
 static bool file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
@@ -55,13 +57,30 @@ void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock)
     struct timespec boot;
     clock_gettime(CLOCK_BOOTTIME, &boot);
     ret_clock->boot_ns = (int64_t)boot.tv_sec * CLOCK_NS_PER_SECOND + boot.tv_nsec;
+    ret_clock->processor = sched_getcpu();
     ret_clock->exec_start_ms = exec_start_read(task_fd, gettid());
+    if (sched_getcpu() != ret_clock->processor) {
+        ret_clock->exec_start_ms =
+            0; /* moved in between: not known whose clock it is */
+    }
+}
+
+/* The field of stat with this number, if `state` is field 0; NULL if it is not there.
+ */
+static const char *stat_field(const char *state, int number)
+{
+    const char *field = state;
+    for (int i = 0; i < number && field != NULL; i++) {
+        field = strchr(field, ' ');
+        field = field == NULL ? NULL : field + 1;
+    }
+    return field;
 }
 
 /* "4242 (name) S ...": the name can contain any characters, even parentheses and
- * spaces. */
+ * spaces. Writes the processor that the thread ran on last to ret_processor. */
 static void stat_parse(char *text, const struct thread_clock *clock,
-                       struct thread_entry *entry)
+                       struct thread_entry *entry, int *ret_processor)
 {
     char *open = strchr(text, '(');
     char *close = strrchr(text, ')');
@@ -70,28 +89,31 @@ static void stat_parse(char *text, const struct thread_clock *clock,
     }
     *close = '\0';
     snprintf(entry->name, sizeof(entry->name), "%s", open + 1);
-    char *field = close + 2;
+    const char *field = close + 2;
     entry->state = *field;
-    for (int i = 0; i < STAT_START_TIME && field != NULL; i++) {
-        field = strchr(field, ' ');
-        field = field == NULL ? NULL : field + 1;
-    }
-    if (field != NULL) {
-        int64_t ticks = strtoll(field, NULL, 10);
+    const char *start_time = stat_field(field, STAT_START_TIME);
+    if (start_time != NULL) {
+        int64_t ticks = strtoll(start_time, NULL, 10);
         int64_t start = ticks * (CLOCK_NS_PER_SECOND / sysconf(_SC_CLK_TCK));
         entry->born_ns = start;
         entry->lifetime_ns = clock->boot_ns > start ? clock->boot_ns - start : 0;
     }
+    const char *processor = stat_field(field, STAT_PROCESSOR);
+    *ret_processor = processor == NULL ? -1 : atoi(processor);
 }
 
 void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
                                struct thread_entry *entry)
 {
     char text[1024];
+    int processor = -1;
     if (file_read(task_fd, entry->tid, "stat", text, sizeof(text))) {
-        stat_parse(text, clock, entry);
+        stat_parse(text, clock, entry, &processor);
     }
-    double ran = clock->exec_start_ms > 0 ? exec_start_read(task_fd, entry->tid) : 0;
+    if (clock->exec_start_ms <= 0 || processor < 0 || processor != clock->processor) {
+        return;
+    }
+    double ran = exec_start_read(task_fd, entry->tid);
     if (ran > 0) {
         double waited = clock->exec_start_ms - ran;
         entry->waited_ns = waited > 0 ? (int64_t)(waited * (double)CLOCK_NS_PER_MS) : 0;

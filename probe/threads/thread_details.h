@@ -16,13 +16,16 @@ struct thread_clock {
     int64_t boot_ns;      /* CLOCK_BOOTTIME */
     double exec_start_ms; /* exec_start of the calling thread, which runs now; 0: not
                              known */
+    int processor; /* that exec_start belongs to: each has a clock of its own, and
+                      in a virtual machine they differ by seconds */
 };
 
 /* Reads the clocks. `task_fd` is the open directory /proc/self/task. */
 void probe_thread_clock_read(int task_fd, struct thread_clock *ret_clock);
 
 /* Fills in name, state and lifetime; and waited_ns, if the kernel says when the thread
- * last ran. A value that cannot be read stays unchanged. */
+ * last ran, by the clock of the caller's processor. A value that cannot be read stays
+ * unchanged. */
 void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
                                struct thread_entry *entry);
 

@@ -54,12 +54,13 @@ int probe_threads_start(void);
  *
  * Linux does not say how long a thread has been waiting, and the signal wakes it. So
  * `waited_ns` comes from two sources. For a thread that was never asked before,
- * /proc/<pid>/task/<tid>/sched says when it last ran (exec_start, if the kernel has
- * it). For the others, each round keeps the stack, the processor time, and how often
- * the thread has gone to sleep. If at the next round it has not run, or has the same
- * stack and has gone to sleep only once more, then only our signal has woken it, and
- * its wait began when the earlier round says. The time is a lower bound: if the first
- * round was one without details, it counts from that round.
+ * /proc/<pid>/task/<tid>/sched says when it last ran (exec_start, if the kernel has it,
+ * and if that was on the caller's processor: others have other clocks). For the others,
+ * each round keeps the stack, the processor time, and how often the thread has gone to
+ * sleep. If at the next round it has not run, or has the same stack and has gone to
+ * sleep only once more, then only our signal has woken it, and its wait began when the
+ * earlier round says. The time is a lower bound: if the first round was one without
+ * details, it counts from that round.
  *
  * Returns 0; -ENOTSUP before probe_threads_start; -ENOMEM; or -errno from reading
  * /proc. After an error there is nothing to release. */

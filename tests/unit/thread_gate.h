@@ -93,6 +93,22 @@ static inline char thread_state(const char *tid)
     return name_end == NULL ? 'X' : name_end[2];
 }
 
+/* Whether a thread sleeps. Its state says so a moment too early, before the thread has
+ * left the processor; the kernel waits for that when it is asked for the system call.
+ */
+static inline bool thread_sleeps(const char *tid)
+{
+    char path[300];
+    char line[256] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", tid);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)!fgets(line, sizeof(line), file);
+        fclose(file);
+    }
+    return strncmp(line, "running", 7) != 0 && thread_state(tid) == 'S';
+}
+
 /* Whether every thread but this one is asleep. */
 static inline bool others_sleep(void *unused)
 {
@@ -103,7 +119,7 @@ static inline bool others_sleep(void *unused)
     struct dirent *task;
     while (asleep && (task = readdir(tasks)) != NULL) {
         if (task->d_name[0] != '.' && atoi(task->d_name) != gettid()) {
-            asleep = thread_state(task->d_name) == 'S';
+            asleep = thread_sleeps(task->d_name);
         }
     }
     closedir(tasks);
