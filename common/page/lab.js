@@ -164,7 +164,12 @@ async function start() {
     follow(lab);
     followCard(lab);
     lab.poll.start();
-    drawFlames(place("profiles-place"), lab.servers);
+    // The charts are seen first.
+    lab.poll.addEventListener(
+        "sample",
+        () => setTimeout(() => drawFlames(place("profiles-place"), lab.servers)),
+        {once: true},
+    );
 }
 
 start().catch(report);

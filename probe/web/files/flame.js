@@ -303,7 +303,7 @@ class Flames {
     }
 
     #summary(value) {
-        const clock = (time) => time.toLocaleTimeString("en-GB");
+        const clock = (time) => time.toTimeString().slice(0, 8);
         const {type} = this.type;
         const ofType = type === this.#name ? "" : `, ${type}`;
         const what = `${this.#server.name}, ${this.#name}${ofType}`;

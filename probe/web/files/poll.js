@@ -1,15 +1,21 @@
 // Asks each server for /status again and again, and keeps the newest samples.
 
-import {Refusal} from "/page/server.js";
+import {Refusal, isOther} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const SHORTEST_MS = 50;
+const LONGEST_MS = 60000;
 const LIMIT_MS = 3000; // a server that is silent for longer is away
 const HIDDEN_MS = 10000; // between samples while nobody sees the page
 
+// Seconds since 1970, as of a clock that nobody sets while the page is open.
+export function clock() {
+    return (performance.timeOrigin + performance.now()) / 1000;
+}
+
 // Dispatches "sample" with {server, sample} in its detail. A sample is {time, status,
-// restarted, error}: the time in seconds since 1970; the status, or null if the server
-// gave none, and then why, in words; whether this is another process than before.
+// restarted, error}: the time by clock(); the status, or null if the server gave none,
+// and then why, in words; whether this is another process than before.
 export class Poll extends EventTarget {
     #samples;
     #last = new Map(); // the last status of each server
@@ -23,7 +29,8 @@ export class Poll extends EventTarget {
         super();
         this.servers = servers;
         this.keep = keep;
-        this.interval = Math.max(SHORTEST_MS, Number(view.get("interval")) || interval);
+        const asked = Number(view.get("interval")) || interval;
+        this.interval = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, asked));
         this.#samples = new Map(servers.map((server) => [server, []]));
         document.addEventListener("visibilitychange", () => this.#wake());
     }
@@ -83,23 +90,31 @@ export class Poll extends EventTarget {
     async #ask(server) {
         const sample = {time: 0, status: null, restarted: false, error: null};
         try {
-            sample.status = await server.json("/status", {limit: LIMIT_MS});
-            sample.restarted = isOther(this.#last.get(server), sample.status);
-            this.#last.set(server, sample.status);
+            const status = await server.json("/status", {limit: LIMIT_MS});
+            if (!isStatus(status)) {
+                throw new Error(`${server.name} answers, but not with its status`);
+            }
+            const before = this.#last.get(server);
+            sample.restarted = before !== undefined && isOther(before, status);
+            sample.status = status;
+            this.#last.set(server, status);
         } catch (error) {
             sample.error =
                 error instanceof Refusal
                     ? `${server.name} refuses its status: ${error.message}`
                     : error.message;
         }
-        sample.time = Date.now() / 1000;
+        sample.time = clock();
         return sample;
     }
 }
 
-function isOther(before, now) {
+// Whether a reply is what this page reads: another program may be at the address.
+function isStatus(status) {
     return (
-        before !== undefined &&
-        (before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds)
+        Number.isFinite(status?.pid) &&
+        Number.isFinite(status.uptime_seconds) &&
+        typeof status.memory === "object" &&
+        status.memory !== null
     );
 }
