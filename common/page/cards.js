@@ -1,7 +1,7 @@
 // A card for each scenario: what is seen, its dose, buttons that run it on both
 // servers, what grew since, and the answers behind folds.
 
-import {button, describe, element, report, setText} from "/page/dom.js";
+import {button, describe, element, formatCount, report, setText} from "/page/dom.js";
 import {folds} from "/page/lab/folds.js";
 import {dose, drawGrowth, isTold} from "/page/lab/growth.js";
 import {call, chosenRate} from "/page/lab/load.js";
@@ -23,7 +23,7 @@ const RAILS = {
 };
 const RAIL =
     "This is a guard rail: the call is refused before a leak harms this machine. " +
-    "The server's figures and profiles still work.";
+    "The figures and profiles still work.";
 
 function action(name, text, onclick, attributes = {}) {
     return button(text, onclick, {"data-action": name, ...attributes});
@@ -149,7 +149,7 @@ export class Card {
         const size = parameters.find((each) => each.name === "bytes");
         const parts = story === "" ? [] : [element("p", {}, story)];
         if (size !== undefined && isTold(this.scenario)) {
-            const bytes = size.default.toLocaleString("en");
+            const bytes = formatCount(size.default);
             const request = `bytes=${size.default}&count=1`;
             parts.push(
                 element(
@@ -260,6 +260,14 @@ export class Card {
         this.open(true);
         this.setBusy(true);
         this.refused.replaceChildren();
+        try {
+            await this.runNow(options);
+        } finally {
+            this.setBusy(false);
+        }
+    }
+
+    async runNow(options) {
         const waits = this.measurements.some((each) => each.first === null);
         setText(this.said, waits ? "Taking the figures before it…" : "Running…");
         const results = await this.callAll(options);
@@ -267,15 +275,15 @@ export class Card {
         setText(this.said, `${done} Waiting until all is at rest…`);
         await this.settle();
         setText(this.said, done);
-        this.setBusy(false);
     }
 
     measurementsOf(servers) {
         return this.measurements.filter((each) => servers.includes(each.server));
     }
 
-    // Calls the scenario on the servers that answer, and shows what they refuse.
-    async callAll(options) {
+    // Calls the scenario on the servers that answer, and shows what they refuse. Nobody
+    // may want the call any more when the figures before it are taken.
+    async callAll(options, isWanted = () => true) {
         const servers = this.lab.answering();
         const measured = this.measurementsOf(servers);
         this.measurements
@@ -286,6 +294,9 @@ export class Card {
                 each.begin().catch((error) => each.forget(describe(error))),
             ),
         );
+        if (!isWanted()) {
+            return [];
+        }
         const running = call(servers, this.scenario.name, options);
         if (options.hold) {
             await Promise.all(
@@ -324,6 +335,9 @@ export class Card {
             return;
         }
         const told = failed.flatMap(({server, error}) => refusalNodes(server, error));
+        if (failed.some(({error}) => isRail(error))) {
+            told.push(element("p", {}, RAIL));
+        }
         this.refused.replaceChildren(...told);
     }
 
@@ -351,7 +365,7 @@ export class Card {
         if (this.lab.answering().length === 0) {
             return "no server answers";
         }
-        const results = await this.callAll({});
+        const results = await this.callAll({}, () => this.isSteady);
         const failed = results.find((each) => each.error !== undefined);
         if (failed === undefined) {
             return null;
@@ -363,8 +377,11 @@ export class Card {
     async steadyStopped(reason) {
         this.setBusy(true);
         setText(this.said, `The steady rate has stopped: ${reason}.`);
-        await this.settle();
-        this.setBusy(false);
+        try {
+            await this.settle();
+        } finally {
+            this.setBusy(false);
+        }
     }
 
     // The buttons and the text follow the load, whoever has changed it.
@@ -412,7 +429,6 @@ function refusalNodes(server, error) {
         report(error);
         return [element("p", {}, describe(error))];
     }
-    const isRail = /^((heap|thread|fd|timer)_)?limit$/.test(error.code);
     const why = RAILS[error.code] ?? "";
     return [
         element(
@@ -422,6 +438,7 @@ function refusalNodes(server, error) {
             `${error.message}. ${why}`,
         ),
         error.hint === "" ? null : element("p", {}, `Its hint: ${error.hint}.`),
-        isRail ? element("p", {}, RAIL) : null,
     ].filter((node) => node !== null);
 }
+
+const isRail = (error) => /^((heap|thread|fd|timer)_)?limit$/.test(error.code ?? "");

@@ -40,10 +40,11 @@ export class Poll extends EventTarget {
         return this.#samples.get(server);
     }
 
+    // The servers are asked at once, and their samples come when the caller has ended.
     start() {
         if (this.#run === 0) {
             this.#run = ++this.#runs;
-            this.servers.forEach((server) => this.#wait(server, 0));
+            this.servers.forEach((server) => this.#take(server));
         }
     }
 
