@@ -193,7 +193,7 @@ def test_index_is_the_same_as_html():
     html = get("/debug/pprof/").expect(200)
     shown = re.findall(r'<dt><a href="/debug/pprof/(\w+)', html.text)
     equal([name for name in shown if name in listed], listed, "order of the profiles")
-    equal(set(shown) - set(listed), {"cmdline", "symbol"}, "what is no profile")
+    equal(set(shown) - set(listed), {"cmdline", "symbol", "trace"}, "what is no profile")
     check('href="/"' in html.text, "the index does not lead to the live page")
     get("/debug/pprof/?format=xml").error(400, "bad_parameter")
 
