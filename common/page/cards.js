@@ -32,11 +32,13 @@ function action(name, text, onclick, attributes = {}) {
 export class Card {
     // `lab` has: own, the page's server; servers, all of them, leaky first;
     // answering(), those that answer now; exercise, whether this is one; growing, the
-    // scenarios whose leftovers grow; load, the steady load; opened(card), to call.
+    // scenarios whose leftovers grow; load, the steady load; poll, which feeds the
+    // charts; opened(card), to call.
     constructor(lab, scenario) {
         this.lab = lab;
         this.scenario = scenario;
-        this.busy = false;
+        this.busy = false; // while calls run
+        this.turn = 0; // of what runs: a run's end is not said when another one began
         this.measurements = lab.servers.map(
             (server) =>
                 new Measurement(server, scenario, lab.growing, () => this.drawSoon()),
@@ -247,7 +249,7 @@ export class Card {
     // Buttons that wait keep the focus, so they are marked, and not disabled.
     setBusy(busy) {
         this.busy = busy;
-        this.node.classList.toggle("lab-busy", busy);
+        this.node.classList.add("lab-busy"); // until restAfter() is done
         const waits = busy || this.isSteady;
         this.runs.forEach((each) => each.setAttribute("aria-disabled", String(waits)));
         this.steady.setAttribute("aria-disabled", String(busy));
@@ -260,21 +262,32 @@ export class Card {
         this.open(true);
         this.setBusy(true);
         this.refused.replaceChildren();
+        let done = "";
         try {
-            await this.runNow(options);
+            done = await this.callNow(options);
         } finally {
             this.setBusy(false);
         }
+        await this.restAfter(done);
     }
 
-    async runNow(options) {
+    async callNow(options) {
         const waits = this.measurements.some((each) => each.first === null);
         setText(this.said, waits ? "Taking the figures before it…" : "Running…");
         const results = await this.callAll(options);
-        const done = this.resultText(results);
+        this.lab.poll.soon(); // so that the charts show it within a moment
+        return this.resultText(results);
+    }
+
+    // Waits for rest, or until something else runs here, which may be at once.
+    async restAfter(done) {
+        const turn = ++this.turn;
         setText(this.said, `${done} Waiting until all is at rest…`);
         await this.settle();
-        setText(this.said, done);
+        if (turn === this.turn && !this.busy && !this.isSteady) {
+            this.node.classList.remove("lab-busy");
+            setText(this.said, done);
+        }
     }
 
     measurementsOf(servers) {
@@ -375,13 +388,8 @@ export class Card {
     }
 
     async steadyStopped(reason) {
-        this.setBusy(true);
-        setText(this.said, `The steady rate has stopped: ${reason}.`);
-        try {
-            await this.settle();
-        } finally {
-            this.setBusy(false);
-        }
+        this.setBusy(false);
+        await this.restAfter(`The steady rate has stopped: ${reason}.`);
     }
 
     // The buttons and the text follow the load, whoever has changed it.

@@ -32,7 +32,7 @@ export class Poll extends EventTarget {
         const asked = Number(view.get("interval")) || interval;
         this.interval = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, asked));
         this.#samples = new Map(servers.map((server) => [server, []]));
-        document.addEventListener("visibilitychange", () => this.#wake());
+        document.addEventListener("visibilitychange", () => this.soon());
     }
 
     // The samples of a server, oldest first. They belong to the Poll.
@@ -58,8 +58,8 @@ export class Poll extends EventTarget {
         this.#timers.set(server, setTimeout(() => this.#take(server), ms));
     }
 
-    // A person looks at the page again: samples are taken at once.
-    #wake() {
+    // Takes samples at once: something has happened, or a person looks here again.
+    soon() {
         if (document.hidden) {
             return;
         }
