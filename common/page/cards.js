@@ -1,7 +1,7 @@
 // A card for each scenario: what is seen, its dose, buttons that run it on both
 // servers, what grew since, and the answers behind folds.
 
-import {button, describe, element, report, setText} from "/page/dom.js";
+import {button, describe, element, formatCount, report, setText} from "/page/dom.js";
 import {folds} from "/page/lab/folds.js";
 import {dose, drawGrowth, isTold} from "/page/lab/growth.js";
 import {call, chosenRate} from "/page/lab/load.js";
@@ -23,7 +23,7 @@ const RAILS = {
 };
 const RAIL =
     "This is a guard rail: the call is refused before a leak harms this machine. " +
-    "The server's figures and profiles still work.";
+    "The figures and profiles still work.";
 
 function action(name, text, onclick, attributes = {}) {
     return button(text, onclick, {"data-action": name, ...attributes});
@@ -32,11 +32,13 @@ function action(name, text, onclick, attributes = {}) {
 export class Card {
     // `lab` has: own, the page's server; servers, all of them, leaky first;
     // answering(), those that answer now; exercise, whether this is one; growing, the
-    // scenarios whose leftovers grow; load, the steady load; opened(card), to call.
+    // scenarios whose leftovers grow; load, the steady load; poll, which feeds the
+    // charts; opened(card), to call.
     constructor(lab, scenario) {
         this.lab = lab;
         this.scenario = scenario;
-        this.busy = false;
+        this.busy = false; // while calls run
+        this.turn = 0; // of what runs: a run's end is not said when another one began
         this.measurements = lab.servers.map(
             (server) =>
                 new Measurement(server, scenario, lab.growing, () => this.drawSoon()),
@@ -149,7 +151,7 @@ export class Card {
         const size = parameters.find((each) => each.name === "bytes");
         const parts = story === "" ? [] : [element("p", {}, story)];
         if (size !== undefined && isTold(this.scenario)) {
-            const bytes = size.default.toLocaleString("en");
+            const bytes = formatCount(size.default);
             const request = `bytes=${size.default}&count=1`;
             parts.push(
                 element(
@@ -247,7 +249,7 @@ export class Card {
     // Buttons that wait keep the focus, so they are marked, and not disabled.
     setBusy(busy) {
         this.busy = busy;
-        this.node.classList.toggle("lab-busy", busy);
+        this.node.classList.add("lab-busy"); // until restAfter() is done
         const waits = busy || this.isSteady;
         this.runs.forEach((each) => each.setAttribute("aria-disabled", String(waits)));
         this.steady.setAttribute("aria-disabled", String(busy));
@@ -260,22 +262,41 @@ export class Card {
         this.open(true);
         this.setBusy(true);
         this.refused.replaceChildren();
+        let done = "";
+        try {
+            done = await this.callNow(options);
+        } finally {
+            this.setBusy(false);
+        }
+        await this.restAfter(done);
+    }
+
+    async callNow(options) {
         const waits = this.measurements.some((each) => each.first === null);
         setText(this.said, waits ? "Taking the figures before it…" : "Running…");
         const results = await this.callAll(options);
-        const done = this.resultText(results);
+        this.lab.poll.soon(); // so that the charts show it within a moment
+        return this.resultText(results);
+    }
+
+    // Waits for rest, or until something else runs here, which may be at once.
+    async restAfter(done) {
+        const turn = ++this.turn;
         setText(this.said, `${done} Waiting until all is at rest…`);
         await this.settle();
-        setText(this.said, done);
-        this.setBusy(false);
+        if (turn === this.turn && !this.busy && !this.isSteady) {
+            this.node.classList.remove("lab-busy");
+            setText(this.said, done);
+        }
     }
 
     measurementsOf(servers) {
         return this.measurements.filter((each) => servers.includes(each.server));
     }
 
-    // Calls the scenario on the servers that answer, and shows what they refuse.
-    async callAll(options) {
+    // Calls the scenario on the servers that answer, and shows what they refuse. Nobody
+    // may want the call any more when the figures before it are taken.
+    async callAll(options, isWanted = () => true) {
         const servers = this.lab.answering();
         const measured = this.measurementsOf(servers);
         this.measurements
@@ -286,6 +307,9 @@ export class Card {
                 each.begin().catch((error) => each.forget(describe(error))),
             ),
         );
+        if (!isWanted()) {
+            return [];
+        }
         const running = call(servers, this.scenario.name, options);
         if (options.hold) {
             await Promise.all(
@@ -324,6 +348,9 @@ export class Card {
             return;
         }
         const told = failed.flatMap(({server, error}) => refusalNodes(server, error));
+        if (failed.some(({error}) => isRail(error))) {
+            told.push(element("p", {}, RAIL));
+        }
         this.refused.replaceChildren(...told);
     }
 
@@ -351,7 +378,7 @@ export class Card {
         if (this.lab.answering().length === 0) {
             return "no server answers";
         }
-        const results = await this.callAll({});
+        const results = await this.callAll({}, () => this.isSteady);
         const failed = results.find((each) => each.error !== undefined);
         if (failed === undefined) {
             return null;
@@ -361,10 +388,8 @@ export class Card {
     }
 
     async steadyStopped(reason) {
-        this.setBusy(true);
-        setText(this.said, `The steady rate has stopped: ${reason}.`);
-        await this.settle();
         this.setBusy(false);
+        await this.restAfter(`The steady rate has stopped: ${reason}.`);
     }
 
     // The buttons and the text follow the load, whoever has changed it.
@@ -412,7 +437,6 @@ function refusalNodes(server, error) {
         report(error);
         return [element("p", {}, describe(error))];
     }
-    const isRail = /^((heap|thread|fd|timer)_)?limit$/.test(error.code);
     const why = RAILS[error.code] ?? "";
     return [
         element(
@@ -422,6 +446,7 @@ function refusalNodes(server, error) {
             `${error.message}. ${why}`,
         ),
         error.hint === "" ? null : element("p", {}, `Its hint: ${error.hint}.`),
-        isRail ? element("p", {}, RAIL) : null,
     ].filter((node) => node !== null);
 }
+
+const isRail = (error) => /^((heap|thread|fd|timer)_)?limit$/.test(error.code ?? "");

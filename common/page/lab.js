@@ -10,6 +10,7 @@ import {SteadyLoad} from "/page/lab/load.js";
 import {OneByOne} from "/page/lab/one_by_one.js";
 import {drawServers} from "/page/lab/servers.js";
 import {Poll} from "/page/poll.js";
+import {Server} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const COLOURS = {leaky: "--line-1", fixed: "--line-2"};
@@ -106,7 +107,7 @@ function followCard(lab) {
     const card = lab.cards.find((each) => each.scenario.name === name);
     if (card !== undefined) {
         card.open(true);
-        card.node.scrollIntoView({block: "center"});
+        card.node.scrollIntoView({block: "start"});
     }
 }
 
@@ -145,7 +146,7 @@ async function start() {
     for (const each of document.querySelectorAll("[data-part]")) {
         each.addEventListener("click", () => goTo(each.dataset.part));
     }
-    const own = new OneByOne("this server", "", "--line-1");
+    const own = new Server("this server", "", "--line-1"); // asked for both at once
     const [setup, scenarios] = await Promise.all([
         own.json("/page/lab/setup"),
         own.json("/scenarios"),
@@ -155,6 +156,7 @@ async function start() {
     if (setup.exercise) {
         setText(place("about"), EXERCISE);
     }
+    lab.poll.start();
     // Nothing is seen before it has its place, so that nothing jumps.
     document.querySelector("main").hidden = false;
     drawServers(lab);
@@ -163,8 +165,12 @@ async function start() {
     drawFamilies(lab, scenarios);
     follow(lab);
     followCard(lab);
-    lab.poll.start();
-    drawFlames(place("profiles-place"), lab.servers);
+    // The charts are seen first.
+    lab.poll.addEventListener(
+        "sample",
+        () => setTimeout(() => drawFlames(place("profiles-place"), lab.servers)),
+        {once: true},
+    );
 }
 
 start().catch(report);

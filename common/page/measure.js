@@ -3,6 +3,7 @@
 // does not happen within a limit, the page says so.
 
 import {FDS, HEAP, KEPT, THREADS, TIMERS, read} from "/page/lab/resources.js";
+import {isOther} from "/page/server.js";
 
 const SAMPLES = 4;        // as many in a row must agree
 const BETWEEN_MS = 150;   // together longer than what the fixed half's cache remembers
@@ -36,10 +37,6 @@ function least(samples) {
         fds: lowest(FDS),
         timers: lowest(TIMERS),
     };
-}
-
-function restarted(before, now) {
-    return before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds;
 }
 
 // A few of these names.
@@ -111,7 +108,7 @@ export class Measurement {
         if (this.first === null) {
             return;
         }
-        if (restarted(this.first, status)) {
+        if (isOther(this.first, status)) {
             this.forget("the server has restarted since");
             return;
         }

@@ -4,6 +4,7 @@
 import {Server} from "/page/server.js";
 
 const CLOSED_MS = 2300; // a server closes a silent connection after 2 s
+const BACK_MS = 20; // after a reply, the browser has its connection back for the next one
 
 export class OneByOne extends Server {
     #last = Promise.resolve();
@@ -41,7 +42,8 @@ export class OneByOne extends Server {
 
     #queue(ask) {
         const answer = this.#last.then(ask);
-        this.#last = answer.catch(() => {}); // its caller is told
+        const isBack = () => new Promise((resolve) => setTimeout(resolve, BACK_MS));
+        this.#last = answer.then(isBack, isBack); // of a failure its caller is told
         return answer;
     }
 }

@@ -12,13 +12,14 @@ from heap_profile import MIB
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-# Poll's pauses of a second take a millisecond: an hour passes in less than a minute.
+# Poll's pauses of a second take a millisecond.
 FAST = """
 const wait = window.setTimeout;
 window.setTimeout = (call, ms, ...rest) => wait(call, ms > 500 ? ms / 1000 : ms, ...rest);
 """
 HOUR = 3600  # samples
 KEPT = 600  # samples that a page keeps of each server
+POLLED = 2 * KEPT  # so often are all of them replaced; what grows is told for an hour
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +70,7 @@ def test_polling_takes_next_to_nothing_of_a_core():
         before = [cpu_seconds(each.pid) for each in (leaky, fixed)]
         begin = time.monotonic()
         count = len(page.line("in_use", "leaky"))
-        wait_until(lambda: len(page.line("in_use", "leaky")) >= count + 10, 60)
+        wait_until(lambda: len(page.line("in_use", "leaky")) >= count + 6, 60)
         passed = time.monotonic() - begin
         after = [cpu_seconds(each.pid) for each in (leaky, fixed)]
     shares = [(b - a) / passed for a, b in zip(before, after)]
@@ -80,25 +81,29 @@ def test_polling_takes_next_to_nothing_of_a_core():
 @pytest.mark.slow
 def test_hour_of_polling_grows_nothing():
     """Neither the page's samples, nor the objects of its JavaScript and its document,
-    nor what the server has in use."""
+    nor what the server has in use: by a third of an hour's samples, after the page holds
+    all that it keeps."""
     with browser.page(leaky.debug_url + "/", first=FAST, width=360) as page:
         page.command("Network.disable")  # its notes of each request would pile up
         polled(page, KEPT + 100)
         server = leaky.status()["memory"]["alloc_bytes"]
         before = [page.metric(name) for name in ("JSHeapUsedSize", "Nodes")]
-        polled(page, HOUR)
+        polled(page, POLLED)
         after = [page.metric(name) for name in ("JSHeapUsedSize", "Nodes")]
         grown = leaky.status()["memory"]["alloc_bytes"] - server
-        kept = len(page.line("in_use", "leaky"))
+        kept = page.script(
+            "return Math.max(...Object.values(leakCharts)"
+            ".map((chart) => chart.data.datasets[0].data.length))"
+        )
+    hour = HOUR / POLLED
     print(
         f"JavaScript {before[0]} -> {after[0]}, nodes {before[1]} -> {after[1]}, "
         f"server {grown:+}, samples {kept}"
     )
     check(kept <= KEPT, f"{kept} samples are kept")
-    check(
-        after[0] < before[0] + 2 * MIB, f"JavaScript has {before[0]}, then {after[0]}"
-    )
-    check(after[1] < before[1] + 100, f"nodes: {before[1]}, then {after[1]}")
+    objects, nodes = (b - a for a, b in zip(before, after))
+    check(objects * hour < 3 * MIB, f"JavaScript has {before[0]}, then {after[0]}")
+    check(nodes < 50, f"nodes: {before[1]}, then {after[1]}")
     check(grown < 4096, f"the server has {grown} bytes more in use")
 
 

@@ -129,8 +129,9 @@ def test_every_profile_is_drawn_and_can_be_downloaded():
 
 
 def test_profile_that_fails_is_said():
-    """A profile that the server does not have is refused in words, and the page goes on."""
-    with browser.page(f"{leaky.debug_url}/#profile=nothing", expected=["404"]) as page:
+    """A profile that the server does not have is refused in words, without a request, and
+    the page goes on."""
+    with live("profile=nothing") as page:
         page.wait("document.querySelector('.refused:not([hidden])')")
         check("nothing" in page.text(".refused"), page.text(".refused"))
         page.script(

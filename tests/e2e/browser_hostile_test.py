@@ -1,7 +1,9 @@
 """Text from outside never becomes HTML in the pages: a stand-in passes on what a real
 server says, with HTML put into every text of it."""
 
+import contextlib
 import http.server
+import itertools
 import json
 import urllib.error
 import urllib.request
@@ -21,11 +23,32 @@ KEYS |= {"message", "hint", "version", "profile"}
 
 
 class Hostile(LocalServer):
-    """Passes requests on to a server of the lab, and puts HTML into its replies."""
+    """Passes requests on to a server of the lab, and puts HTML into its replies; or what
+    another handler does."""
 
-    def __init__(self, real):
-        super().__init__(Handler)
+    def __init__(self, real, handler=None):
+        super().__init__(handler or Handler)
         self.real = real
+
+
+class Garbage(http.server.BaseHTTPRequestHandler):
+    """A peer that is another program: JSON, but never what the page reads."""
+
+    bodies = itertools.cycle(
+        (b"null", b"[]", b"{}", b'"x"', b'{"pid": 1, "uptime_seconds": 1}', b"{", b"")
+    )
+
+    def log_message(self, *_):
+        """Prints nothing, because the output belongs to the tests."""
+
+    def do_GET(self):
+        body = next(self.bodies)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -112,13 +135,34 @@ def test_texts_of_server_stay_text():
 def test_live_page_keeps_texts_as_text():
     """The same on the page of a debug port, which is the probe's own."""
     leaky_debug = leaky.debug_url
-    with browser.page(
-        f"{leaky_debug}/#profile={HTML}", expected=["status of 40"]
-    ) as page:
+    with browser.page(f"{leaky_debug}/#profile={HTML}") as page:
         wait_until(lambda: "<img" in page.text(".refused"), what="the refusal")
+        asked = [url for url in page.requests() if "img" in url and "#" not in url]
+        equal(asked, [], "profiles that a link made the page ask for")
         options = page.text(".flame-controls")
         check("<img" in options, options)
         equal(
             page.script("return document.querySelectorAll('img').length"), 0, "pictures"
         )
         equal(page.script("return window.hit"), None, "what a text has run")
+
+
+def test_peer_that_is_another_program():
+    """What the peer sends is no status: it counts as away, and that is said; the own
+    server's line goes on, and a scenario runs there alone."""
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(Hostile(None, Garbage))
+        own = stack.enter_context(Server("leaky", "--peer", peer.url))
+        url = f"{own.url}/#interval=50"
+        page = stack.enter_context(browser.page(url, others=[peer.url]))
+        wait_until(lambda: len(page.line("threads", "fixed")) >= 15, what="samples")
+        equal(set(page.line("threads", "fixed")), {None}, "what is shown of it")
+        check(None not in page.line("threads", "leaky"), "the own line has gaps")
+        states = "not with its status"
+        wait_until(lambda: states in page.text(".states"), what=states)
+        page.click("#card-slice-prefix [data-action=run]")
+        card = "#card-slice-prefix"
+        wait_until(lambda: "1 call in" in page.text(f"{card} .lab-said"), what="a call")
+        page.find(f"{card}:not(.lab-busy)")
+        check("fixed: not measured" in page.text(card), page.text(card))
+        equal(page.text(".messages-list"), "", "errors that nobody expected")

@@ -165,6 +165,22 @@ def test_steady_rate_starts_and_stops():
         )
 
 
+def test_steady_rate_that_stops_at_once_calls_nothing():
+    """A call that waits for the figures before it is not made when nobody wants it."""
+    name = "interface-list"
+    with lab_page() as page:
+        page.find(f"#card-{name}")
+        page.script(
+            "for (const name of ['steady', 'stop']) {"
+            " document.querySelector(`${arguments[0]} [data-action=${name}]`).click(); }",
+            f"#card-{name}",
+        )
+        wait_until(lambda: "you stopped it" in page.text(said(name)), what="the end")
+        page.find(f"#card-{name}:not(.lab-busy)")
+        page.polls(10)
+        equal([calls(each, name) for each in (leaky, fixed)], [0, 0], "calls")
+
+
 def test_refusal_of_guard_rail_is_shown_at_card():
     """A server that refuses says so where it was called, with what helps; the other one
     goes on."""

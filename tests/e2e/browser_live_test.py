@@ -71,3 +71,56 @@ def test_restart_is_a_gap_and_said():
             check(all(y is not None for y in line[:gap]), f"before the gap: {line}")
             wait_until(lambda: "restart" in page.shown(), what="'restart' on the page")
             wait_until(lambda: "away" not in page.shown(), what="no more 'away'")
+
+
+def test_paused_charts_keep_what_they_show():
+    """A pause keeps the samples as they are, whatever time is chosen; afterwards the
+    lines go on."""
+    fast = "const now = performance.now.bind(performance); performance.now = () => 100 * now();"
+    newest = "return leakCharts.fds.data.datasets[0].data.at(-1).x"
+    with browser.page(leaky.debug_url + OFTEN, first=fast) as page:
+        page.wait("performance.now() > 150000")
+        page.push("Pause")
+        minute = page.line("fds", "leaky")
+        choose_time(page, 600)
+        all_of_it = page.line("fds", "leaky")
+        check(len(all_of_it) > len(minute), "no samples of before that minute")
+        page.polls(10)
+        choose_time(page, 60)
+        equal(page.line("fds", "leaky"), minute, "the line of the minute")
+        choose_time(page, 600)
+        equal(page.line("fds", "leaky"), all_of_it, "the line of ten minutes")
+        last = page.script(newest)
+        page.push("Pause")
+        wait_until(lambda: page.script(newest) > last, what="it goes on")
+
+
+def choose_time(page, seconds):
+    """Chooses how much time the charts show."""
+    page.script(
+        "const select = document.querySelector('#charts select');"
+        "select.value = arguments[0]; select.dispatchEvent(new Event('change'));",
+        str(seconds),
+    )
+
+
+def test_any_interval_in_link_is_bounded():
+    """A link makes the page ask neither without a pause nor never again."""
+    with browser.page(f"{leaky.debug_url}/#interval=Infinity") as page:
+        page.risen("threads", "leaky", 1)
+        page.wait("performance.now() > 2000")
+        count = len(page.line("threads", "leaky"))
+    check(count <= 2, f"{count} samples already")
+
+
+def test_clock_that_is_set_moves_no_line():
+    """The lines go on to the right, whatever the clock of the machine is set to."""
+    back = "const now = Date.now; Date.now = () => now() - 1e6 * (performance.now() > 1e3);"
+    with browser.page(leaky.debug_url + OFTEN, first=back) as page:
+        wait_until(lambda: len(page.line("fds", "leaky")) >= 30, what="30 samples")
+        page.wait("performance.now() > 2000")
+        times = page.script(
+            "return leakCharts.fds.data.datasets[0].data.map((p) => p.x)"
+        )
+        equal(times, sorted(times), "times of the samples")
+        check(len(times) >= 30, f"only {len(times)} samples are seen")

@@ -3,7 +3,7 @@ dark, by eye, keyboard and screen reader. The pictures are in out/screenshots/."
 
 import pytest
 
-from browser import Browser, lab
+from browser import HEIGHT, Browser, lab
 from checks import check, equal
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -121,6 +121,25 @@ def test_fits_and_can_be_read(name, width, scheme):
     equal(broken, [], "texts that are broken into letters")
     weak = [each for each in contrasts if each[0] < (3 if each[1] else 4.5)]
     equal(weak, [], "texts with little contrast")
+
+
+@pytest.mark.parametrize("width", [1150, 1400, 1600])
+def test_charts_stay_beside_cards(width):
+    """On a wide screen all charts are in the window while a card below is used."""
+    with drawn("lab", width) as page:
+        page.rest("threads", "leaky")
+        page.script("document.querySelector('#card-slice-return').scrollIntoView()")
+        boxes = page.script(
+            "return [...document.querySelectorAll('.chart, #card-slice-return')].map("
+            "(each) => each.getBoundingClientRect()).map((box) => [box.top, box.bottom])"
+        )
+        bar = page.script(
+            "return document.querySelector('.lab-bar').getBoundingClientRect().bottom"
+        )
+    equal(len(boxes), 6, "charts and a card")
+    for top, bottom in boxes:
+        check(top >= bar, f"{boxes} lie below the bar, which ends at {bar}")
+        check(bottom <= HEIGHT, f"{boxes} end in the window of {HEIGHT}")
 
 
 @pytest.mark.parametrize("width", [360, 1400])

@@ -77,6 +77,17 @@ def test_page_finds_all_its_files_and_is_small():
     check(size < PAGE_BYTES_MAX, f"{size} bytes")
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_all_modules_are_asked_for_at_once(debug):
+    """The HTML names each module, so that none waits until another one was read."""
+    html = leaky.get("/", debug=debug).text
+    named = set(re.findall(r'(?:src|href)="(/page/[^"]+\.js)"', html))
+    texts = [leaky.get(path, debug=debug).expect(200).text for path in named]
+    imported = set(re.findall(r'from "(/page/[^"]+)"', "".join(texts)))
+    check(len(imported) >= 8, imported)
+    equal(imported - named, set(), "modules that the HTML does not name")
+
+
 def test_page_has_no_html_from_outside_and_no_script_in_it():
     """No module of ours makes HTML of a text, and the policy's rules are kept."""
     for path, reply in files_of_page(leaky).items():

@@ -3,6 +3,7 @@
 
 import {button, choice, element, formatBytes, formatCount, formatTime, setText}
     from "/page/dom.js";
+import {clock} from "/page/poll.js";
 import {colourOf} from "/page/server.js";
 import {drawStates} from "/page/state.js";
 import {view} from "/page/view.js";
@@ -37,13 +38,15 @@ const AXIS_WIDTH = 68; // pixels: the same for all, so that their plots are in l
 const REDRAW_MS = 60; // samples that come together are drawn together
 const TABLE_MS = 1000; // a table that changes more often cannot be read
 
-// Draws the charts of the Poll's servers into `place`.
+// Draws the charts of the Poll's servers into `place`: the panels at once, and the lines
+// with the first sample. Chart.js takes long to draw, so it never draws empty charts.
 export function drawCharts(place, poll) {
     const state = {
         poll,
         seconds: Number(windowFromView()),
-        now: Date.now() / 1000,
-        paused: false,
+        now: clock(),
+        paused: null, // the samples of each server that are shown while it is paused
+        drawn: false,
         timer: null,
         cards: RESOURCES.map((resource) => makeCard(resource, poll.servers)),
         table: makeTable(poll.servers),
@@ -54,10 +57,8 @@ export function drawCharts(place, poll) {
         element("div", {class: "charts"}, state.cards.map((card) => card.box)),
         state.table.box,
     );
-    window.leakCharts = {};
     for (const card of state.cards) {
-        card.chart = makeChart(card, state);
-        window.leakCharts[card.resource.name] = card.chart;
+        card.chart = describeChart(card, state);
     }
     followTheme(state);
     poll.addEventListener("sample", () => schedule(state));
@@ -84,8 +85,10 @@ function makeToolbar(state) {
         redraw(state);
     });
     const pause = button("Pause", () => {
-        state.paused = !state.paused;
-        pause.setAttribute("aria-pressed", state.paused);
+        const {servers} = state.poll;
+        const kept = () => servers.map((each) => [each, [...samplesOf(each, state)]]);
+        state.paused = state.paused === null ? new Map(kept()) : null;
+        pause.setAttribute("aria-pressed", state.paused !== null);
         redraw(state);
     }, {"aria-pressed": "false"});
     return element("div", {class: "toolbar short"}, label, pause);
@@ -166,9 +169,9 @@ function makeTable(servers) {
 
 // -- Chart.js -------------------------------------------------------------------------
 
-function makeChart(card, state) {
-    const {resource} = card;
-    return new Chart(card.canvas, {
+// What Chart.js takes to make a chart: `data` and `options` are those of the Chart, too.
+function describeChart({resource}, state) {
+    return {
         type: "line",
         data: {datasets: state.poll.servers.map(makeDataset)},
         plugins: [restartMarks(state)],
@@ -197,7 +200,16 @@ function makeChart(card, state) {
                 },
             },
         },
-    });
+    };
+}
+
+function makeCharts(state) {
+    window.leakCharts = {};
+    for (const card of state.cards) {
+        card.chart = new Chart(card.canvas, card.chart);
+        window.leakCharts[card.resource.name] = card.chart;
+    }
+    state.drawn = true;
 }
 
 // The second line is broader and lies below: two equal lines are both seen.
@@ -320,7 +332,7 @@ function restartMarks(state) {
             ctx.font = `11px ${Chart.defaults.font.family}`;
             ctx.setLineDash([3, 3]);
             for (const server of state.poll.servers) {
-                for (const {time, restarted} of state.poll.samples(server)) {
+                for (const {time, restarted} of samplesOf(server, state)) {
                     if (restarted && time >= scales.x.min && time <= scales.x.max) {
                         const x = scales.x.getPixelForValue(time);
                         mark(ctx, server, x, chartArea);
@@ -369,28 +381,39 @@ function followTheme(state) {
 
 // -- drawing --------------------------------------------------------------------------
 
+function samplesOf(server, {poll, paused}) {
+    return paused?.get(server) ?? poll.samples(server);
+}
+
+// The first sample is drawn at once.
 function schedule(state) {
-    if (state.timer === null && !state.paused && !document.hidden) {
+    if (state.timer !== null || state.paused !== null || document.hidden) {
+        return;
+    }
+    if (state.drawn) {
         state.timer = setTimeout(() => {
             state.timer = null;
             redraw(state);
         }, REDRAW_MS);
+    } else {
+        redraw(state);
     }
 }
 
 function redraw(state) {
-    if (!state.paused) {
-        state.now = Date.now() / 1000;
-        for (const card of state.cards) {
-            fillCard(card, state);
-        }
+    if (state.paused === null) {
+        state.now = clock();
     }
-    for (const {chart} of state.cards) {
-        if (chart) {
-            chart.options.scales.x.min = state.now - state.seconds;
-            chart.options.scales.x.max = state.now;
-            chart.update("none");
-        }
+    if (state.poll.servers.every((each) => samplesOf(each, state).length === 0)) {
+        return;
+    }
+    for (const card of state.cards) {
+        fillCard(card, state);
+    }
+    if (state.drawn) {
+        state.cards.forEach(({chart}) => chart.update("none"));
+    } else {
+        makeCharts(state);
     }
     if (performance.now() - state.table.drawn >= TABLE_MS) {
         state.table.drawn = performance.now();
@@ -399,44 +422,55 @@ function redraw(state) {
 }
 
 function fillCard({resource, readings, chart}, state) {
+    chart.options.scales.x.min = state.now - state.seconds;
+    chart.options.scales.x.max = state.now;
     state.poll.servers.forEach((server, index) => {
-        const points = pointsOf(shown(server, state), resource);
-        if (chart) {
-            chart.data.datasets[index].data = points;
-        }
-        if (points.length > 0) {
-            const {y} = points[points.length - 1];
-            setText(readings[index].value, y === null ? "away" : resource.format(y));
-            readings[index].box.classList.toggle("away", y === null);
+        const samples = shown(server, state);
+        chart.data.datasets[index].data = samples.map((sample) => ({
+            x: sample.time,
+            y: figureOf(sample, resource),
+        }));
+        if (samples.length > 0) {
+            const last = samples[samples.length - 1];
+            setText(readings[index].value, inWords(last, resource));
+            readings[index].box.classList.toggle("away", last.status === null);
         }
     });
 }
 
 // The samples of the time that is shown, and one before it, for a line from the edge.
-function shown(server, {poll, now, seconds}) {
-    const samples = poll.samples(server);
-    const first = samples.findIndex(({time}) => time >= now - seconds);
+function shown(server, state) {
+    const samples = samplesOf(server, state);
+    const begin = state.now - state.seconds;
+    const first = samples.findIndex(({time}) => time >= begin);
     return first < 0 ? samples.slice(-1) : samples.slice(Math.max(0, first - 1));
 }
 
-function pointsOf(samples, resource) {
-    return samples.map(({time, status}) => ({
-        x: time,
-        y: status === null ? null : (resource.value(status) ?? null),
-    }));
+// A resource in a sample; null while the server is away, and if it does not count it.
+function figureOf({status}, resource) {
+    const figure = status === null ? null : resource.value(status);
+    return Number.isFinite(figure) ? figure : null;
+}
+
+function inWords(sample, resource) {
+    const figure = figureOf(sample, resource);
+    const without = sample.status === null ? "away" : "not counted";
+    return figure === null ? without : resource.format(figure);
 }
 
 function fillRow({resource, server, cells}, state) {
-    const points = pointsOf(shown(server, state), resource).map(({y}) => y);
-    const values = points.filter((y) => y !== null);
+    const samples = shown(server, state);
+    const values = samples
+        .map((sample) => figureOf(sample, resource))
+        .filter((value) => value !== null);
+    const now = samples.length > 0 ? inWords(samples.at(-1), resource) : "\u2013";
     if (values.length === 0) {
-        cells.forEach((cell) => setText(cell, "\u2013"));
+        cells.forEach((cell, index) => setText(cell, index === 0 ? now : "\u2013"));
         return;
     }
-    const last = points[points.length - 1];
     const change = values[values.length - 1] - values[0];
     const texts = [
-        last === null ? "away" : resource.format(last),
+        now,
         resource.format(Math.min(...values)),
         resource.format(Math.max(...values)),
         (change > 0 ? "+" : "") + resource.format(change),

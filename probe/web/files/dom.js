@@ -64,10 +64,11 @@ export function formatBytes(bytes) {
     return `${bytes < 0 ? MINUS : ""}${size.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-// 1234567 -> "1,234,567".
+// 1234567 -> "1,234,567". Not by toLocaleString: its first use takes 20 ms.
 export function formatCount(count) {
-    const text = Math.abs(count).toLocaleString("en", {maximumFractionDigits: 1});
-    return (count < 0 ? MINUS : "") + text;
+    const [whole, part] = String(Math.round(Math.abs(count) * 10) / 10).split(".");
+    const text = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+    return (count < 0 ? MINUS : "") + text + (part ? `.${part}` : "");
 }
 
 // 3725 -> "1 h 2 min"; 12.3 -> "12 s".

@@ -7,6 +7,7 @@ import {
 } from "/page/dom.js";
 import {Icicle, fileTone} from "/page/icicle.js";
 import {functionsOf, indexOf, placed, readStacks, treeOf} from "/page/tree.js";
+import {isOther} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const FIRST = "heap"; // shown first, where there is one
@@ -22,7 +23,7 @@ export function drawFlames(place, servers) {
 class Flames {
     #entries = []; // of the server's index
     #profile = null; // what is drawn
-    #base = null; // what it is compared with: {profile, time, pid}
+    #base = null; // what it is compared with: {profile, time, status}
     #asked = 0; // counts the requests: of two answers the later one is drawn
 
     constructor(place, servers) {
@@ -212,16 +213,24 @@ class Flames {
         const server = this.#server;
         this.#link(server);
         const entry = this.#entries.find(({name}) => name === this.#name);
-        if (entry && entry.values.length === 0) {
+        if (!entry) {
+            this.#refuse("the server has no such profile"); // a link may name anything
+            return;
+        }
+        if (entry.values.length === 0) {
             this.#refuse("this is no profile of stacks, but it can be downloaded");
             return;
         }
         this.icicle.tree.setAttribute("aria-busy", "true");
         try {
+            const before = await server.json("/status");
             const bytes = await server.bytes(this.#path(), {limit: LIMIT_MS});
-            const {pid} = await server.json("/status");
+            const status = await server.json("/status");
+            if (isOther(before, status)) {
+                throw new Error("it was restarted meanwhile: take it again");
+            }
             if (number === this.#asked) {
-                this.#take(readStacks(bytes), pid);
+                this.#take(readStacks(bytes), status);
             }
         } catch (error) {
             if (number === this.#asked) {
@@ -231,17 +240,17 @@ class Flames {
         this.icicle.tree.removeAttribute("aria-busy");
     }
 
-    // Takes in a profile of the process `pid`. The first one after "since now", or
-    // after a restart, is what the next ones are compared with.
-    #take(profile, pid) {
+    // Takes in a profile of the process with this status. The first one after "since
+    // now", or after a restart, is what the next ones are compared with.
+    #take(profile, status) {
         this.#profile = profile;
         this.time = new Date();
         this.restarted = false;
         if (!view.get("since")) {
             this.#base = null;
-        } else if (this.#base === null || this.#base.pid !== pid) {
+        } else if (this.#base === null || isOther(this.#base.status, status)) {
             this.restarted = this.#base !== null;
-            this.#base = {profile, pid, time: this.time};
+            this.#base = {profile, status, time: this.time};
         }
         this.#draw();
     }
@@ -303,7 +312,7 @@ class Flames {
     }
 
     #summary(value) {
-        const clock = (time) => time.toLocaleTimeString("en-GB");
+        const clock = (time) => time.toTimeString().slice(0, 8);
         const {type} = this.type;
         const ofType = type === this.#name ? "" : `, ${type}`;
         const what = `${this.#server.name}, ${this.#name}${ofType}`;

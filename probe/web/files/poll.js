@@ -1,15 +1,21 @@
 // Asks each server for /status again and again, and keeps the newest samples.
 
-import {Refusal} from "/page/server.js";
+import {Refusal, isOther} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const SHORTEST_MS = 50;
+const LONGEST_MS = 60000;
 const LIMIT_MS = 3000; // a server that is silent for longer is away
 const HIDDEN_MS = 10000; // between samples while nobody sees the page
 
+// Seconds since 1970, as of a clock that nobody sets while the page is open.
+export function clock() {
+    return (performance.timeOrigin + performance.now()) / 1000;
+}
+
 // Dispatches "sample" with {server, sample} in its detail. A sample is {time, status,
-// restarted, error}: the time in seconds since 1970; the status, or null if the server
-// gave none, and then why, in words; whether this is another process than before.
+// restarted, error}: the time by clock(); the status, or null if the server gave none,
+// and then why, in words; whether this is another process than before.
 export class Poll extends EventTarget {
     #samples;
     #last = new Map(); // the last status of each server
@@ -23,9 +29,10 @@ export class Poll extends EventTarget {
         super();
         this.servers = servers;
         this.keep = keep;
-        this.interval = Math.max(SHORTEST_MS, Number(view.get("interval")) || interval);
+        const asked = Number(view.get("interval")) || interval;
+        this.interval = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, asked));
         this.#samples = new Map(servers.map((server) => [server, []]));
-        document.addEventListener("visibilitychange", () => this.#wake());
+        document.addEventListener("visibilitychange", () => this.soon());
     }
 
     // The samples of a server, oldest first. They belong to the Poll.
@@ -33,10 +40,11 @@ export class Poll extends EventTarget {
         return this.#samples.get(server);
     }
 
+    // The servers are asked at once, and their samples come when the caller has ended.
     start() {
         if (this.#run === 0) {
             this.#run = ++this.#runs;
-            this.servers.forEach((server) => this.#wait(server, 0));
+            this.servers.forEach((server) => this.#take(server));
         }
     }
 
@@ -50,8 +58,8 @@ export class Poll extends EventTarget {
         this.#timers.set(server, setTimeout(() => this.#take(server), ms));
     }
 
-    // A person looks at the page again: samples are taken at once.
-    #wake() {
+    // Takes samples at once: something has happened, or a person looks here again.
+    soon() {
         if (document.hidden) {
             return;
         }
@@ -83,23 +91,31 @@ export class Poll extends EventTarget {
     async #ask(server) {
         const sample = {time: 0, status: null, restarted: false, error: null};
         try {
-            sample.status = await server.json("/status", {limit: LIMIT_MS});
-            sample.restarted = isOther(this.#last.get(server), sample.status);
-            this.#last.set(server, sample.status);
+            const status = await server.json("/status", {limit: LIMIT_MS});
+            if (!isStatus(status)) {
+                throw new Error(`${server.name} answers, but not with its status`);
+            }
+            const before = this.#last.get(server);
+            sample.restarted = before !== undefined && isOther(before, status);
+            sample.status = status;
+            this.#last.set(server, status);
         } catch (error) {
             sample.error =
                 error instanceof Refusal
                     ? `${server.name} refuses its status: ${error.message}`
                     : error.message;
         }
-        sample.time = Date.now() / 1000;
+        sample.time = clock();
         return sample;
     }
 }
 
-function isOther(before, now) {
+// Whether a reply is what this page reads: another program may be at the address.
+function isStatus(status) {
     return (
-        before !== undefined &&
-        (before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds)
+        Number.isFinite(status?.pid) &&
+        Number.isFinite(status.uptime_seconds) &&
+        typeof status.memory === "object" &&
+        status.memory !== null
     );
 }

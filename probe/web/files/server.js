@@ -76,6 +76,11 @@ export class Server {
     }
 }
 
+// Whether two replies of /status are from different processes, the one after the other.
+export function isOther(before, now) {
+    return before.pid !== now.pid || before.uptime_seconds > now.uptime_seconds;
+}
+
 // The colour of a server now: it depends on whether the page is light or dark.
 export function colourOf(server) {
     const style = getComputedStyle(document.documentElement);

@@ -13,12 +13,16 @@ export function drawStates(place, poll) {
         element("ul", {class: "states"}, [...lines.values()].map((line) => line.box)),
         spoken,
     );
-    poll.addEventListener("sample", ({detail: {server, sample}}) => {
+    const see = (server, sample) => {
         const news = update(lines.get(server), server, sample);
         if (news !== null) {
             setText(spoken, news);
         }
-    });
+    };
+    for (const server of poll.servers) {
+        poll.samples(server).forEach((sample) => see(server, sample));
+    }
+    poll.addEventListener("sample", ({detail}) => see(detail.server, detail.sample));
 }
 
 function makeLine(server, index) {
