@@ -256,8 +256,9 @@ def test_files_of_targets_are_read_again():
 
 
 def test_who_answers_is_said_and_a_kill_ends_all():
-    """It says how many servers answer, and which do not. The page of another site
-    cannot read what was measured. What it started ends with it even by SIGKILL."""
+    """It says how many servers answer, and which do not; so does the dashboard. The page
+    of another site cannot read what was measured. What it started ends with it even by
+    SIGKILL."""
     with Server("fixed") as fixed:
         url = f"http://{instance_of(fixed)}"
         with Monitor("--fast", url, "http://localhost:1") as monitor:
@@ -266,6 +267,9 @@ def test_who_answers_is_said_and_a_kill_ends_all():
                 what="who does not answer",
             )
             check("Servers that answer: 1\n" in monitor.output(), monitor.output())
+            shown = monitor.query(dict(expressions())["Servers"])
+            states = {labels["instance"]: state for labels, state in shown}
+            equal(states, {instance_of(fixed): 1, "localhost:1": 0}, "in the dashboard")
             foreign = {"Origin": "http://site.example"}
             reply = request(monitor.port, "GET", "/api/v1/targets", headers=foreign)
             equal(reply.headers.get("access-control-allow-origin"), None, "CORS")
