@@ -19,8 +19,8 @@ fixed on their own ports, and the one that is not there is started.
                   alert half a minute after a leak began
   --port N        where Prometheus listens, on 127.0.0.1 (9090; 0: any free
                   port)
-  --data DIR      configuration and data (out/monitor); what was measured
-                  there before is kept, 512 MB at most
+  --data DIR      configuration and data (out/monitor), a directory of its
+                  own; what was measured there before is kept, 512 MB at most
   --targets FILE  whom to watch: a file of targets, as Prometheus reads them
                   (.json or .yml), or a pattern in quotes: 'class/*.json'
   --help          this text
@@ -115,12 +115,12 @@ trap clean_up EXIT
 trap 'exit 0' INT TERM
 trap 'exit 129' HUP
 
-# Starts a program in a session of its own, so that Ctrl-C reaches this script alone.
-# Its output goes to DATA/<name>.log.
+# Starts a program in a session of its own, so that Ctrl-C reaches this script alone; it
+# ends with this script even if that is killed. Its output goes to DATA/<name>.log.
 start() {
     local name=$1
     shift
-    setsid "$@" >"$data/$name.log" 2>&1 </dev/null 9>&- &
+    setsid setpriv --pdeathsig TERM "$@" >"$data/$name.log" 2>&1 </dev/null 9>&- &
     started+=("$!")
 }
 
@@ -206,14 +206,51 @@ is_ready() {
 start_prometheus() {
     start prometheus "$programs/prometheus" --config.file="$data/prometheus.yml" \
         --storage.tsdb.path="$data/data" --storage.tsdb.retention.size="$most_data" \
-        --web.listen-address="127.0.0.1:$port" --web.console.templates="$data/consoles"
+        --web.listen-address="127.0.0.1:$port" --web.console.templates="$data/consoles" \
+        --web.cors.origin=none # as it is, the page of any site could read it
     await prometheus is_ready
+}
+
+# The servers that an expression is true of, one a line.
+servers_with() {
+    curl -s -f -m 5 -G "http://$address/api/v1/query" --data-urlencode "query=$1" |
+        grep -o '"instance":"[^"]*"' | cut -d '"' -f 4 || true
+}
+
+# Whether every server has been read once, whatever came of it.
+all_are_read() {
+    local states
+    states=$(curl -s -f -m 5 "http://$address/api/v1/targets?state=active") || return 1
+    [[ $states == *'"health":'* && $states != *'"health":"unknown"'* ]]
+}
+
+# Says how many servers answer, and which do not. The first reading of each takes until
+# its turn comes: at most some seconds.
+say_who_answers() {
+    local turn up away=()
+    for ((turn = 0; turn < 150; turn++)); do
+        if all_are_read; then
+            break
+        fi
+        sleep 0.1
+    done
+    up=$(servers_with 'up == 1' | wc -l)
+    mapfile -t away < <(servers_with 'up == 0')
+    printf 'Servers that answer: %s\n' "$up"
+    ((${#away[@]} == 0)) || printf 'Does not answer: %s\n' "${away[@]}"
 }
 
 # -- the work --------------------------------------------------------------------------
 
+for command in curl flock setpriv; do
+    command -v "$command" >/dev/null || fail "$command is not there: scripts/setup.sh"
+done
+if [[ -n $(ls -A "$data" 2>/dev/null) && ! -e $data/monitor.lock ]]; then
+    # It would write over what has the same name.
+    fail "$data has files of others: --data needs a directory of its own"
+fi
 mkdir -p "$data" || fail "no directory $data"
-exec 9>"$data/lock"
+exec 9>"$data/monitor.lock"
 flock -n 9 || fail "another monitor.sh uses $data: give this one --data DIR"
 ./scripts/prometheus-unpack.sh "$programs" || fail 'there is no Prometheus'
 if [[ -z $targets ]] && ((${#urls[@]} == 0)); then
@@ -228,9 +265,11 @@ start_prometheus
 printf 'Prometheus: http://%s/consoles/lab.html watches %s\n' "$address" \
     "${targets:-${urls[*]}}"
 cat <<TEXT
-Alerts there: InUseClimbs, ThreadsClimb, DescriptorsNearLimit, RestartsInARow;
-ServerAway and HeapNotMeasured say what cannot be seen. End with Ctrl-C.
+Alerts there: InUseClimbs, ThreadsClimb, RestartsInARow, and of the heap, threads,
+descriptors and timers ...NearLimit. ServerAway, HeapNotMeasured and NobodyWatched
+say what cannot be seen. End with Ctrl-C.
 TEXT
+say_who_answers
 # The shell handles a signal at once while it waits.
 wait "${started[-1]}" || true
 fail "Prometheus has ended: $(tail -n 3 "$data/prometheus.log")"

@@ -20,7 +20,8 @@ are sawtooth-fixed.
 
   --half HALF      leaky or fixed (leaky)
   --limit SIZE     of resident memory, 32M to 16G (96M)
-  --rate N         calls a second, 1 to 500 (10)
+  --rate N         calls a second, one after the other, 1 to 500 (10); the end
+                   says how many there were
   --seconds N      how long, 5 to 3600 (60)
   --scenario NAME  what is called (slice-prefix)
   --bytes SIZE     main size of a call (slice-prefix: 1M; others: their own)
@@ -127,6 +128,9 @@ BUILD=${BUILD:-build}
 [[ -x $BUILD/$half ]] || fail "$BUILD/$half is not there: run make build first"
 name=sawtooth
 [[ $half == leaky ]] || name=sawtooth-$half
+# Not only after the run.
+mkdir -p out || fail "no directory $PWD/out"
+[[ -w out ]] || fail "cannot write to $PWD/out"
 
 # -- what was started, and its end -----------------------------------------------------
 
@@ -198,6 +202,7 @@ start_server() {
     server=$!
     note_time
     started=$ms
+    starts=$((starts + 1))
     while [[ ! -s $scratch/started ]]; do
         note_time
         if ! kill -0 "$server" 2>/dev/null || ((ms - started > 10000)); then
@@ -230,8 +235,10 @@ note_row() {
     sampled=$ms
 }
 
-restarts=0
+starts=0
+ends=0
 kills=0 # of them, after a SIGKILL
+up_ms=0 # how long a server was there
 short=0 # lives of less than a second, in a row
 peak=0
 
@@ -244,13 +251,15 @@ note_end() {
     kills=$(($1 == 137 ? kills + 1 : kills))
     end TERM "$load"
     load=
-    restarts=$((restarts + 1))
-    printf '%6s s  pid %s %s after %s s; restart %d\n' "$(in_seconds "$ms")" \
-        "$server" "$how" "$(in_seconds "$life")" "$restarts"
+    ends=$((ends + 1))
+    up_ms=$((up_ms + life))
+    printf '%6s s  end %d: pid %s %s after %s s\n' "$(in_seconds "$ms")" "$ends" \
+        "$server" "$how" "$(in_seconds "$life")"
     server=
     short=$((life < 1000 ? short + 1 : 0))
     ((short < 3)) ||
-        fail "three servers in a row lived for less than a second: raise --limit"
+        fail "three servers in a row lived for less than a second:" \
+            "raise --limit, or lower --rate"
 }
 
 # Looks at the server once: kills it above the limit, and notices if it ends otherwise.
@@ -291,8 +300,42 @@ run() {
     lasted=$server
     [[ -z $load ]] || end TERM "$load"
     load=
-    [[ -z $server ]] || end TERM "$server"
-    server=
+    if [[ -n $server ]]; then
+        up_ms=$((up_ms + ms - started))
+        end TERM "$server"
+        server=
+    fi
+}
+
+# Sets what became of the calls, and `measured`, how many a second there were while a
+# server was there: a slow one, or a slow machine, does not manage what --rate asks for.
+count_calls() {
+    answered=$(grep -c '^200$' "$scratch/calls" || true)
+    refused=$(grep -c '^[45]' "$scratch/calls" || true)
+    broken=$(grep -c '^000$' "$scratch/calls" || true)
+    measured=$(((answered + refused + broken) * 10000 / (up_ms > 0 ? up_ms : 1)))
+    measured=$((measured / 10)).$((measured % 10))
+}
+
+# "once", "3 times".
+times() {
+    if (($1 == 1)); then
+        printf 'once'
+    else
+        printf '%d times' "$1"
+    fi
+}
+
+# What became of the server.
+tell_ends() {
+    local how=ended
+    ((kills < ends)) || how='killed by SIGKILL'
+    if ((ends == 0)); then
+        printf 'never ended'
+    else
+        printf '%s %s, started again %s' "$how" "$(times "$ends")" \
+            "$(times $((starts - 1)))"
+    fi
 }
 
 # -- the drawings ----------------------------------------------------------------------
@@ -319,12 +362,12 @@ draw_terminal() {
                 most[between] = $2 + 0
             if ($2 + 0 > most[column] + 0) most[column] = $2 + 0
             if ($2 + 0 > top) top = $2 + 0
-            if (pid != "" && pid != $4) restart[last] = 1
+            if (pid != "" && pid != $4) ends[last] = 1
             pid = $4
             last = column
         }
         END {
-            if (pid != lasted) restart[last] = 1
+            if (pid != lasted) ends[last] = 1
             if (limit > top) top = limit
             for (row = height; row >= 1; row--) {
                 low = (row - 1) / height * top
@@ -344,7 +387,7 @@ draw_terminal() {
             }
             line = ""
             for (column = 0; column < width; column++)
-                line = line ((column in restart) ? red mark plain : "-")
+                line = line ((column in ends) ? red mark plain : "-")
             printf "%10s +%s\n", "0", line
             printf "%10s  0%*s\n", "", width - 1, seconds " s"
         }' "$scratch/table"
@@ -354,9 +397,8 @@ draw_terminal() {
 # process, and a mark where one ended.
 draw_svg() {
     LC_ALL=C awk -F, -v limit=$((limit * 1024)) -v seconds="$seconds" -v half="$half" \
-        -v scenario="$scenario" -v rate="$rate" -v restarts="$restarts" \
-        -v ended="$( ((kills == restarts)) && echo 'killed by SIGKILL' || echo ended)" \
-        -v lasted="$lasted" '
+        -v scenario="$scenario" -v rate="$measured" -v story="$(tell_ends)" \
+        -v ends="$ends" -v lasted="$lasted" '
         function x(time) { return left + time / seconds * (right - left) }
         function y(bytes) { return bottom - bytes / top * (bottom - upper) }
         # The step of an axis: 1, 2 or 5 times a power of ten, in about `count` steps.
@@ -408,24 +450,20 @@ draw_svg() {
             step = step_of((peak > limit ? peak : limit) * 1.05 / mib, 6)
             top = step * mib
             while (top < (peak > limit ? peak : limit) * 1.05) top += step * mib
-            times = restarts == 1 ? "once" : restarts " times"
             what = sprintf("%s under a memory limit of %.0f MiB", half, limit / mib)
-            how = sprintf("%d calls of %s a second for %d s", rate, scenario, seconds)
+            how = sprintf("%s calls of %s a second, %d s", rate, scenario, seconds)
             print "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 440\" " \
                 "width=\"960\" height=\"440\" role=\"img\" aria-labelledby=\"title desc\">"
             printf "<title id=\"title\">%s</title>\n", what
             printf "<desc id=\"desc\">Memory over the time, with %s. ", how
             printf "The most that was resident is %.1f MiB. ", peak / mib
-            if (restarts > 0)
-                printf "The server was %s, and started again %s.</desc>\n", ended, times
-            else
-                print "The server never ended.</desc>"
+            printf "The server: %s.</desc>\n", story
             print "<style>"
             print "text { font: 13px sans-serif; fill: #1f2328 }"
             print ".back { fill: #ffffff }"
             print ".title { font-size: 17px; font-weight: 600 }"
             print ".y { text-anchor: end } .x { text-anchor: middle }"
-            print ".restart-number { text-anchor: middle; font-size: 12px }"
+            print ".end-number { text-anchor: middle; font-size: 12px }"
             print ".grid { stroke: #d8dee4; stroke-width: 1 }"
             print "polyline { fill: none; stroke-linejoin: round }"
             print ".resident { stroke: #0969da; stroke-width: 2.5 }"
@@ -442,12 +480,12 @@ draw_svg() {
             legend("resident", left, "resident memory")
             legend("in-use", left + 170, "heap in use")
             legend("limit", left + 310, "limit")
-            if (restarts > 0) {
+            if (ends > 0) {
                 line("end", left + 395, 49, left + 405, 59)
                 line("end", left + 395, 59, left + 405, 49)
-                text("note", left + 414, 58, ended ", and started again " times)
+                text("note", left + 414, 58, story)
             } else {
-                text("note", left + 390, 58, "never restarted")
+                text("note", left + 390, 58, story)
             }
             for (value = 0; value * mib <= top; value += step) {
                 line("grid", left, y(value * mib), right, y(value * mib))
@@ -467,7 +505,7 @@ draw_svg() {
                 at = x(last[i])
                 line("end", at - 5, y(final[i]) - 5, at + 5, y(final[i]) + 5)
                 line("end", at - 5, y(final[i]) + 5, at + 5, y(final[i]) - 5)
-                if (restarts <= 40) text("restart-number", at, y(final[i]) - 9, i)
+                if (ends <= 40) text("end-number", at, y(final[i]) - 9, i)
             }
             print "</svg>"
         }' "$scratch/table"
@@ -475,26 +513,25 @@ draw_svg() {
 
 # -- the run ---------------------------------------------------------------------------
 
-printf '%s: %s calls of %s a second%s, for %s s.\n' "$half" "$rate" "$scenario" \
-    "${bytes:+, bytes=$bytes}" "$seconds"
+printf '%s: at most %s calls of %s a second%s, for %s s.\n' "$half" "$rate" \
+    "$scenario" "${bytes:+, bytes=$bytes}" "$seconds"
 printf 'Limit: %s resident. This script enforces it: it looks every 50 ms, and\n' \
     "$(in_mib "$limit")"
 printf 'sends SIGKILL.\n'
 printf 'seconds,resident_bytes,in_use_bytes,pid\n' >"$scratch/table"
 : >"$scratch/calls"
 run
+count_calls
 printf '\n'
 draw_terminal
 draw_svg >"$scratch/picture"
-mkdir -p out
 cp "$scratch/table" "out/$name.csv"
 cp "$scratch/picture" "out/$name.svg"
 
-answered=$(grep -c '^200$' "$scratch/calls" || true)
-refused=$(grep -c '^[45]' "$scratch/calls" || true)
-printf '\n%s restarts; at most %s resident; %s calls answered, %s refused\n' \
-    "$restarts" "$(in_mib "$peak")" "$answered" "$refused"
-if ((restarts == 0)) && [[ $half == leaky ]]; then
+printf '\n%s %s; at most %s\n' "$half" "$(tell_ends)" "$(in_mib "$peak")"
+printf '%s calls answered, %s refused, %s broke off: %s a second while it ran\n' \
+    "$answered" "$refused" "$broken" "$measured"
+if ((ends == 0)) && [[ $half == leaky ]]; then
     printf 'The limit was not reached: raise --rate or --seconds, or lower --limit.\n'
 fi
 printf 'out/%s.svg, out/%s.csv\n' "$name" "$name"

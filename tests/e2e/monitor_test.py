@@ -14,6 +14,8 @@ import pytest
 
 from checks import check, equal, wait_until
 from commands import run
+from http_request import request
+from processes import ended
 from prometheus import MONITOR, Monitor, programs, promtool
 from servers import Server
 from tree import ROOT, copy_of_tree, scratch
@@ -59,6 +61,12 @@ def test_rules_fire_when_they_should():
         (r"(?s)(InUseClimbs.*?)        for: 10m\n", r"\1"),  # a warm-up is a leak
         (r"(?s)(ThreadsClimb.*?)        for: 10m\n", r"\1"),
         (r"changes >= 3", "changes >= 1"),
+        (r"seconds\[120m\]", "seconds[30m]"),  # lives of half an hour are not seen
+        (r"(?s)(HeapNear.*?) > 0.8", r"\1 > 0.99"),
+        (r"(?s)(ThreadsNear.*?) > 0.8", r"\1 > 0.4"),
+        (r"timers:ratio > 0.8", "timers:ratio > 1"),
+        (r"unless on \(job, instance\)", "and on (job, instance)"),
+        (r"absent\(up\)", "absent(up == 1)"),  # away is not unwatched
         (r"(?s)(DescriptorsNear.*?)for: 5m", r"\1for: 1m"),
         (r"process_open_fds / leaklab_descriptors_limit\n +or ", ""),
         (r"(?s)(ServerAway.*?)for: 2m", r"\1for: 0m"),
@@ -94,7 +102,7 @@ def expressions():
 def metric_names(expression):
     """The metrics that a query reads: its words, without texts, labels, functions."""
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", expression)
-    bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", bare)
+    bare = re.sub(r"\b(by|without|on|ignoring|group_left)\s*\([^)]*\)", "", bare)
     words = re.findall(r"[a-zA-Z_:][\w:]*(?!\w*\s*\()", bare)
     return {word for word in words if word not in ("and", "or", "unless", "bool")}
 
@@ -245,6 +253,43 @@ def test_files_of_targets_are_read_again():
         wait_until(lambda: watched() == {"ada"}, what="the first file")
         add("bob")
         wait_until(lambda: watched() == {"ada", "bob"}, what="the second file")
+
+
+def test_who_answers_is_said_and_a_kill_ends_all():
+    """It says how many servers answer, and which do not; so does the dashboard. The page
+    of another site cannot read what was measured. What it started ends with it even by
+    SIGKILL."""
+    with Server("fixed") as fixed:
+        url = f"http://{instance_of(fixed)}"
+        with Monitor("--fast", url, "http://localhost:1") as monitor:
+            wait_until(
+                lambda: "Does not answer: localhost:1\n" in monitor.output(),
+                what="who does not answer",
+            )
+            check("Servers that answer: 1\n" in monitor.output(), monitor.output())
+            shown = monitor.query(dict(expressions())["Servers"])
+            states = {labels["instance"]: state for labels, state in shown}
+            equal(states, {instance_of(fixed): 1, "localhost:1": 0}, "in the dashboard")
+            foreign = {"Origin": "http://site.example"}
+            reply = request(monitor.port, "GET", "/api/v1/targets", headers=foreign)
+            equal(reply.headers.get("access-control-allow-origin"), None, "CORS")
+            children = processes_below(monitor.process.pid)
+            check(children, "no Prometheus")
+            equal(monitor.stop(signal.SIGKILL), -signal.SIGKILL)
+            wait_until(lambda: all(map(ended, children)), what="all end")
+
+
+def test_data_of_others_is_not_touched():
+    """A directory with other files is no place for its data."""
+    data = scratch()
+    rules = os.path.join(data, "rules.yml")
+    with open(rules, "w", encoding="ascii") as file:
+        file.write("mine")
+    command = (MONITOR, "--data", data, "http://localhost:1")
+    done = run(*command, check_exit=False, limit=20)
+    equal(done.returncode, 1, "exit")
+    check("a directory of its own" in done.stderr, done.stderr)
+    equal(os.listdir(data), ["rules.yml"], "files")
 
 
 def test_a_second_monitor_needs_data_of_its_own():
