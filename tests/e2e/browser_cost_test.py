@@ -62,6 +62,7 @@ def cpu_seconds(pid):
     return used / 1e9
 
 
+@pytest.mark.one_of("polling", "processor")
 def test_polling_takes_next_to_nothing_of_a_core():
     """A page at rest, which polls once a second, takes less than 1 % of a core of each
     server (more on a busy machine)."""
@@ -79,6 +80,7 @@ def test_polling_takes_next_to_nothing_of_a_core():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("polling", "memory")
 def test_hour_of_polling_grows_nothing():
     """Neither the page's samples, nor the objects of its JavaScript and its document,
     nor what the server has in use: by a third of an hour's samples, after the page holds

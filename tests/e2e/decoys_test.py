@@ -18,8 +18,14 @@ from commands import run
 from heap_profile import HeapProfile
 from program_functions import Functions
 from tree import BUILD, ROOT, scratch
+from turns import in_turns
 from learn import source
 from learn.server import Server, fetch
+
+SANITIZERS = {
+    "address": (ADDRESS, {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}),
+    "thread": (THREAD, {"TSAN_OPTIONS": "exitcode=99"}),
+}
 
 DECOYS = sorted(
     os.path.basename(path)[: -len(".c")].replace("_", "-")
@@ -224,16 +230,10 @@ def ended(server):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "variables, environment",
-    (
-        (ADDRESS, {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}),
-        (THREAD, {"TSAN_OPTIONS": "exitcode=99"}),
-    ),
-    ids=("address", "thread"),
-)
-def test_decoys_are_clean_under_the_sanitizers(variables, environment):
+@pytest.mark.parametrize("sanitizer", in_turns("decoys, sanitizer", SANITIZERS))
+def test_decoys_are_clean_under_the_sanitizers(sanitizer):
     """ASan, LeakSanitizer and UBSan, and ThreadSanitizer: no report."""
+    variables, environment = SANITIZERS[sanitizer]
     program = link(built(*variables, targets=("shared",)), *variables)
     with Server(program, environment=environment) as server:
         drive(server)

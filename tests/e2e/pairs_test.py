@@ -14,6 +14,7 @@ from commands import run, run_tests
 from scenarios import scenario_names
 from servers import Server
 from tree import BUILD, ROOT, copy_of_tree, copy_with_build
+from turns import in_turns
 
 LEAKY = "leaky/slice_prefix.c"
 FIXED = "fixed/slice_prefix.c"
@@ -318,7 +319,7 @@ def halve(copy, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lessen", [empty, halve])
+@pytest.mark.parametrize("lessen", in_turns("lessened", [empty, halve]))
 def test_fixed_half_that_does_less_is_found_out(lessen):
     """Where a fixed half does nothing, or half of its work, nothing leaks; but its
     answers are wrong. leakcheck and the tests of the answers fail for every scenario.

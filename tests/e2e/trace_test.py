@@ -333,6 +333,7 @@ def used(pid):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.one_of("on a busy machine", "timeline")
 def test_a_trace_of_a_thousand_threads_costs_less_than_5_percent():
     """Ten seconds with 1,000 threads: less than 5 % of one processor, and it opens."""
     with Server("leaky", "--max-threads", "3000") as server:

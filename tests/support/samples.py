@@ -12,7 +12,8 @@ line by line, except for:
 - a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by one
   point
 - in the first line of a heap profile every number may be 10 % off
-- in a line of --trace-memory every number may have any value"""
+- in a line of --trace-memory every number may have any value, and so may the size at
+  which scripts/sawtooth.sh kills"""
 
 import re
 
@@ -30,7 +31,8 @@ VARIES = re.compile(
         | (?<= ^resident\ set\ ) [\d.]+ | (?<= ^allocated\ ) [\d.]+
         | (?<= /leaky\. ) \d{10} (?= \.)  # google-pprof's time stamp
         | \b \d+ (\.\d+)? (?= \ m?s\b)
-        | (?<= "elapsed_ms":\ ) [\d.]+ )
+        | (?<= "elapsed_ms":\ ) [\d.]+
+        | (?<= \bSIGKILL\ at\ ) [\d.]+ )
     | (?P<size> \b \d+ (\.\d+)? (?= \ ?[kKMG]i?B\b) | (?<= "alloc_bytes":\ ) \d+)
     | (?P<share> \b \d+ (\.\d+)? (?= \ ?%))
     """,
