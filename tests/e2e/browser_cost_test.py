@@ -10,7 +10,7 @@ from browser import Browser, lab
 from checks import check, wait_until
 from heap_profile import MIB
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 # Poll's pauses of a second take a millisecond.
 FAST = """
@@ -79,7 +79,6 @@ def test_polling_takes_next_to_nothing_of_a_core():
     check(max(shares) < 0.03, f"polling takes {shares} of a core")
 
 
-@pytest.mark.slow
 @pytest.mark.one_of("polling", "memory")
 def test_hour_of_polling_grows_nothing():
     """Neither the page's samples, nor the objects of its JavaScript and its document,

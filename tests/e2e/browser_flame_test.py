@@ -8,7 +8,7 @@ from checks import check, equal, wait_until
 from raw_profile import function_sums
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 NAMES = (
     "[...document.querySelectorAll('[role=treeitem]')].map((each) => each.textContent)"

@@ -15,7 +15,7 @@ from checks import check, equal, wait_until
 from servers import Server
 from stand_in import LocalServer
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser, lab")]
 
 HTML = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>"
 KEYS = {"title", "symptom", "story", "meaning", "cause", "fix", "find_it", "suspect"}

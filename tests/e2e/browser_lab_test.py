@@ -14,7 +14,7 @@ from heap_profile import MIB
 from servers import Server
 from tree import ROOT
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser, lab")]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ from checks import check, equal, wait_until
 from heap_profile import MIB
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 OFTEN = "/#interval=50"
 CHARTS = ["in_use", "resident", "threads", "fds", "timers"]

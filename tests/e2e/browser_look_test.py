@@ -6,7 +6,7 @@ import pytest
 from browser import HEIGHT, Browser, lab
 from checks import check, equal
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 # Each text that is seen, with its colour, what lies behind it, and how bold it is.
 CONTRASTS = r"""

@@ -9,7 +9,7 @@ from checks import check, equal
 from raw_profile import function_sums
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 # The functions of each value type with their own values and those of all they called.
 SUMS = """
