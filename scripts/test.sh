@@ -138,5 +138,5 @@ printf 'built in %d s, seed %s\n' $((SECONDS - started)) "$seed"
 BUILD=$(realpath "$BUILD")
 
 # More tests at a time than cores, because many of them wait most of the time.
-run_tests -n 6 --dist loadgroup -m 'not alone'
+run_tests -n 5 --dist loadgroup -m 'not alone'
 run_tests -n 1 -m alone

@@ -117,7 +117,7 @@ def test_every_profile_is_drawn_and_can_be_downloaded():
             continue
         with live(f"profile={name}&value={entry['values'][-1]}") as page:
             page.wait("document.querySelector('[role=treeitem]')")
-            link = page.find("a[download]").get_attribute("href")
+            link = page.find("#flames a[download]").get_attribute("href")
             equal(link, f"{leaky.debug_url}/debug/pprof/{name}", "the link")
             wait_until(
                 lambda: name in page.text(".told [role=status]"), what="its summary"

@@ -72,7 +72,8 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     try:
         started = time.monotonic()
         done = demo(copy, "--keep")
-        check(time.monotonic() - started < 60, "it took more than a minute")
+        # Twenty seconds by itself; other tests run beside it.
+        check(time.monotonic() - started < 180, "it took more than three minutes")
     finally:
         for each in taken:
             each.close()

@@ -12,7 +12,11 @@ from commands import run
 from tree import BUILD, ROOT, scratch
 
 # One worker builds and starts the program.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("goserver")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("goserver"),
+    pytest.mark.one_of("judge of other servers", "names"),
+]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = os.path.join(ROOT, "tests", "e2e", "goserver", "main.go")

@@ -13,6 +13,8 @@ from commands import run
 from stand_in import Stand
 from tree import BUILD
 
+pytestmark = pytest.mark.one_of("judge of other servers", "hostile")
+
 JUDGE = os.path.join(BUILD, "leakcheck")
 PROFILE = (
     "heap profile: 1: 100 [1: 100] @ heapprofile\n"

@@ -11,7 +11,7 @@ from commands import run
 from stand_in import Stand
 from tree import BUILD, scratch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "names")]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = """

@@ -18,7 +18,7 @@ from small_server import Small
 from tree import BUILD, scratch
 from turns import in_turns
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "servers")]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 ALL = {"heap", "threads", "fds", "timers", "rss"}

@@ -20,6 +20,8 @@ from terminals import Terminal, nothing_left
 from tree import ROOT
 from turns import in_turns
 
+pytestmark = pytest.mark.one_of("practice", "learn")
+
 CASE = CASES["case-02"]
 VERDICTS = (
     r"(solved|still leaks|answers changed|memory error|crashes|hangs|does not build)"

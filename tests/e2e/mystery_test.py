@@ -23,6 +23,8 @@ from processes import descendants, ended
 from tree import ROOT, copy_with_build
 from turns import in_turns
 
+pytestmark = pytest.mark.one_of("practice", "mystery")
+
 SEEDS = 20
 
 

@@ -92,7 +92,8 @@ def test_leaky_climbs_is_killed_and_climbs_again(lab):
     # It was up for less than 9 s, so there were more a second than in all of them.
     check(int(calls[1]) / 9 < float(calls[3]) < 41, done.stdout)
     story = re.search(
-        r"leaky (killed by SIGKILL (\d+) times, started again (\d+) times);", done.stdout
+        r"leaky (killed by SIGKILL (\d+) times, started again (\d+) times);",
+        done.stdout,
     )
     check(story and int(story[2]) == len(said), done.stdout)
     # The last end may be too late for another start, and that one for a row.

@@ -20,6 +20,8 @@ from terminals import Terminal, nothing_left
 from tree import scratch
 from turns import in_turns
 
+pytestmark = pytest.mark.one_of("practice", "verify")
+
 CASE = CASES["case-07"]  # slice-prefix: ten megabytes a call
 USER = 12345  # any but root
 

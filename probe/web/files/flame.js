@@ -256,12 +256,9 @@ class Flames {
     }
 
     #link(server) {
-        const timed = this.#name === "trace" ? "?seconds=5" : "";
-        this.download.href = server.url + this.#path(timed);
-        const ending = timed ? "json" : "pb";
-        this.download.download = `${server.name}-${this.#name}.${ending}`;
+        this.download.href = server.url + this.#path();
+        this.download.download = `${server.name}-${this.#name}.pb`;
         this.text.href = server.url + this.#path("?debug=1");
-        this.text.hidden = timed !== "";
     }
 
     // -- what is shown ----------------------------------------------------------------
