@@ -105,6 +105,8 @@ def test_servers_are_position_independent_and_keep_every_function():
                 check(suspect is None or suspect in functions, f"{suspect} is gone")
 
 
+@pytest.mark.slow
+@pytest.mark.one_of("other builds", "flags")
 def test_change_of_flags_or_compiler_builds_anew():
     """A change of flags or compiler rebuilds all files; no change rebuilds none."""
     program = f"{scratch()}/tests/unit/origin_test"  # two files, so that it is quick
