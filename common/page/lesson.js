@@ -7,7 +7,7 @@ const KINDS = {"+": "added", "-": "removed", "@": "place"};
 
 // The lines of a diff as {text, kind, leaky}: `leaky` is the line's number in the leaky
 // half, null where it has none.
-export function readDiff(text) {
+function readDiff(text) {
     let number = 0;
     return text.replace(/\n$/, "").split("\n").map((line) => {
         if (line.startsWith("--- ") || line.startsWith("+++ ")) {

@@ -12,9 +12,9 @@
 
 static void add_requests(struct buffer *text, const struct lab *lab)
 {
-    static const struct metric requests = {"leaklab_requests_total", "counter",
-                                           "Requests that both ports have received."};
-    probe_metric_number(text, &requests, atomic_load(&lab->requests_total));
+    probe_metric_counter(text, "leaklab_requests_total",
+                         "Requests that both ports have received.",
+                         atomic_load(&lab->requests_total));
 }
 
 static void add_scenarios(struct buffer *text, const struct lab *lab)
@@ -38,22 +38,18 @@ static void add_scenarios(struct buffer *text, const struct lab *lab)
 
 static void add_limits(struct buffer *text, const struct options *options)
 {
-    static const struct metric heap = {"leaklab_heap_limit_bytes", "gauge",
-                                       "Heap that scenarios may use (--max-heap), in "
-                                       "bytes."};
-    static const struct metric threads = {"leaklab_threads_limit", "gauge",
-                                          "Threads that scenarios may make "
-                                          "(--max-threads)."};
-    static const struct metric fds = {"leaklab_descriptors_limit", "gauge",
-                                      "File descriptors that scenarios may open "
-                                      "(--max-fds)."};
-    static const struct metric timers = {"leaklab_timers_limit", "gauge",
-                                         "POSIX timers that scenarios may make "
-                                         "(--max-timers)."};
-    probe_metric_number(text, &heap, (uint64_t)options->max_heap);
-    probe_metric_number(text, &threads, (uint64_t)options->max_threads);
-    probe_metric_number(text, &fds, (uint64_t)options->max_fds);
-    probe_metric_number(text, &timers, (uint64_t)options->max_timers);
+    probe_metric_gauge(text, "leaklab_heap_limit_bytes",
+                       "Heap that scenarios may use (--max-heap), in bytes.",
+                       (uint64_t)options->max_heap);
+    probe_metric_gauge(text, "leaklab_threads_limit",
+                       "Threads that scenarios may make (--max-threads).",
+                       (uint64_t)options->max_threads);
+    probe_metric_gauge(text, "leaklab_descriptors_limit",
+                       "File descriptors that scenarios may open (--max-fds).",
+                       (uint64_t)options->max_fds);
+    probe_metric_gauge(text, "leaklab_timers_limit",
+                       "POSIX timers that scenarios may make (--max-timers).",
+                       (uint64_t)options->max_timers);
 }
 
 void metrics_page(const struct request *request, struct reply *reply)

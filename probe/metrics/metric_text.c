@@ -61,3 +61,17 @@ void probe_metric_time(struct buffer *text, const struct metric *metric, uint64_
     buffer_printf(text, "%s %" PRIu64 ".%06u\n", metric->name, ns / CLOCK_NS_PER_SECOND,
                   microseconds);
 }
+
+void probe_metric_gauge(struct buffer *text, const char *name, const char *help,
+                        uint64_t value)
+{
+    struct metric metric = {name, "gauge", help};
+    probe_metric_number(text, &metric, value);
+}
+
+void probe_metric_counter(struct buffer *text, const char *name, const char *help,
+                          uint64_t value)
+{
+    struct metric metric = {name, "counter", help};
+    probe_metric_number(text, &metric, value);
+}

@@ -41,4 +41,10 @@ void probe_metric_number(struct buffer *text, const struct metric *metric,
                          uint64_t value);
 void probe_metric_time(struct buffer *text, const struct metric *metric, uint64_t ns);
 
+/* The same for a gauge and a counter that need no `struct metric` of their own. */
+void probe_metric_gauge(struct buffer *text, const char *name, const char *help,
+                        uint64_t value);
+void probe_metric_counter(struct buffer *text, const char *name, const char *help,
+                          uint64_t value);
+
 #endif

@@ -7,20 +7,6 @@
 #include "probe/figures/figures.h"
 #include "probe/metrics/metric_text.h"
 
-static void add_gauge(struct buffer *text, const char *name, const char *help,
-                      uint64_t value)
-{
-    struct metric metric = {name, "gauge", help};
-    probe_metric_number(text, &metric, value);
-}
-
-static void add_counter(struct buffer *text, const char *name, const char *help,
-                        uint64_t value)
-{
-    struct metric metric = {name, "counter", help};
-    probe_metric_number(text, &metric, value);
-}
-
 static void add_process(struct buffer *text, const struct figures *figures)
 {
     static const struct metric cpu = {"process_cpu_seconds_total", "counter",
@@ -34,18 +20,23 @@ static void add_process(struct buffer *text, const struct figures *figures)
     if (figures->started_ns != 0) {
         probe_metric_time(text, &start, (uint64_t)figures->started_ns);
     }
-    add_gauge(text, "process_open_fds", "Open file descriptors.", process->fds);
-    add_gauge(text, "process_max_fds",
-              "The most file descriptors that the kernel allows (RLIMIT_NOFILE).",
-              process->fds_most);
-    add_gauge(text, "process_virtual_memory_bytes", "Address space in use, in bytes.",
-              process->virtual_bytes);
-    add_gauge(text, "process_virtual_memory_max_bytes",
-              "The most address space that the kernel allows (RLIMIT_AS), in bytes.",
-              process->virtual_bytes_most);
-    add_gauge(text, "process_resident_memory_bytes",
-              "Memory that is in RAM (resident set), in bytes.", process->rss_bytes);
-    add_gauge(text, "process_threads", "Threads of the process.", process->threads);
+    probe_metric_gauge(text, "process_open_fds", "Open file descriptors.",
+                       process->fds);
+    probe_metric_gauge(
+        text, "process_max_fds",
+        "The most file descriptors that the kernel allows (RLIMIT_NOFILE).",
+        process->fds_most);
+    probe_metric_gauge(text, "process_virtual_memory_bytes",
+                       "Address space in use, in bytes.", process->virtual_bytes);
+    probe_metric_gauge(
+        text, "process_virtual_memory_max_bytes",
+        "The most address space that the kernel allows (RLIMIT_AS), in bytes.",
+        process->virtual_bytes_most);
+    probe_metric_gauge(text, "process_resident_memory_bytes",
+                       "Memory that is in RAM (resident set), in bytes.",
+                       process->rss_bytes);
+    probe_metric_gauge(text, "process_threads", "Threads of the process.",
+                       process->threads);
 }
 
 static void add_heap(struct buffer *text, const struct heap_figures *heap)
@@ -53,25 +44,26 @@ static void add_heap(struct buffer *text, const struct heap_figures *heap)
     if (!heap->known) {
         return;
     }
-    add_gauge(text, "leakprobe_heap_in_use_bytes",
-              "Heap that is allocated and not freed, in bytes.", heap->in_use_bytes);
-    add_gauge(text, "leakprobe_heap_system_bytes",
-              "Memory that the allocator has taken from the system, in bytes.",
-              heap->system_bytes);
-    add_gauge(text, "leakprobe_heap_free_bytes",
-              "Part of leakprobe_heap_system_bytes that is free, in bytes.",
-              heap->free_bytes);
+    probe_metric_gauge(text, "leakprobe_heap_in_use_bytes",
+                       "Heap that is allocated and not freed, in bytes.",
+                       heap->in_use_bytes);
+    probe_metric_gauge(text, "leakprobe_heap_system_bytes",
+                       "Memory that the allocator has taken from the system, in bytes.",
+                       heap->system_bytes);
+    probe_metric_gauge(text, "leakprobe_heap_free_bytes",
+                       "Part of leakprobe_heap_system_bytes that is free, in bytes.",
+                       heap->free_bytes);
     if (!heap->counted) {
         return;
     }
-    add_counter(text, "leakprobe_heap_allocated_bytes_total",
-                "Heap ever allocated, in bytes.", heap->total_bytes);
-    add_counter(text, "leakprobe_heap_allocations_total",
-                "Objects ever allocated on the heap.", heap->allocations);
-    add_counter(text, "leakprobe_heap_frees_total", "Objects ever freed.",
-                heap->deallocations);
-    add_gauge(text, "leakprobe_heap_live_objects",
-              "Objects that are allocated and not freed.", heap->live_objects);
+    probe_metric_counter(text, "leakprobe_heap_allocated_bytes_total",
+                         "Heap ever allocated, in bytes.", heap->total_bytes);
+    probe_metric_counter(text, "leakprobe_heap_allocations_total",
+                         "Objects ever allocated on the heap.", heap->allocations);
+    probe_metric_counter(text, "leakprobe_heap_frees_total", "Objects ever freed.",
+                         heap->deallocations);
+    probe_metric_gauge(text, "leakprobe_heap_live_objects",
+                       "Objects that are allocated and not freed.", heap->live_objects);
 }
 
 int probe_metrics_add(struct buffer *text, const struct site *site)
@@ -94,14 +86,16 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
     probe_metric_begin(text, &info);
     probe_metric_sample(text, &info, labels, sizeof(labels) / sizeof(labels[0]), 1);
     add_heap(text, &figures.heap);
-    add_gauge(text, "leakprobe_resident_memory_peak_bytes",
-              "The most that process_resident_memory_bytes has been, in bytes.",
-              figures.process.peak_rss_bytes);
-    add_gauge(text, "leakprobe_sockets", "Open file descriptors that are sockets.",
-              figures.process.sockets);
+    probe_metric_gauge(
+        text, "leakprobe_resident_memory_peak_bytes",
+        "The most that process_resident_memory_bytes has been, in bytes.",
+        figures.process.peak_rss_bytes);
+    probe_metric_gauge(text, "leakprobe_sockets",
+                       "Open file descriptors that are sockets.",
+                       figures.process.sockets);
     if (figures.process.timers_counted) {
-        add_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
-                  figures.process.timers);
+        probe_metric_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
+                           figures.process.timers);
     }
     return 0;
 }
