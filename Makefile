@@ -25,6 +25,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 LDFLAGS := -pie -pthread
 SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
 JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
+LAUNCHER_LIBS :=
 
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
@@ -33,7 +34,10 @@ endif
 
 BASE := $(wildcard base/*.c)
 ALL_PROBE := $(wildcard probe/*/*.c)
-PROBE := $(ALL_PROBE)
+# What only the library for other programs has, and what that library does not have.
+PRELOADED := $(wildcard probe/preload/*.c probe/listener/*.c probe/*/*_preload.c)
+NOT_PRELOADED := %_gperftools.c %_libc.c
+PROBE := $(filter-out $(PRELOADED),$(ALL_PROBE))
 COMMON := $(wildcard common/*.c common/*/*.c)
 ifeq ($(ALLOCATOR),gperftools)
 PROBE := $(filter-out %_libc.c,$(PROBE))
@@ -47,6 +51,7 @@ LEAKY := $(wildcard leaky/*.c)
 FIXED := $(wildcard fixed/*.c)
 # What ./learn.sh mystery puts beside the pairs.
 DECOYS := $(wildcard exercises/decoys/*.c)
+LAUNCHER := $(wildcard leakprobe/*.c)
 JUDGE := $(wildcard leakcheck/*.c leakcheck/*/*.c)
 UNIT := $(wildcard tests/unit/*_test.c)
 object = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
@@ -60,6 +65,15 @@ LAB_FILES := $(call web_files,common/page) $(BUILD)/lessons.diff
 JUDGE_FILES := leakcheck/report/report_page.html
 embedded = $(patsubst %,$(BUILD)/embedded/%.o,$(notdir $(1)))
 SERVED := $(call embedded,$(PROBE_FILES) $(LAB_FILES))
+# The library for other programs is compiled apart: position-independent, fast, and
+# with every name hidden but those in its list of exports.
+LIBRARY_CFLAGS = $(filter-out -Og -fPIE -fno-inline -fno-optimize-sibling-calls \
+	-fno-builtin-% -fsanitize=% -fno-sanitize-recover=% -Icommon,$(CFLAGS)) -O2 -fPIC \
+	-fvisibility=hidden -ftls-model=initial-exec -fexceptions
+LIBRARY_LIBS := -lgcc_s
+library_object = $(patsubst %.c,$(BUILD)/pic/%.o,$(1))
+LIBRARY := $(call library_object,$(BASE) $(filter-out $(NOT_PRELOADED),$(ALL_PROBE))) \
+	$(patsubst %,$(BUILD)/pic/embedded/%.o,$(notdir $(PROBE_FILES)))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 
 # What a failed command has written is not taken for the result.
@@ -92,6 +106,15 @@ $(BUILD)/fixed: $(call object,$(COMMON) $(PROBE) $(BASE) $(FIXED)) $(SERVED)
 $(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(call embedded,$(JUDGE_FILES))
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JUDGE_LIBS)
+
+$(BUILD)/libleakprobe.so: $(LIBRARY) probe/preload/exports.map
+	@echo '  link  $@'
+	$(Q)$(CC) -shared -pthread -Wl,-soname,libleakprobe.so -Wl,-z,defs -Wl,-z,now \
+		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
+
+$(BUILD)/leakprobe: $(call object,$(LAUNCHER) $(BASE))
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LAUNCHER_LIBS)
 
 # A server of other scenarios than the pairs: ./learn.sh writes their units into
 # $(UNITS)/, with a list and a variant of their own. They include a learner's code, so
@@ -137,6 +160,15 @@ $(BUILD)/lessons.diff: $(LEAKY) $(FIXED) | paired
 
 $(BUILD)/embedded/%.o: $(BUILD)/embedded/%.c $(BUILD)/flags
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/pic/embedded/%.o: $(BUILD)/embedded/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LIBRARY_CFLAGS) -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  pic   $<'
+	$(Q)$(CC) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -266,9 +298,9 @@ sanitize:
 
 TEST_SOURCES := $(wildcard tests/*/*.c)
 SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(DECOYS) $(JUDGE) \
-	$(TEST_SOURCES)
+	$(LAUNCHER) $(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
-	leakcheck/*/*.h tests/*/*.h)
+	leakcheck/*/*.h leakprobe/*.h tests/*/*.h)
 SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck believes that a function in another file reads a buffer which it only fills.
@@ -307,4 +339,5 @@ bench: build
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(call object,$(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) $(UNIT)))
+-include $(patsubst %.o,%.d,$(call object,$(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) \
+	$(LAUNCHER) $(UNIT)) $(LIBRARY))
