@@ -1,15 +1,18 @@
 """A program that runs bare or under leakprobe, so that both runs can be compared; and
 what its debug port answers."""
 
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 
 from checks import LIMIT, check, equal, wait_until
+from commands import run
 from http_request import request
-from tree import BUILD, scratch
+from tree import BUILD, ROOT, scratch
 
 LEAKPROBE = os.path.join(BUILD, "leakprobe")
 # "leakprobe: NAME, pid N: http://127.0.0.1:6060/" for each process with a debug port.
@@ -92,7 +95,7 @@ class Program:
         with open(self._output, "wb") as output, open(self._errors, "wb") as errors:
             self.process = subprocess.Popen(
                 self.command if probe is None else probed(self.command, *options, *probe),
-                stdin=stdin or subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=output,
                 stderr=errors,
                 env=os.environ | (env or {}),
@@ -171,11 +174,28 @@ class Program:
             self.process.wait()
 
 
-def same_alone_and_probed(command, *probe, **options):
-    """Runs a program bare, and under leakprobe: status, output and its own error lines
-    must be equal. Returns the bare run's and leakprobe's lines."""
-    bare = ran(command, **options)
-    with_probe = ran(command, probe=PROBE + probe, **options)
-    for what, one, other in zip(("exit status", "output", "stderr"), with_probe, bare):
+def same_under_leakprobe(command, *probe, **options):
+    """Runs a program bare, and under leakprobe with these options: status, output and its
+    own error lines must be equal. Returns those, and what leakprobe said."""
+    bare = ran(command, **options)[:3]
+    *got, said = ran(command, probe=PROBE + probe, **options)
+    for what, one, other in zip(("exit status", "output", "stderr"), got, bare):
         equal(one, other, f"{what} of {command[0]} under leakprobe")
-    return bare, with_probe[3]
+    return bare, said
+
+
+def compiled(name, *options):
+    """A program, or a library, of tests/programs; it is compiled once a run."""
+    directory = os.path.join(tempfile.gettempdir(), "own-programs")
+    os.makedirs(directory, exist_ok=True)
+    base, extension = os.path.splitext(name)
+    target = os.path.join(directory, base)
+    with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
+        if not os.path.exists(target):
+            source = os.path.join(ROOT, "tests", "programs", name)
+            # clang brings the C++ library, as its packages depend on it.
+            start = ["clang++"] if extension == ".cc" else ["gcc", "-std=c11"]
+            flags = ["-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+            run(*start, *flags, source, "-o", target, *options)
+    return target
