@@ -254,6 +254,14 @@ $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
+# A program with the probe's listener and pages, for tests: over libc's allocator.
+LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
+	$(wildcard probe/listener/*.c) tests/programs/listening.c
+$(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcjson -ldw -lelf
+
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
@@ -368,4 +376,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(patsubst %.o,%.d,$(call object,$(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) \
-	$(LAUNCHER) $(UNIT)) $(LIBRARY))
+	$(LAUNCHER) $(UNIT) $(LISTENING)) $(LIBRARY))
