@@ -24,7 +24,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
 SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
-JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
+JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lz -lm
 
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
