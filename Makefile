@@ -24,8 +24,8 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
 SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
-JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
 LAUNCHER_LIBS := -lelf
+JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lz -lm
 
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
