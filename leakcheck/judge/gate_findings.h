@@ -7,6 +7,8 @@
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/judge/picture.h"
+#include "leakcheck/measure/caller.h"
+#include "leakcheck/measure/program.h"
 #include "leakcheck/measure/sample.h"
 
 /* How much of a resource one call may leave behind. */
@@ -32,6 +34,8 @@ extern const size_t gate_judged_count;
 /* What was measured. Lives in memory that the caller owns; { 0 } is empty. */
 struct gate {
     struct server server;
+    struct caller caller;
+    struct program program;
     struct sample *samples; /* the baseline, then one for each round */
     size_t sample_count;
     struct resources idle; /* before any call */
