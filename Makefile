@@ -236,8 +236,10 @@ $(BUILD)/tests/unit/options_test: $(call object,common/options.c probe/http/orig
 
 HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
-$(HTTP_TESTED): UNIT_LIBS = -lcjson
 
+$(BUILD)/tests/unit/lab_json_test: $(call object,common/server/lab_json.c \
+	$(wildcard probe/http/*.c))
+$(BUILD)/tests/unit/lab_json_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c probe/http/json_string.c)
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
@@ -260,7 +262,7 @@ LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
 $(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcjson -ldw -lelf
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldw -lelf
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))
 	@mkdir -p $(@D)

@@ -15,7 +15,7 @@
 #include "probe/http/request.h"
 #include "probe/http/route.h"
 #include "probe/listener/coroutine.h"
-#include "probe/listener/descriptor.h"
+#include "probe/listener/own_socket.h"
 
 #define CONNECTION_IN_BYTES (HEAD_BYTES_MAX + 4096) /* there is room behind a head */
 #define CONNECTION_HEAD_REPLY_MAX 2048
@@ -38,7 +38,7 @@ struct connection_owner {
 /* Lives in memory that the listener owns. Unused while socket.fd is -1. */
 struct connection {
     const struct connection_owner *owner;
-    struct descriptor socket;
+    struct own_socket socket;
     enum connection_phase phase;
     int64_t since_ns;    /* since when it waits for the client */
     int64_t deadline_ns; /* until when it does; clock_now_ns */

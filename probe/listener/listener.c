@@ -27,9 +27,9 @@ enum { WOKEN, DOOR, FIRST };
 struct listener {
     struct connection_owner owner;
     struct doorway door;
-    struct descriptor wake_in; /* of a pair of sockets; polled */
-    struct descriptor wake_out;
-    struct descriptor reserve; /* given up for a connection when none is left */
+    struct own_socket wake_in; /* of a pair of sockets; polled */
+    struct own_socket wake_out;
+    struct own_socket reserve; /* given up for a connection when none is left */
     int fd_from;
     void (*work)(bool begins);
     atomic_bool stopping;
@@ -61,7 +61,7 @@ static void reserve_take(struct listener *listener)
     if (atomic_load(&listener->reserve.fd) < 0) {
         int fd = dup(atomic_load(&listener->wake_out.fd));
         if (fd >= 0) {
-            probe_descriptor_take(&listener->reserve, fd, listener->fd_from);
+            probe_own_socket_take(&listener->reserve, fd, listener->fd_from);
         }
     }
 }
@@ -72,12 +72,12 @@ static int wake_open(struct listener *listener)
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
         return -errno;
     }
-    int error = probe_descriptor_take(&listener->wake_in, pair[0], listener->fd_from);
+    int error = probe_own_socket_take(&listener->wake_in, pair[0], listener->fd_from);
     if (error != 0) {
         close(pair[1]);
         return error;
     }
-    return probe_descriptor_take(&listener->wake_out, pair[1], listener->fd_from);
+    return probe_own_socket_take(&listener->wake_out, pair[1], listener->fd_from);
 }
 
 int probe_listener_open(struct listener **ret_listener,
@@ -143,14 +143,14 @@ void probe_listener_close(struct listener *listener, bool forked)
         struct connection *connection = &listener->connections[i];
         if (forked) {
             /* The other process may have been in the middle of a change to the rest. */
-            probe_descriptor_close(&connection->socket);
+            probe_own_socket_close(&connection->socket);
         } else if (is_used(connection)) {
             probe_connection_close(connection);
         }
     }
-    probe_descriptor_close(&listener->wake_in);
-    probe_descriptor_close(&listener->wake_out);
-    probe_descriptor_close(&listener->reserve);
+    probe_own_socket_close(&listener->wake_in);
+    probe_own_socket_close(&listener->wake_out);
+    probe_own_socket_close(&listener->reserve);
     if (forked) {
         listener->door.owner = 0;
     }
@@ -161,9 +161,9 @@ void probe_listener_close(struct listener *listener, bool forked)
 void probe_listener_stop(struct listener *listener)
 {
     int saved = errno;
-    struct descriptor *wake = &listener->wake_out;
+    struct own_socket *wake = &listener->wake_out;
     atomic_store(&listener->stopping, true);
-    if (!probe_descriptor_check(wake) ||
+    if (!probe_own_socket_check(wake) ||
         (send(atomic_load(&wake->fd), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
          errno != EAGAIN)) {
         probe_doorway_knock(&listener->door);
@@ -209,7 +209,7 @@ static void make_room(struct listener *listener, int64_t now_ns)
 {
     struct connection *longest = longest_waiting(listener);
     if (atomic_load(&listener->reserve.fd) >= 0) {
-        probe_descriptor_close(&listener->reserve);
+        probe_own_socket_close(&listener->reserve);
     } else if (longest != NULL) {
         probe_connection_close(longest);
     } else {
@@ -253,7 +253,7 @@ static int door_step(struct listener *listener, short events, int64_t now_ns)
     }
     listener->door_ns = 0;
     if (atomic_load(&listener->door.socket.fd) < 0 ||
-        (events != 0 && !probe_descriptor_check(&listener->door.socket))) {
+        (events != 0 && !probe_own_socket_check(&listener->door.socket))) {
         return door_mend(listener, now_ns);
     }
     if ((events & POLLIN) != 0) {
@@ -313,15 +313,15 @@ static void wake_step(struct listener *listener, short events)
     if (events == 0 && atomic_load(&listener->wake_in.fd) >= 0) {
         return;
     }
-    if (probe_descriptor_check(&listener->wake_in) &&
-        probe_descriptor_check(&listener->wake_out)) {
+    if (probe_own_socket_check(&listener->wake_in) &&
+        probe_own_socket_check(&listener->wake_out)) {
         while (recv(atomic_load(&listener->wake_in.fd), bytes, sizeof(bytes),
                     MSG_DONTWAIT) > 0) {
         }
         return;
     }
-    probe_descriptor_close(&listener->wake_in);
-    probe_descriptor_close(&listener->wake_out);
+    probe_own_socket_close(&listener->wake_in);
+    probe_own_socket_close(&listener->wake_out);
     wake_open(listener);
 }
 
@@ -349,34 +349,46 @@ static void cancel_pages(struct listener *listener)
     }
 }
 
-/* Tells the owner that work begins or has ended. */
-static void work_tell(const struct listener *listener, bool begins)
+static void work(const struct listener *listener, bool begins)
 {
     if (listener->work != NULL) {
         listener->work(begins);
     }
 }
 
+/* What is to be done after poll has returned. Returns 0, or -errno if the door is lost
+ * for good. */
+static int loop_step(struct listener *listener, const struct pollfd *list)
+{
+    wake_step(listener, list[WOKEN].revents);
+    int error = door_step(listener, list[DOOR].revents, clock_now_ns());
+    connections_step(listener, list);
+    reserve_take(listener);
+    return error;
+}
+
 int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns))
 {
     struct pollfd list[FIRST + CONNECTIONS_MOST];
-    int64_t next = tick == NULL ? 0 : tick(clock_now_ns());
+    int64_t next = 0;
     int error = 0;
+    work(listener, true);
+    if (tick != NULL) {
+        next = tick(clock_now_ns());
+    }
     while (error == 0 && !atomic_load(&listener->stopping)) {
         int64_t due = fill_list(listener, list);
+        work(listener, false);
         wait_until(list, next != 0 && next < due ? next : due);
-        work_tell(listener, true);
-        wake_step(listener, list[WOKEN].revents);
+        work(listener, true);
         if (next != 0 && clock_now_ns() >= next) {
             next = tick(clock_now_ns());
         }
-        error = door_step(listener, list[DOOR].revents, clock_now_ns());
-        connections_step(listener, list);
-        reserve_take(listener);
-        work_tell(listener, false);
+        error = loop_step(listener, list);
     }
     cancel_pages(listener);
     wake_step(listener, POLLIN);
     atomic_store(&listener->stopping, false);
+    work(listener, false);
     return error;
 }

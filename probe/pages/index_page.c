@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "probe/heap/heap.h"
 #include "probe/http/form.h"
-#include "probe/http/json.h"
+#include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/web/live.h"
 
@@ -97,20 +97,25 @@ static bool is_there(const struct entry *entry)
 
 static void reply_json(struct reply *reply)
 {
-    cJSON *list = cJSON_CreateArray();
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin_array(&json, &text);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         if (!is_there(&entries[i])) {
             continue;
         }
-        cJSON *item = probe_json_add_object(list);
-        cJSON_AddStringToObject(item, "name", entries[i].name);
-        cJSON_AddStringToObject(item, "title", entries[i].title);
-        cJSON *values = cJSON_AddArrayToObject(item, "values");
+        probe_json_item_open(&json);
+        probe_json_text(&json, "name", entries[i].name);
+        probe_json_text(&json, "title", entries[i].title);
+        probe_json_open_array(&json, "values");
         for (size_t j = 0; j < VALUES_MAX && entries[i].values[j] != NULL; j++) {
-            probe_json_add_string(values, entries[i].values[j]);
+            probe_json_item_text(&json, entries[i].values[j]);
         }
+        probe_json_close_array(&json);
+        probe_json_close(&json);
     }
-    probe_reply_json(reply, 200, list);
+    probe_json_end_array(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
 }
 
 static void (*extension)(struct buffer *text);
