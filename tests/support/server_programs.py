@@ -59,7 +59,7 @@ def page(port, target, headers=None):
 
 def many_pages(port, count=50):
     """Several requests on several connections, which stay open at the same time."""
-    text = b"GET /MIT-X HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    text = b"GET /BSD HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     sockets = [socket.create_connection(("127.0.0.1", port), LIMIT) for _ in range(4)]
     try:
         for number in range(count):
@@ -313,7 +313,7 @@ class Python(Kind):
 
     def work(self, port):
         pages = [page(port, path) for path in ("/", "/GPL-3", "/missing")]
-        return pages + [page(port, f"/MIT-X?{number}")[0] for number in range(30)]
+        return pages + [page(port, f"/BSD?{number}")[0] for number in range(30)]
 
 
 ALWAYS = (Nginx(), Redis(), Python())
