@@ -32,6 +32,11 @@ page probe_page_trace; /* /debug/pprof/trace */
 page probe_page_symbol;  /* /debug/pprof/symbol */
 page probe_page_cmdline; /* /debug/pprof/cmdline */
 
+/* figures_page.c: what status.h and metrics.h write, and nothing else. A program with
+ * figures of its own has its own pages for these paths. */
+page probe_page_status;  /* /status */
+page probe_page_metrics; /* /metrics */
+
 /* health_page.c */
 page probe_page_health; /* /healthz */
 

@@ -1,0 +1,93 @@
+/*
+ * Our own heap recorder: which stack allocated each block that is in use. It works over
+ * whatever allocator the program has: the caller reports each block after it was
+ * allocated and before it is freed.
+ *
+ *   malloc, new ...  --> probe_recorder_allocated: takes the stack (libunwind), finds
+ *                        its number, counts there, and notes block -> stack
+ *   free, delete ... --> probe_recorder_freed: finds the block's note, removes it,
+ * counts a profile        --> probe_recorder_snapshot: copies the counts of all stacks
+ *
+ * All memory comes from mmap, never from the allocator that is recorded. The functions
+ * can be called from any thread; calls from inside the probe (inside.h) record nothing.
+ */
+#ifndef PROBE_RECORDER_RECORDER_H
+#define PROBE_RECORDER_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/stacks/stacks.h"
+
+enum recorder_mode {
+    RECORDER_OFF,
+    RECORDER_EXACT,   /* every block */
+    RECORDER_SAMPLED, /* a Poisson process over the bytes: one block in every `period`
+                         bytes, on average */
+};
+
+#define RECORDER_PERIOD ((size_t)512 * 1024) /* bytes: as gperftools and Go */
+
+/* Code of the probe or the allocator, whose frames are left out where a stack begins
+ * with them. At most 4 ranges; call it before probe_recorder_start. */
+void probe_recorder_skip(uintptr_t start, uintptr_t end);
+
+/* Begins to record, from now on and until the process ends. `period` is for
+ * RECORDER_SAMPLED. Returns 0 or -errno: -ENOSYS if the library libunwind is not there.
+ */
+int probe_recorder_start(enum recorder_mode mode, size_t period);
+
+/* What it was started with; RECORDER_OFF before. */
+enum recorder_mode probe_recorder_mode(void);
+size_t probe_recorder_period(void);
+
+/* Notes a block that was allocated: the requested bytes, and the stack of the caller.
+ */
+void probe_recorder_allocated(const void *block, size_t bytes);
+
+/* Notes that a block is about to be freed. Call it before the allocator has it back:
+ * afterwards another thread may already have got the same address. */
+void probe_recorder_freed(const void *block);
+
+/* What is noted of a block, while realloc works on it. */
+struct recorder_note {
+    size_t bytes;
+    uint32_t stack; /* 0: nothing is noted */
+};
+
+/* For realloc: takes the note of a block away before the allocator moves it, without
+ * counting. Then either probe_recorder_moved counts the old one as freed, and the new
+ * one as allocated by the caller; or, when realloc failed, probe_recorder_put_back puts
+ * the note back. */
+struct recorder_note probe_recorder_take(const void *block);
+void probe_recorder_moved(struct recorder_note note, const void *block, size_t bytes);
+void probe_recorder_put_back(struct recorder_note note, const void *block);
+
+struct recorder_figures {
+    uint64_t allocations; /* blocks since the start */
+    uint64_t allocated_bytes;
+    uint64_t frees; /* of blocks that were recorded */
+    uint64_t freed_bytes;
+    uint64_t own_bytes; /* memory that the recorder itself has taken */
+    uint64_t lost;      /* blocks that could not be noted: memory was short */
+    uint64_t stacks;    /* different stacks */
+};
+
+/* Reads the figures; when sampled, estimates without bias. Allocates nothing. */
+void probe_recorder_read_figures(struct recorder_figures *ret_figures);
+
+/* Copies the counts of all stacks: alloc objects and bytes, in-use objects and bytes,
+ * in the order of heap_profile.h. `raw` leaves samples as they were counted
+ * (gperftools' text has these); otherwise they are scaled, each by the probability with
+ * which a block of its size is sampled. Frames as in stacks.h: inside the call. Returns
+ * 0 or -ENOMEM. */
+int probe_recorder_snapshot(bool raw, struct stacks *ret_stacks);
+
+/* Around fork: no other thread may hold one of the recorder's locks while the process
+ * is copied. For pthread_atfork. */
+void probe_recorder_fork_prepare(void);
+void probe_recorder_fork_parent(void);
+void probe_recorder_fork_child(void);
+
+#endif
