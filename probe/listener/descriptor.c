@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
+
 #define TRIES 256
 #define LOWEST 3 /* below are standard input, output and error */
 
@@ -37,6 +39,7 @@ int probe_descriptor_take(struct descriptor *descriptor, int fd, int from)
     }
     descriptor->device = file.st_dev;
     descriptor->inode = file.st_ino;
+    probe_descriptor_note(high); /* without it the program could close it */
     atomic_store(&descriptor->fd, high);
     return 0;
 }
@@ -49,6 +52,7 @@ bool probe_descriptor_check(struct descriptor *descriptor)
         file.st_ino == descriptor->inode) {
         return true;
     }
+    probe_descriptor_forget(fd);
     atomic_store(&descriptor->fd, -1);
     return false;
 }
@@ -57,6 +61,6 @@ void probe_descriptor_close(struct descriptor *descriptor)
 {
     if (probe_descriptor_check(descriptor)) {
         /* The number is no longer ours before the program can get it. */
-        close(atomic_exchange(&descriptor->fd, -1));
+        probe_descriptor_drop(atomic_exchange(&descriptor->fd, -1));
     }
 }

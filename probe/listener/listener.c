@@ -31,6 +31,7 @@ struct listener {
     struct descriptor wake_out;
     struct descriptor reserve; /* given up for a connection when none is left */
     int fd_from;
+    void (*work)(bool begins);
     atomic_bool stopping;
     int64_t door_ns;            /* when the door is looked at again; 0: now */
     unsigned retries;           /* to open it, that failed in a row */
@@ -91,6 +92,7 @@ int probe_listener_open(struct listener **ret_listener,
                                                 .find = settings->find,
                                                 .local = settings->path != NULL};
     listener->fd_from = settings->fd_from;
+    listener->work = settings->work;
     atomic_store(&listener->wake_in.fd, -1);
     atomic_store(&listener->wake_out.fd, -1);
     atomic_store(&listener->reserve.fd, -1);
@@ -347,6 +349,14 @@ static void cancel_pages(struct listener *listener)
     }
 }
 
+/* Tells the owner that work begins or has ended. */
+static void work_tell(const struct listener *listener, bool begins)
+{
+    if (listener->work != NULL) {
+        listener->work(begins);
+    }
+}
+
 int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns))
 {
     struct pollfd list[FIRST + CONNECTIONS_MOST];
@@ -355,6 +365,7 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
     while (error == 0 && !atomic_load(&listener->stopping)) {
         int64_t due = fill_list(listener, list);
         wait_until(list, next != 0 && next < due ? next : due);
+        work_tell(listener, true);
         wake_step(listener, list[WOKEN].revents);
         if (next != 0 && clock_now_ns() >= next) {
             next = tick(clock_now_ns());
@@ -362,6 +373,7 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
         error = door_step(listener, list[DOOR].revents, clock_now_ns());
         connections_step(listener, list);
         reserve_take(listener);
+        work_tell(listener, false);
     }
     cancel_pages(listener);
     wake_step(listener, POLLIN);

@@ -12,8 +12,9 @@
 /* The route of a path, or NULL. */
 const struct route *probe_pages_find(const char *path);
 
-/* index_page.c */
+/* index_page.c. What `add` appends stands at the end of the page, as HTML. */
 page probe_page_index;
+void probe_page_index_extend(void (*add)(struct buffer *text));
 
 /* heap_page.c */
 page probe_page_heap;      /* /debug/pprof/heap */

@@ -35,7 +35,6 @@
 #include "probe/heap/heap_file.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
-#include "probe/pages/index_page.h"
 #include "probe/pages/pages.h"
 #include "probe/preload/family.h"
 #include "probe/preload/leakprobe.h"

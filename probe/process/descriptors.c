@@ -22,8 +22,7 @@ int probe_descriptors_from(void)
     return moved_from;
 }
 
-/* Notes the number. Returns false if there is no free place. */
-static bool note(int fd)
+bool probe_descriptor_note(int fd)
 {
     for (size_t i = 0; i < KEPT_MAX; i++) {
         int free_place = 0;
@@ -45,25 +44,29 @@ int probe_descriptor_keep(int fd)
     if (moved < 0) {
         return -error;
     }
-    if (!note(moved)) {
+    if (!probe_descriptor_note(moved)) {
         close(moved);
         return -EMFILE;
     }
     return moved;
 }
 
-void probe_descriptor_close(int fd)
+void probe_descriptor_forget(int fd)
 {
-    if (fd < 0) {
-        return;
-    }
     for (size_t i = 0; i < KEPT_MAX; i++) {
         int place = fd + 1;
         if (atomic_compare_exchange_strong(&kept[i], &place, 0)) {
-            break;
+            return;
         }
     }
-    close(fd);
+}
+
+void probe_descriptor_drop(int fd)
+{
+    if (fd >= 0) {
+        probe_descriptor_forget(fd);
+        close(fd);
+    }
 }
 
 bool probe_descriptor_is_kept(int fd)

@@ -21,8 +21,13 @@ int probe_descriptors_from(void);
  */
 int probe_descriptor_keep(int fd);
 
+/* Only notes a number, or that it is no longer the probe's. Returns false if there is
+ * no place for it. */
+bool probe_descriptor_note(int fd);
+void probe_descriptor_forget(int fd);
+
 /* Closes a descriptor that is kept; does nothing if it is negative. */
-void probe_descriptor_close(int fd);
+void probe_descriptor_drop(int fd);
 
 /* Whether this number is one of the probe's. May be called from a signal handler. */
 bool probe_descriptor_is_kept(int fd);
