@@ -110,7 +110,9 @@ def measure(kind, requests, replies):
         for _, worker in workers:
             worker.turn()  # it fills caches, and is not measured
         for number in range(TURNS):
-            first = number % len(workers)  # each is the first, and the last, equally often
+            first = number % len(
+                workers
+            )  # each is the first, and the last, equally often
             for way, worker in workers[first:] + workers[:first]:
                 costs[way].append(worker.turn())
     return {way: statistics.median(each) for way, each in costs.items()}

@@ -39,7 +39,9 @@ def check_written(directory, least, wanted=""):
     found = profiles_at_exit(directory)
     enough = [names for names in found.values() if len(names) >= least]
     check(enough, f"less than {least} names in each: {found}")
-    check(not wanted or any(wanted in names for names in enough), f"no {wanted}: {found}")
+    check(
+        not wanted or any(wanted in names for names in enough), f"no {wanted}: {found}"
+    )
 
 
 GIT = (
@@ -58,9 +60,15 @@ def git_runs(program, found, probe=None):
     """What each command of git says in a new repository with some files."""
     directory = scratch()
     for number in range(30):
-        with open(os.path.join(directory, f"file{number}"), "w", encoding="ascii") as file:
+        with open(
+            os.path.join(directory, f"file{number}"), "w", encoding="ascii"
+        ) as file:
             file.write(f"line {number}\n" * 200)
-    identity = {"NAME": "Lab", "EMAIL": "lab@example.org", "DATE": "2001-02-03T04:05:06Z"}
+    identity = {
+        "NAME": "Lab",
+        "EMAIL": "lab@example.org",
+        "DATE": "2001-02-03T04:05:06Z",
+    }
     environment = found | {"HOME": directory, "GIT_CONFIG_NOSYSTEM": "1", "TZ": "UTC"}
     for name, value in identity.items():
         environment |= {f"GIT_AUTHOR_{name}": value, f"GIT_COMMITTER_{name}": value}
@@ -76,7 +84,9 @@ def test_git():
     the commits too; and an unknown one is an error."""
     program, found = installed_or_unpacked("usr/bin/git", "git")
     bare = git_runs(program, found)
-    equal([status for status, _, _ in bare], [0] * 7 + [128], "exit status without probe")
+    equal(
+        [status for status, _, _ in bare], [0] * 7 + [128], "exit status without probe"
+    )
     directory = scratch()
     equal(git_runs(program, found, ("--port", "0", *at_exit(directory))), bare, "git")
     check_written(directory, 3)
@@ -104,9 +114,15 @@ def test_sqlite3():
     bare = ran([program, next(paths)], env=found, text=SQL)
     equal(bare[0], 0, "exit status")
     probe = ("--port", "0", *at_exit(directory))
-    equal(ran([program, next(paths)], probe=probe, env=found, text=SQL)[:3], bare[:3], "run")
+    equal(
+        ran([program, next(paths)], probe=probe, env=found, text=SQL)[:3],
+        bare[:3],
+        "run",
+    )
     wrong = [program, "-bail", ":memory:"]
-    (status, _, _), _ = same_under_leakprobe(wrong, text="SELECT * FROM nothing;\n", env=found)
+    (status, _, _), _ = same_under_leakprobe(
+        wrong, text="SELECT * FROM nothing;\n", env=found
+    )
     equal(status, 1, "exit status of an error")
     # .exit leaves at once, with all in use.
     left = scratch()
@@ -179,20 +195,32 @@ def test_gcc():
     out, byte for byte; and an error in a source is the same error."""
     directory = scratch()
     left = scratch()
-    for name, text in (("good.c", SOURCE), ("bad.c", SOURCE + "int main(void) { x }\n")):
+    for name, text in (
+        ("good.c", SOURCE),
+        ("bad.c", SOURCE + "int main(void) { x }\n"),
+    ):
         with open(os.path.join(directory, name), "w", encoding="ascii") as file:
             file.write(text)
-    only = [part for name in ("gcc", "cc1", "as", "collect2", "ld") for part in ("--only", name)]
+    only = [
+        part
+        for name in ("gcc", "cc1", "as", "collect2", "ld")
+        for part in ("--only", name)
+    ]
     results = []
     for probe in (None, ("--port", "0", *only, *at_exit(left))):
         for command in (["-O2", "-Wall", "good.c", "-o", "good"], ["-c", "bad.c"]):
-            status, output, errors, _ = ran(["gcc", *command], probe=probe, cwd=directory)
+            status, output, errors, _ = ran(
+                ["gcc", *command], probe=probe, cwd=directory
+            )
             results.append((status, output, errors))
         with open(os.path.join(directory, "good"), "rb") as file:
             results.append(file.read())
         os.unlink(os.path.join(directory, "good"))
     equal([results[0], results[1][0]], [(0, b"", ""), 1], "without probe")
-    check(results[:3] == results[3:], f"{results[:2]} and {results[3:5]} differ, or the program")
+    check(
+        results[:3] == results[3:],
+        f"{results[:2]} and {results[3:5]} differ, or the program",
+    )
     check_written(left, 3)
 
 
