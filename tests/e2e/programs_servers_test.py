@@ -54,7 +54,10 @@ def check_names(kind, server, pid):
     pattern, least = kind.heap
     heap = server.functions("heap", pid)
     found = [name for name in heap if re.search(pattern, name)]
-    check(len(found) >= least, f"{len(found)} of {least} names in the heap: {sorted(heap)}")
+    check(
+        len(found) >= least,
+        f"{len(found)} of {least} names in the heap: {sorted(heap)}",
+    )
     threads = server.functions("goroutine", pid)
     check(any(re.search(kind.threads, name) for name in threads), f"threads: {threads}")
     url = f"http://127.0.0.1:{server.debug_port(pid)}/debug/pprof/heap"
@@ -112,12 +115,15 @@ def check_family(server, pids, gone=()):
             check(listed, f"{pid}: no {member} on port {port}: {page}")
         for member in gone:
             port = server.debug_port(member)
-            check(f":{port}" not in page, f"{pid} lists {member}, which has ended: {page}")
+            check(
+                f":{port}" not in page, f"{pid} lists {member}, which has ended: {page}"
+            )
 
 
 def test_each_worker_of_nginx_has_a_debug_port():
     """A worker is killed, and the master starts another; each has a port of its own, and
-    every index page lists the family. Then all end with the status as without leakprobe."""
+    every index page lists the family. Then all end with the status as without leakprobe.
+    """
     kind = NginxFamily()
     server, port = started(kind, probe=())
     with server:

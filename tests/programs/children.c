@@ -44,11 +44,10 @@ static int forked(int number)
 {
     pid_t child = fork();
     if (child == 0) {
-        char *volatile block = NULL;
-        for (int i = 0; i < 100; i++) {
-            block = realloc(block, (size_t)(i + 1) * 100);
+        for (size_t bytes = 100; bytes <= 10000; bytes += 100) {
+            char *volatile block = malloc(bytes);
+            free(block);
         }
-        free(block);
         _exit(number % 7);
     }
     return status_of(child);

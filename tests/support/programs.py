@@ -21,7 +21,9 @@ ANNOUNCED = re.compile(
 )
 # A frame in a profile as text: "#\t0xADDRESS\tFUNCTION+0xOFFSET\tFILE". A function
 # without a name has that of its library and an offset there: LIBRARY+0x..+0x...
-FRAME = re.compile(r"^#\t0x[0-9a-f]+\t([^\t\n]+?)(?:\+0x[0-9a-f]+)?(?:\t| \.\.\.|$)", re.M)
+FRAME = re.compile(
+    r"^#\t0x[0-9a-f]+\t([^\t\n]+?)(?:\+0x[0-9a-f]+)?(?:\t| \.\.\.|$)", re.M
+)
 PROBE = ("--port", "0")
 
 
@@ -94,7 +96,9 @@ class Program:
         options = () if probe is None or "--port" in probe else PROBE
         with open(self._output, "wb") as output, open(self._errors, "wb") as errors:
             self.process = subprocess.Popen(
-                self.command if probe is None else probed(self.command, *options, *probe),
+                self.command
+                if probe is None
+                else probed(self.command, *options, *probe),
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=output,
                 stderr=errors,
@@ -125,12 +129,15 @@ class Program:
             )
             return value
 
-        return wait_until(either, what=f"{what} of {self.command[0]}: {self.errors()[-500:]}")
+        return wait_until(
+            either, what=f"{what} of {self.command[0]}: {self.errors()[-500:]}"
+        )
 
     def announced(self):
         """The processes that have a debug port: (name, pid, port)."""
         return [
-            (name, int(pid), int(port)) for name, pid, port in ANNOUNCED.findall(self.errors())
+            (name, int(pid), int(port))
+            for name, pid, port in ANNOUNCED.findall(self.errors())
         ]
 
     def debug_port(self, pid=None):
@@ -196,6 +203,14 @@ def compiled(name, *options):
             source = os.path.join(ROOT, "tests", "programs", name)
             # clang brings the C++ library, as its packages depend on it.
             start = ["clang++"] if extension == ".cc" else ["gcc", "-std=c11"]
-            flags = ["-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+            flags = [
+                "-D_GNU_SOURCE",
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-pthread",
+            ]
             run(*start, *flags, source, "-o", target, *options)
     return target
