@@ -521,7 +521,7 @@ static bool exit_path_make(char *path, size_t size)
 static void exit_file_write(void)
 {
     char path[PATH_MAX];
-    struct heap_file_summary summary;
+    struct heap_sums sums;
     bool wanted = agent.settings.at_exit != NULL &&
                   (agent.first || strstr(agent.settings.at_exit, "%p") != NULL);
     if (!wanted) {
@@ -532,17 +532,16 @@ static void exit_file_write(void)
                   (int)agent.pid);
         return;
     }
-    int error = probe_heap_file_write(path, &summary);
+    int error = probe_heap_write_file(path, &sums);
     if (error != 0) {
         probe_say("%s, pid %d: cannot write '%s': %s", agent.name, (int)agent.pid, path,
                   error == -ENOTSUP ? "the heap is not recorded" : strerror(-error));
         return;
     }
-    probe_say("%s, pid %d: %llu bytes in use at exit, in %llu blocks from %llu stacks: "
+    probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks: "
               "%s",
-              agent.name, (int)agent.pid, (unsigned long long)summary.in_use_bytes,
-              (unsigned long long)summary.in_use_objects,
-              (unsigned long long)summary.stacks, path);
+              agent.name, (int)agent.pid, (long long)sums.bytes, (long long)sums.objects,
+              (unsigned long long)sums.stacks, path);
 }
 
 /* The loader calls this when the program has returned from main or called exit, after
