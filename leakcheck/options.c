@@ -24,6 +24,7 @@ static struct {
     struct limit limits[RESOURCE_COUNT];
     struct command_list scenarios;
     struct command_list own;
+    struct command_list wrappers;
     const char *source;
     const char *url;
     const char *drive;
@@ -142,6 +143,12 @@ static const struct command_option table[] = {
      .help = "a file, directory or library that is the program's own (may be given "
              "again; else: the program, not its libraries)",
      .list = &taken.own},
+    {.name = "wrapper",
+     .word = "NAME",
+     .help = "a function that only passes allocations on and takes no blame; the "
+             "start of one with a '*' at the end (may be given again; known already: "
+             "xmalloc, zmalloc, g_malloc, ...)",
+     .list = &taken.wrappers},
 };
 
 static const struct command_line command_line = {
@@ -193,7 +200,8 @@ static bool limit_is_asked(void)
 /* Whether something is known of the one server besides its URL. */
 static bool program_is_given(void)
 {
-    return taken.pid != 0 || taken.binary != NULL || taken.own.count > 0;
+    return taken.pid != 0 || taken.binary != NULL || taken.own.count > 0 ||
+           taken.wrappers.count > 0;
 }
 
 /* What both forms with the lab's servers refuse. */
@@ -205,8 +213,8 @@ static int lab_check(struct failure *failure)
     }
     if (program_is_given()) {
         return failure_set(failure, EINVAL,
-                           "--pid, --binary and --own are for one server: they go with "
-                           "--url");
+                           "--pid, --binary, --own and --wrapper are for one server: "
+                           "they go with --url");
     }
     return files_check(failure);
 }
@@ -264,6 +272,22 @@ static int drive_check(struct failure *failure)
     return 0;
 }
 
+/* Refuses a pattern that would be every function, or none. */
+static int wrappers_check(struct failure *failure)
+{
+    for (size_t i = 0; i < taken.wrappers.count; i++) {
+        const char *name = taken.wrappers.items[i];
+        const char *star = strchr(name, '*');
+        if (name[0] == '\0' || star == name || (star != NULL && star[1] != '\0')) {
+            return failure_set(failure, EINVAL,
+                               "--wrapper takes a function's name, or the start of one "
+                               "with a '*' at the end: not '%.60s'",
+                               name);
+        }
+    }
+    return 0;
+}
+
 /* The form with one server: refuses options of other forms, and missing ones. */
 static int one_check(const char *extra, struct failure *failure)
 {
@@ -284,7 +308,8 @@ static int one_check(const char *extra, struct failure *failure)
             failure, EINVAL,
             "--scenario, --text, --report and --source are for the lab's two servers");
     }
-    return drive_check(failure);
+    int error = wrappers_check(failure);
+    return error < 0 ? error : drive_check(failure);
 }
 
 static struct gate_settings gate_settings(void)
@@ -294,7 +319,11 @@ static struct gate_settings gate_settings(void)
         .drive = taken.drive,
         .binary = taken.binary,
         .pid = (int)taken.pid,
-        .own = {.paths = taken.own.items, .count = taken.own.count},
+        .own = {.paths = taken.own.items,
+                .count = taken.own.count,
+                .wrappers = {.skip = true,
+                             .names = taken.wrappers.items,
+                             .count = taken.wrappers.count}},
         .rounds = taken.rounds == 0 ? 5 : (unsigned)taken.rounds,
         .calls = taken.calls == 0 ? 10 : (unsigned)taken.calls,
         .timeout_secs = (unsigned)taken.timeout_secs};

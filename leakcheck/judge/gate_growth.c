@@ -38,12 +38,13 @@ bool gate_is_counted(const struct gate *gate, enum resource resource)
     return gate->sample_count > 0;
 }
 
-/* Whether the count is exact, so that any growth is real. Go's heap and the resident
- * set also move by themselves. */
+/* Whether the count is exact, so that any growth is real. Go's heap, a profile.proto of
+ * samples and the resident set also move by themselves. */
 static bool is_exact(const struct gate *gate, enum resource resource)
 {
+    const struct server *server = &gate->server;
     return resource != RESOURCE_RSS &&
-           (resource != RESOURCE_HEAP || !gate->server.is_go);
+           (resource != RESOURCE_HEAP || (!server->is_go && server->heap_step == 0));
 }
 
 /* Whether the resource grew by more than the limit, but not in every round. */

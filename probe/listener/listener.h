@@ -21,6 +21,10 @@ struct listener_settings {
     const char *path;  /* of a Unix socket, in place of a port; NULL: none */
     int fd_from;       /* descriptors of the listener get numbers from this one on */
     const struct route *(*find)(const char *path); /* the route of a path, or NULL */
+    /* Called when the thread wakes up, before it does anything, and again before it
+     * waits: in between a page may hold locks, so the process must not be copied by
+     * fork. NULL: not needed. */
+    void (*work)(bool begins);
 };
 
 /* Opens the socket, on loopback only. Returns 0, and the caller closes the listener; or

@@ -88,8 +88,7 @@ static const char page_end[] =
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
     "google-pprof --text http://HOST/pprof/heap\n"
-    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n"
-    "</html>\n";
+    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n";
 
 static bool is_there(const struct entry *entry)
 {
@@ -114,6 +113,13 @@ static void reply_json(struct reply *reply)
     probe_reply_json(reply, 200, list);
 }
 
+static void (*extension)(struct buffer *text);
+
+void probe_page_index_extend(void (*add)(struct buffer *text))
+{
+    extension = add;
+}
+
 static void reply_html(struct reply *reply)
 {
     struct buffer text = {0};
@@ -126,6 +132,10 @@ static void reply_html(struct reply *reply)
                       is_there(&entries[i]) ? "" : " This process has none.");
     }
     buffer_text(&text, page_end);
+    if (extension != NULL) {
+        extension(&text);
+    }
+    buffer_text(&text, "</html>\n");
     probe_reply_buffer(reply, REPLY_HTML, &text);
     probe_page_protect(reply);
 }
