@@ -251,7 +251,7 @@ $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary http page profile report text verdict)
+	binary http page profile proto report text trend verdict wrappers)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)

@@ -231,8 +231,11 @@ static int rounds_run(struct gate *gate, const struct gate_settings *settings,
         gate_judge(gate);
     }
     error = limits_check(gate, failure);
-    return error == 0 && !gate_is_over(gate) ? gate_check_clarity(gate, failure)
-                                             : error;
+    if (error == 0 && !gate_is_over(gate)) {
+        error = gate_check_clarity(gate, failure);
+    }
+    gate_drop_unclear(gate);
+    return error;
 }
 
 /* Does all measuring, with the profiles before and after the rounds. */
@@ -316,7 +319,8 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     int64_t start = clock_now_ms();
     int64_t deadline_ms = start + (int64_t)settings->timeout_secs * 1000;
     struct gate_profiles profiles = {0};
-    *gate = (struct gate){.calls = settings->calls};
+    *gate = (struct gate){.trends = settings->rounds >= TREND_ROUNDS_MIN,
+                          .calls = settings->calls};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         gate->resources[i].limit = settings->limits[i];
     }

@@ -406,10 +406,10 @@ static void resource_print(FILE *stream, struct table_style style,
     bool goroutines = resource == RESOURCE_THREADS && gate->server.is_go;
     fprintf(stream, "%-12s ", goroutines ? "goroutines" : resource_name(resource));
     if (!judged->measured) {
-        bool heap = resource == RESOURCE_HEAP;
+        bool said = resource == RESOURCE_HEAP || judged->unclear;
         fprintf(stream, "%snot measured%s%s%s\n", table_paint(style, TABLE_BOLD),
-                table_paint(style, TABLE_PLAIN), heap ? ": " : "",
-                heap ? gate_missing_reason(gate, resource) : "");
+                table_paint(style, TABLE_PLAIN), said ? ": " : "",
+                said ? gate_missing_reason(gate, resource) : "");
         return;
     }
     growth_print(stream, resource, judged->fit.slope, judged->limit.most);

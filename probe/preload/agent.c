@@ -540,8 +540,8 @@ static void exit_file_write(void)
     }
     probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks: "
               "%s",
-              agent.name, (int)agent.pid, (long long)sums.bytes, (long long)sums.objects,
-              (unsigned long long)sums.stacks, path);
+              agent.name, (int)agent.pid, (long long)sums.bytes,
+              (long long)sums.objects, (unsigned long long)sums.stacks, path);
 }
 
 /* The loader calls this when the program has returned from main or called exit, after

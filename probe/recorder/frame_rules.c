@@ -1,7 +1,7 @@
 /*
- * A hash table with open addressing. An address is written once and never moves or goes,
- * so a reader that finds it may take the rule beside it. When the table is full a larger
- * one takes its place; the old one stays, because a thread may be reading it.
+ * A hash table with open addressing. An address is written once and never moves or
+ * goes, so a reader that finds it may take the rule beside it. When the table is full a
+ * larger one takes its place; the old one stays, because a thread may be reading it.
  */
 #include "probe/recorder/frame_rules.h"
 

@@ -1,8 +1,9 @@
 /*
  * How to get from a function's frame to its caller's, for each return address that was
- * seen: the table that makes taking a stack fast. It belongs to all threads, and is read
- * without a lock. Terms: the CFA ("canonical frame address") is the value that the stack
- * pointer has after the function has returned; the return address is just below it.
+ * seen: the table that makes taking a stack fast. It belongs to all threads, and is
+ * read without a lock. Terms: the CFA ("canonical frame address") is the value that the
+ * stack pointer has after the function has returned; the return address is just below
+ * it.
  */
 #ifndef PROBE_RECORDER_FRAME_RULES_H
 #define PROBE_RECORDER_FRAME_RULES_H

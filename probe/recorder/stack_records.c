@@ -37,8 +37,8 @@ static uint64_t stack_hash(const uintptr_t *frames, size_t depth)
 
 static struct stack_record *find(const uintptr_t *frames, size_t depth, uint64_t hash)
 {
-    struct stack_record *record =
-        atomic_load_explicit(&buckets[hash >> (64 - BUCKET_BITS)], memory_order_acquire);
+    struct stack_record *record = atomic_load_explicit(
+        &buckets[hash >> (64 - BUCKET_BITS)], memory_order_acquire);
     while (record != NULL &&
            (record->hash != hash || record->depth != depth ||
             memcmp(record->frames, frames, depth * sizeof(*frames)) != 0)) {
