@@ -254,6 +254,15 @@ $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures
 	probe/process/descriptors.c)
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
+# The recorder and the calls that it is told of, in the test program itself: its own
+# malloc is then the probe's.
+RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
+	exact fork sampled stack table)
+$(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
+	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
+	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
+$(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
+
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
