@@ -44,6 +44,10 @@ PROBE := $(filter-out %_libc.c,$(PROBE))
 SERVER_LIBS += -ltcmalloc
 else ifeq ($(ALLOCATOR),libc)
 PROBE := $(filter-out %_gperftools.c,$(PROBE))
+# Where no sanitizer has the place of malloc, the recorder can have it.
+ifeq ($(SANITIZE),)
+PROBE += probe/preload/malloc_calls.c
+endif
 else
 $(error ALLOCATOR is gperftools or libc, not '$(ALLOCATOR)')
 endif
@@ -217,7 +221,7 @@ PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_f
 ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
 	heap_recorder.c)
 $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
-	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c \
+	probe/http/% probe/pages/% probe/preload/% probe/trace/% probe/web/% %/figures.c \
 	%/memory_trace.c,$(PROBE)))
 $(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
 $(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)

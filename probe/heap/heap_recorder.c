@@ -4,15 +4,25 @@
 #include <stdlib.h>
 
 #include "probe/heap/heap_dump.h"
+#include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/symbols/symbols.h"
 
 int probe_heap_recorder_start(enum heap_profile profile, size_t period)
 {
     bool sampled = profile == HEAP_PROFILE_SAMPLED;
     int error =
         probe_recorder_start(sampled ? RECORDER_SAMPLED : RECORDER_EXACT, period);
-    if (error != 0 || sampled) {
+    if (error != 0) {
         return error;
+    }
+    /* The recorder may have loaded libunwind. The symbols are read again now, so that
+     * the memory for it is not in the profile. */
+    probe_inside++;
+    probe_symbols_load(); /* errors are ignored: bare addresses are still useful */
+    probe_inside--;
+    if (sampled) {
+        return 0;
     }
     /* A block that is freed again also makes the totals differ from what is in use:
      * Go's parser believes that a text has no totals where they are equal. */
