@@ -241,6 +241,17 @@ $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
+# A library to be preloaded, for tests of the waits alone: without a debug port.
+WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
+	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+$(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
+	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,defs -Wl,-z,now \
+		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
+
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
