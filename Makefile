@@ -268,6 +268,16 @@ $(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
 	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
+# A library to be preloaded, for tests of the waits alone: without a debug port.
+WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
+	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+$(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
+	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,defs -Wl,-z,now \
+		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile proto report text trend verdict wrappers)
