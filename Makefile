@@ -236,9 +236,10 @@ $(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c pro
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
 $(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \
-	probe/heap/heap_libc.c)
+	probe/heap/heap_libc.c probe/process/descriptors.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
-$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
+$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
+	probe/process/descriptors.c)
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\

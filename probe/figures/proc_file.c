@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
+
 int probe_proc_file_open(struct proc_file *file, const char *path)
 {
     file->error = 0;
@@ -15,10 +17,8 @@ int probe_proc_file_open(struct proc_file *file, const char *path)
     file->skips = false;
     file->begin = 0;
     file->end = 0;
-    do {
-        file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    } while (file->fd < 0 && errno == EINTR);
-    return file->fd < 0 ? -errno : 0;
+    file->fd = probe_proc_open(path, O_RDONLY);
+    return file->fd < 0 ? file->fd : 0;
 }
 
 /* Reads more, behind what is not yet returned. */

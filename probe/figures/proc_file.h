@@ -21,7 +21,8 @@ struct proc_file {
     char data[PROC_FILE_LINE_MAX];
 };
 
-/* Opens a file. Returns 0; or -errno, and then the file need not be closed. */
+/* Opens a file of /proc: "self/status". Returns 0; or -errno, and then the file need
+ * not be closed. */
 int probe_proc_file_open(struct proc_file *file, const char *path);
 
 /* The next line, without its newline; it is valid until the next call. A line that does

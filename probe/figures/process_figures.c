@@ -16,12 +16,13 @@
 
 #include "base/clock.h"
 #include "probe/figures/proc_file.h"
+#include "probe/process/descriptors.h"
 
 /* Memory and threads: lines "VmRSS:\t  1234 kB", "Threads:\t12". */
 static int read_status(struct process_figures *figures)
 {
     struct proc_file file;
-    int error = probe_proc_file_open(&file, "/proc/self/status");
+    int error = probe_proc_file_open(&file, "self/status");
     if (error != 0) {
         return error;
     }
@@ -72,12 +73,9 @@ static void count_entries(const char *entries, size_t bytes, int own,
 
 static int count_descriptors(struct process_figures *figures)
 {
-    int directory;
-    do {
-        directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    } while (directory < 0 && errno == EINTR);
+    int directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) {
-        return -errno;
+        return directory;
     }
     /* readdir would allocate its buffer. */
     _Alignas(struct dirent64) char entries[4096];
@@ -94,7 +92,7 @@ static int count_descriptors(struct process_figures *figures)
 static int count_timers(struct process_figures *figures)
 {
     struct proc_file file;
-    int error = probe_proc_file_open(&file, "/proc/self/timers");
+    int error = probe_proc_file_open(&file, "self/timers");
     if (error != 0) {
         /* A kernel built without checkpoint/restore has no such file. */
         return error == -ENOENT ? 0 : error;
@@ -168,7 +166,7 @@ static uint64_t stat_field(const char *line, int number)
 int probe_process_read_start(int64_t *ret_started_ns)
 {
     struct proc_file file;
-    int error = probe_proc_file_open(&file, "/proc/self/stat");
+    int error = probe_proc_file_open(&file, "self/stat");
     if (error != 0) {
         return error;
     }

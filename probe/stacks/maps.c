@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
+
 #define READ_BYTES ((size_t)32 * 1024)
 
 static int maps_fd = -1;
@@ -24,9 +26,11 @@ static int text_read(struct buffer *text)
     int error = 0;
     pthread_mutex_lock(&maps_lock);
     if (maps_fd < 0) {
-        maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+        maps_fd = probe_descriptor_keep(probe_proc_open("self/maps", O_RDONLY));
     }
-    if (maps_fd < 0 || lseek(maps_fd, 0, SEEK_SET) < 0) {
+    if (maps_fd < 0) {
+        error = maps_fd;
+    } else if (lseek(maps_fd, 0, SEEK_SET) < 0) {
         error = -errno;
     }
     while (error == 0) {
@@ -46,6 +50,12 @@ static int text_read(struct buffer *text)
     }
     pthread_mutex_unlock(&maps_lock);
     return error;
+}
+
+void probe_maps_fork_child(void)
+{
+    probe_descriptor_close(maps_fd);
+    maps_fd = -1;
 }
 
 /* Adds the mapping of one line if it is code and has a name. `path` holds the offset in

@@ -35,4 +35,7 @@ const struct mapping *probe_maps_entries(const struct maps *maps);
 
 void probe_maps_release(struct maps *maps);
 
+/* In a forked child: forgets the open file, which shows the parent's mappings. */
+void probe_maps_fork_child(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "probe/process/descriptors.h"
 #include "probe/symbols/symbols.h"
 
 #define READ_BYTES ((size_t)4096)
@@ -55,9 +56,9 @@ int probe_symbol_answer(const char *request, size_t bytes, struct buffer *ret_te
 
 int probe_command_line_answer(struct buffer *ret_text)
 {
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    int fd = probe_proc_open("self/cmdline", O_RDONLY);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     int error = 0;
     ssize_t got = 1;

@@ -1,0 +1,119 @@
+/*
+ * The notes are a bitmap for each of the numbers that are used: at most KEPT_MAX, which
+ * are close together. A reader takes no lock, because close may be called anywhere.
+ */
+#include "probe/process/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define KEPT_MAX 128
+
+static atomic_int kept[KEPT_MAX]; /* descriptor + 1; 0: the place is free */
+static int moved_from;
+static int proc_fd = -1;
+
+int probe_descriptors_from(void)
+{
+    return moved_from;
+}
+
+/* Notes the number. Returns false if there is no free place. */
+static bool note(int fd)
+{
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        int free_place = 0;
+        if (atomic_compare_exchange_strong(&kept[i], &free_place, fd + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int probe_descriptor_keep(int fd)
+{
+    if (fd < 0 || moved_from == 0) {
+        return fd;
+    }
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, moved_from);
+    int error = errno;
+    close(fd);
+    if (moved < 0) {
+        return -error;
+    }
+    if (!note(moved)) {
+        close(moved);
+        return -EMFILE;
+    }
+    return moved;
+}
+
+void probe_descriptor_close(int fd)
+{
+    if (fd < 0) {
+        return;
+    }
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        int place = fd + 1;
+        if (atomic_compare_exchange_strong(&kept[i], &place, 0)) {
+            break;
+        }
+    }
+    close(fd);
+}
+
+bool probe_descriptor_is_kept(int fd)
+{
+    if (moved_from == 0 || fd < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == fd + 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int probe_descriptor_next(int from)
+{
+    int next = -1;
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        int fd = atomic_load_explicit(&kept[i], memory_order_relaxed) - 1;
+        if (fd >= from && (next < 0 || fd < next)) {
+            next = fd;
+        }
+    }
+    return next;
+}
+
+int probe_proc_open(const char *path, int flags)
+{
+    char absolute[256];
+    int fd;
+    do {
+        if (proc_fd >= 0) {
+            fd = openat(proc_fd, path, flags | O_CLOEXEC);
+        } else {
+            snprintf(absolute, sizeof(absolute), "/proc/%s", path);
+            fd = open(absolute, flags | O_CLOEXEC);
+        }
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+int probe_descriptors_protect(int from)
+{
+    moved_from = from;
+    int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = fd < 0 ? -errno : probe_descriptor_keep(fd);
+    if (fd < 0) {
+        return fd;
+    }
+    proc_fd = fd;
+    return 0;
+}

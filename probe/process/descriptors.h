@@ -1,0 +1,37 @@
+/*
+ * The descriptors that the probe keeps open, and files of /proc. In a program that is
+ * not ours they have high numbers, out of the program's way, and are protected: the
+ * program's close finds them here.
+ */
+#ifndef PROBE_PROCESS_DESCRIPTORS_H
+#define PROBE_PROCESS_DESCRIPTORS_H
+
+#include <stdbool.h>
+
+/* From now on kept descriptors are moved to numbers from `from` on, and /proc is kept
+ * open itself: its files can then be opened after a chroot. Returns 0 or -errno. In the
+ * servers this is not called: there descriptors keep their numbers. */
+int probe_descriptors_protect(int from);
+
+/* Where they are moved to; 0 if they are not. */
+int probe_descriptors_from(void);
+
+/* Keeps a descriptor: moves it, with close-on-exec, and notes it. Returns its new
+ * number; -errno, with `fd` closed, if it cannot be moved. -errno as `fd` is passed on.
+ */
+int probe_descriptor_keep(int fd);
+
+/* Closes a descriptor that is kept; does nothing if it is negative. */
+void probe_descriptor_close(int fd);
+
+/* Whether this number is one of the probe's. May be called from a signal handler. */
+bool probe_descriptor_is_kept(int fd);
+
+/* The smallest kept number from `from` on; -1: none. */
+int probe_descriptor_next(int from);
+
+/* Opens a file or directory of /proc: "self/maps". Returns a descriptor with
+ * close-on-exec, or -errno. */
+int probe_proc_open(const char *path, int flags);
+
+#endif
