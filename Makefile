@@ -23,7 +23,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
-SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
+SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -lm
 JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
 LAUNCHER_LIBS :=
 
@@ -210,7 +210,6 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
 	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c %/memory_trace.c \
 	%/heap_difference.c,$(PROBE)))
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
-$(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 

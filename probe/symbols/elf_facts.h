@@ -1,7 +1,7 @@
 /*
- * What the headers of an ELF file say, read without libdw: that costs a few small reads,
- * so it can be done for every mapped file. A damaged file gives fewer facts, and does no
- * harm.
+ * What the headers of an ELF file say, read without libdw: that costs a few small
+ * reads, so it can be done for every mapped file. A damaged file gives fewer facts, and
+ * does no harm.
  *
  * Source: elf(5); the ELF gABI, "Compressed sections".
  */
@@ -17,9 +17,9 @@
 
 struct elf_facts {
     char build_id[BUILD_ID_TEXT_BYTES]; /* in hexadecimal; "": none */
-    bool has_symbols;                   /* a whole symbol table, with static functions */
-    uint64_t line_bytes;                /* of .debug_line, uncompressed; 0: none */
-    char debug_link[64];                /* file name in .gnu_debuglink; "": none */
+    bool has_symbols;    /* a whole symbol table, with static functions */
+    uint64_t line_bytes; /* of .debug_line, uncompressed; 0: none */
+    char debug_link[64]; /* file name in .gnu_debuglink; "": none */
 };
 
 /* Reads the facts. Returns 0; -ENOEXEC if it is no ELF file of this kind of processor;

@@ -23,6 +23,7 @@
     DO(dwfl_end)                                                                       \
     DO(dwfl_module_getsym_info)                                                        \
     DO(dwfl_module_getsymtab)                                                          \
+    DO(dwfl_module_info)                                                               \
     DO(dwfl_module_nextcu)                                                             \
     DO(dwfl_report_elf)                                                                \
     DO(dwfl_report_end)
