@@ -24,8 +24,8 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
 SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -lm
-JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lm
-LAUNCHER_LIBS :=
+LAUNCHER_LIBS := -lelf
+JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lz -lm
 
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
@@ -79,9 +79,11 @@ UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 # What a failed command has written is not taken for the result.
 .DELETE_ON_ERROR:
 
-.PHONY: help build unit unit-programs test lesson sanitize lint tidy tidied format bench clean
+.PHONY: help lab build unit unit-programs test lesson sanitize lint tidy tidied format \
+	bench clean install uninstall
 help:
-	@echo 'make build                  the servers and the judge, into $(BUILD)/'
+	@echo 'make build                  the servers, the judge, leakprobe, into $(BUILD)/'
+	@echo 'make lab                    the servers and the judge alone'
 	@echo 'make lesson S=slice-prefix  how the fixed half of a pair differs (S: its name)'
 	@echo 'make test                   every test, as scripts/test.sh'
 	@echo 'make unit                   the unit tests alone'
@@ -89,11 +91,15 @@ help:
 	@echo 'make lint                   the pair rule, and every static checker'
 	@echo 'make format                 clang-format, over every C file'
 	@echo 'make bench                  what profiling and its pages cost, measured'
+	@echo 'make install                leakprobe and leakcheck, into PREFIX=/usr/local'
+	@echo 'make uninstall              takes them away again'
 	@echo 'make clean                  removes $(BUILD)/'
 	@echo 'Variables: BUILD=DIR  CC=clang  ALLOCATOR=gperftools|libc'
 	@echo '           SANITIZE=address,undefined|thread (with ALLOCATOR=libc)'
 
-build: $(BUILD)/leaky $(BUILD)/fixed $(BUILD)/leakcheck
+# What the walk-through needs; and everything.
+lab: $(BUILD)/leaky $(BUILD)/fixed $(BUILD)/leakcheck
+build: lab $(BUILD)/leakprobe $(BUILD)/libleakprobe.so
 
 $(BUILD)/leaky: $(call object,$(COMMON) $(PROBE) $(BASE) $(LEAKY)) $(SERVED)
 	@echo '  link  $@'
@@ -229,8 +235,10 @@ $(BUILD)/tests/unit/options_test: $(call object,common/options.c probe/http/orig
 
 HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
-$(HTTP_TESTED): UNIT_LIBS = -lcjson
 
+$(BUILD)/tests/unit/lab_json_test: $(call object,common/server/lab_json.c \
+	$(wildcard probe/http/*.c))
+$(BUILD)/tests/unit/lab_json_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c probe/http/json_string.c)
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
@@ -242,10 +250,18 @@ $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary http page profile report text verdict)
+	binary http page profile proto report text trend verdict wrappers)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
+
+# A program with the probe's listener and pages, for tests: over libc's allocator.
+LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
+	$(wildcard probe/listener/*.c) tests/programs/listening.c
+$(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldw -lelf
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))
 	@mkdir -p $(@D)
@@ -336,8 +352,29 @@ format:
 bench: build
 	BUILD=$(BUILD) ./scripts/bench.sh
 
+# What is installed: the instruments, which work without this tree.
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALLED := bin/leakprobe bin/leakcheck lib/libleakprobe.so include/leakprobe.h \
+	lib/pkgconfig/leakprobe.pc share/man/man1/leakprobe.1 share/man/man1/leakcheck.1
+INSTALL = install -D $(2) '$(1)' '$(DESTDIR)$(PREFIX)/$(3)'
+
+install: $(BUILD)/leakprobe $(BUILD)/leakcheck $(BUILD)/libleakprobe.so
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' probe/preload/leakprobe.pc.in \
+		> $(BUILD)/leakprobe.pc
+	$(call INSTALL,$(BUILD)/leakprobe,-m 755,bin/leakprobe)
+	$(call INSTALL,$(BUILD)/leakcheck,-m 755,bin/leakcheck)
+	$(call INSTALL,$(BUILD)/libleakprobe.so,-m 644,lib/libleakprobe.so)
+	$(call INSTALL,probe/preload/leakprobe.h,-m 644,include/leakprobe.h)
+	$(call INSTALL,$(BUILD)/leakprobe.pc,-m 644,lib/pkgconfig/leakprobe.pc)
+	$(call INSTALL,docs/man/leakprobe.1,-m 644,share/man/man1/leakprobe.1)
+	$(call INSTALL,docs/man/leakcheck.1,-m 644,share/man/man1/leakcheck.1)
+
+uninstall:
+	rm -f $(foreach file,$(INSTALLED),'$(DESTDIR)$(PREFIX)/$(file)')
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(patsubst %.o,%.d,$(call object,$(BASE) $(PROBE) $(COMMON) $(LEAKY) $(FIXED) $(JUDGE) \
-	$(LAUNCHER) $(UNIT)) $(LIBRARY))
+	$(LAUNCHER) $(UNIT) $(LISTENING)) $(LIBRARY))

@@ -375,7 +375,7 @@ heading '1. Build' 'installing packages'
 ./scripts/setup.sh || fail 'packages are missing'
 note_time packages
 stage=building
-if ! step make -j"$(nproc)" build >out/build.log 2>&1; then
+if ! step make -j"$(nproc)" lab >out/build.log 2>&1; then
     tail -n 20 out/build.log >&2
     fail 'the build failed; all its output is in out/build.log'
 fi

@@ -248,7 +248,8 @@ static void default_fill(const struct command_option *option, char *text, size_t
     } else if (option->text != NULL && *option->text != NULL) {
         shown = *option->text;
     }
-    const char *mark = strchr(option->help, '%');
+    /* A text that explains a '%' of its own has no default in it. */
+    const char *mark = option->literal ? NULL : strchr(option->help, '%');
     int before = mark == NULL ? (int)strlen(option->help) : (int)(mark - option->help);
     snprintf(text, size, "%.*s%s%s", before, option->help, mark == NULL ? "" : shown,
              mark == NULL ? "" : mark + 1);

@@ -32,6 +32,7 @@ struct command_option {
                          value */
     const char *help; /* a '%' stands for the default: the contents of `number` or
                          `text` when the help is printed */
+    bool literal;     /* it has no default in it, and a '%' is one */
 
     int64_t *number; /* a whole number */
     int64_t least;

@@ -28,14 +28,15 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p out/fuzz
-judge=(base/{arena,failure,number}.c leakcheck/judge/blame.c
-    leakcheck/measure/{parse_heap,parse_threads,profile,profile_text,replies,resource}.c)
+judge=(base/{arena,failure,number}.c leakcheck/judge/{blame,library_code,wrappers}.c
+    leakcheck/measure/{gunzip,parse_{heap,proto,threads},profile,profile_text}.c
+    leakcheck/measure/{proto_tables,proto_wire,replies,resource}.c)
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
     clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined,integer \
         -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${judge[@]}" \
-        -lcjson -lm
+        -lcjson -lz -lm
     # New inputs go to a directory of this run; the seeds are only read.
     mkdir "$scratch/corpus-$name"
     printf '%s: %s s\n' "$name" "$seconds"

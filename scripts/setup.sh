@@ -45,6 +45,7 @@ readonly test_packages=(
     graphviz
     libclang-rt-dev
     libcmocka-dev
+    man-db
     python3
     python3-pytest
     python3-pytest-timeout

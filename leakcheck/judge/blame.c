@@ -11,6 +11,7 @@
 
 #include "base/amount.h"
 #include "base/size.h"
+#include "leakcheck/judge/library_code.h"
 
 #define PROFILE_BUFFER_BYTES MIB /* of gperftools' GetHeapProfile */
 
@@ -34,32 +35,6 @@ struct group {
 static bool starts(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* Whether the frame is in Go's standard library. A directory there ends in
- * src/<package>, and <package> has no dot before its first slash: "net/http", not
- * "github.com/x/y". The program's own package is "main". */
-static bool is_go_standard(const struct frame *frame)
-{
-    const char *function = frame->function == NULL ? "" : frame->function;
-    const char *slash = strrchr(function, '/');
-    const char *dot = strchr(slash == NULL ? function : slash, '.');
-    if (dot == NULL || starts(function, "main.")) {
-        return false;
-    }
-    size_t length = (size_t)(dot - function);
-    char directory[256];
-    if (length == 0 || length >= sizeof(directory) - 8) {
-        return false;
-    }
-    const char *first = memchr(function, '.', length);
-    const char *end = memchr(function, '/', length);
-    if (first != NULL && end != NULL && first < end) {
-        return false;
-    }
-    snprintf(directory, sizeof(directory), "src/%.*s/", (int)length, function);
-    /* With -trimpath the file is "net/http/server.go". */
-    return strstr(frame->file, directory) != NULL || starts(frame->file, directory + 4);
 }
 
 static bool is_allocator(const char *function)
@@ -127,12 +102,15 @@ static bool is_own(const struct profile *profile, const struct frame *frame,
 }
 
 /* Whether the frame is code of the program, not of a library. The mappings decide this;
- * in a profile without mappings (Go's) the frame's file does. */
+ * in a profile without mappings (Go's), or without addresses (Java's, Node's), the
+ * frame's file and function do. */
 static bool is_program(const struct profile *profile, const struct frame *frame)
 {
-    if (frame->file != NULL &&
-        (starts(frame->file, "/usr/include/") || is_go_standard(frame))) {
+    if (code_is_library(frame)) {
         return false;
+    }
+    if (frame->address == 0) {
+        return true;
     }
     return profile->mapping_count > 0 ? profile_in_program(profile, frame->address)
                                       : frame->file != NULL;
@@ -143,25 +121,42 @@ static bool is_named_work(const struct frame *frame)
     return frame->function != NULL && !is_allocator(frame->function);
 }
 
+/* Sets *place to the frame if it is the first of its kind. */
+static void first_keep(const struct frame **place, const struct frame *frame)
+{
+    *place = *place == NULL ? frame : *place;
+}
+
 const struct frame *blame_frame(const struct profile *profile,
                                 const struct record *record, struct blame_own own)
 {
-    const struct frame *program = NULL;
-    const struct frame *named = NULL;
+    /* The innermost frames: of the own paths, of the program, of anything. Those of
+     * wrappers come after the others. */
+    enum { OWN_WRAPPER, PROGRAM, PROGRAM_WRAPPER, NAMED, NAMED_WRAPPER, KINDS };
+    const struct frame *found[KINDS] = {NULL};
     for (size_t i = 0; i < record->frame_count; i++) {
         const struct frame *frame = &record->frames[i];
         if (!is_named_work(frame)) {
             continue;
         }
+        bool wrapper = wrappers_have(&own.wrappers, frame->function);
         if (is_own(profile, frame, own)) {
-            return frame;
+            if (!wrapper) {
+                return frame;
+            }
+            first_keep(&found[OWN_WRAPPER], frame);
         }
-        if (program == NULL && is_program(profile, frame)) {
-            program = frame;
+        if (is_program(profile, frame)) {
+            first_keep(&found[wrapper ? PROGRAM_WRAPPER : PROGRAM], frame);
         }
-        named = named == NULL ? frame : named;
+        first_keep(&found[wrapper ? NAMED_WRAPPER : NAMED], frame);
     }
-    return program != NULL ? program : named;
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (found[kind] != NULL) {
+            return found[kind];
+        }
+    }
+    return NULL;
 }
 
 /* Whether a library made the allocation, not the program itself: looks at the innermost
@@ -431,7 +426,8 @@ bool blame_meets(const struct profile *profile, const char *path)
     for (size_t i = 0; i < profile->count; i++) {
         const struct record *record = &profile->records[i];
         for (size_t j = 0; j < record->frame_count; j++) {
-            if (is_own(profile, &record->frames[j], (struct blame_own){&path, 1})) {
+            if (is_own(profile, &record->frames[j],
+                       (struct blame_own){.paths = &path, .count = 1})) {
                 return true;
             }
         }

@@ -1,12 +1,14 @@
 /*
  * Blame: which line of the program allocated the memory that grew between two profiles,
  * or which line the threads wait in. This is the innermost frame of the program's own
- * code: a library only works for its caller, and the outer frames only call it. The bug
- * may be in another place: in the code that keeps what this line allocated.
+ * code that is no allocation wrapper: a library only works for its caller, and the
+ * outer frames only call it. The bug may be in another place: in the code that keeps
+ * what this line allocated.
  */
 #ifndef LEAKCHECK_JUDGE_BLAME_H
 #define LEAKCHECK_JUDGE_BLAME_H
 
+#include "leakcheck/judge/wrappers.h"
 #include "leakcheck/measure/profile.h"
 
 enum blame_what {
@@ -21,6 +23,7 @@ enum blame_what {
 struct blame_own {
     const char *const *paths;
     size_t count;
+    struct wrappers wrappers; /* they take no blame; { 0 }: there are none */
 };
 
 /* The profiles to compare. */

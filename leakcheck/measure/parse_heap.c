@@ -169,6 +169,9 @@ static int body_read(struct profile_reader *reader, const struct heap_header *he
 int profile_parse_heap(struct profile *ret_profile, const char *text, size_t length,
                        struct failure *failure)
 {
+    if (profile_is_proto(text, length)) {
+        return profile_parse_proto(ret_profile, text, length, false, failure);
+    }
     struct profile_reader reader = {.kind = "heap", .rest = {text, text + length}};
     struct heap_header header;
     struct heap_end end = {0};

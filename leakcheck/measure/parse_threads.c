@@ -56,6 +56,9 @@ static int body_read(struct profile_reader *reader, int64_t *ret_sum, bool *ret_
 int profile_parse_threads(struct profile *ret_profile, const char *text, size_t length,
                           struct failure *failure)
 {
+    if (profile_is_proto(text, length)) {
+        return profile_parse_proto(ret_profile, text, length, true, failure);
+    }
     struct profile_reader reader = {.kind = "thread", .rest = {text, text + length}};
     struct span line;
     int64_t total = 0;

@@ -51,7 +51,8 @@ const struct mapping *profile_mapping(const struct profile *profile, uint64_t ad
 bool profile_in_program(const struct profile *profile, uint64_t address)
 {
     const struct mapping *mapping = profile_mapping(profile, address);
-    return mapping != NULL && strcmp(mapping->path, profile->mappings[0].path) == 0;
+    return mapping != NULL &&
+           strcmp(mapping->path, profile->mappings[profile->program].path) == 0;
 }
 
 bool profile_grew(const struct profile *base, const struct profile *last)

@@ -4,7 +4,8 @@
  * Three text formats are read: gperftools' heap profile (`heap profile: ... @
  * heapprofile` or `heap_v2/N`, then MAPPED_LIBRARIES); Go's heap?debug=1 (the same
  * lines, `#` comments with function, file and line, and runtime.MemStats at the end);
- * and the count profile of goroutine?debug=1. Sources: gperftools'
+ * and the count profile of goroutine?debug=1. Besides these, pprof's profile.proto, as
+ * Go, Rust, Node and Java serve it. Sources: gperftools'
  * heap-profile-table.cc, Go's runtime/pprof/pprof.go, and pprof's
  * profile/legacy_profile.go for the scaling of samples.
  */
@@ -36,7 +37,8 @@ struct amounts {
 };
 
 /* One stack, the innermost frame first. No two records of a profile have the same
- * addresses. */
+ * addresses. Where a profile.proto has no addresses, these are made from the names, and
+ * those of the frames are 0. */
 struct record {
     struct amounts amounts;
     uint64_t *addresses;
@@ -45,7 +47,7 @@ struct record {
     size_t frame_count;
 };
 
-/* A mapped file; the first one in a profile is the program itself. */
+/* A mapped file. */
 struct mapping {
     uint64_t start;
     uint64_t end;
@@ -54,10 +56,11 @@ struct mapping {
 };
 
 enum profile_format {
-    PROFILE_EXACT,   /* gperftools' heap profiler: every allocation */
-    PROFILE_SAMPLED, /* gperftools' sampler, scaled up */
-    PROFILE_GO_HEAP, /* Go's sampler, scaled up; totals from runtime.MemStats */
-    PROFILE_THREADS, /* threads or goroutines */
+    PROFILE_EXACT,         /* gperftools' heap profiler: every allocation */
+    PROFILE_SAMPLED,       /* gperftools' sampler, scaled up */
+    PROFILE_GO_HEAP,       /* Go's sampler, scaled up; totals from runtime.MemStats */
+    PROFILE_SAMPLED_PROTO, /* profile.proto of any sampler, scaled up */
+    PROFILE_THREADS,       /* threads or goroutines */
 };
 
 /* Lives in memory that the caller owns; { 0 } is empty. */
@@ -71,6 +74,8 @@ struct profile {
     size_t count;
     struct mapping *mappings; /* sorted by address */
     size_t mapping_count;
+    size_t program;     /* which mapping is the program's own */
+    bool is_go;         /* profile.proto: it has functions of Go's runtime */
     struct arena arena; /* owns everything that the records point to */
 };
 

@@ -123,37 +123,42 @@ int server_restarted(const struct server *server, struct failure *failure)
                        server->http.base);
 }
 
-/* Tries one path for a heap profile. Returns 0, or -errno with a reason. */
-static int heap_try(struct server *server, const char *path, bool *ret_go,
+/* Tries one path for a heap profile, and learns what its format says of the server.
+ * Returns 0, or -errno with a reason. */
+static int heap_try(struct server *server, const char *path, bool *ret_go_text,
                     struct failure *failure)
 {
     struct profile profile;
     int error = heap_fetch(server, path, &profile, failure);
     if (error == 0) {
-        *ret_go = profile.format == PROFILE_GO_HEAP;
+        *ret_go_text = profile.format == PROFILE_GO_HEAP;
+        server->is_go = server->is_go || *ret_go_text || profile.is_go;
+        if (profile.format == PROFILE_SAMPLED_PROTO) {
+            server->heap_step = profile.period;
+        }
         profile_release(&profile);
     }
     return error;
 }
 
 /* Finds the heap profiles. If a server has both paths, the cheaper one is used for
- * profiles without names. */
+ * profiles without names. A page that serves profile.proto alone may refuse debug=1, so
+ * it is asked without it last. */
 static int heap_find(struct server *server, struct failure *failure)
 {
-    struct failure why[2] = {{""}, {""}};
-    bool is_go = false;
-    int named = heap_try(server, "/debug/pprof/heap?debug=1", &is_go, &why[0]);
+    struct failure why[3] = {{""}, {""}, {""}};
+    bool go_text = false;
+    int named = heap_try(server, "/debug/pprof/heap?debug=1", &go_text, &why[0]);
     if (named == 0) {
-        server->is_go = is_go;
         /* Without gc=1, Go also counts objects that are unreachable. */
         server->stacks_path =
-            is_go ? "/debug/pprof/heap?gc=1&debug=1" : "/debug/pprof/heap?debug=1";
+            go_text ? "/debug/pprof/heap?gc=1&debug=1" : "/debug/pprof/heap?debug=1";
         server->heap_path = server->stacks_path;
-        if (is_go) {
+        if (server->is_go) {
             return 0;
         }
     }
-    int bare = heap_try(server, "/pprof/heap", &is_go, &why[1]);
+    int bare = heap_try(server, "/pprof/heap", &go_text, &why[1]);
     if (bare == 0) {
         server->heap_path = "/pprof/heap";
         if (server->stacks_path == NULL) {
@@ -161,6 +166,12 @@ static int heap_find(struct server *server, struct failure *failure)
         }
     }
     if (named == 0 || bare == 0) {
+        return 0;
+    }
+    int proto = heap_try(server, "/debug/pprof/heap", &go_text, &why[2]);
+    if (proto == 0) {
+        server->heap_path = "/debug/pprof/heap";
+        server->stacks_path = server->heap_path;
         return 0;
     }
     if (named == -ENOENT && bare == -ENOENT) {
@@ -189,13 +200,28 @@ static void status_find(struct server *server)
     }
 }
 
+/* Looks for a thread profile, of any format. The reason that is kept is that of the
+ * first path. */
 static void threads_find(struct server *server)
 {
-    struct profile profile;
-    server->threads_path = "/debug/pprof/goroutine?debug=1";
-    if (server_threads_try(server, &profile)) {
-        profile_release(&profile);
+    static const char *const paths[] = {"/debug/pprof/goroutine?debug=1",
+                                        "/debug/pprof/goroutine",
+                                        "/debug/pprof/threads"};
+    char reason[sizeof(server->threads_reason)] = "";
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct profile profile;
+        server->threads_path = paths[i];
+        if (server_threads_try(server, &profile)) {
+            server->is_go = server->is_go || profile.is_go;
+            server->threads_reason[0] = '\0';
+            profile_release(&profile);
+            return;
+        }
+        if (i == 0) {
+            memcpy(reason, server->threads_reason, sizeof(reason));
+        }
     }
+    memcpy(server->threads_reason, reason, sizeof(reason));
 }
 
 int server_open(struct server *server, const char *url, int64_t deadline_ms,

@@ -20,9 +20,11 @@ struct server {
     bool needs_status;       /* no verdict without /status: the lab's servers */
     bool needs_declared;     /* a call's reply must say what it leaves behind */
     bool has_process;        /* --pid was given: `process` is valid */
-    bool is_go;              /* its heap profile is Go's */
+    bool is_go;              /* it is a Go program */
     bool threads_by_profile; /* threads are counted by the thread profile only; in Go:
                                 goroutines */
+    int64_t heap_step;       /* its heap profile is a profile.proto of samples: how far
+                                one of them can move it, in bytes; otherwise 0 */
     struct process process;
     char name[16];           /* the name in /status; "" if there is none */
     int64_t pid_said;        /* the process id in /status; UNKNOWN: none */

@@ -21,10 +21,19 @@ static const enum resource watched[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURC
                                         RESOURCE_TIMERS};
 #define WATCHED_COUNT (sizeof(watched) / sizeof(watched[0]))
 
+/* How much the heap profile moves by itself, in bytes. */
+static int64_t heap_jitter(const struct server *server)
+{
+    if (server->heap_step > 0) {
+        return server->heap_step > GO_JITTER ? server->heap_step : GO_JITTER;
+    }
+    return server->is_go ? GO_JITTER : EXACT_JITTER;
+}
+
 struct settle_rule settle_rule_any(const struct server *server)
 {
     struct settle_rule rule = {.limit_ms = LIMIT_MS,
-                               .heap_jitter = server->is_go ? GO_JITTER : EXACT_JITTER};
+                               .heap_jitter = heap_jitter(server)};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         rule.at_least.amount[i] = UNKNOWN;
         rule.at_most.amount[i] = UNKNOWN;

@@ -26,6 +26,12 @@ static int latest_renew(void)
     return 0;
 }
 
+void probe_figures_fork_child(void)
+{
+    pthread_mutex_init(&latest_lock, NULL);
+    latest = (struct figures){0};
+}
+
 int probe_figures_read(struct figures *ret_figures)
 {
     int error = 0;

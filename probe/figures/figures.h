@@ -21,4 +21,7 @@ struct figures {
  * /proc could not be read. */
 int probe_figures_read(struct figures *ret_figures);
 
+/* In a forked child: forgets the parent's figures. */
+void probe_figures_fork_child(void);
+
 #endif

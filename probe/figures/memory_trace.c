@@ -25,6 +25,7 @@ static struct {
     const char *name;
     int64_t interval_ns;
     int64_t started_ns;
+    int64_t next_ns;        /* when the next line is due */
     struct figures written; /* those of the last line that was written */
     pthread_t thread;
     bool running;
@@ -73,7 +74,7 @@ static bool line_write(const char *line, size_t length)
 }
 
 /* Reads the figures and writes what became of them since the last line. */
-static void trace_now(void)
+static void line_now(void)
 {
     char line[MEMORY_LINE_SIZE];
     struct figures now;
@@ -88,16 +89,27 @@ static void trace_now(void)
     }
 }
 
+int64_t probe_memory_trace_tick(int64_t now_ns)
+{
+    if (trace.interval_ns == 0) {
+        return 0;
+    }
+    if (now_ns >= trace.next_ns) {
+        line_now();
+        /* If the process was stopped meanwhile, the lines of that time are left out. */
+        int64_t passed = (clock_now_ns() - trace.started_ns) / trace.interval_ns;
+        trace.next_ns = trace.started_ns + (passed + 1) * trace.interval_ns;
+    }
+    return trace.next_ns;
+}
+
 static void *trace_main(void *unused)
 {
     (void)unused;
     pthread_setname_np(pthread_self(), "memory-trace");
     int64_t next_ns = trace.started_ns + trace.interval_ns;
     while (!flag_await(&trace.stop, next_ns)) {
-        trace_now();
-        /* If the process was stopped meanwhile, the lines of that time are left out. */
-        int64_t passed = (clock_now_ns() - trace.started_ns) / trace.interval_ns;
-        next_ns = trace.started_ns + (passed + 1) * trace.interval_ns;
+        next_ns = probe_memory_trace_tick(clock_now_ns());
     }
     flag_set(&trace.ended);
     return NULL;
@@ -118,7 +130,7 @@ static int thread_start(void)
     return error;
 }
 
-int probe_memory_trace_start(const char *name, unsigned seconds)
+int probe_memory_trace_begin(const char *name, unsigned seconds)
 {
     int error = probe_figures_read(&trace.written);
     if (error != 0) {
@@ -127,6 +139,16 @@ int probe_memory_trace_start(const char *name, unsigned seconds)
     trace.name = name;
     trace.interval_ns = seconds * CLOCK_NS_PER_SECOND;
     trace.started_ns = clock_now_ns();
+    trace.next_ns = trace.started_ns + trace.interval_ns;
+    return 0;
+}
+
+int probe_memory_trace_start(const char *name, unsigned seconds)
+{
+    int error = probe_memory_trace_begin(name, seconds);
+    if (error != 0) {
+        return error;
+    }
     trace.stop = false;
     trace.ended = false;
     pthread_condattr_t attributes;

@@ -9,6 +9,8 @@
 #ifndef PROBE_FIGURES_MEMORY_TRACE_H
 #define PROBE_FIGURES_MEMORY_TRACE_H
 
+#include <stdint.h>
+
 #define MEMORY_TRACE_SECONDS_MAX 3600
 
 /* Starts the lines: one every `seconds` seconds (1 to MEMORY_TRACE_SECONDS_MAX), the
@@ -21,5 +23,11 @@ int probe_memory_trace_start(const char *name, unsigned seconds);
  * blocks. After half a second of that the thread is left to the end of the process.
  * Does nothing if the lines were not started. */
 void probe_memory_trace_stop(void);
+
+/* The same without a thread, for a caller that has one: begins the lines, and writes
+ * one when it is due. probe_memory_trace_tick gets the time now, and returns when the
+ * next line is due (clock_now_ns); 0 if there are to be none. */
+int probe_memory_trace_begin(const char *name, unsigned seconds);
+int64_t probe_memory_trace_tick(int64_t now_ns);
 
 #endif

@@ -48,6 +48,11 @@ static int take(int (*wait)(void *argument), void *argument, enum heap_view view
     return error;
 }
 
+void probe_heap_difference_fork_child(void)
+{
+    atomic_flag_clear(&running);
+}
+
 int probe_heap_difference(int (*wait)(void *argument), void *argument,
                           enum heap_view view, struct buffer *ret_profile)
 {

@@ -14,4 +14,7 @@
 int probe_heap_difference(int (*wait)(void *argument), void *argument,
                           enum heap_view view, struct buffer *ret_profile);
 
+/* In a forked child: none is being taken there. */
+void probe_heap_difference_fork_child(void);
+
 #endif

@@ -21,6 +21,9 @@ struct listener_settings {
     const char *path;  /* of a Unix socket, in place of a port; NULL: none */
     int fd_from;       /* descriptors of the listener get numbers from this one on */
     const struct route *(*find)(const char *path); /* the route of a path, or NULL */
+    void (*work)(bool begins); /* called, on the listener's thread, with true when it
+                                  begins to do anything, and with false before it waits
+                                  again. NULL: not needed */
 };
 
 /* Opens the socket, on loopback only. Returns 0, and the caller closes the listener; or

@@ -10,6 +10,7 @@
 #include "probe/heap/heap_difference.h"
 #include "probe/heap/heap_profile.h"
 #include "probe/http/form.h"
+#include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
 
@@ -148,8 +149,11 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
                           site->dump_directory, strerror(-error));
         return;
     }
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "path", path);
-    cJSON_AddNumberToObject(json, "in_use_bytes", (double)in_use_bytes);
-    probe_reply_json(reply, 200, json);
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin(&json, &text);
+    probe_json_text(&json, "path", path);
+    probe_json_number(&json, "in_use_bytes", in_use_bytes);
+    probe_json_end(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
 }

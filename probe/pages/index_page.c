@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "probe/heap/heap.h"
 #include "probe/http/form.h"
-#include "probe/http/json.h"
+#include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/web/live.h"
 
@@ -88,8 +88,7 @@ static const char page_end[] =
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
     "google-pprof --text http://HOST/pprof/heap\n"
-    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n"
-    "</html>\n";
+    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n";
 
 static bool is_there(const struct entry *entry)
 {
@@ -98,20 +97,32 @@ static bool is_there(const struct entry *entry)
 
 static void reply_json(struct reply *reply)
 {
-    cJSON *list = cJSON_CreateArray();
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin_array(&json, &text);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         if (!is_there(&entries[i])) {
             continue;
         }
-        cJSON *item = probe_json_add_object(list);
-        cJSON_AddStringToObject(item, "name", entries[i].name);
-        cJSON_AddStringToObject(item, "title", entries[i].title);
-        cJSON *values = cJSON_AddArrayToObject(item, "values");
+        probe_json_item_open(&json);
+        probe_json_text(&json, "name", entries[i].name);
+        probe_json_text(&json, "title", entries[i].title);
+        probe_json_open_array(&json, "values");
         for (size_t j = 0; j < VALUES_MAX && entries[i].values[j] != NULL; j++) {
-            probe_json_add_string(values, entries[i].values[j]);
+            probe_json_item_text(&json, entries[i].values[j]);
         }
+        probe_json_close_array(&json);
+        probe_json_close(&json);
     }
-    probe_reply_json(reply, 200, list);
+    probe_json_end_array(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
+}
+
+static void (*extension)(struct buffer *text);
+
+void probe_page_index_extend(void (*add)(struct buffer *text))
+{
+    extension = add;
 }
 
 static void reply_html(struct reply *reply)
@@ -126,6 +137,10 @@ static void reply_html(struct reply *reply)
                       is_there(&entries[i]) ? "" : " This process has none.");
     }
     buffer_text(&text, page_end);
+    if (extension != NULL) {
+        extension(&text);
+    }
+    buffer_text(&text, "</html>\n");
     probe_reply_buffer(reply, REPLY_HTML, &text);
     probe_page_protect(reply);
 }

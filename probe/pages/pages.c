@@ -8,6 +8,8 @@
 static const struct route routes[] = {
     {"/", ROUTE_READS, false, probe_page_live},
     {"/page/*", ROUTE_READS, false, probe_page_live_files},
+    {"/status", ROUTE_READS, false, probe_page_status},
+    {"/metrics", ROUTE_READS, false, probe_page_metrics},
     {"/healthz", ROUTE_READS, false, probe_page_health},
     {"/debug/pprof/", ROUTE_READS, false, probe_page_index},
     {"/debug/pprof", ROUTE_READS, false, probe_page_index},

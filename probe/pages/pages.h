@@ -12,8 +12,9 @@
 /* The route of a path, or NULL. */
 const struct route *probe_pages_find(const char *path);
 
-/* index_page.c */
+/* index_page.c. What `add` appends stands at the end of the page, as HTML. */
 page probe_page_index;
+void probe_page_index_extend(void (*add)(struct buffer *text));
 
 /* heap_page.c */
 page probe_page_heap;      /* /debug/pprof/heap */
@@ -31,6 +32,11 @@ page probe_page_trace; /* /debug/pprof/trace */
 /* symbol_page.c */
 page probe_page_symbol;  /* /debug/pprof/symbol */
 page probe_page_cmdline; /* /debug/pprof/cmdline */
+
+/* figures_page.c: what status.h and metrics.h write, and nothing else. A program with
+ * figures of its own has its own pages for these paths. */
+page probe_page_status;  /* /status */
+page probe_page_metrics; /* /metrics */
 
 /* health_page.c */
 page probe_page_health; /* /healthz */

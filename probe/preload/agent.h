@@ -14,11 +14,18 @@ extern bool probe_agent_active;
 
 /* Stops the thread, and waits until the kernel no longer has it. Calls may be nested;
  * the same number of probe_agent_resume starts it again. Both do nothing in a process
- * without the thread. They keep errno. */
+ * without the thread, and keep errno. */
 void probe_agent_pause(void);
 void probe_agent_resume(void);
 
-/* Whether the descriptor is the probe's: the program may not close it. */
-bool probe_agent_owns(int fd);
+/* Stops the thread for good, and says why on standard error. */
+void probe_agent_stand_aside(const char *why);
+
+/* Notes that the calling thread ends; if it is the main one, the agent ends the process
+ * when no other thread is left, as the C library would without the agent. */
+void probe_agent_note_thread_exit(void);
+
+/* Reads what cannot be reached any more after a chroot. */
+void probe_agent_before_chroot(void);
 
 #endif

@@ -9,9 +9,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define KEPT_MAX 128
+#define MOVE_TRIES 256
+#define MOVE_LEAST 3 /* below are standard input, output and error */
 
 static atomic_int kept[KEPT_MAX]; /* descriptor + 1; 0: the place is free */
 static int moved_from;
@@ -34,36 +37,73 @@ static bool note(int fd)
     return false;
 }
 
+/* A duplicate as high as possible below `from`; -1 if there is none. */
+static int duplicate_below(int fd, int from)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return -1;
+    }
+    int top = limit.rlim_cur < (rlim_t)from ? (int)limit.rlim_cur : from;
+    int high = -1;
+    for (int i = 1; i <= MOVE_TRIES && high < 0 && top - i >= MOVE_LEAST; i++) {
+        high = fcntl(fd, F_DUPFD_CLOEXEC, top - i);
+    }
+    return high;
+}
+
+int probe_descriptor_move(int fd, int from)
+{
+    if (fd < 0 || fd >= from) {
+        return fd;
+    }
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, from);
+    int error = errno;
+    moved = moved < 0 ? duplicate_below(fd, from) : moved;
+    if (moved > fd || (moved >= MOVE_LEAST && fd < MOVE_LEAST)) {
+        close(fd);
+        return moved;
+    }
+    if (moved >= 0) {
+        close(moved);
+    }
+    if (fd < MOVE_LEAST) {
+        close(fd);
+        return -error;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
 int probe_descriptor_keep(int fd)
 {
     if (fd < 0 || moved_from == 0) {
         return fd;
     }
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, moved_from);
-    int error = errno;
-    close(fd);
-    if (moved < 0) {
-        return -error;
-    }
-    if (!note(moved)) {
+    int moved = probe_descriptor_move(fd, moved_from);
+    if (moved >= 0 && !note(moved)) {
         close(moved);
         return -EMFILE;
     }
     return moved;
 }
 
-void probe_descriptor_close(int fd)
+void probe_descriptor_forget(int fd)
 {
-    if (fd < 0) {
-        return;
-    }
-    for (size_t i = 0; i < KEPT_MAX; i++) {
+    for (size_t i = 0; i < KEPT_MAX && fd >= 0; i++) {
         int place = fd + 1;
         if (atomic_compare_exchange_strong(&kept[i], &place, 0)) {
-            break;
+            return;
         }
     }
-    close(fd);
+}
+
+void probe_descriptor_close(int fd)
+{
+    if (fd >= 0) {
+        probe_descriptor_forget(fd);
+        close(fd);
+    }
 }
 
 bool probe_descriptor_is_kept(int fd)

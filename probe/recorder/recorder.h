@@ -3,10 +3,12 @@
  * whatever allocator the program has: the caller reports each block after it was
  * allocated and before it is freed.
  *
- *   malloc, new ...  --> probe_recorder_allocated: takes the stack (libunwind), finds
- *                        its number, counts there, and notes block -> stack
- *   free, delete ... --> probe_recorder_freed: finds the block's note, removes it,
- * counts a profile        --> probe_recorder_snapshot: copies the counts of all stacks
+ *   malloc, new ...  --> probe_recorder_allocated: takes the stack (call_stack.h),
+ *                        counts there (stack_records.h), and notes the block with the
+ *                        stack's number (live_blocks.h)
+ *   free, delete ... --> probe_recorder_freed: takes the block's note away
+ *   a profile        --> probe_recorder_snapshot: copies the counts of all stacks;
+ *                        what is in use is counted from the notes
  *
  * All memory comes from mmap, never from the allocator that is recorded. The functions
  * can be called from any thread; calls from inside the probe (inside.h) record nothing.
@@ -18,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/recorder/note.h"
 #include "probe/stacks/stacks.h"
 
 enum recorder_mode {
@@ -43,26 +46,29 @@ enum recorder_mode probe_recorder_mode(void);
 size_t probe_recorder_period(void);
 
 /* Notes a block that was allocated: the requested bytes, and the stack of the caller.
- */
+ * Does nothing if `block` is NULL. Keeps errno, as all functions here do. */
 void probe_recorder_allocated(const void *block, size_t bytes);
 
+/* The same, for a stack that begins with the caller of another function: `frame` is
+ * what __builtin_frame_address(0) is in that function, which has not returned. A
+ * wrapper of malloc that calls it leaves no trace of itself in the profile. */
+void probe_recorder_allocated_by(const void *block, size_t bytes, const void *frame);
+
 /* Notes that a block is about to be freed. Call it before the allocator has it back:
- * afterwards another thread may already have got the same address. */
+ * afterwards another thread may already have got the same address. Works inside the
+ * probe and in signal handlers too; if one of these meets a part of the table that is
+ * in use, the block stays noted, and is counted as lost. */
 void probe_recorder_freed(const void *block);
 
-/* What is noted of a block, while realloc works on it. */
-struct recorder_note {
-    size_t bytes;
-    uint32_t stack; /* 0: nothing is noted */
-};
-
 /* For realloc: takes the note of a block away before the allocator moves it, without
- * counting. Then either probe_recorder_moved counts the old one as freed, and the new
- * one as allocated by the caller; or, when realloc failed, probe_recorder_put_back puts
- * the note back. */
+ * counting; `note.stack` is 0 if there is none. When realloc has succeeded the old
+ * block needs nothing more, and the new one is noted like any other; when it has failed
+ * probe_recorder_put_back puts the note back. */
 struct recorder_note probe_recorder_take(const void *block);
-void probe_recorder_moved(struct recorder_note note, const void *block, size_t bytes);
 void probe_recorder_put_back(struct recorder_note note, const void *block);
+
+/* After a realloc that has succeeded: notes the new block. */
+void probe_recorder_moved(struct recorder_note note, const void *block, size_t bytes);
 
 struct recorder_figures {
     uint64_t allocations; /* blocks since the start */
@@ -70,7 +76,8 @@ struct recorder_figures {
     uint64_t frees; /* of blocks that were recorded */
     uint64_t freed_bytes;
     uint64_t own_bytes; /* memory that the recorder itself has taken */
-    uint64_t lost;      /* blocks that could not be noted: memory was short */
+    uint64_t lost;      /* blocks that could not be noted, or not seen to go: memory was
+                           short, or see probe_recorder_freed */
     uint64_t stacks;    /* different stacks */
 };
 

@@ -242,6 +242,11 @@ static int trace_run(struct trace *trace, const char *program,
     return error;
 }
 
+void probe_trace_fork_child(void)
+{
+    atomic_flag_clear(&running);
+}
+
 int probe_trace_take(unsigned seconds, const char *program,
                      int (*wait)(void *argument, unsigned ms), void *argument,
                      struct buffer *ret_text)

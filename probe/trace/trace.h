@@ -28,4 +28,7 @@ int probe_trace_take(unsigned seconds, const char *program,
                      int (*wait)(void *argument, unsigned ms), void *argument,
                      struct buffer *ret_text);
 
+/* In a forked child: none is being recorded there. */
+void probe_trace_fork_child(void);
+
 #endif

@@ -58,6 +58,12 @@ OWN_LIBRARIES = {
     "gperftools/": "probe/heap/",
 }
 
+# Headers of libraries that a layer does without: in another program, that program's own
+# functions of these names would take the place of the library's.
+FOREIGN_LIBRARIES = {
+    "probe": ("cjson/", "curl/", "sqlite3.h", "uthash.h"),
+}
+
 # Needed below where it is defined, by design: scenario_list.c has the descriptors, each
 # server has a variant, and a leaked thread asks the guard rails (see scenario.h).
 LINKED_UPWARDS = {
@@ -128,6 +134,11 @@ def wrong_libraries(sources):
         for name in included(text, "<") + included(text, '"')
         for library, owner in OWN_LIBRARIES.items()
         if name.startswith(library) and not path.startswith(owner)
+    ] + [
+        f"{path} includes <{name}>: {layer_of(path)} does without it"
+        for path, text in sources.items()
+        for name in included(text, "<")
+        if name.startswith(FOREIGN_LIBRARIES.get(layer_of(path), ()))
     ]
 
 
@@ -325,7 +336,8 @@ def test_symbols_go_one_way(symbols):
 
 
 def test_libraries_stay_in_their_part(sources):
-    """Only common/server knows civetweb, only probe/heap gperftools."""
+    """Only common/server knows civetweb, only probe/heap gperftools, and the probe no
+    cJSON."""
     report(wrong_libraries(sources))
     for library, owner in (("civetweb.h", "server"), ("gperftools/", "heap")):
         assert any(
@@ -399,6 +411,8 @@ def test_a_wrong_library_and_a_wrong_name_are_seen():
     assert wrong_libraries({"probe/http/a.c": "#include <civetweb.h>\n"})
     assert wrong_libraries({"leaky/a.c": "# include <gperftools/heap-profiler.h>\n"})
     assert not wrong_libraries({"common/server/a.c": "#include <civetweb.h>\n"})
+    assert wrong_libraries({"probe/http/a.c": "#include <cjson/cJSON.h>\n"})
+    assert not wrong_libraries({"common/server/a.c": "#include <cjson/cJSON.h>\n"})
     assert wrong_names({"probe/heap/a.c": ({"probe_a", "other"}, set())})
     assert not wrong_names({"probe/heap/a.c": ({"probe_a"}, {"other"})})
 

@@ -1,0 +1,582 @@
+/*
+ * The order of events:
+ *
+ *   constructor:   settings, recorder, threads, listener, thread; says the address
+ *   fork:          prepare waits for a page that is being made; the child closes its
+ *                  copies of the sockets, and starts a listener and a thread of its own
+ *                  at its first wait (waits.h): most children execute another program
+ *                  before
+ *   set*id, ...:   pause, resume (process_calls.c)
+ *   destructor:    the file of --at-exit; the thread ends
+ */
+#include "probe/preload/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "probe/figures/figures.h"
+#include "probe/figures/memory_trace.h"
+#include "probe/heap/heap.h"
+#include "probe/heap/heap_difference.h"
+#include "probe/heap/heap_file.h"
+#include "probe/http/route.h"
+#include "probe/listener/listener.h"
+#include "probe/pages/pages.h"
+#include "probe/preload/family.h"
+#include "probe/preload/leakprobe.h"
+#include "probe/preload/malloc_calls.h"
+#include "probe/preload/say.h"
+#include "probe/preload/settings.h"
+#include "probe/preload/waits.h"
+#include "probe/process/descriptors.h"
+#include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
+#include "probe/stacks/maps.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/threads.h"
+#include "probe/trace/trace.h"
+
+#define PORTS_TRIED 100
+#define STACK_BYTES ((size_t)1024 * 1024)
+/* How often to look whether only the probe is left, once the main thread has ended. */
+#define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* How long the end of the process waits for a page that is being made. */
+#define END_LIMIT_NS (2 * CLOCK_NS_PER_SECOND)
+
+bool probe_agent_active;
+
+static struct {
+    struct settings settings;
+    struct site site;
+    char name[64];
+    char url[160];
+    pid_t pid;
+    bool first; /* this process was started with the probe, not forked */
+
+    pthread_mutex_t lock; /* of the thread's life, below */
+    struct listener *listener;
+    pthread_t thread;
+    bool running;   /* the thread has been started and not joined */
+    atomic_int tid; /* its number in the kernel; 0: none yet */
+    unsigned paused;
+    bool given_up;
+    atomic_bool main_left; /* the main thread has ended */
+
+    pthread_mutex_t work; /* held while a page is being made */
+} agent = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- The thread ---- */
+
+/* Whether every thread but the calling one has ended. The main thread stays in the list
+ * after its end. */
+static bool is_alone(void)
+{
+    struct figures figures;
+    return probe_figures_read(&figures) == 0 && figures.process.threads <= 2;
+}
+
+static int64_t on_tick(int64_t now_ns)
+{
+    int64_t next = probe_memory_trace_tick(now_ns);
+    if (atomic_load(&agent.main_left)) {
+        if (is_alone()) {
+            exit(0); /* as the C library does when the last thread ends */
+        }
+        int64_t look = now_ns + LAST_LOOK_NS;
+        next = next == 0 || look < next ? look : next;
+    }
+    return next;
+}
+
+static void on_work(bool begins)
+{
+    if (begins) {
+        pthread_mutex_lock(&agent.work);
+    } else {
+        pthread_mutex_unlock(&agent.work);
+    }
+}
+
+static void *thread_main(void *unused)
+{
+    (void)unused;
+    probe_inside = 1; /* for ever: nothing that it does is the program's */
+    pthread_setname_np(pthread_self(), "leakprobe");
+    atomic_store(&agent.tid, gettid());
+    int error = probe_listener_run(agent.listener, on_tick);
+    if (error != 0) {
+        probe_say("%s, pid %d: the debug port is closed: %s", agent.name,
+                  (int)agent.pid, strerror(-error));
+    }
+    return NULL;
+}
+
+/* Starts the thread, with every signal blocked: they are for the program's threads.
+ * Returns when it has its number. */
+static int thread_start(void)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    atomic_store(&agent.tid, 0);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = -pthread_create(&agent.thread, &attributes, thread_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    agent.running = error == 0;
+    while (error == 0 && atomic_load(&agent.tid) == 0) {
+        sched_yield();
+    }
+    return error;
+}
+
+/* Ends the thread, and waits until the kernel no longer counts it: pthread_join returns
+ * a little earlier. */
+static void thread_stop(void)
+{
+    probe_listener_stop(agent.listener);
+    pthread_join(agent.thread, NULL);
+    agent.running = false;
+    while (syscall(SYS_tgkill, agent.pid, atomic_load(&agent.tid), 0) == 0) {
+        sched_yield();
+    }
+}
+
+/* ---- The debug port ---- */
+
+static void url_format(void)
+{
+    if (agent.settings.socket_path != NULL) {
+        snprintf(agent.url, sizeof(agent.url), "unix:%s", agent.settings.socket_path);
+    } else {
+        snprintf(agent.url, sizeof(agent.url), "http://127.0.0.1:%d/",
+                 probe_listener_port(agent.listener));
+    }
+}
+
+/* Opens the debug port, starts the thread, and says the address. */
+static int port_open(void)
+{
+    const struct listener_settings settings = {
+        .site = &agent.site,
+        .port = agent.settings.port,
+        .ports = PORTS_TRIED,
+        .path = agent.settings.socket_path,
+        .fd_from = probe_descriptors_from(),
+        .find = probe_pages_find,
+        .work = on_work,
+    };
+    int error = probe_listener_open(&agent.listener, &settings);
+    if (error != 0) {
+        agent.listener = NULL;
+        return error;
+    }
+    url_format();
+    error = thread_start();
+    if (error != 0) {
+        probe_listener_close(agent.listener, false);
+        agent.listener = NULL;
+        return error;
+    }
+    int port = probe_listener_port(agent.listener);
+    if (agent.first && agent.settings.port != 0 && port != 0 &&
+        port != agent.settings.port) {
+        probe_say("port %d is taken, the next free one is %d", agent.settings.port,
+                  port);
+    }
+    probe_family_join(agent.name, agent.url);
+    probe_say("%s, pid %d: %s", agent.name, (int)agent.pid, agent.url);
+    return 0;
+}
+
+static void port_open_or_say(void)
+{
+    int error = port_open();
+    if (error != 0) {
+        probe_say("%s, pid %d: no debug port: %s", agent.name, (int)agent.pid,
+                  strerror(-error));
+    }
+}
+
+/* The first wait of a forked child: see waits.h. */
+static void on_first_wait(void)
+{
+    int saved = errno;
+    probe_inside++;
+    pthread_mutex_lock(&agent.lock);
+    if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
+        getpid() == agent.pid) {
+        port_open_or_say();
+    }
+    pthread_mutex_unlock(&agent.lock);
+    probe_inside--;
+    errno = saved;
+}
+
+/* ---- What stops it for a while, or for good ---- */
+
+/* Whether the agent is this process's own. It is not in the child of vfork, which
+ * shares its parent's memory, nor where fork was not the C library's. */
+static bool is_own(void)
+{
+    return probe_agent_active && (pid_t)syscall(SYS_getpid) == agent.pid &&
+           gettid() != atomic_load(&agent.tid);
+}
+
+void probe_agent_pause(void)
+{
+    if (!is_own()) {
+        return;
+    }
+    int saved = errno;
+    probe_inside++;
+    pthread_mutex_lock(&agent.lock);
+    if (agent.paused++ == 0 && agent.running) {
+        thread_stop();
+    }
+    pthread_mutex_unlock(&agent.lock);
+    probe_inside--;
+    errno = saved;
+}
+
+void probe_agent_resume(void)
+{
+    if (!is_own()) {
+        return;
+    }
+    int saved = errno;
+    probe_inside++;
+    pthread_mutex_lock(&agent.lock);
+    if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
+        int error = thread_start();
+        if (error != 0) {
+            /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
+            agent.given_up = true;
+            probe_say("%s, pid %d: stands aside: no thread can be started: %s",
+                      agent.name, (int)agent.pid, strerror(-error));
+        }
+    }
+    pthread_mutex_unlock(&agent.lock);
+    probe_inside--;
+    errno = saved;
+}
+
+void probe_agent_stand_aside(const char *why)
+{
+    if (!is_own()) {
+        return;
+    }
+    int saved = errno;
+    probe_inside++;
+    pthread_mutex_lock(&agent.lock);
+    if (agent.running) {
+        thread_stop();
+        probe_family_leave();
+        probe_listener_close(agent.listener, false);
+        agent.listener = NULL;
+        probe_say("%s, pid %d: stands aside: %s", agent.name, (int)agent.pid, why);
+    }
+    agent.given_up = true;
+    pthread_mutex_unlock(&agent.lock);
+    probe_inside--;
+    errno = saved;
+}
+
+void probe_agent_note_thread_exit(void)
+{
+    if (is_own() && gettid() == agent.pid) {
+        atomic_store(&agent.main_left, true);
+        probe_agent_pause(); /* so that the thread looks at its clock again */
+        probe_agent_resume();
+    }
+}
+
+void probe_agent_before_chroot(void)
+{
+    if (!is_own()) {
+        return;
+    }
+    int saved = errno;
+    probe_inside++;
+    pthread_mutex_lock(&agent.work);
+    probe_symbols_before_chroot();
+    pthread_mutex_unlock(&agent.work);
+    probe_inside--;
+    errno = saved;
+}
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+    if (probe_inside == 0) {
+        pthread_mutex_lock(&agent.lock);
+        pthread_mutex_lock(&agent.work);
+    }
+    probe_inside++;
+    probe_recorder_fork_prepare();
+}
+
+static void after_fork_in_parent(void)
+{
+    probe_recorder_fork_parent();
+    if (--probe_inside == 0) {
+        pthread_mutex_unlock(&agent.work);
+        pthread_mutex_unlock(&agent.lock);
+    }
+}
+
+/* The child has the calling thread alone, and a copy of everything else. */
+static void after_fork_in_child(void)
+{
+    probe_recorder_fork_child();
+    pthread_mutex_init(&agent.work, NULL);
+    pthread_mutex_init(&agent.lock, NULL);
+    agent.pid = getpid();
+    agent.first = false;
+    agent.running = false;
+    agent.paused = 0;
+    atomic_store(&agent.tid, 0);
+    if (agent.listener != NULL) {
+        probe_listener_close(agent.listener, true);
+        agent.listener = NULL;
+    }
+    probe_maps_fork_child();
+    probe_figures_fork_child();
+    probe_threads_fork_child();
+    probe_waits_fork_child();
+    probe_heap_difference_fork_child();
+    probe_trace_fork_child();
+    probe_inside--;
+    if (agent.settings.follow_fork && !agent.given_up) {
+        probe_waits_wake_up();
+    }
+}
+
+/* ---- The beginning and the end ---- */
+
+/* Waits without a debug port have no meaning to a page: it is told to give up. */
+static int no_sleep(void *owner, unsigned ms)
+{
+    (void)owner, (void)ms;
+    return -ECANCELED;
+}
+
+static void site_fill(void)
+{
+    static char host_name[256];
+    gethostname(host_name, sizeof(host_name) - 1);
+    snprintf(agent.name, sizeof(agent.name), "%s", program_invocation_short_name);
+    agent.site = (struct site){
+        .name = agent.name,
+        .version = LAB_VERSION,
+        .started_ms = clock_now_ms(),
+        .bind = "127.0.0.1",
+        .host_name = host_name,
+        .hints =
+            {
+                .memory = "the program has no memory left: see ulimit -v",
+                .fds = "the program has no descriptor left: see ulimit -n",
+                .mappings = "the program has too many mappings",
+                .no_profile = "start the program with LEAKPROBE_HEAP=exact, or "
+                              "leakprobe --heap exact",
+                .no_build = "this build of the probe has no recorder",
+                .dump = "fetch /pprof/heap, and keep it where you like",
+                .cross_site = "open the program's own pages, or use curl",
+            },
+        .sleep = no_sleep,
+    };
+}
+
+/* Where the probe's descriptors go: high, but below what select can hold, and never so
+ * high that the kernel's table of descriptors must grow for them. */
+static int descriptors_from(void)
+{
+    struct rlimit limit = {.rlim_cur = 1024};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int end = limit.rlim_cur > 1024 ? 1024 : (int)limit.rlim_cur;
+    return end > 128 ? end - 64 : end / 2;
+}
+
+/* Called for each loaded object: the addresses of this library's code. */
+static int own_code_skip(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    uintptr_t within = (uintptr_t)own_code_skip;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && within >= start &&
+            within < start + part->p_memsz) {
+            probe_recorder_skip(start, start + part->p_memsz);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void recorder_begin(void)
+{
+    dl_iterate_phdr(own_code_skip, NULL);
+    if (agent.settings.heap == RECORDER_OFF) {
+        return;
+    }
+    if (!probe_malloc_seen()) {
+        probe_say(
+            "%s, pid %d: its allocator is part of the program, so the heap is not "
+            "seen",
+            agent.name, (int)agent.pid);
+        return;
+    }
+    int error = probe_recorder_start(agent.settings.heap, agent.settings.period);
+    if (error != 0) {
+        probe_say("%s, pid %d: no heap profile: %s", agent.name, (int)agent.pid,
+                  error == -ENOSYS ? "libunwind.so.8 is missing (package libunwind8)"
+                                   : strerror(-error));
+    }
+}
+
+static void instruments_begin(void)
+{
+    int error = probe_descriptors_protect(descriptors_from());
+    error = error != 0 ? error : probe_threads_start();
+    error = error != 0 ? error : probe_waits_start(on_first_wait);
+    if (error != 0) {
+        probe_say("%s, pid %d: no thread profile: %s", agent.name, (int)agent.pid,
+                  strerror(-error));
+    }
+    (void)probe_family_start(); /* without it every process is alone */
+    probe_page_index_extend(probe_family_add);
+}
+
+/* The loader calls this before main, after the constructors of the libraries that the
+ * program itself names. */
+__attribute__((constructor)) static void agent_begin(void)
+{
+    int saved = errno;
+    probe_inside++;
+    probe_malloc_prepare();
+    /* A program with more rights than its user gets no instruments, as the loader has
+     * it, too, for LD_PRELOAD. */
+    if (getauxval(AT_SECURE) == 0 && probe_settings_wanted()) {
+        probe_settings_read(&agent.settings);
+        agent.pid = getpid();
+        agent.first = true;
+        site_fill();
+        recorder_begin();
+        instruments_begin();
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        probe_agent_active = true;
+        if (agent.settings.trace_seconds != 0) {
+            (void)probe_memory_trace_begin(agent.name, agent.settings.trace_seconds);
+        }
+        pthread_mutex_lock(&agent.lock);
+        port_open_or_say();
+        pthread_mutex_unlock(&agent.lock);
+    }
+    probe_inside--;
+    errno = saved;
+}
+
+/* The path of --at-exit with the pid in place of "%p"; false if it does not fit. */
+static bool exit_path_make(char *path, size_t size)
+{
+    size_t length = 0;
+    for (const char *at = agent.settings.at_exit; *at != '\0'; at++) {
+        int added = 1;
+        if (at[0] == '%' && at[1] == 'p') {
+            added = snprintf(path + length, size - length, "%d", (int)agent.pid);
+            at++;
+        } else if (length + 1 < size) {
+            path[length] = *at;
+        }
+        length += (size_t)added;
+        if (length >= size) {
+            return false;
+        }
+    }
+    path[length] = '\0';
+    return true;
+}
+
+/* Writes what is in use. Without "%p" only the process that was started writes: its
+ * forked children would write over it. */
+static void exit_file_write(void)
+{
+    char path[PATH_MAX];
+    struct heap_sums sums;
+    bool wanted = agent.settings.at_exit != NULL &&
+                  (agent.first || strstr(agent.settings.at_exit, "%p") != NULL);
+    if (!wanted) {
+        return;
+    }
+    if (!exit_path_make(path, sizeof(path))) {
+        probe_say("%s, pid %d: the path of --at-exit is too long", agent.name,
+                  (int)agent.pid);
+        return;
+    }
+    int error = probe_heap_write_file(path, &sums);
+    if (error != 0) {
+        probe_say("%s, pid %d: cannot write '%s': %s", agent.name, (int)agent.pid, path,
+                  error == -ENOTSUP ? "the heap is not recorded" : strerror(-error));
+        return;
+    }
+    probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks: "
+              "%s",
+              agent.name, (int)agent.pid, (long long)sums.bytes,
+              (long long)sums.objects, (unsigned long long)sums.stacks, path);
+}
+
+/* The loader calls this when the program has returned from main or called exit, after
+ * the program's own last functions; not after _exit or a signal. */
+__attribute__((destructor)) static void agent_end(void)
+{
+    if (!probe_agent_active || (pid_t)syscall(SYS_getpid) != agent.pid) {
+        return;
+    }
+    probe_inside++;
+    exit_file_write();
+    pthread_mutex_lock(&agent.lock);
+    probe_family_leave();
+    agent.given_up = true;
+    if (agent.running && gettid() != atomic_load(&agent.tid)) {
+        probe_listener_stop(agent.listener);
+        const int64_t end = clock_now_ns() + END_LIMIT_NS;
+        const struct timespec until = {.tv_sec = end / CLOCK_NS_PER_SECOND,
+                                       .tv_nsec = end % CLOCK_NS_PER_SECOND};
+        if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+            probe_listener_close(agent.listener, false);
+        }
+    }
+    pthread_mutex_unlock(&agent.lock);
+    probe_inside--;
+}
+
+/* ---- leakprobe.h ---- */
+
+const char *leakprobe_url(void)
+{
+    return probe_agent_active && agent.listener != NULL ? agent.url : NULL;
+}
+
+const char *leakprobe_version(void)
+{
+    return LAB_VERSION;
+}

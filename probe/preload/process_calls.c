@@ -1,0 +1,107 @@
+/*
+ * Calls that a second thread would break: the kernel does not unshare a process of
+ * several threads, and the C library ends a program whose threads cannot all change
+ * their user. So the probe's thread is stopped around them, and has the new credentials
+ * and namespaces when it starts again.
+ */
+#include <grp.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "probe/preload/agent.h"
+#include "probe/preload/export.h"
+
+/* glibc has it, but no header of it declares it. */
+int capset(void *header, const void *data);
+/* libseccomp's. */
+int seccomp_load(void *filter);
+
+#define STOPPED_AROUND(name, parameters, arguments)                                    \
+    EXPORT int name parameters                                                         \
+    {                                                                                  \
+        __typeof__(&(name)) next = NEXT(name);                                         \
+        probe_agent_pause();                                                           \
+        int result = next arguments;                                                   \
+        probe_agent_resume();                                                          \
+        return result;                                                                 \
+    }
+
+STOPPED_AROUND(setuid, (uid_t user), (user))
+STOPPED_AROUND(seteuid, (uid_t user), (user))
+STOPPED_AROUND(setreuid, (uid_t real, uid_t effective), (real, effective))
+STOPPED_AROUND(setresuid, (uid_t real, uid_t effective, uid_t saved),
+               (real, effective, saved))
+STOPPED_AROUND(setgid, (gid_t group), (group))
+STOPPED_AROUND(setegid, (gid_t group), (group))
+STOPPED_AROUND(setregid, (gid_t real, gid_t effective), (real, effective))
+STOPPED_AROUND(setresgid, (gid_t real, gid_t effective, gid_t saved),
+               (real, effective, saved))
+STOPPED_AROUND(setgroups, (size_t count, const gid_t *groups), (count, groups))
+STOPPED_AROUND(initgroups, (const char *user, gid_t group), (user, group))
+STOPPED_AROUND(setfsuid, (uid_t user), (user))
+STOPPED_AROUND(setfsgid, (gid_t group), (group))
+STOPPED_AROUND(capset, (void *header, const void *data), (header, data))
+STOPPED_AROUND(unshare, (int flags), (flags))
+STOPPED_AROUND(setns, (int fd, int type), (fd, type))
+
+/* A program that closes its mind to system calls gets its wish: a thread that began
+ * before the filter would not be bound by it, and one that begins later could end the
+ * program by a call that the filter forbids. */
+EXPORT int seccomp_load(void *filter)
+{
+    __typeof__(&seccomp_load) next = NEXT(seccomp_load);
+    probe_agent_stand_aside("it filters its system calls");
+    return next(filter);
+}
+
+/* Every option of prctl takes at most four arguments, and reads none that it does not
+ * know. */
+EXPORT int prctl(int option, ...)
+{
+    __typeof__(&prctl) next = NEXT(prctl);
+    unsigned long values[4];
+    va_list arguments;
+    va_start(arguments, option);
+    for (int i = 0; i < 4; i++) {
+        values[i] = va_arg(arguments, unsigned long);
+    }
+    va_end(arguments);
+    if (option == PR_SET_SECCOMP) {
+        probe_agent_stand_aside("it filters its system calls");
+    }
+    /* What belongs to a thread and is inherited by those that it starts. */
+    bool of_thread = option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS ||
+                     option == PR_CAP_AMBIENT || option == PR_SET_NO_NEW_PRIVS ||
+                     option == PR_SET_KEEPCAPS;
+    if (of_thread) {
+        probe_agent_pause();
+    }
+    int result = next(option, values[0], values[1], values[2], values[3]);
+    if (of_thread) {
+        probe_agent_resume();
+    }
+    return result;
+}
+
+/* A process whose main thread has ended goes on until its last thread ends: the probe's
+ * must not be that one. */
+EXPORT void pthread_exit(void *result)
+{
+    __typeof__(&pthread_exit) next = NEXT(pthread_exit);
+    probe_agent_note_thread_exit();
+    next(result);
+    __builtin_unreachable();
+}
+
+/* After it the files of symbols and libraries are out of reach. */
+EXPORT int chroot(const char *path)
+{
+    __typeof__(&chroot) next = NEXT(chroot);
+    probe_agent_before_chroot();
+    return next(path);
+}

@@ -1,0 +1,41 @@
+/*
+ * The blocks that are in use: for each address its bytes and the number of its stack.
+ * The table is split into shards, each with a lock of its own, so that threads seldom
+ * meet. A block takes 32 to 64 bytes.
+ */
+#ifndef PROBE_RECORDER_LIVE_BLOCKS_H
+#define PROBE_RECORDER_LIVE_BLOCKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/recorder/note.h"
+
+/* Notes a block. A note that the address had before is replaced: the probe did not see
+ * that block go. Returns 0, or -ENOMEM. */
+int probe_live_add(uintptr_t address, struct recorder_note note);
+
+/* What probe_live_take found. */
+enum live_taken { LIVE_TAKEN, LIVE_UNKNOWN, LIVE_BUSY };
+
+/* Takes a block's note out of the table. With `wait` false it does not wait for a shard
+ * that is in use, but returns LIVE_BUSY: for a signal handler, which may have
+ * interrupted the one who holds it. */
+enum live_taken probe_live_take(uintptr_t address, bool wait,
+                                struct recorder_note *ret_note);
+
+/* Calls `visit` for each block. A shard's lock is held meanwhile: `visit` is short and
+ * calls nothing of this table. */
+void probe_live_each(void (*visit)(uintptr_t address, struct recorder_note note,
+                                   void *argument),
+                     void *argument);
+
+/* The number of blocks, and their bytes. */
+void probe_live_sums(uint64_t *ret_blocks, uint64_t *ret_bytes);
+
+/* Around fork: holds all shards. */
+void probe_live_hold_all(void);
+void probe_live_release_all(void);
+
+#endif

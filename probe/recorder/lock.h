@@ -1,0 +1,44 @@
+/*
+ * A lock of one word, for the recorder's tables. Unlike a mutex of the C library it can
+ * be tried from a signal handler, needs no memory and is free again in a forked child
+ * by storing 0. It is not recursive.
+ */
+#ifndef PROBE_RECORDER_LOCK_H
+#define PROBE_RECORDER_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* { 0 } is free. */
+struct probe_lock {
+    _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken and waited for */
+};
+
+/* The slow halves of the two functions below. */
+void probe_lock_wait(struct probe_lock *lock);
+void probe_lock_wake(struct probe_lock *lock);
+
+/* Takes the lock if it is free. */
+static inline bool probe_lock_try(struct probe_lock *lock)
+{
+    uint32_t expected = 0;
+    return atomic_compare_exchange_strong_explicit(
+        &lock->state, &expected, 1, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void probe_lock_take(struct probe_lock *lock)
+{
+    if (!probe_lock_try(lock)) {
+        probe_lock_wait(lock);
+    }
+}
+
+static inline void probe_lock_give(struct probe_lock *lock)
+{
+    if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2) {
+        probe_lock_wake(lock);
+    }
+}
+
+#endif

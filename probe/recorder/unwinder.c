@@ -1,0 +1,310 @@
+#define UNW_LOCAL_ONLY
+#include "probe/recorder/unwinder.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <libunwind.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_OF(name) #name
+#define SYMBOL_OF(name) TEXT_OF(name) /* unw_step -> "_ULx86_64_step" */
+
+#if defined(__x86_64__)
+
+static struct {
+    void *library;
+    int (*get_context)(unw_context_t *context);
+    int (*init_local)(unw_cursor_t *cursor, unw_context_t *context);
+    int (*step)(unw_cursor_t *cursor);
+    int (*get_reg)(unw_cursor_t *cursor, unw_regnum_t number, unw_word_t *ret_value);
+    int (*get_save_loc)(unw_cursor_t *cursor, int number, unw_save_loc_t *ret_location);
+    int (*get_proc_info)(unw_cursor_t *cursor, unw_proc_info_t *ret_info);
+    int (*is_signal_frame)(unw_cursor_t *cursor);
+} unwind;
+
+/* How many threads are inside libunwind, and whether one wants to fork. */
+static _Atomic int users;
+static _Atomic bool forking;
+
+void *probe_unwinder_symbol(const char *symbol)
+{
+    return unwind.library == NULL ? NULL : dlsym(unwind.library, symbol);
+}
+
+/* Sets a pointer to a function of the library. Returns whether it is there. */
+static bool resolve(void *function, const char *symbol)
+{
+    void *address = dlsym(unwind.library, symbol);
+    memcpy(function, &address, sizeof(address));
+    return address != NULL;
+}
+
+int probe_unwinder_open(void)
+{
+    if (unwind.library != NULL) {
+        return 0;
+    }
+    unwind.library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    if (unwind.library == NULL) {
+        return -ENOSYS;
+    }
+    int (*set_policy)(unw_addr_space_t space, unw_caching_policy_t policy);
+    unw_addr_space_t *space = dlsym(unwind.library, SYMBOL_OF(unw_local_addr_space));
+    if (space == NULL || !resolve(&set_policy, SYMBOL_OF(unw_set_caching_policy)) ||
+        !resolve(&unwind.get_context, "_Ux86_64_getcontext") ||
+        !resolve(&unwind.init_local, SYMBOL_OF(unw_init_local)) ||
+        !resolve(&unwind.step, SYMBOL_OF(unw_step)) ||
+        !resolve(&unwind.get_reg, SYMBOL_OF(unw_get_reg)) ||
+        !resolve(&unwind.get_save_loc, SYMBOL_OF(unw_get_save_loc)) ||
+        !resolve(&unwind.get_proc_info, SYMBOL_OF(unw_get_proc_info)) ||
+        !resolve(&unwind.is_signal_frame, SYMBOL_OF(unw_is_signal_frame))) {
+        dlclose(unwind.library);
+        unwind.library = NULL;
+        return -ENOSYS;
+    }
+    set_policy(*space, UNW_CACHE_NONE);
+    return 0;
+}
+
+static void enter(void)
+{
+    atomic_fetch_add(&users, 1);
+    while (atomic_load(&forking)) {
+        atomic_fetch_sub(&users, 1);
+        sched_yield();
+        atomic_fetch_add(&users, 1);
+    }
+}
+
+static void leave(void)
+{
+    atomic_fetch_sub(&users, 1);
+}
+
+/* A part of a stack, made up: wherever a rule looks in it, it finds the address of
+ * another place in it. */
+#define MADE_UP_WORDS 96
+#define MADE_UP_MIDDLE 48
+struct made_up {
+    uintptr_t words[MADE_UP_WORDS];
+};
+
+static void make_up(struct made_up *stack)
+{
+    for (size_t i = 0; i < MADE_UP_WORDS; i++) {
+        stack->words[i] = (uintptr_t)&stack->words[MADE_UP_MIDDLE + i % 16];
+    }
+}
+
+/* What one step from a frame led to. */
+struct step {
+    int result;          /* of unw_step */
+    bool no_information; /* nothing says how this code uses its stack */
+    bool is_signal;
+    uintptr_t cfa;
+    uintptr_t ip;
+    bool bp_lost;
+    bool bp_saved;
+    intptr_t bp_offset;
+};
+
+/* Steps from a frame whose other registers are not known: they point into the stack
+ * that is made up. */
+static struct step step_from(struct frame_registers frame, struct made_up *made_up)
+{
+    unw_context_t context;
+    unw_cursor_t cursor;
+    unw_proc_info_t info;
+    struct step step = {.result = -1};
+    memset(&context, 0, sizeof(context));
+    greg_t *registers = context.uc_mcontext.gregs;
+    for (int i = 0; i < NGREG; i++) {
+        registers[i] = (greg_t)&made_up->words[MADE_UP_MIDDLE];
+    }
+    registers[REG_RIP] = (greg_t)frame.ip;
+    registers[REG_RSP] = (greg_t)frame.sp;
+    registers[REG_RBP] = (greg_t)frame.bp;
+    if (unwind.init_local(&cursor, &context) < 0) {
+        return step;
+    }
+    step.no_information = unwind.get_proc_info(&cursor, &info) < 0;
+    step.is_signal = unwind.is_signal_frame(&cursor) > 0;
+    if (step.no_information || step.is_signal) {
+        return step;
+    }
+    unw_word_t value = 0;
+    unw_save_loc_t saved;
+    step.result = unwind.step(&cursor);
+    if (unwind.get_reg(&cursor, UNW_X86_64_RSP, &value) == 0) {
+        step.cfa = value;
+    }
+    if (unwind.get_reg(&cursor, UNW_X86_64_RIP, &value) == 0) {
+        step.ip = value;
+    }
+    if (unwind.get_save_loc(&cursor, UNW_X86_64_RBP, &saved) != 0 ||
+        saved.type != UNW_SLT_MEMORY) {
+        step.bp_lost = true;
+    } else if (saved.u.addr != (uintptr_t)&registers[REG_RBP]) {
+        step.bp_saved = true;
+        step.bp_offset = (intptr_t)(saved.u.addr - step.cfa);
+    }
+    return step;
+}
+
+/* The rule is not said by libunwind, but seen: the CFA moves with one of the two
+ * registers when that register is another one, and with that register alone. */
+static struct frame_rule rule_of(struct frame_registers frame, const struct step *step,
+                                 struct made_up *made_up)
+{
+    struct frame_rule rule = {.kind = FRAME_ODD};
+    uintptr_t other = (uintptr_t)&made_up->words[MADE_UP_MIDDLE];
+    struct step by_sp =
+        step_from((struct frame_registers){frame.ip, other, frame.bp}, made_up);
+    struct step by_bp =
+        step_from((struct frame_registers){frame.ip, frame.sp, other}, made_up);
+    intptr_t offset = 0;
+    if (by_sp.cfa - other == step->cfa - frame.sp && by_bp.cfa == step->cfa) {
+        rule.kind = FRAME_BY_SP;
+        offset = (intptr_t)(step->cfa - frame.sp);
+    } else if (by_bp.cfa - other == step->cfa - frame.bp && by_sp.cfa == step->cfa) {
+        rule.kind = FRAME_BY_BP;
+        offset = (intptr_t)(step->cfa - frame.bp);
+    }
+    bool fits = offset == (int32_t)offset && !step->bp_lost &&
+                (!step->bp_saved || step->bp_offset == (int16_t)step->bp_offset);
+    if (!fits || step->cfa <= frame.sp || *(uintptr_t *)(step->cfa - 8) != step->ip) {
+        rule.kind = FRAME_ODD;
+        return rule;
+    }
+    rule.cfa_offset = (int32_t)offset;
+    rule.bp_saved = step->bp_saved;
+    rule.bp_offset = (int16_t)step->bp_offset;
+    return rule;
+}
+
+struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known)
+{
+    struct made_up made_up;
+    struct frame_rule rule = {.kind = FRAME_ODD};
+    make_up(&made_up);
+    enter();
+    struct step step = step_from(frame, &made_up);
+    *ret_known = !step.no_information;
+    if (step.result > 0) {
+        rule = rule_of(frame, &step, &made_up);
+    } else if (!step.no_information && !step.is_signal) {
+        /* A return address of 0 ends this stack; the same code may be called from
+         * elsewhere in another one. */
+        uintptr_t other = (uintptr_t)&made_up.words[MADE_UP_MIDDLE];
+        struct step again =
+            step_from((struct frame_registers){frame.ip, other, other}, &made_up);
+        rule.kind = FRAME_LAST;
+        *ret_known = again.result <= 0;
+    }
+    leave();
+    return rule;
+}
+
+size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
+{
+    unw_context_t context;
+    unw_cursor_t cursor;
+    size_t depth = 0;
+    bool found = false;
+    enter();
+    unwind.get_context(&context);
+    bool going = unwind.init_local(&cursor, &context) == 0;
+    while (going && depth < size) {
+        /* Behind a signal's frame comes an interrupted instruction, not a call. */
+        bool interrupted = unwind.is_signal_frame(&cursor) > 0;
+        unw_word_t ip = 0;
+        going = unwind.step(&cursor) > 0 &&
+                unwind.get_reg(&cursor, UNW_REG_IP, &ip) == 0 && ip != 0;
+        found = found || ip == first_ip;
+        if (going && found) {
+            frames[depth++] = interrupted ? ip : ip - 1;
+        }
+    }
+    leave();
+    return depth;
+}
+
+void probe_unwinder_hold(void)
+{
+    /* A thread inside libunwind may wait for the loader's lock, whose holder may wait
+     * for us in enter(): then fork must not wait for ever. */
+    atomic_store(&forking, true);
+    for (int i = 0; i < 20000 && atomic_load(&users) > 0; i++) {
+        sched_yield();
+    }
+}
+
+void probe_unwinder_release(void)
+{
+    atomic_store(&forking, false);
+}
+
+void probe_unwinder_fork_child(void)
+{
+    atomic_store(&users, 0);
+    atomic_store(&forking, false);
+}
+
+#else /* another processor: libunwind's own way, without rules */
+
+static struct {
+    void *library;
+    int (*backtrace)(void **buffer, int size);
+} unwind;
+
+void *probe_unwinder_symbol(const char *symbol)
+{
+    return unwind.library == NULL ? NULL : dlsym(unwind.library, symbol);
+}
+
+int probe_unwinder_open(void)
+{
+    if (unwind.library == NULL) {
+        unwind.library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    }
+    void *backtrace = probe_unwinder_symbol("unw_backtrace");
+    memcpy(&unwind.backtrace, &backtrace, sizeof(backtrace));
+    return backtrace == NULL ? -ENOSYS : 0;
+}
+
+struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known)
+{
+    (void)frame;
+    *ret_known = false;
+    return (struct frame_rule){.kind = FRAME_ODD};
+}
+
+size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
+{
+    int depth = unwind.backtrace((void **)frames, (int)size);
+    size_t first = 0;
+    while (first < (size_t)depth && frames[first] != first_ip) {
+        first++;
+    }
+    for (size_t i = first; i < (size_t)depth; i++) {
+        frames[i - first] = frames[i] - 1;
+    }
+    return depth < 0 ? 0 : (size_t)depth - first;
+}
+
+void probe_unwinder_hold(void)
+{
+}
+
+void probe_unwinder_release(void)
+{
+}
+
+void probe_unwinder_fork_child(void)
+{
+}
+
+#endif

@@ -1,0 +1,266 @@
+"""The launcher: what it starts, what it says, and what it leaves alone."""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from checks import check, equal
+from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
+from tree import scratch
+
+ANNOUNCEMENT = r"leakprobe: {name}, pid {pid}: http://127\.0\.0\.1:(\d+)/"
+
+
+def started(*arguments, env=None):
+    """Runs leakprobe itself with these arguments."""
+    return subprocess.run(
+        [LEAKPROBE, *map(str, arguments)],
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    (
+        (("--colour", "--", "true"), "leakprobe: unrecognized option '--colour'"),
+        (("--port", "x", "--", "true"), "leakprobe: --port takes a number"),
+        (("--port", "70000", "--", "true"), "leakprobe: --port takes a number"),
+        (("--heap", "some", "--", "true"), "leakprobe: --heap takes exact"),
+        (("--heap", "sampled=0", "--", "true"), "leakprobe: --heap takes exact"),
+        (("--only", "a:b", "--", "true"), "leakprobe: --only takes the name"),
+        (("--unix", "x" * 200, "--", "true"), "leakprobe: --unix takes a path"),
+        (("true",), "leakprobe: the command comes after --"),
+        (("--",), "leakprobe: the command comes after --"),
+        ((), "leakprobe: the command comes after --"),
+        (("--quiet", "true", "--", "true"), "leakprobe: the command comes after --"),
+    ),
+)
+def test_wrong_usage_is_one_clear_line(arguments, message):
+    done = started(*arguments)
+    equal(done.returncode, 2, f"status of {arguments}")
+    lines = done.stderr.splitlines()
+    check(lines[0].startswith(message), f"{arguments}: {done.stderr}")
+    equal(lines[1:], ["Try 'leakprobe --help'."], "what follows")
+    equal(done.stdout, "", "output")
+
+
+def test_program_that_is_not_there():
+    """As shells do: 127 if there is none, 126 if it cannot be run."""
+    for command, status in (("no-such-program", 127), ("/etc/passwd", 126), ("/", 126)):
+        done = started("--", command)
+        equal(done.returncode, status, f"status of {command}: {done.stderr}")
+        equal(len(done.stderr.splitlines()), 1, f"lines: {done.stderr}")
+        check(command in done.stderr, done.stderr)
+
+
+def test_help_fits_a_terminal_and_names_every_option():
+    done = started("--help")
+    equal(done.returncode, 0, "status")
+    check(all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
+    for name in (
+        "port heap resources follow-fork at-exit unix only trace-memory quiet".split()
+    ):
+        check(f"--{name}" in done.stdout, f"--{name} in {done.stdout}")
+
+
+def test_it_becomes_the_program():
+    """The same process: pid, status, signals, output; and one line says where."""
+    status, output, errors, said = ran(
+        ["sh", "-c", "echo $$; exit 41"], probe=("--port", "0", "--only", "sh")
+    )
+    equal((status, errors), (41, ""), "status and error lines")
+    pid = int(output)
+    equal(len(said), 1, f"lines of leakprobe: {said}")
+    check(re.fullmatch(ANNOUNCEMENT.format(name="sh", pid=pid), said[0]), said[0])
+    status, *_ = ran(["sh", "-c", "kill -SEGV $$"], probe=("--port", "0"))
+    equal(status, -11, "status after a signal")
+
+
+def test_quiet_says_nothing():
+    for command in (["true"], [compiled_static()]):
+        _, _, errors, said = ran(command, probe=("--port", "0", "--quiet"))
+        equal((errors, said), ("", []), f"lines of {command}")
+
+
+def compiled_static():
+    return compiled("stays.c", "-static", target="stays-static")
+
+
+def test_static_program_runs_without_instruments():
+    status, _, errors, said = ran([compiled_static()], probe=("--port", "0"), signal=15)
+    equal((status, errors), (7, ""), "status and error lines")
+    equal(len(said), 1, f"lines: {said}")
+    check("without instruments: it is linked statically" in said[0], said[0])
+
+
+def test_set_uid_program_runs_without_instruments():
+    """The loader ignores the environment there, and so leakprobe says it before."""
+    path = os.path.join(scratch(), "set-uid")
+    shutil.copy("/bin/true", path)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    os.chmod(path, 0o4755)
+    done = started("--", path)
+    if os.stat(path).st_uid == os.getuid():
+        pytest.skip("only root can give a file to another user")
+    equal(done.returncode, 0, "status")
+    check("without instruments: it is set-uid" in done.stderr, done.stderr)
+    equal(len(done.stderr.splitlines()), 1, f"lines: {done.stderr}")
+
+
+def test_program_with_a_sanitizer_runs_without_instruments():
+    path = compiled("stays.c", "-fsanitize=address", target="stays-address")
+    status, _, errors, said = ran([path], probe=("--port", "0"), signal=15)
+    equal((status, errors), (7, ""), "status and error lines")
+    check(len(said) == 1 and "sanitizer" in said[0], f"lines: {said}")
+
+
+def test_script_gets_instruments_by_its_name():
+    """The kernel starts the interpreter; the name is the script's."""
+    path = os.path.join(scratch(), "greet")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\necho hello\n")
+    os.chmod(path, stat.S_IRWXU)
+    status, output, _, said = ran([path], probe=("--port", "0"))
+    equal((status, output), (0, b"hello\n"), "status and output")
+    equal(len(said), 1, f"lines: {said}")
+
+
+def test_programs_of_other_names_are_not_followed():
+    """A shell's children have none, unless they are asked for."""
+    command = ["sh", "-c", "env true; true | cat; ls / >/dev/null; exit 3"]
+    status, _, errors, said = ran(command, probe=("--port", "0"))
+    equal((status, errors), (3, ""), "status and error lines")
+    equal([line.split(",")[0] for line in said], ["leakprobe: sh"], f"{said}")
+    status, _, _, said = ran(command, probe=("--port", "0", "--only", "ls"))
+    equal([line.split(",")[0] for line in said], ["leakprobe: ls"], f"{said}")
+
+
+def test_only_inside_of_timeout():
+    stays = compiled("stays.c")
+    command = ["timeout", "--signal=TERM", "0.5", stays]
+    status, _, _, said = ran(command, probe=("--port", "0", "--only", "stays"))
+    equal(status, 124, "status of timeout")
+    equal([line.split(",")[0] for line in said], ["leakprobe: stays"], f"{said}")
+
+
+def test_taken_port_gives_the_next_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        _, _, _, said = ran(["true"], probe=("--port", port))
+    equal(len(said), 2, f"lines: {said}")
+    check(said[0].startswith(f"leakprobe: port {port} is taken, the next free one is "), said[0])
+    used = int(re.search(r":(\d+)/$", said[1]).group(1))
+    check(port < used < port + 100, f"port {used} after {port}")
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    (
+        ("LEAKPROBE_PORT", "x"),
+        ("LEAKPROBE_PORT", "-1"),
+        ("LEAKPROBE_HEAP", "everything"),
+        ("LEAKPROBE_FOLLOW_FORK", "perhaps"),
+        ("LEAKPROBE_TRACE_MEMORY", "soon"),
+        ("LEAKPROBE_UNIX", "x" * 300),
+    ),
+)
+def test_wrong_variable_is_said_and_the_program_runs(name, value):
+    library = os.path.join(os.path.dirname(LEAKPROBE), "libleakprobe.so")
+    env = {"LD_PRELOAD": library, "LEAKPROBE_PORT": "0", name: value}
+    done = subprocess.run(
+        ["sh", "-c", "exit 5"],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    equal(done.returncode, 5, "status")
+    lines = done.stderr.splitlines()
+    equal(len(lines), 2 if name != "LEAKPROBE_PORT" else len(lines), done.stderr)
+    check(lines[0].startswith(f"leakprobe: {name} takes "), done.stderr)
+    check(lines[-1].startswith("leakprobe: sh, pid "), done.stderr)
+
+
+def test_program_that_ends_by_its_last_thread():
+    """Its main thread leaves; the process must end when the other thread does."""
+    status, output, errors, _ = ran([compiled("last_thread.c")], probe=("--port", "0"))
+    equal((status, output, errors), (0, b"last\n", ""), "status, output, error lines")
+
+
+def test_standard_error_that_became_a_file_of_the_program():
+    """Nothing is written into what the program has opened as descriptor 2."""
+    path = os.path.join(scratch(), "data")
+    command = ["sh", "-c", f"exec 2>{path}; (sleep 0.1; :); echo own >&2; cat {path}"]
+    status, output, _, _ = ran(command, probe=("--port", "0"))
+    equal((status, output), (0, b"own\n"), "status and what the file holds")
+
+
+def test_at_exit_writes_what_is_in_use():
+    path = os.path.join(scratch(), "heap.%p.pb")
+    with Program([compiled("stays.c")], probe=("--at-exit", path)) as program:
+        program.await_(lambda: b"ready" in program.output(), "ready")
+        program.debug_port()
+        equal(program.end(), 7, "status")
+    said = [line for line in program.errors().splitlines() if "at exit" in line]
+    equal(len(said), 1, f"lines: {program.errors()}")
+    file = path.replace("%p", str(program.pid))
+    check(re.search(r"\d+ bytes in use at exit, in \d+ blocks", said[0]), said[0])
+    done = subprocess.run(
+        ["go", "tool", "pprof", "-top", "-unit=B", file],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    check(re.search(r"100000B .* keep_block", done.stdout), done.stdout)
+
+
+def test_at_exit_that_cannot_be_written():
+    status, _, errors, said = ran(
+        ["sh", "-c", "exit 6"], probe=("--port", "0", "--at-exit", "/no/such/file")
+    )
+    equal((status, errors), (6, ""), "status and error lines")
+    check(any("cannot write '/no/such/file'" in line for line in said), f"{said}")
+
+
+def test_nothing_at_exit_after_a_signal_or__exit():
+    path = os.path.join(scratch(), "heap.pb")
+    ran(["sh", "-c", "kill -9 $$"], probe=("--port", "0", "--at-exit", path))
+    check(not os.path.exists(path), "a file after SIGKILL")
+
+
+def test_unix_socket_in_place_of_the_port():
+    path = os.path.join(scratch(), "probe.sock")
+    with Program([compiled("stays.c")], probe=("--unix", path)) as program:
+        program.await_(lambda: f": unix:{path}" in program.errors(), "its address")
+        done = subprocess.run(
+            ["curl", "-s", "--unix-socket", path, "http://localhost/status"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        check(f'"pid": {program.pid}' in done.stdout, done.stdout)
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "mode of the socket")
+        equal(program.end(), 7, "status")
+    check(not os.path.exists(path), "the socket is gone")
+
+
+def test_memory_lines():
+    command = ["sh", "-c", "sleep 2.5"]
+    _, _, errors, said = ran(command, probe=("--port", "0", "--trace-memory"))
+    lines = [line for line in errors.splitlines() if line.startswith("sh: memory @")]
+    check(len(lines) >= 2, f"{errors} {said}")
