@@ -23,7 +23,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
-SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
+SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -lm
 LAUNCHER_LIBS := -lelf
 JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lz -lm
 
@@ -226,7 +226,6 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
 $(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
 $(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
-$(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
