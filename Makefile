@@ -306,7 +306,7 @@ unit: $(UNIT_PROGRAMS)
 			{ echo "FAILED: $$program" >&2; failed=1; }; \
 	done; exit $$failed
 
-unit-programs: $(UNIT_PROGRAMS)
+unit-programs: $(UNIT_PROGRAMS) $(BUILD)/tests/listening
 
 test:
 	./scripts/test.sh
