@@ -464,8 +464,7 @@ static void recorder_begin(void)
 
 static void instruments_begin(void)
 {
-    int error = probe_descriptors_protect(descriptors_from());
-    error = error != 0 ? error : probe_threads_start();
+    int error = probe_threads_start();
     error =
         error != 0 ? error : probe_waits_start(on_first_wait, probe_descriptors_from());
     if (error != 0) {
@@ -491,6 +490,9 @@ __attribute__((constructor)) static void agent_begin(void)
         agent.pid = getpid();
         agent.first = true;
         site_fill();
+        if (probe_descriptors_protect(descriptors_from()) != 0) {
+            probe_say("%s, pid %d: no descriptor is left", agent.name, (int)agent.pid);
+        }
         recorder_begin();
         instruments_begin();
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
