@@ -251,11 +251,12 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
-	exact fork sampled stack table)
+	exact fork sampled stack)
 $(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
 	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
+$(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile report text verdict)
