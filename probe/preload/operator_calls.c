@@ -13,28 +13,37 @@
 #include "probe/preload/malloc_calls.h"
 #include "probe/recorder/inside.h"
 
-/* The real function, which is looked up once. A plug-in may bring the C++ library with
- * it: then it does not stand behind us in the loader's order, but is loaded. */
-static void *find(void *_Atomic *cache, const char *name)
+/* The real function; NULL if there is none. A plug-in may bring the C++ library with it:
+ * then it does not stand behind us in the loader's order, but is loaded. */
+static void *look_up(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1"};
-    void *function = atomic_load_explicit(cache, memory_order_relaxed);
-    if (function != NULL) {
-        return function;
-    }
     probe_inside++;
-    function = dlsym(RTLD_NEXT, name);
+    void *function = dlsym(RTLD_NEXT, name);
     for (size_t i = 0; i < 2 && function == NULL; i++) {
         void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
         function = library == NULL ? NULL : dlsym(library, name);
     }
     probe_inside--;
-    atomic_store_explicit(cache, function, memory_order_relaxed);
     return function;
 }
 
-/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile.
- */
+/* The same, looked up once. */
+static void *find(void *_Atomic *cache, const char *name)
+{
+    static char absent;
+    void *function = atomic_load_explicit(cache, memory_order_relaxed);
+    if (function == NULL) {
+        function = look_up(name);
+        if (function == NULL) {
+            function = &absent;
+        }
+        atomic_store_explicit(cache, function, memory_order_relaxed);
+    }
+    return function == &absent ? NULL : function;
+}
+
+/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile. */
 static void forget(const bool *began)
 {
     if (*began) {
@@ -43,8 +52,8 @@ static void forget(const bool *began)
 }
 
 /* For a plug-in into which the C++ library was linked statically: its own operators
- * cannot be found. `throws`: the caller does not look for NULL. */
-static void *replacement(size_t bytes, size_t alignment, bool throws)
+ * cannot be found. Such memory can be freed by any operator delete. */
+static void *replacement(size_t bytes, size_t alignment)
 {
     size_t some = bytes == 0 ? 1 : bytes;
     void *block = NULL;
@@ -53,15 +62,23 @@ static void *replacement(size_t bytes, size_t alignment, bool throws)
     } else if (posix_memalign(&block, alignment, some) != 0) {
         block = NULL;
     }
-    if (block == NULL && throws) {
-        abort();
-    }
     return block;
 }
 
+/* What an operator that throws does when there is no memory, and no C++ library when it
+ * was looked for first. */
+static void *look_again(const char *name)
+{
+    void *function = look_up(name);
+    if (function == NULL) {
+        abort();
+    }
+    return function;
+}
+
 /* Defines one of the operators new. `parameters` and `arguments` are those of the
- * function, whose first is `bytes`; `instead` is what happens without a real one. */
-#define NEW(name, parameters, arguments, instead)                                      \
+ * function, whose first is `bytes`; without `throws` the caller looks for NULL. */
+#define NEW(name, parameters, arguments, alignment_or_0, throws)                                    \
     void *name parameters;                                                             \
     EXPORT void *name parameters                                                       \
     {                                                                                  \
@@ -71,7 +88,12 @@ static void *replacement(size_t bytes, size_t alignment, bool throws)
         bool began __attribute__((cleanup(forget))) =                                  \
             probe_agent_active && probe_malloc_outer_begin((struct outer_call){        \
                                       __builtin_frame_address(0), bytes});             \
-        void *block = next != NULL ? next arguments : instead;                         \
+        void *block =                                                                  \
+            next != NULL ? next arguments : replacement(bytes, alignment_or_0);        \
+        if (block == NULL && next == NULL && (throws)) {                               \
+            next = __extension__(void *(*)parameters) look_again(#name);               \
+            block = next arguments;                                                    \
+        }                                                                              \
         if (began) {                                                                   \
             probe_malloc_outer_end(block);                                             \
             began = false;                                                             \
@@ -96,22 +118,22 @@ static void *replacement(size_t bytes, size_t alignment, bool throws)
     }
 
 /* nothrow is a constant of the type std::nothrow_t, passed by reference. */
-NEW(_Znwm, (size_t bytes), (bytes), replacement(bytes, 0, true))
-NEW(_Znam, (size_t bytes), (bytes), replacement(bytes, 0, true))
+NEW(_Znwm, (size_t bytes), (bytes), 0, true)
+NEW(_Znam, (size_t bytes), (bytes), 0, true)
 NEW(_ZnwmRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow),
-    replacement(bytes, 0, false))
+    0, false)
 NEW(_ZnamRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow),
-    replacement(bytes, 0, false))
+    0, false)
 NEW(_ZnwmSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment),
-    replacement(bytes, alignment, true))
+    alignment, true)
 NEW(_ZnamSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment),
-    replacement(bytes, alignment, true))
+    alignment, true)
 NEW(_ZnwmSt11align_val_tRKSt9nothrow_t,
     (size_t bytes, size_t alignment, const void *nothrow), (bytes, alignment, nothrow),
-    replacement(bytes, alignment, false))
+    alignment, false)
 NEW(_ZnamSt11align_val_tRKSt9nothrow_t,
     (size_t bytes, size_t alignment, const void *nothrow), (bytes, alignment, nothrow),
-    replacement(bytes, alignment, false))
+    alignment, false)
 
 DELETE(_ZdlPv, (void *block), (block))
 DELETE(_ZdaPv, (void *block), (block))

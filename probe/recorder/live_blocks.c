@@ -124,7 +124,7 @@ enum live_taken probe_live_take(uintptr_t address, bool wait,
     enum live_taken result = LIVE_UNKNOWN;
     if (wait) {
         probe_lock_take(&shard->lock);
-    } else if (!probe_lock_try(&shard->lock)) {
+    } else if (!probe_lock_take_soon(&shard->lock)) {
         return LIVE_BUSY;
     }
     if (shard->slots > 0) {

@@ -5,11 +5,13 @@
 #include "probe/recorder/lock.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOCK_TRIES 64
+#define LOCK_YIELDS 200
 
 void probe_lock_wait(struct probe_lock *lock)
 {
@@ -27,4 +29,15 @@ void probe_lock_wait(struct probe_lock *lock)
 void probe_lock_wake(struct probe_lock *lock)
 {
     syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+bool probe_lock_take_soon(struct probe_lock *lock)
+{
+    for (int i = 0; i < LOCK_YIELDS; i++) {
+        if (probe_lock_try(lock)) {
+            return true;
+        }
+        sched_yield();
+    }
+    return false;
 }

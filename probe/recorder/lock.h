@@ -19,6 +19,9 @@ struct probe_lock {
 void probe_lock_wait(struct probe_lock *lock);
 void probe_lock_wake(struct probe_lock *lock);
 
+/* Takes the lock unless it stays taken for some time: its holder may be the caller. */
+bool probe_lock_take_soon(struct probe_lock *lock);
+
 /* Takes the lock if it is free. */
 static inline bool probe_lock_try(struct probe_lock *lock)
 {
