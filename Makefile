@@ -241,6 +241,9 @@ $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c))
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
+$(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \
+	probe/recorder/inside.c)
+
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
