@@ -25,9 +25,9 @@ static inline void *probe_real(struct real_function *real)
 /* Defines NAME_real(), which returns the C library's function NAME. */
 #define PROBE_REAL(function)                                                           \
     static struct real_function function##_function = {.name = #function};             \
-    static inline __typeof__(&function) function##_real(void)                          \
+    static inline __typeof__(&(function)) function##_real(void)                        \
     {                                                                                  \
-        return (__typeof__(&function))probe_real(&function##_function);                \
+        return (__typeof__(&(function)))probe_real(&function##_function);              \
     }
 
 /* A function of the C library that a program calls in place of our own. */

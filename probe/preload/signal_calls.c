@@ -64,10 +64,8 @@ static void signal_yield(void)
 {
     int saved = errno;
     probe_inside++;
-    int old = probe_threads_signal();
-    if (signal_choose(old - 1) == 0) {
-        struct sigaction none = {.sa_handler = SIG_DFL};
-        sigaction_real()(old, &none, NULL);
+    if (signal_choose(probe_threads_signal() - 1) != 0) {
+        probe_threads_move_signal(-1); /* the program needs them all */
     }
     probe_inside--;
     errno = saved;
@@ -75,7 +73,9 @@ static void signal_yield(void)
 
 int probe_signals_start(void)
 {
+    probe_inside++;
     int error = signal_choose(SIGRTMAX - 5);
+    probe_inside--;
     if (error == 0) {
         sigset_t own;
         sigemptyset(&own);
@@ -98,8 +98,9 @@ static bool set_is_general(const sigset_t *set)
 
 const sigset_t *probe_signals_without(const sigset_t *set, sigset_t *room)
 {
-    if (!started || probe_inside != 0 || set == NULL ||
-        sigismember(set, probe_threads_signal()) != 1) {
+    int own = probe_threads_signal();
+    if (!started || probe_inside != 0 || set == NULL || own < 0 ||
+        sigismember(set, own) != 1) {
         return set;
     }
     if (!set_is_general(set)) {
@@ -107,15 +108,16 @@ const sigset_t *probe_signals_without(const sigset_t *set, sigset_t *room)
         return set;
     }
     *room = *set;
-    sigdelset(room, probe_threads_signal());
+    sigdelset(room, own);
     return room;
 }
 
 /* What the program sees of a set that the kernel has filled in. */
 static void set_clean(sigset_t *set)
 {
-    if (started && probe_inside == 0 && set != NULL) {
-        sigdelset(set, probe_threads_signal());
+    int own = probe_threads_signal();
+    if (started && probe_inside == 0 && set != NULL && own > 0) {
+        sigdelset(set, own);
     }
 }
 
@@ -177,7 +179,7 @@ PROBE_EXPORT int sigaction(int signal, const struct sigaction *action,
         signal_yield();
     }
     struct sigaction kept;
-    if (action != NULL && started && probe_inside == 0) {
+    if (action != NULL && started && probe_inside == 0 && probe_threads_signal() > 0) {
         kept = *action;
         sigdelset(&kept.sa_mask, probe_threads_signal());
         action = &kept;

@@ -299,7 +299,7 @@ static void reading_end(struct wait_record *record, unsigned next)
 static enum thread_found record_hold(struct wait_record *record, pid_t tid,
                                      uint32_t round, struct thread_hold *ret_hold)
 {
-    struct wait_frame frame;
+    struct wait_frame frame = {.record = NULL};
     if (atomic_load(&record->tid) != tid) {
         reading_end(record, WAITING); /* another's now */
     } else if (frame_copy(record, &frame)) {

@@ -221,21 +221,37 @@ int probe_threads_signal(void)
     return number == 0 ? THREADS_SIGNAL : number;
 }
 
+static struct sigaction replaced; /* the disposition before ours */
+
 static int handler_install(int signal)
 {
+    struct sigaction before;
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     sigfillset(&action.sa_mask);
-    return sigaction(signal, &action, NULL) == 0 ? 0 : -errno;
+    if (sigaction(signal, &action, &before) != 0) {
+        return -errno;
+    }
+    replaced = before;
+    return 0;
 }
 
 int probe_thread_slots_move(int signal)
 {
-    int error = slots == NULL ? 0 : handler_install(signal);
-    if (error == 0) {
-        atomic_store(&signal_number, signal);
+    int old = probe_threads_signal();
+    struct sigaction before = replaced;
+    int error = slots == NULL || signal < 0 ? 0 : handler_install(signal);
+    if (error != 0) {
+        return error;
     }
-    return error;
+    atomic_store(&signal_number, signal);
+    if (slots != NULL) {
+        /* A signal that still waits for a thread which blocks it is thrown away. */
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigaction(old, &ignore, NULL);
+        sigaction(old, &before, NULL);
+    }
+    return 0;
 }
 
 void probe_thread_slots_settle(const struct thread_source *new_source,

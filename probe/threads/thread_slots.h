@@ -23,8 +23,8 @@ int probe_thread_slots_start(void);
 void probe_thread_slots_settle(const struct thread_source *source,
                                uintptr_t hidden_start, uintptr_t hidden_end);
 
-/* Takes another signal (probe_threads_signal) from the next round on. Returns 0 or
- * -errno. The handler of the old one stays: a late signal may come. */
+/* Takes another signal (probe_threads_signal) from the next round on; the old one does
+ * again what it did before. -1: none, then nobody is asked. Returns 0 or -errno. */
 int probe_thread_slots_move(int signal);
 
 /* In a forked child: none of the other threads is there. */

@@ -63,7 +63,8 @@ struct threads_settings {
 void probe_threads_settle(const struct threads_settings *settings);
 
 /* Chooses another signal than THREADS_SIGNAL, also before the start; waits for a round
- * to end. The old one keeps its handler. Returns 0 or -errno. */
+ * to end. The old one does again what it did before. -1: none, then nobody is asked.
+ * Returns 0 or -errno. */
 int probe_threads_move_signal(int signal);
 
 /* In a forked child, by its only thread: forgets the parent's threads. Returns 0; or
