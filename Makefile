@@ -259,7 +259,6 @@ $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures
 	probe/process/descriptors.c)
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
-<<<<<<< HEAD
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
@@ -269,11 +268,9 @@ $(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
-=======
 $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \
 	probe/recorder/inside.c)
 
->>>>>>> waits
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
