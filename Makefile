@@ -44,6 +44,10 @@ PROBE := $(filter-out %_libc.c,$(PROBE))
 SERVER_LIBS += -ltcmalloc
 else ifeq ($(ALLOCATOR),libc)
 PROBE := $(filter-out %_gperftools.c,$(PROBE))
+# Where no sanitizer has the place of malloc, the recorder can have it.
+ifeq ($(SANITIZE),)
+PROBE += probe/preload/malloc_calls.c
+endif
 else
 $(error ALLOCATOR is gperftools or libc, not '$(ALLOCATOR)')
 endif
@@ -210,11 +214,17 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
-	profile_memory stacks symbols thread_profile thread_questions thread_stacks thread_waits)
-$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
-	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c %/memory_trace.c \
-	%/heap_difference.c,$(PROBE)))
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_file \
+	heap_preload heap_profile heap_snapshot heap_tidy profile_memory stacks symbols thread_profile \
+	thread_questions thread_stacks thread_waits)
+# These need one of the implementations of heap.h.
+ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
+	heap_recorder.c)
+$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
+	probe/http/% probe/pages/% probe/preload/% probe/trace/% probe/web/% %/figures.c \
+	%/memory_trace.c,$(PROBE)))
+$(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
+$(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
@@ -242,12 +252,31 @@ $(BUILD)/tests/unit/lab_json_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c probe/http/json_string.c)
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
-$(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \
-	probe/heap/heap_libc.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/figures_test: $(call object,probe/figures/figures.c $(ON_HEAP) \
+	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
 	probe/process/descriptors.c)
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
+
+# The recorder and the calls that it is told of, in the test program itself: its own
+# malloc is then the probe's.
+RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
+	exact fork sampled stack table)
+$(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
+	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
+	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
+$(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
+# A library to be preloaded, for tests of the waits alone: without a debug port.
+WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
+	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+$(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
+	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,defs -Wl,-z,now \
+		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
 	binary http page profile proto report text trend verdict wrappers)
@@ -285,7 +314,7 @@ unit: $(UNIT_PROGRAMS)
 			{ echo "FAILED: $$program" >&2; failed=1; }; \
 	done; exit $$failed
 
-unit-programs: $(UNIT_PROGRAMS)
+unit-programs: $(UNIT_PROGRAMS) $(BUILD)/tests/listening
 
 test:
 	./scripts/test.sh

@@ -4,10 +4,11 @@
 #include "leakcheck/measure/command.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/poll.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -43,7 +44,9 @@ static bool command_wait(const struct child *child, int64_t end_ms, struct tail 
             return false;
         }
         left = child->ended_fd < 0 && left > LOOK_MS ? LOOK_MS : left;
-        poll(watched, 2, (int)left);
+        const struct timespec pause = {.tv_sec = left / 1000,
+                                       .tv_nsec = left % 1000 * CLOCK_NS_PER_MS};
+        ppoll(watched, 2, &pause, NULL);
         if (watched[0].revents != 0 && !output_read(child->output, tail)) {
             watched[0].fd = -1;
         }

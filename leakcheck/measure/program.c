@@ -7,11 +7,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,7 +151,7 @@ static void *reader_main(void *argument)
     struct pollfd watched[] = {{.fd = program->child.output, .events = POLLIN},
                                {.fd = program->stop_fd, .events = POLLIN}};
     while (watched[1].revents == 0) {
-        poll(watched, 2, -1);
+        ppoll(watched, 2, NULL, NULL);
         if (watched[0].revents != 0 && !output_read(program)) {
             watched[0].fd = -1;
         }
@@ -328,18 +328,21 @@ int program_await(struct program *program, const struct call_settings *calls,
                   int64_t deadline_ms, struct failure *failure)
 {
     struct failure missing = {"its debug port does not answer"};
-    int64_t limit_ms = clock_now_ms() + START_LIMIT_MS;
+    int64_t start_ms = clock_now_ms();
+    int64_t limit_ms = start_ms + START_LIMIT_MS;
     int64_t end_ms = deadline_ms < limit_ms ? deadline_ms : limit_ms;
-    while (!process_find(program, calls, end_ms, &missing)) {
+    struct failure latest = missing;
+    while (!process_find(program, calls, end_ms, &latest)) {
+        int64_t now_ms = clock_now_ms();
         if (child_has_ended(&program->child, 0)) {
             return failure_set(failure, ESRCH, "--run: the program has ended");
         }
-        if (clock_now_ms() >= end_ms) {
+        if (now_ms >= end_ms) { /* the latest reason is that the time is over */
             return failure_set(failure, ETIMEDOUT,
                                "--run: the program is not ready after %d s: %.400s",
-                               (int)((START_LIMIT_MS + end_ms - limit_ms) / 1000),
-                               missing.text);
+                               (int)((now_ms - start_ms + 500) / 1000), missing.text);
         }
+        missing = latest;
         clock_sleep_ms(LOOK_PAUSE_MS);
     }
     return 0;

@@ -152,6 +152,7 @@ static void page_go_on(struct connection *connection)
 {
     connection->wake_ns = 0;
     connection->ready = false;
+    probe_own_socket_close(&connection->owner->spare);
     if (probe_coroutine_resume(connection->page)) {
         return;
     }
@@ -386,7 +387,7 @@ static void linger_step(struct connection *connection)
 /* ---- What the listener calls ---- */
 
 int probe_connection_open(struct connection *connection, int fd, int fd_from,
-                          const struct connection_owner *owner)
+                          struct connection_owner *owner)
 {
     int yes = 1;
     int error = probe_own_socket_take(&connection->socket, fd, fd_from);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "probe/recorder/call_stack.h"
+#include "probe/recorder/frame_rules.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/recorder/lock.h"

@@ -257,7 +257,7 @@ static void module_read_now(struct listed *listed)
     pthread_mutex_unlock(&load_lock);
 }
 
-void probe_symbols_before_chroot(void)
+void probe_symbols_read_all(void)
 {
     probe_symbols_readable();
     probe_symbols_load();

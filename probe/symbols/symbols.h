@@ -54,7 +54,7 @@ void probe_symbols_read_when_needed(bool (*interrupted)(void));
 
 /* Reads all that is mapped now, before the files are out of reach: before a chroot, or
  * before privileges are dropped. */
-void probe_symbols_before_chroot(void);
+void probe_symbols_read_all(void);
 
 /* In a forked child, which has one thread. */
 void probe_symbols_fork_child(void);

@@ -17,7 +17,7 @@ trap 'exit 130' INT TERM
 # Compiled as the lab is, so that each call has a frame of its own.
 gcc -std=c11 -D_GNU_SOURCE -I. -Icommon -Og -g -fno-inline -fno-omit-frame-pointer \
     -fno-optimize-sibling-calls -fno-builtin-malloc -pthread -o "$scratch/heap_cost" \
-    tests/bench/heap_cost.c "$BUILD"/objects/probe/{heap,proto,stacks,symbols}/*.o \
+    tests/bench/heap_cost.c "$BUILD"/objects/probe/{heap,proto,recorder,stacks,symbols}/*.o \
     "$BUILD"/objects/base/*.o -ldw -lelf -ltcmalloc
 
 # Measures one case and keeps its row: objects, stacks, GetHeapProfile, first, later.

@@ -86,20 +86,25 @@ def test_it_becomes_the_program():
 
 
 def test_quiet_says_nothing():
-    for command in (["true"], [compiled_static()]):
-        _, _, errors, said = ran(command, probe=("--port", "0", "--quiet"))
-        equal((errors, said), ("", []), f"lines of {command}")
+    _, _, errors, said = ran(["true"], probe=("--port", "0", "--quiet"))
+    equal((errors, said), ("", []), "lines")
+    static = compiled("stays.c", "-static", target="stays-static")
+    equal(stayed(static, "--quiet"), "", "lines of a static program")
 
 
-def compiled_static():
-    return compiled("stays.c", "-static", target="stays-static")
+def stayed(path, *options):
+    """What is said about the program `stays` of that path, which must end as it does
+    without instruments."""
+    with Program([path], probe=options) as program:
+        program.await_(lambda: b"ready" in program.output(), "ready")
+        equal(program.end(), 7, "status")
+        return program.errors()
 
 
 def test_static_program_runs_without_instruments():
-    status, _, errors, said = ran([compiled_static()], probe=("--port", "0"), signal=15)
-    equal((status, errors), (7, ""), "status and error lines")
-    equal(len(said), 1, f"lines: {said}")
-    check("without instruments: it is linked statically" in said[0], said[0])
+    said = stayed(compiled("stays.c", "-static", target="stays-static"))
+    equal(len(said.splitlines()), 1, f"lines: {said}")
+    check("without instruments: it is linked statically" in said, said)
 
 
 def test_set_uid_program_runs_without_instruments():
@@ -118,10 +123,8 @@ def test_set_uid_program_runs_without_instruments():
 
 
 def test_program_with_a_sanitizer_runs_without_instruments():
-    path = compiled("stays.c", "-fsanitize=address", target="stays-address")
-    status, _, errors, said = ran([path], probe=("--port", "0"), signal=15)
-    equal((status, errors), (7, ""), "status and error lines")
-    check(len(said) == 1 and "sanitizer" in said[0], f"lines: {said}")
+    said = stayed(compiled("stays.c", "-fsanitize=address", target="stays-address"))
+    check(len(said.splitlines()) == 1 and "sanitizer" in said, f"lines: {said}")
 
 
 def test_script_gets_instruments_by_its_name():

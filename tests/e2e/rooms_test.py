@@ -182,14 +182,17 @@ def wrong_imports(modules):
 # -- what the objects need -------------------------------------------------------------
 
 
+# Of the allocator that was not chosen, or of the library for other programs.
+ELSEWHERE = r"^probe/(listener|preload)/|_(gperftools|libc|preload)\.c$"
+
+
 def read_symbols(paths):
     """What each object defines for others, and what it needs: two sets of names."""
     symbols = {}
     for path in paths:
         compiled = f"{BUILD}/objects/{path[:-2]}.o"
-        other = re.sub(r"_(gperftools|libc)\.c$", "", path)
-        if other != path and not os.path.exists(compiled):
-            continue  # of the allocator that was not chosen
+        if re.search(ELSEWHERE, path) and not os.path.exists(compiled):
+            continue
         assert os.path.exists(compiled), f"{compiled} is missing: make build first"
         source_time = os.path.getmtime(os.path.join(ROOT, path))
         assert os.path.getmtime(compiled) >= source_time, f"{compiled} is out of date"

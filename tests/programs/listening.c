@@ -16,6 +16,8 @@
 #include "probe/http/form.h"
 #include "probe/listener/listener.h"
 #include "probe/pages/pages.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/threads.h"
 
 static struct listener *listener;
 
@@ -75,6 +77,16 @@ static void page_large(const struct request *request, struct reply *reply)
     probe_reply_buffer(reply, REPLY_BYTES, &text);
 }
 
+/* /test/fill opens descriptors until none is left. */
+static void page_fill(const struct request *request, struct reply *reply)
+{
+    if (probe_form_read_none(request, reply)) {
+        while (dup(STDIN_FILENO) >= 0) {
+        }
+        probe_reply_static(reply, REPLY_TEXT, "filled\n", 7);
+    }
+}
+
 /* /test/close?fd=N closes any descriptor, as a careless program does. */
 static void page_close(const struct request *request, struct reply *reply)
 {
@@ -91,6 +103,7 @@ static const struct route *find(const char *path)
         {"/test/sleep", ROUTE_READS, false, page_sleep},
         {"/test/echo", ROUTE_READS | METHOD_POST, false, page_echo},
         {"/test/large", ROUTE_READS, false, page_large},
+        {"/test/fill", METHOD_POST, true, page_fill},
         {"/test/close", METHOD_POST, true, page_close},
     };
     const struct route *route =
@@ -148,7 +161,11 @@ int main(int count, char **arguments)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     site.started_ms = clock_now_ms();
-    int error = probe_heap_start(false);
+    probe_symbols_load();
+    int error = probe_threads_start();
+    if (error == 0) {
+        error = probe_heap_start(HEAP_PROFILE_OFF, 0);
+    }
     if (error == 0) {
         error = probe_listener_open(&listener, &settings);
     }

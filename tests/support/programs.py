@@ -64,6 +64,25 @@ def named(names):
     return {name for name in names if not re.search(r"^0x|\+0x|^\[|^\?|^$", name)}
 
 
+def alike(got, expected, what):
+    """Checks that two results are equal, and shows where they begin to differ. A result
+    is a value, a text, or a list of results."""
+    if got == expected:
+        return
+    kinds = {type(got), type(expected)}
+    if kinds <= {list, tuple} and len(got) == len(expected):
+        for number, (one, other) in enumerate(zip(got, expected)):
+            alike(one, other, f"{what}[{number}]")
+    if kinds in ({str}, {bytes}):
+        differs = (
+            at for at, pair in enumerate(zip(got, expected)) if len(set(pair)) > 1
+        )
+        first = next(differs, min(len(got), len(expected)))
+        part = slice(max(0, first - 60), first + 200)
+        got, expected, what = got[part], expected[part], f"{what}, at {first}"
+    equal(repr(got)[:1000], repr(expected)[:1000], what)
+
+
 def ran(command, *, probe=None, env=None, limit=120, text=None, cwd=None):
     """Runs a program to its end; bare if `probe` is None, else under leakprobe with these
     options. Returns its exit status, output, and the two kinds of error lines: its own
@@ -187,16 +206,17 @@ def same_under_leakprobe(command, *probe, **options):
     bare = ran(command, **options)[:3]
     *got, said = ran(command, probe=PROBE + probe, **options)
     for what, one, other in zip(("exit status", "output", "stderr"), got, bare):
-        equal(one, other, f"{what} of {command[0]} under leakprobe")
+        alike(one, other, f"{what} of {command[0]} under leakprobe")
     return bare, said
 
 
-def compiled(name, *options):
-    """A program, or a library, of tests/programs; it is compiled once a run."""
+def compiled(name, *options, target=None):
+    """A program, or a library, of tests/programs; it is compiled once a run. With other
+    options it is another `target`."""
     directory = os.path.join(tempfile.gettempdir(), "own-programs")
     os.makedirs(directory, exist_ok=True)
     base, extension = os.path.splitext(name)
-    target = os.path.join(directory, base)
+    target = os.path.join(directory, target or base)
     with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
         if not os.path.exists(target):
