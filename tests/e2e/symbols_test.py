@@ -12,6 +12,9 @@ from checks import equal
 from commands import run
 from tree import BUILD, ROOT, scratch
 
+# One worker: the program is built once.
+pytestmark = pytest.mark.xdist_group("symbol_names")
+
 SOURCE = """
 #include <stdint.h>
 __attribute__((noinline)) static int NAME(int value)
