@@ -207,7 +207,7 @@ paired:
 # and base. A test of something else names its objects, libraries and linker flags here, in
 # lines like these:
 #   $(BUILD)/tests/unit/NAME_test: $(call object,probe/ROOM/NAME.c)
-#   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -ldw
+#   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -lNAME
 UNIT_LIBS :=
 UNIT_LDFLAGS :=
 FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
@@ -300,6 +300,14 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard comm
 	@mkdir -p $(@D)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
+
+# What tests/e2e/symbols_test.py gives libraries to.
+SYMBOL_NAMES := $(BUILD)/tests/programs/symbol_names
+$(SYMBOL_NAMES): $(call object,tests/programs/symbol_names.c $(wildcard probe/symbols/*.c \
+	probe/stacks/*.c probe/process/*.c) $(BASE))
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 # Each has a time limit, because with a lost wake-up a test never ends. TEST_RUN is put
 # before each: valgrind, for example.

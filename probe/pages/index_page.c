@@ -10,6 +10,7 @@
 #include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/recorder/recorder.h"
+#include "probe/symbols/symbols_missing.h"
 #include "probe/web/live.h"
 
 #define VALUES_MAX 4
@@ -175,6 +176,7 @@ static void reply_html(struct reply *reply)
                       is_there(&entries[i]) ? "" : " This process has none.");
     }
     buffer_text(&text, page_end);
+    probe_symbols_missing_add(&text);
     if (extension != NULL) {
         extension(&text);
     }

@@ -39,9 +39,12 @@ static int file_read(const struct symbol_source *source, struct symbol_file *fil
     struct symbol_request request = {.fd = source->fd,
                                      .path = source->path,
                                      .facts = &file->facts,
+                                     .line_bytes = UINT64_MAX,
                                      .interrupted = source->interrupted};
     if (source->when_needed) {
-        request.detached_line_bytes = SYMBOLS_DETACHED_LINES;
+        request.line_bytes = SYMBOLS_LINES_MAX;
+        request.detached_line_bytes =
+            source->is_program ? SYMBOLS_LINES_MAX : SYMBOLS_LINES_DETACHED_MAX;
     }
     return probe_symbol_tables_read(&request, &file->tables);
 }

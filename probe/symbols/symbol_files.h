@@ -24,6 +24,7 @@ struct symbol_file {
 struct symbol_source {
     int fd;           /* of the file; stays the caller's */
     const char *path; /* lives as long as the process */
+    bool is_program;  /* the program itself, not a library */
     bool when_needed; /* as probe_symbols_read_when_needed says */
     bool (*interrupted)(void);
 };

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -82,6 +83,12 @@ static void modules_retire(const struct maps *maps)
     }
 }
 
+static bool is_program(const struct module *module)
+{
+    uintptr_t entry = getauxval(AT_ENTRY);
+    return entry >= module->start && entry < module->end;
+}
+
 /* Reads the tables of a module. Returns 0, also if the file has none or is not there;
  * or -errno: it may work another time. */
 static int module_read(struct listed *listed)
@@ -97,6 +104,7 @@ static int module_read(struct listed *listed)
     if (fd >= 0 && (error = probe_elf_address(fd, module->offset, &address)) == 0) {
         struct symbol_source source = {.fd = fd,
                                        .path = module->path,
+                                       .is_program = is_program(module),
                                        .when_needed = atomic_load(&when_needed),
                                        .interrupted = reading_interrupted};
         error = probe_symbol_files_get(&source, &listed->file);
@@ -374,6 +382,13 @@ const struct module *probe_symbols_module(uintptr_t address)
 {
     const struct listed *listed = listed_find(address);
     return listed == NULL ? NULL : &listed->module;
+}
+
+bool probe_symbols_lines_left_out(const struct module *module)
+{
+    const struct listed *listed = listed_find(module->start);
+    return listed != NULL && atomic_load(&listed->read) && listed->file != NULL &&
+           listed->file->tables.lines_left_out;
 }
 
 const struct module *probe_symbols_module_next(size_t *number)

@@ -39,15 +39,18 @@ int probe_symbols_load(void);
  * it: from now on probe_symbols_load only finds the mappings, and probe_symbols_find
  * reads a file at the first address in it. It may then open files and allocate, and
  * takes a lock; one thread alone should call it, with 256 KiB of stack. C++ names are
- * demangled, if the program has libstdc++; detached line tables are read too, up to
- * SYMBOLS_DETACHED_LINES; and detached symbols that are installed later are noticed by
- * the next probe_symbols_load.
+ * demangled, if the program has libstdc++; line tables are read up to a size, and
+ * detached ones too; and detached symbols that are installed later are noticed by the
+ * next probe_symbols_load.
  *
  * `interrupted` is called while files are read. Once it returns true reading ends soon:
  * names are then made up, and the file is read another time. NULL: never. */
 void probe_symbols_read_when_needed(bool (*interrupted)(void));
 
-#define SYMBOLS_DETACHED_LINES ((uint64_t)16 * 1024 * 1024) /* bytes of .debug_line */
+/* In bytes of .debug_line: a MiB takes about 0.3 s to read, and 17 MiB of memory. The
+ * second limit is for detached ones of libraries; that of the C library is larger. */
+#define SYMBOLS_LINES_MAX ((uint64_t)8 * 1024 * 1024)
+#define SYMBOLS_LINES_DETACHED_MAX ((uint64_t)1024 * 1024)
 
 /* Reads all that is mapped now, before the files are out of reach: before a chroot, or
  * before privileges are dropped. */
@@ -72,6 +75,10 @@ bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol);
 
 /* The module that holds the address, or NULL. */
 const struct module *probe_symbols_module(uintptr_t address);
+
+/* Whether the module's lines were left out because there are too many. False as long as
+ * nothing has been read of it. */
+bool probe_symbols_lines_left_out(const struct module *module);
 
 /* Walks the modules that are still mapped: returns the first one from *number on, and
  * sets *number to the number after it. Start with 0, which is the program. NULL after

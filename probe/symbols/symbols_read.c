@@ -142,13 +142,15 @@ static void functions_settle(struct symbol_tables *tables)
     tables->functions_count = kept;
 }
 
-/* Whether the lines are to be read. Detached ones can be large: those of the C library
- * alone take longer than everything else together. */
+/* Whether there are lines that are to be read. */
 static bool lines_wanted(const struct reading *reading)
 {
-    return reading->request->facts->line_bytes > 0 ||
-           (reading->detached_lines > 0 &&
-            reading->detached_lines <= reading->request->detached_line_bytes);
+    const struct symbol_request *request = reading->request;
+    uint64_t own = request->facts->line_bytes;
+    uint64_t bytes = own > 0 ? own : reading->detached_lines;
+    uint64_t limit = own > 0 ? request->line_bytes : request->detached_line_bytes;
+    reading->tables->lines_left_out = limit > 0 && bytes > limit;
+    return bytes > 0 && bytes <= limit;
 }
 
 /* The offset in `file` after the directory `tree`; 0 if the file is not in it. */

@@ -36,15 +36,16 @@ struct symbol_tables {
     struct buffer lines;     /* struct symbol_line, by start */
     size_t functions_count;
     size_t lines_count;
-    bool detached; /* a file with detached symbols was found */
+    bool detached;       /* a file with detached symbols was found */
+    bool lines_left_out; /* its line tables are larger than the limit */
 };
 
 struct symbol_request {
     int fd; /* of the file; stays the caller's */
     const char *path;
     const struct elf_facts *facts;
-    uint64_t detached_line_bytes; /* detached lines are read up to this size of
-                                     .debug_line; 0: never */
+    uint64_t line_bytes;          /* lines are read up to this size of .debug_line */
+    uint64_t detached_line_bytes; /* the same in a detached file; 0: never */
     bool (*interrupted)(void);    /* true: stop soon; NULL: never */
 };
 
