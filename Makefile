@@ -376,7 +376,7 @@ lint:
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
 	@$(MAKE) --no-print-directory tidy
 
-TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE) $(DECOYS))
+TIDIED = $(sort $(BASE) $(PROBE) $(wildcard probe/listener/*.c) $(COMMON) $(JUDGE) $(DECOYS))
 TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
 PAIR_CHECKS := --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream
 tidy:

@@ -168,19 +168,14 @@ int probe_doorway_accept(struct doorway *doorway)
 
 void probe_doorway_knock(const struct doorway *doorway)
 {
-    struct sockaddr_in address = loopback(doorway->port);
+    struct sockaddr_in inet = loopback(doorway->port);
     bool port = doorway->port != 0;
+    const void *address = port ? (const void *)&inet : &doorway->address;
     int fd = socket(port ? AF_INET : AF_UNIX, KIND, 0);
-    if (fd < 0) {
-        return;
+    if (fd >= 0) {
+        (void)connect(fd, address, port ? sizeof(inet) : sizeof(doorway->address));
+        close(fd);
     }
-    if (port) {
-        connect(fd, (struct sockaddr *)&address, sizeof(address));
-    } else {
-        connect(fd, (const struct sockaddr *)&doorway->address,
-                sizeof(doorway->address));
-    }
-    close(fd);
 }
 
 void probe_doorway_close(struct doorway *doorway)

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from builds import ADDRESS, THREAD, built
 from checks import LIMIT, check, equal, wait_until
 from http_request import read_reply
 from listening import Listening
@@ -114,7 +115,9 @@ def test_other_forms_of_a_request(program):
             b"Expect: 100-continue\r\n\r\n"
         )
         invitation = b"HTTP/1.1 100 Continue\r\n\r\n"
-        equal(client.recv(len(invitation), socket.MSG_WAITALL), invitation, "invitation")
+        equal(
+            client.recv(len(invitation), socket.MSG_WAITALL), invitation, "invitation"
+        )
         client.sendall(b"hello")
         equal(read_reply(client).body, b"hello", "body")
 
@@ -162,7 +165,9 @@ def test_a_client_may_end_its_side_first(program):
         "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: -1\n\n",
         "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length:\n\n",
         "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: 9e9\n\n",
-        "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: " + "9" * 30 + "\n\n",
+        "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: "
+        + "9" * 30
+        + "\n\n",
         "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: 0\n"
         "Content-Length: 0\n\n",
         "POST /test/echo HTTP/1.1\nHost: localhost\nContent-Length: 5\n"
@@ -223,7 +228,10 @@ def test_what_is_not_for_this_server(program):
         {"Origin": f"http://localhost:{program.port + 1}"},
     ):
         program.get("/status", header).error(403, "cross_site")
-    own = {"Origin": f"http://127.0.0.1:{program.port}", "Sec-Fetch-Site": "same-origin"}
+    own = {
+        "Origin": f"http://127.0.0.1:{program.port}",
+        "Sec-Fetch-Site": "same-origin",
+    }
     program.get("/status", own).expect(200)
 
 
@@ -336,46 +344,73 @@ def test_clients_that_go_away(program):
     ):
         for _ in range(20):
             client = program.connect()
-            client.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
-            )
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             client.sendall(data)
             client.close()
     program.get("/healthz").expect(200)
 
 
-@pytest.mark.slow
-def test_twenty_clients_ask_for_everything():
-    """For ten seconds: every reply comes whole."""
+def ask_everything(program, clients, seconds, restarts=0):
+    """Clients that ask for every page, and check that each reply comes whole."""
     paths = (
         "/", "/status", "/metrics", "/healthz", "/debug/pprof/", "/page/live.js",
         "/debug/pprof/goroutine", "/debug/pprof/threads?debug=2", "/pprof/cmdline",
         "/debug/pprof/trace?seconds=1", "/test/large?bytes=3M", "/nothing",
+        "/test/sleep?ms=20",
     )  # fmt: skip
-    counts, failed = [0] * 20, []
+    counts, failed = [0] * clients, []
+    end = time.monotonic() + seconds
 
-    def client(program, number):
-        end = time.monotonic() + 10
+    def client(number):
         try:
             while time.monotonic() < end:
                 path = paths[(number + counts[number]) % len(paths)]
                 reply = program.get(path)
-                check(reply.status in (200, 404, 409), f"{path}: {reply.status}")
+                check(reply.status in (200, 404, 409, 503), f"{path}: {reply.status}")
+                check(reply.status != 503 or restarts > 0, f"{path}: {reply.text}")
                 equal(len(reply.body), int(reply.headers["content-length"]), path)
                 counts[number] += 1
         except Exception as error:
             failed.append(error)
 
-    with Listening() as program:
-        threads = [threading.Thread(target=client, args=(program, n)) for n in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
+    for thread in threads:
+        thread.start()
+    for _ in range(restarts):
+        program.restart()
+        time.sleep(seconds / restarts)
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
     print(f"# {sum(counts)} replies")
-    check(min(counts) > 5, f"replies: {counts}")
+    check(min(counts) > 1, f"replies: {counts}")
+
+
+@pytest.mark.slow
+def test_twenty_clients_ask_for_everything():
+    """For ten seconds: every reply comes whole."""
+    with Listening() as program:
+        ask_everything(program, 20, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variables",
+    (
+        pytest.param(ADDRESS, marks=pytest.mark.one_of("instrument", "address")),
+        pytest.param(THREAD, marks=pytest.mark.one_of("instrument", "thread")),
+    ),
+    ids=("address", "thread"),
+)
+def test_the_sanitizers_find_nothing(variables):
+    """Many clients, while one thread after another goes on with the listener."""
+    build = built(*variables, targets=("tests/listening",))
+    with Listening(build=build) as program:
+        ask_everything(program, 20, 4, restarts=10)
+        with program.connect() as client:
+            client.sendall(GET.replace(b"HTTP", b"HTTTP"))
+            refused(read_reply(client), 400)
 
 
 # -- in a program that is not ours -----------------------------------------------------
@@ -453,7 +488,15 @@ def test_the_program_closes_its_descriptors():
     """With raw calls, each of them, and all: the same port answers again."""
     with Listening() as program:
         port = program.port
-        for fds in ([program.listening_fd()], [500], [501], [502], [503], [504], program.sockets()):
+        for fds in (
+            [program.listening_fd()],
+            [500],
+            [501],
+            [502],
+            [503],
+            [504],
+            program.sockets(),
+        ):
             for fd in fds:
                 try:
                     program.post(f"/test/close?fd={fd}", limit=2)

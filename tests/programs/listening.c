@@ -124,10 +124,10 @@ static void fail(const char *what, int error)
     exit(1);
 }
 
-/* Each line of the input stops the listener, and lets a new thread go on. */
+/* Each byte of the input stops the listener, and lets a new thread go on. */
 static void serve_until_the_end(void)
 {
-    char line[64];
+    char byte;
     bool goes_on = true;
     while (goes_on) {
         pthread_t thread;
@@ -136,7 +136,7 @@ static void serve_until_the_end(void)
         if (error != 0) {
             fail("no thread", -error);
         }
-        goes_on = fgets(line, sizeof(line), stdin) != NULL;
+        goes_on = read(STDIN_FILENO, &byte, 1) == 1;
         probe_listener_stop(listener);
         pthread_join(thread, &result);
         if (result != NULL) {

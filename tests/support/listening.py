@@ -89,7 +89,9 @@ class Listening:
         for task in os.listdir(f"/proc/{self.pid}/task"):
             with open(f"/proc/{self.pid}/task/{task}/status", encoding="ascii") as file:
                 total += int(
-                    re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1]
+                    re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[
+                        1
+                    ]
                 )
         return total
 
@@ -100,7 +102,9 @@ class Listening:
             self.process.returncode == 0,
             f"ended with {self.process.returncode}: {errors[-3000:]}",
         )
-        check(errors == "", errors[-3000:])
+        # AddressSanitizer says so of every program that switches stacks.
+        errors = re.sub(r".*ASan doesn't fully support makecontext.*\n", "", errors)
+        check(errors.strip() == "", errors[-3000:])
 
     def __enter__(self):
         return self
