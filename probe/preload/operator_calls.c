@@ -33,7 +33,8 @@ static void *find(void *_Atomic *cache, const char *name)
     return function;
 }
 
-/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile. */
+/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile.
+ */
 static void forget(const bool *began)
 {
     if (*began) {
@@ -65,7 +66,7 @@ static void *replacement(size_t bytes, size_t alignment, bool throws)
     EXPORT void *name parameters                                                       \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
-        void *(*next) parameters =                                                     \
+        void *(*next)parameters =                                                      \
             __extension__(void *(*)parameters) find(&cache, #name);                    \
         bool began __attribute__((cleanup(forget))) =                                  \
             probe_agent_active && probe_malloc_outer_begin((struct outer_call){        \
@@ -83,8 +84,8 @@ static void *replacement(size_t bytes, size_t alignment, bool throws)
     EXPORT void name parameters                                                        \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
-        void (*next) parameters =                                                      \
-            __extension__(void (*) parameters) find(&cache, #name);                    \
+        void(*next) parameters =                                                       \
+            __extension__(void(*) parameters) find(&cache, #name);                     \
         const void *before = probe_malloc_delete_begin(block);                         \
         if (next != NULL) {                                                            \
             next arguments;                                                            \

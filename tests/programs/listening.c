@@ -164,7 +164,7 @@ int main(int count, char **arguments)
     probe_symbols_load();
     int error = probe_threads_start();
     if (error == 0) {
-        error = probe_heap_start(false);
+        error = probe_heap_start(HEAP_PROFILE_OFF, 0);
     }
     if (error == 0) {
         error = probe_listener_open(&listener, &settings);

@@ -213,12 +213,13 @@ def same_under_leakprobe(command, *probe, **options):
     return bare, said
 
 
-def compiled(name, *options):
-    """A program, or a library, of tests/programs; it is compiled once a run."""
+def compiled(name, *options, target=None):
+    """A program, or a library, of tests/programs; it is compiled once a run. With other
+    options it is another `target`."""
     directory = os.path.join(tempfile.gettempdir(), "own-programs")
     os.makedirs(directory, exist_ok=True)
     base, extension = os.path.splitext(name)
-    target = os.path.join(directory, base)
+    target = os.path.join(directory, target or base)
     with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
         if not os.path.exists(target):
