@@ -113,7 +113,7 @@ class Program:
         self._output = os.path.join(directory, "stdout")
         self._errors = os.path.join(directory, "stderr")
         options = () if probe is None or "--port" in probe else PROBE
-        with open(self._output, "wb") as output, open(self._errors, "wb") as errors:
+        with open(self._output, "ab") as output, open(self._errors, "ab") as errors:
             self.process = subprocess.Popen(
                 self.command
                 if probe is None
@@ -162,10 +162,13 @@ class Program:
     def debug_port(self, pid=None):
         """The debug port of this process, or of a child of it."""
         wanted = pid or self.pid
-        ports = self.await_(
-            lambda: [port for _, owner, port in self.announced() if owner == wanted],
-            f"debug port of {wanted}",
-        )
+
+        def found():
+            return [port for _, owner, port in self.announced() if owner == wanted]
+
+        what = f"debug port of {wanted}"
+        # A child may outlive the program.
+        ports = wait_until(found, what=what) if pid else self.await_(found, what)
         return ports[0]
 
     def get(self, target, pid=None, limit=LIMIT):

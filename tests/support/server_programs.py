@@ -242,7 +242,7 @@ class Apache(Kind):
         user = "User nobody\nGroup nogroup\n" if IS_ROOT else ""
         text = (
             f"{loaded}{user}ServerName localhost\nListen 127.0.0.1:{port}\n"
-            f"PidFile {directory}/pid\nErrorLog {directory}/errors\nMutex posixsem\n"
+            f"PidFile {directory}/pid\nErrorLog /dev/stderr\nMutex posixsem\n"
             f"DefaultRuntimeDir {directory}\nServerRoot {directory}\n"
             "StartServers 1\nServerLimit 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n"
             "MinSpareThreads 1\nMaxSpareThreads 8\n"
