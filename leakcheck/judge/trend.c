@@ -11,8 +11,8 @@
 #define CHANCE_WHOLE 0.001 /* of a false alarm by noise, over all rounds */
 #define CHANCE_LATER 0.05  /* the same, in the later half */
 #define CHANCE_NONE 0.1    /* above this there is no sign of a trend */
-#define BOUND_ERRORS 1.645 /* standard errors: 95 % of the cases are below the bound   \
-                            */
+#define BOUND_ERRORS 1.645 /* standard errors up to the bound: 95 % are below it */
+#define COUNT_SLOPE 0.05   /* one call of twenty: a noisy count must rule it out */
 #define STEPS_MIN 3        /* one step, or two, may be a table that doubles */
 #define STEPS_LATER_MIN 2
 #define SLOWER_MOST 0.5  /* growth in the later half, compared with the earlier one */
@@ -198,8 +198,9 @@ static double level_change(struct series series, double *ret_calls)
 }
 
 /* Whether the samples show no growth above the limit: the slope is below it even at its
- * upper bound, and no step stands out. A count may have no slope at all, so there it is
- * enough that nothing points up, and that it has fallen as far as it has risen. */
+ * upper bound, and no step stands out. For a count that comes and goes that is too much
+ * to ask: there, nothing may point up, it must have fallen as far as it has risen, and
+ * a leak in one call of twenty must be ruled out. */
 static bool is_within(struct series series, int64_t limit, bool bytes)
 {
     struct kendall kendall = kendall_test(series, (double)limit);
@@ -209,6 +210,7 @@ static bool is_within(struct series series, int64_t limit, bool bytes)
         return true;
     }
     return !bytes && kendall.chance_plain > CHANCE_NONE &&
+           kendall.slope_most <= (double)limit + COUNT_SLOPE &&
            change <= (double)fall_of(series);
 }
 
