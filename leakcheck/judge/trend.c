@@ -77,7 +77,7 @@ static double pairs_sum(struct series series, double limit)
 /* The variance of S without a trend. Equal values make it smaller. */
 static double pairs_variance(struct series series, double limit)
 {
-    double sorted[TREND_SAMPLES_MAX];
+    double sorted[TREND_SAMPLES_MAX] = {0};
     double n = (double)series.count;
     double variance = n * (n - 1) * (2 * n + 5);
     for (size_t i = 0; i < series.count; i++) {
@@ -136,7 +136,7 @@ static double chance_of(double sum, double variance)
 
 static struct kendall kendall_test(struct series series, double limit)
 {
-    double slopes[TREND_SAMPLES_MAX * (TREND_SAMPLES_MAX - 1) / 2];
+    double slopes[TREND_SAMPLES_MAX * (TREND_SAMPLES_MAX - 1) / 2] = {0};
     size_t count = 0;
     for (size_t i = 0; i < series.count; i++) {
         for (size_t j = i + 1; j < series.count; j++) {
@@ -187,8 +187,8 @@ static double level_change(struct series series, double *ret_calls)
         *ret_calls = (double)(series.calls[end] - series.calls[0]);
         return (double)(series.values[end] - series.values[0]);
     }
-    double first[TREND_SAMPLES_MAX];
-    double last[TREND_SAMPLES_MAX];
+    double first[TREND_SAMPLES_MAX] = {0};
+    double last[TREND_SAMPLES_MAX] = {0};
     for (size_t i = 0; i < quarter; i++) {
         first[i] = (double)series.values[i];
         last[i] = (double)series.values[end - i];
