@@ -63,7 +63,8 @@ static const struct command_option table[] = {
      .list = &taken.scenarios},
     {.name = "rounds",
      .word = "R",
-     .help = "rounds of calls, 2 to 100 (4; one server: 5)",
+     .help = "rounds of calls, 2 to 100 (4; one server: 5, and from 12 on slow leaks "
+             "are found, too)",
      .number = &taken.rounds,
      .least = 2,
      .most = ROUNDS_MAX},

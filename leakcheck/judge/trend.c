@@ -11,16 +11,22 @@
 #define CHANCE_WHOLE 0.001 /* of a false alarm by noise, over all rounds */
 #define CHANCE_LATER 0.05  /* the same, in the later half */
 #define CHANCE_NONE 0.1    /* above this there is no sign of a trend */
+<<<<<<< HEAD
 #define BOUND_ERRORS                                                                   \
     1.645           /* standard errors: 95 % of the cases are below the bound          \
                      */
 #define STEPS_MIN 3 /* one step, or two, may be a table that doubles */
+    =======
+#define BOUND_ERRORS 1.645 /* standard errors up to the bound: 95 % are below it */
+#define COUNT_SLOPE 0.05   /* one call of twenty: a noisy count must rule it out */
+#define STEPS_MIN 3        /* one step, or two, may be a table that doubles */
+    >>>>>>> judge2
 #define STEPS_LATER_MIN 2
 #define SLOWER_MOST 0.5  /* growth in the later half, compared with the earlier one */
 #define SILENCE_LUCK 0.1 /* of a leak that only looks as if it had stopped */
 
-/* Some samples in a row. */
-struct series {
+    /* Some samples in a row. */
+    struct series {
     const int64_t *calls;
     const int64_t *values;
     size_t count;
@@ -78,7 +84,7 @@ static double pairs_sum(struct series series, double limit)
 /* The variance of S without a trend. Equal values make it smaller. */
 static double pairs_variance(struct series series, double limit)
 {
-    double sorted[TREND_SAMPLES_MAX];
+    double sorted[TREND_SAMPLES_MAX] = {0};
     double n = (double)series.count;
     double variance = n * (n - 1) * (2 * n + 5);
     for (size_t i = 0; i < series.count; i++) {
@@ -137,7 +143,7 @@ static double chance_of(double sum, double variance)
 
 static struct kendall kendall_test(struct series series, double limit)
 {
-    double slopes[TREND_SAMPLES_MAX * (TREND_SAMPLES_MAX - 1) / 2];
+    double slopes[TREND_SAMPLES_MAX * (TREND_SAMPLES_MAX - 1) / 2] = {0};
     size_t count = 0;
     for (size_t i = 0; i < series.count; i++) {
         for (size_t j = i + 1; j < series.count; j++) {
@@ -188,8 +194,8 @@ static double level_change(struct series series, double *ret_calls)
         *ret_calls = (double)(series.calls[end] - series.calls[0]);
         return (double)(series.values[end] - series.values[0]);
     }
-    double first[TREND_SAMPLES_MAX];
-    double last[TREND_SAMPLES_MAX];
+    double first[TREND_SAMPLES_MAX] = {0};
+    double last[TREND_SAMPLES_MAX] = {0};
     for (size_t i = 0; i < quarter; i++) {
         first[i] = (double)series.values[i];
         last[i] = (double)series.values[end - i];
@@ -199,8 +205,9 @@ static double level_change(struct series series, double *ret_calls)
 }
 
 /* Whether the samples show no growth above the limit: the slope is below it even at its
- * upper bound, and no step stands out. A count may have no slope at all, so there it is
- * enough that nothing points up, and that it has fallen as far as it has risen. */
+ * upper bound, and no step stands out. For a count that comes and goes that is too much
+ * to ask: there, nothing may point up, it must have fallen as far as it has risen, and
+ * a leak in one call of twenty must be ruled out. */
 static bool is_within(struct series series, int64_t limit, bool bytes)
 {
     struct kendall kendall = kendall_test(series, (double)limit);
@@ -210,6 +217,7 @@ static bool is_within(struct series series, int64_t limit, bool bytes)
         return true;
     }
     return !bytes && kendall.chance_plain > CHANCE_NONE &&
+           kendall.slope_most <= (double)limit + COUNT_SLOPE &&
            change <= (double)fall_of(series);
 }
 

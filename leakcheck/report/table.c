@@ -417,7 +417,8 @@ static void resource_print(FILE *stream, struct table_style style,
         fprintf(stream, "%s: OVER%s", table_paint(style, TABLE_RED),
                 table_paint(style, TABLE_PLAIN));
     } else if (judged->fit.slope > judged->limit.most) {
-        fputs(", but not in every round", stream);
+        fputs(gate->trends ? ", but it has stopped" : ", but not in every round",
+              stream);
     }
     fputc('\n', stream);
 }

@@ -114,12 +114,14 @@ static void silence_must_be_long(void **state)
     (void)state;
     const int64_t filled[] = {0, 9, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12};
     const int64_t stepped[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1};
+    const int64_t twice[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2};
     const int64_t late[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     assert_int_equal(trend_of(filled, 13, 0, false).answer, TREND_HOLDS);
     struct trend trend = trend_of(stepped, 13, 0, false);
     assert_int_equal(trend.answer, TREND_UNCLEAR);
     assert_int_equal(trend.steps, 1);
     assert_int_equal(trend.last_step, 6);
+    assert_int_equal(trend_of(twice, 13, 0, false).answer, TREND_UNCLEAR);
     assert_int_equal(trend_of(late, 13, 0, false).answer, TREND_UNCLEAR);
 }
 
@@ -129,11 +131,14 @@ static void slower_growth_is_open(void **state)
     (void)state;
     const int64_t doubling[] = {0, 1, 2, 4, 4, 8, 8, 8, 8, 16, 16, 16, 16};
     int64_t curve[25];
+    int64_t bent[25];
     for (int i = 0; i < 25; i++) {
         curve[i] = llround(1e6 * (1 - exp(-i / 8.0)));
+        bent[i] = (i < 12 ? 100 * i : 1200 + 35 * (i - 12)) + 150 * (i * 7 % 5 - 2);
     }
     assert_int_equal(trend_of(doubling, 13, 0, false).answer, TREND_UNCLEAR);
     assert_int_equal(trend_of(curve, 25, 10, true).answer, TREND_UNCLEAR);
+    assert_int_equal(trend_of(bent, 25, 0, true).answer, TREND_UNCLEAR);
 }
 
 static void few_samples_prove_nothing(void **state)

@@ -55,11 +55,15 @@ func workCleanly(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "done", <-done)
 }
 
-// serveProto serves profiles on a mux of its own, whatever the query says.
+// serveProto serves profiles on a mux of its own, and knows no parameters.
 func serveProto(mux *http.ServeMux) {
 	for _, name := range []string{"heap", "goroutine"} {
 		name := name
-		mux.HandleFunc("/debug/pprof/"+name, func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("/debug/pprof/"+name, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery != "" {
+				http.Error(w, "no parameters", http.StatusBadRequest)
+				return
+			}
 			runtime.GC()
 			runtime.GC() // the profile is as of the last but one
 			pprof.Lookup(name).WriteTo(w, 0)
