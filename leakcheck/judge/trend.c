@@ -11,16 +11,9 @@
 #define CHANCE_WHOLE 0.001 /* of a false alarm by noise, over all rounds */
 #define CHANCE_LATER 0.05  /* the same, in the later half */
 #define CHANCE_NONE 0.1    /* above this there is no sign of a trend */
-<<<<<<< HEAD
-#define BOUND_ERRORS                                                                   \
-    1.645           /* standard errors: 95 % of the cases are below the bound          \
-                     */
-#define STEPS_MIN 3 /* one step, or two, may be a table that doubles */
-    =======
 #define BOUND_ERRORS 1.645 /* standard errors up to the bound: 95 % are below it */
 #define COUNT_SLOPE 0.05   /* one call of twenty: a noisy count must rule it out */
 #define STEPS_MIN 3        /* one step, or two, may be a table that doubles */
-    >>>>>>> judge2
 #define STEPS_LATER_MIN 2
 #define SLOWER_MOST 0.5  /* growth in the later half, compared with the earlier one */
 #define SILENCE_LUCK 0.1 /* of a leak that only looks as if it had stopped */
