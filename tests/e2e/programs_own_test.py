@@ -167,6 +167,12 @@ def test_debug_port_outlives_what_daemons_do(mode):
     equal(expected, 0 if mode == "daemon" else 7, "exit status")
 
 
+def state(pid):
+    """What a process does, as a letter: S if it waits."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 def test_wrapper_is_left_alone_when_others_are_named():
     """`--only` names the program that a wrapper such as timeout starts: that one has the
     port, and the wrapper's status is as without leakprobe."""
@@ -181,5 +187,7 @@ def test_wrapper_is_left_alone_when_others_are_named():
                 names = [(name, pid) for name, pid, _ in program.announced()]
                 equal(names, [("stays", int(found[1]))], "announced")
                 equal(in_use(program, int(found[1]))[1]["keep_block"], 100, "blocks")
+            # Until it waits, timeout may not know its child yet, and ends at once.
+            program.await_(lambda: state(program.pid) == "S", "wait of timeout")
             statuses.append(program.end(signal.SIGTERM))
     equal(statuses[1], statuses[0], "exit status")
