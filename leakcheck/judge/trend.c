@@ -18,8 +18,8 @@
 #define SLOWER_MOST 0.5  /* growth in the later half, compared with the earlier one */
 #define SILENCE_LUCK 0.1 /* of a leak that only looks as if it had stopped */
 
-    /* Some samples in a row. */
-    struct series {
+/* Some samples in a row. */
+struct series {
     const int64_t *calls;
     const int64_t *values;
     size_t count;
