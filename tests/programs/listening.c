@@ -5,6 +5,7 @@
  *   listening [--unix PATH] [--port N] [--from FD]
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,8 +125,9 @@ static void fail(const char *what, int error)
     exit(1);
 }
 
-/* Each byte of the input stops the listener, and lets a new thread go on. */
-static void serve_until_the_end(void)
+/* Each byte of the input stops the listener, and lets a new thread go on. An 'x' first
+ * closes all of its descriptors, while it waits. */
+static void serve_until_the_end(int fd_from)
 {
     char byte;
     bool goes_on = true;
@@ -137,6 +139,9 @@ static void serve_until_the_end(void)
             fail("no thread", -error);
         }
         goes_on = read(STDIN_FILENO, &byte, 1) == 1;
+        if (goes_on && byte == 'x') {
+            close_range((unsigned)fd_from, UINT_MAX, 0);
+        }
         probe_listener_stop(listener);
         pthread_join(thread, &result);
         if (result != NULL) {
@@ -173,7 +178,7 @@ int main(int count, char **arguments)
         fail("cannot listen", error);
     }
     printf("%d\n", probe_listener_port(listener));
-    serve_until_the_end();
+    serve_until_the_end(settings.fd_from);
     probe_listener_close(listener, false);
     return 0;
 }

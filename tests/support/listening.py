@@ -44,9 +44,10 @@ class Listening:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
-    def restart(self):
-        """Stops the listener; another thread goes on with it."""
-        self.process.stdin.write("\n")
+    def restart(self, byte="\n"):
+        """Stops the listener; another thread goes on with it. With "x", all that it has
+        open is closed first, while it waits."""
+        self.process.stdin.write(byte)
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         check(line == "stopped\n", f"{line!r} {self.process.poll()}")
