@@ -151,22 +151,26 @@ static void a_stale_wait_is_not_read(void **state)
 static void a_forked_child_has_its_own_record(void **state)
 {
     (void)state;
-    struct thread_hold hold;
-    struct wait_frame frame = {.function = &frame};
-    /* The parent is asked: nobody in the child will ever answer that. */
-    assert_int_equal(probe_wait_hold(gettid(), ROUND, &hold), THREAD_TO_BE_ASKED);
+    struct wait_frame outer = {.function = &outer};
+    /* Forked in a signal handler, during a wait. */
+    probe_wait_enter(&outer);
+    assert_int_not_equal(probe_wait_now(gettid()), 0);
     pid_t child = fork();
     if (child == 0) {
+        struct wait_frame frame = {.function = &frame};
         probe_wait_records_fork_child();
+        bool right = !probe_wait_inside() && probe_wait_now(getppid()) == 0;
         probe_wait_enter(&frame);
-        bool waits = probe_wait_now(gettid()) != 0 && probe_wait_now(getppid()) == 0;
+        right = right && probe_wait_now(gettid()) != 0;
         probe_wait_leave(&frame);
-        _exit(waits && probe_wait_now(gettid()) == 0 ? 0 : 1);
+        probe_wait_leave(&outer);
+        _exit(right && probe_wait_now(gettid()) == 0 ? 0 : 1);
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    probe_wait_answered(ROUND);
+    probe_wait_leave(&outer);
+    assert_int_equal(probe_wait_now(gettid()), 0);
 }
 
 static int group_setup(void **state)
