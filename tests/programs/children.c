@@ -23,6 +23,9 @@ static void *churn(void *unused)
         unsigned slot = i % 64;
         free(blocks[slot]);
         blocks[slot] = calloc(1, 16 + i % 1000);
+        if (i % 256 == 0) {
+            usleep(200); /* the children need a processor, too */
+        }
     }
     for (unsigned slot = 0; slot < 64; slot++) {
         free(blocks[slot]);
