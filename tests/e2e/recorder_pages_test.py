@@ -1,5 +1,5 @@
-"""The heap profile by the probe's own recorder, --profile recorder: it counts the same
-as gperftools, stack by stack, and every page, dump and tool works as with gperftools."""
+"""The heap profile by the probe's own recorder, --profile recorder: it counts what
+gperftools counts, and every page, dump and tool works as with gperftools."""
 
 import contextlib
 import os
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.xdist_group("recorder pages")
 RECORDER = ("--profile", "recorder")
 ROW = re.compile(r" *(-?\d+): *(-?\d+) \[ *(\d+): *(\d+)\] @")
 COMMENT = re.compile(r"#\t0x[0-9a-f]+\t(\S+)\t(\S+)")
-SCENARIO = " leaky/"  # the file of a function on every stack of what a scenario allocates
+SCENARIO = (
+    " leaky/"  # the file of a function on every stack of what a scenario allocates
+)
 
 
 @contextlib.contextmanager
