@@ -107,8 +107,8 @@ static int serve(const struct server_settings *settings)
     return status;
 }
 
-/* Starts the heap profile; if that fails, prints why. Returns 0 or -errno. */
-static int heap_start(enum heap_profile profile)
+/* Starts the heap profile; if that fails, prints why. Returns whether it runs. */
+static bool heap_start(enum heap_profile profile)
 {
     int error = probe_heap_start(profile, 0);
     const char *reason = NULL;
@@ -123,7 +123,7 @@ static int heap_start(enum heap_profile profile)
     } else if (error != 0) {
         fail("cannot start the heap profiler", "", error);
     }
-    return error;
+    return error == 0;
 }
 
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
@@ -153,9 +153,7 @@ static int run(struct options *options, const char *directory)
         fail("cannot prepare the thread profile", "", error);
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
-    } else if ((error = heap_start(options->profile)) != 0) {
-        /* the reason is printed */
-    } else {
+    } else if (heap_start(options->profile)) {
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }

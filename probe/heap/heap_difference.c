@@ -13,6 +13,13 @@
 /* Only one difference at a time: each keeps the calling thread until it ends. */
 static atomic_flag running = ATOMIC_FLAG_INIT;
 
+/* Takes a snapshot that is not in a later one. */
+static int snapshot_take(struct heap_snapshot *snapshot)
+{
+    int error = probe_heap_snapshot(HEAP_VALUES_SCALED, snapshot);
+    return error != 0 ? error : probe_heap_snapshot_leave_heap(snapshot);
+}
+
 static int take(int (*wait)(void *argument), void *argument, enum heap_view view,
                 struct buffer *ret_profile)
 {
@@ -21,8 +28,7 @@ static int take(int (*wait)(void *argument), void *argument, enum heap_view view
     int error = 0;
     for (int i = 0; i < 2 && error == 0; i++) {
         error = i == 1 ? wait(argument) : 0;
-        error =
-            error != 0 ? error : probe_heap_snapshot(HEAP_VALUES_SCALED, &snapshots[i]);
+        error = error != 0 ? error : snapshot_take(&snapshots[i]);
     }
     if (error == 0) {
         error = probe_heap_snapshot_difference(

@@ -269,23 +269,19 @@ static void limit_restore(void)
 /* Takes gperftools' profile, while snapshot_lock is held and the ceiling is raised. */
 static int profiler_snapshot(struct heap_snapshot *ret_snapshot)
 {
-    struct heap_snapshot snapshot = {.period = 1};
     char *text = GetHeapProfile();
     if (text == NULL) {
         return -ENOMEM;
     }
-    int error = -ENOBUFS; /* the list of mappings alone fills gperftools' buffer */
-    if (*text != '\0') {
-        error = probe_heap_tidy(text, code_start, code_end);
-        buffer_text(&snapshot.text, text);
+    if (*text == '\0') {
+        free(text); /* the list of mappings alone fills gperftools' buffer */
+        return -ENOBUFS;
     }
-    free(text);
-    error = error != 0 ? error : snapshot.text.error;
-    if (error != 0) {
-        probe_heap_snapshot_release(&snapshot);
-        return error;
+    if (probe_heap_tidy(text, code_start, code_end) != 0) {
+        free(text);
+        return -ENOMEM;
     }
-    *ret_snapshot = snapshot;
+    *ret_snapshot = (struct heap_snapshot){.text = text, .period = 1};
     return 0;
 }
 

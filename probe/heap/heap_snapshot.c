@@ -17,7 +17,7 @@
 
 static bool is_gperftools(const struct heap_snapshot *snapshot)
 {
-    return snapshot->text.length > 0;
+    return snapshot->text != NULL;
 }
 
 static const char *lost_text(const struct heap_snapshot *snapshot, char *to)
@@ -48,7 +48,7 @@ int probe_heap_snapshot_proto(const struct heap_snapshot *snapshot, enum heap_vi
                               struct buffer *ret_profile)
 {
     if (is_gperftools(snapshot)) {
-        return probe_heap_profile_proto(snapshot->text.data, view, ret_profile);
+        return probe_heap_profile_proto(snapshot->text, view, ret_profile);
     }
     return stacks_proto(snapshot, 0, view, ret_profile);
 }
@@ -58,8 +58,8 @@ int probe_heap_snapshot_difference(const struct heap_snapshot *before,
                                    enum heap_view view, struct buffer *ret_profile)
 {
     if (is_gperftools(before) && is_gperftools(after)) {
-        return probe_heap_profile_difference(before->text.data, after->text.data,
-                                             duration_ns, view, ret_profile);
+        return probe_heap_profile_difference(before->text, after->text, duration_ns,
+                                             view, ret_profile);
     }
     int error = probe_heap_stacks_subtract(&after->stacks, &before->stacks);
     return error != 0 ? error : stacks_proto(after, duration_ns, view, ret_profile);
@@ -176,7 +176,7 @@ int probe_heap_snapshot_text(const struct heap_snapshot *snapshot,
                              struct buffer *ret_text)
 {
     if (is_gperftools(snapshot)) {
-        buffer_append(ret_text, snapshot->text.data, snapshot->text.length);
+        buffer_text(ret_text, snapshot->text);
         return ret_text->error;
     }
     return stacks_text(snapshot, false, ret_text);
@@ -186,7 +186,7 @@ int probe_heap_snapshot_comments(const struct heap_snapshot *snapshot,
                                  struct buffer *ret_text)
 {
     if (is_gperftools(snapshot)) {
-        return probe_heap_profile_text(snapshot->text.data, ret_text);
+        return probe_heap_profile_text(snapshot->text, ret_text);
     }
     probe_symbols_load(); /* errors are ignored: bare addresses are still useful */
     return stacks_text(snapshot, true, ret_text);
@@ -213,7 +213,7 @@ int probe_heap_snapshot_sum(const struct heap_snapshot *snapshot,
         return 0;
     }
     struct heap_text parsed;
-    int error = probe_heap_text_parse(snapshot->text.data, &parsed);
+    int error = probe_heap_text_parse(snapshot->text, &parsed);
     if (error == 0) {
         in_use_sum(&parsed.stacks, ret_sums);
         /* Those of the header: they count the stacks that were cut, too. */
@@ -224,8 +224,36 @@ int probe_heap_snapshot_sum(const struct heap_snapshot *snapshot,
     return error;
 }
 
+/* ---- Its memory ---- */
+
+static void text_free(struct heap_snapshot *snapshot)
+{
+    if (snapshot->kept.data == NULL) {
+        free(snapshot->text);
+    }
+    buffer_release(&snapshot->kept);
+    snapshot->text = NULL;
+}
+
+int probe_heap_snapshot_leave_heap(struct heap_snapshot *snapshot)
+{
+    if (!is_gperftools(snapshot)) {
+        return 0; /* the recorder's memory is not malloc's */
+    }
+    struct buffer kept = {0};
+    buffer_text(&kept, snapshot->text);
+    if (kept.error != 0) {
+        buffer_release(&kept);
+        return -ENOMEM;
+    }
+    text_free(snapshot);
+    snapshot->kept = kept;
+    snapshot->text = kept.data;
+    return 0;
+}
+
 void probe_heap_snapshot_release(struct heap_snapshot *snapshot)
 {
-    buffer_release(&snapshot->text);
+    text_free(snapshot);
     probe_stacks_release(&snapshot->stacks);
 }

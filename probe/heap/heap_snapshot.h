@@ -28,10 +28,11 @@
  * allocation is recorded, they are the same. */
 enum heap_values { HEAP_VALUES_SCALED, HEAP_VALUES_RAW };
 
-/* Lives in memory that the caller owns; { 0 } is empty. None of its memory comes from
- * malloc. */
+/* Lives in memory that the caller owns; { 0 } is empty. */
 struct heap_snapshot {
-    struct buffer text;   /* gperftools'; empty: the recorder's `stacks` */
+    char *text;           /* gperftools', from malloc, or `kept`; NULL: the recorder's
+                             `stacks` */
+    struct buffer kept;   /* the text, when it has left the heap */
     struct stacks stacks; /* values in the order of heap_profile.h */
     int64_t period;       /* bytes between two samples, on average; 1: every
                              allocation is recorded */
@@ -66,6 +67,10 @@ int probe_heap_snapshot_comments(const struct heap_snapshot *snapshot,
 int probe_heap_snapshot_difference(const struct heap_snapshot *before,
                                    struct heap_snapshot *after, int64_t duration_ns,
                                    enum heap_view view, struct buffer *ret_profile);
+
+/* Moves gperftools' text to memory that is not malloc's, so that it is not in a later
+ * snapshot. Returns 0 or -ENOMEM. */
+int probe_heap_snapshot_leave_heap(struct heap_snapshot *snapshot);
 
 /* Adds up what is in use. Returns 0, -ENOMEM or -EBADMSG. */
 int probe_heap_snapshot_sum(const struct heap_snapshot *snapshot,

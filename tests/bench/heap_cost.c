@@ -64,8 +64,8 @@ static double measure_proto(void)
     if (error == 0) {
         error = probe_heap_snapshot_proto(&snapshot, HEAP_VIEW_INUSE, &buffer);
     }
-    probe_heap_snapshot_release(&snapshot);
     double end = now_us();
+    probe_heap_snapshot_release(&snapshot);
     buffer_release(&buffer);
     if (error != 0) {
         fprintf(stderr, "heap_cost: no profile: error %d\n", -error);

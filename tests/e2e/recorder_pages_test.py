@@ -1,5 +1,5 @@
-"""The heap profile by the probe's own recorder, --profile recorder: it counts the same
-as gperftools, stack by stack, and every page, dump and tool works as with gperftools."""
+"""The heap profile by the probe's own recorder, --profile recorder: it counts what
+gperftools counts, and every page, dump and tool works as with gperftools."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from builds import ADDRESS, built
-from checks import check, equal
+from checks import check, equal, wait_until
 from commands import run
 from heap_profile import MIB, HeapProfile
 from metrics import parse_metrics
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.xdist_group("recorder pages")
 RECORDER = ("--profile", "recorder")
 ROW = re.compile(r" *(-?\d+): *(-?\d+) \[ *(\d+): *(\d+)\] @")
 COMMENT = re.compile(r"#\t0x[0-9a-f]+\t(\S+)\t(\S+)")
-SCENARIO = " leaky/"  # the file of a function on every stack of what a scenario allocates
+SCENARIO = (
+    " leaky/"  # the file of a function on every stack of what a scenario allocates
+)
 
 
 @contextlib.contextmanager
@@ -158,6 +160,25 @@ def test_difference_over_seconds(server):
     shown = run("go", "tool", "pprof", "-top", path).stdout
     check("payload_read" not in shown, shown)
     check(re.search(r"Duration: 1(\.\d+)?s", shown), shown)
+
+
+def is_refused(server, size):
+    """Runs global-list with blocks of this size; whether the ceiling refused it."""
+    reply = server.get(f"/leak/global-list?id=t&bytes={size}")
+    if reply.status == 200:
+        return False
+    reply.error(503, "heap_limit")
+    return True
+
+
+def test_at_the_heap_ceiling_every_page_answers():
+    """At the ceiling, where malloc has next to nothing left, all is as before."""
+    with Server("leaky", "--max-heap", "64M", *RECORDER) as server:
+        for size in ("1M", "4K"):
+            wait_until(lambda size=size: is_refused(server, size))
+        for path in ("/debug/pprof/heap", "/debug/pprof/heap?debug=1", "/pprof/heap"):
+            server.get(path, debug=True).expect(200)
+        check(server.heap().bytes > 56 * MIB, "the heap is not full")
 
 
 @pytest.mark.slow

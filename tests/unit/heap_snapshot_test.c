@@ -198,6 +198,30 @@ static void difference_is_what_came_in_between(void **state)
     probe_heap_snapshot_release(&after);
 }
 
+/* A snapshot of gperftools' text, which was cut. */
+static struct heap_snapshot gperftools_make(void)
+{
+    char *text = strdup("heap profile: 9: 900 [9: 900] @ heapprofile\n"
+                        "5: 500 [5: 500] @ 0x1000\n");
+    assert_non_null(text);
+    return (struct heap_snapshot){.text = text, .period = 1};
+}
+
+static void text_leaves_the_heap_unchanged(void **state)
+{
+    (void)state;
+    struct heap_snapshot snapshot = gperftools_make();
+    const char *before = snapshot.text;
+    assert_int_equal(probe_heap_snapshot_leave_heap(&snapshot), 0);
+    assert_ptr_not_equal(snapshot.text, before);
+    struct buffer text = {0};
+    assert_int_equal(probe_heap_snapshot_text(&snapshot, &text), 0);
+    assert_string_equal(text.data, "heap profile: 9: 900 [9: 900] @ heapprofile\n"
+                                   "5: 500 [5: 500] @ 0x1000\n");
+    buffer_release(&text);
+    probe_heap_snapshot_release(&snapshot);
+}
+
 static void sums_are_of_what_is_in_use(void **state)
 {
     (void)state;
@@ -208,9 +232,7 @@ static void sums_are_of_what_is_in_use(void **state)
     assert_int_equal(sums.bytes, 5010);
     assert_int_equal(sums.stacks, 2);
     /* gperftools' text that was cut: its header has the whole sum. */
-    struct heap_snapshot gperftools = {.period = 1};
-    buffer_text(&gperftools.text, "heap profile: 9: 900 [9: 900] @ heapprofile\n"
-                                  "5: 500 [5: 500] @ 0x1000\n");
+    struct heap_snapshot gperftools = gperftools_make();
     assert_int_equal(probe_heap_snapshot_sum(&gperftools, &sums), 0);
     assert_int_equal(sums.objects, 9);
     assert_int_equal(sums.bytes, 900);
@@ -243,6 +265,7 @@ int main(void)
         cmocka_unit_test(text_of_samples_says_that_it_is_one),
         cmocka_unit_test(what_was_lost_is_in_every_form),
         cmocka_unit_test(difference_is_what_came_in_between),
+        cmocka_unit_test(text_leaves_the_heap_unchanged),
         cmocka_unit_test(sums_are_of_what_is_in_use),
         cmocka_unit_test(nothing_recorded_is_a_profile_too),
     };
