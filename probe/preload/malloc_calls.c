@@ -113,7 +113,8 @@ static inline void note(const void *block, size_t bytes, const void *frame)
     if (!probe_agent_active || block == NULL) {
         return;
     }
-    /* A smaller block is another one: that of the exception which operator new throws. */
+    /* A smaller block is another one: that of the exception which operator new throws.
+     */
     if (outer.frame != NULL && bytes >= outer.bytes) {
         frame = outer.frame;
         bytes = outer.bytes;

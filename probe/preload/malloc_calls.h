@@ -1,7 +1,7 @@
 /*
  * The program's calls of malloc and its family, which the recorder is told of. Behind
- * them is whatever allocator the program has. In a process where the probe does not work
- * (agent.h) they only pass through.
+ * them is whatever allocator the program has. In a process where the probe does not
+ * work (agent.h) they only pass through.
  */
 #ifndef PROBE_PRELOAD_MALLOC_CALLS_H
 #define PROBE_PRELOAD_MALLOC_CALLS_H
@@ -31,7 +31,8 @@ bool probe_malloc_outer_begin(struct outer_call call);
 void probe_malloc_outer_end(const void *block);
 
 /* The same for a call that frees: notes that the block goes, and that the inner call of
- * free for the same block need not do so. Returns what probe_malloc_delete_end wants. */
+ * free for the same block need not do so. Returns what probe_malloc_delete_end wants.
+ */
 const void *probe_malloc_delete_begin(const void *block);
 void probe_malloc_delete_end(const void *before);
 

@@ -13,8 +13,8 @@
 #include "probe/preload/malloc_calls.h"
 #include "probe/recorder/inside.h"
 
-/* The real function; NULL if there is none. A plug-in may bring the C++ library with it:
- * then it does not stand behind us in the loader's order, but is loaded. */
+/* The real function; NULL if there is none. A plug-in may bring the C++ library with
+ * it: then it does not stand behind us in the loader's order, but is loaded. */
 static void *look_up(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1"};
@@ -43,7 +43,8 @@ static void *find(void *_Atomic *cache, const char *name)
     return function == &absent ? NULL : function;
 }
 
-/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile. */
+/* Runs also when operator new ends by an exception: see -fexceptions in the Makefile.
+ */
 static void forget(const bool *began)
 {
     if (*began) {
@@ -78,12 +79,12 @@ static void *look_again(const char *name)
 
 /* Defines one of the operators new. `parameters` and `arguments` are those of the
  * function, whose first is `bytes`; without `throws` the caller looks for NULL. */
-#define NEW(name, parameters, arguments, alignment_or_0, throws)                                    \
+#define NEW(name, parameters, arguments, alignment_or_0, throws)                       \
     void *name parameters;                                                             \
     EXPORT void *name parameters                                                       \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
-        void *(*next) parameters =                                                     \
+        void *(*next)parameters =                                                      \
             __extension__(void *(*)parameters) find(&cache, #name);                    \
         bool began __attribute__((cleanup(forget))) =                                  \
             probe_agent_active && probe_malloc_outer_begin((struct outer_call){        \
@@ -106,8 +107,8 @@ static void *look_again(const char *name)
     EXPORT void name parameters                                                        \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
-        void (*next) parameters =                                                      \
-            __extension__(void (*) parameters) find(&cache, #name);                    \
+        void(*next) parameters =                                                       \
+            __extension__(void(*) parameters) find(&cache, #name);                     \
         const void *before = probe_malloc_delete_begin(block);                         \
         if (next != NULL) {                                                            \
             next arguments;                                                            \
@@ -120,10 +121,10 @@ static void *look_again(const char *name)
 /* nothrow is a constant of the type std::nothrow_t, passed by reference. */
 NEW(_Znwm, (size_t bytes), (bytes), 0, true)
 NEW(_Znam, (size_t bytes), (bytes), 0, true)
-NEW(_ZnwmRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow),
-    0, false)
-NEW(_ZnamRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow),
-    0, false)
+NEW(_ZnwmRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0,
+    false)
+NEW(_ZnamRKSt9nothrow_t, (size_t bytes, const void *nothrow), (bytes, nothrow), 0,
+    false)
 NEW(_ZnwmSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment),
     alignment, true)
 NEW(_ZnamSt11align_val_t, (size_t bytes, size_t alignment), (bytes, alignment),

@@ -41,7 +41,8 @@ static struct shard *shard_of(uintptr_t address)
     return &shards[address_hash(address) >> (64 - SHARD_BITS)];
 }
 
-/* Where the search for an address begins: other bits than those that chose the shard. */
+/* Where the search for an address begins: other bits than those that chose the shard.
+ */
 static size_t home(const struct shard *shard, uintptr_t address)
 {
     return (address_hash(address) >> 24) & (shard->slots - 1);

@@ -1,6 +1,6 @@
 /*
- * Waiting for a lock: a short while by trying, because the tables are held for less than
- * a microsecond, then in the kernel (futex(2)).
+ * Waiting for a lock: a short while by trying, because the tables are held for less
+ * than a microsecond, then in the kernel (futex(2)).
  */
 #include "probe/recorder/lock.h"
 

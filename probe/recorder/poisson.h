@@ -1,10 +1,10 @@
 /*
  * Sampling: a Poisson process over the bytes that are allocated. A point falls on
  * average once in every `period` bytes, and a block is sampled if one falls on it. So a
- * block of `bytes` bytes is sampled with the probability 1 - exp(-bytes / period), and a
- * sample stands for the inverse of that many blocks: sums over samples are then right on
- * average, for blocks of every size. The C library's libm is not used: a program that is
- * not ours need not have it.
+ * block of `bytes` bytes is sampled with the probability 1 - exp(-bytes / period), and
+ * a sample stands for the inverse of that many blocks: sums over samples are then right
+ * on average, for blocks of every size. The C library's libm is not used: a program
+ * that is not ours need not have it.
  */
 #ifndef PROBE_RECORDER_POISSON_H
 #define PROBE_RECORDER_POISSON_H

@@ -50,8 +50,8 @@ size_t probe_recorder_period(void);
 void probe_recorder_allocated(const void *block, size_t bytes);
 
 /* The same, for a stack that begins with the caller of another function: `frame` is
- * what __builtin_frame_address(0) is in that function, which has not returned. A wrapper
- * of malloc that calls it leaves no trace of itself in the profile. */
+ * what __builtin_frame_address(0) is in that function, which has not returned. A
+ * wrapper of malloc that calls it leaves no trace of itself in the profile. */
 void probe_recorder_allocated_by(const void *block, size_t bytes, const void *frame);
 
 /* Notes that a block is about to be freed. Call it before the allocator has it back:

@@ -52,10 +52,8 @@ int probe_unwinder_open(void)
         return -ENOSYS;
     }
     int (*set_policy)(unw_addr_space_t space, unw_caching_policy_t policy);
-    unw_addr_space_t *space =
-        dlsym(unwind.library, SYMBOL_OF(unw_local_addr_space));
-    if (space == NULL ||
-        !resolve(&set_policy, SYMBOL_OF(unw_set_caching_policy)) ||
+    unw_addr_space_t *space = dlsym(unwind.library, SYMBOL_OF(unw_local_addr_space));
+    if (space == NULL || !resolve(&set_policy, SYMBOL_OF(unw_set_caching_policy)) ||
         !resolve(&unwind.get_context, "_Ux86_64_getcontext") ||
         !resolve(&unwind.init_local, SYMBOL_OF(unw_init_local)) ||
         !resolve(&unwind.step, SYMBOL_OF(unw_step)) ||
@@ -103,7 +101,7 @@ static void make_up(struct made_up *stack)
 
 /* What one step from a frame led to. */
 struct step {
-    int result; /* of unw_step */
+    int result;          /* of unw_step */
     bool no_information; /* nothing says how this code uses its stack */
     bool is_signal;
     uintptr_t cfa;

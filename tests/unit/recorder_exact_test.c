@@ -169,8 +169,8 @@ static void block_move(struct block *block, bool array, size_t bytes)
                         : place_realloc(block->address, bytes);
     if (moved != NULL) {
         book(block->place, -1, -(int64_t)block->bytes, false);
-        *block = (struct block){moved, bytes,
-                                array ? PLACE_REALLOCARRAY : PLACE_REALLOC};
+        *block =
+            (struct block){moved, bytes, array ? PLACE_REALLOCARRAY : PLACE_REALLOC};
         book(block->place, 1, (int64_t)bytes, true);
     }
 }
@@ -186,21 +186,45 @@ static void address_free(void *address, size_t bytes, enum freed freed, uint64_t
         }
     } else if (freed == BY_DELETE) {
         switch (way % 6) {
-        case 0: _ZdlPv(address); break;
-        case 1: _ZdaPv(address); break;
-        case 2: _ZdlPvm(address, bytes); break;
-        case 3: _ZdaPvm(address, bytes); break;
-        case 4: _ZdlPvRKSt9nothrow_t(address, &nothrow); break;
-        default: _ZdaPvRKSt9nothrow_t(address, &nothrow); break;
+        case 0:
+            _ZdlPv(address);
+            break;
+        case 1:
+            _ZdaPv(address);
+            break;
+        case 2:
+            _ZdlPvm(address, bytes);
+            break;
+        case 3:
+            _ZdaPvm(address, bytes);
+            break;
+        case 4:
+            _ZdlPvRKSt9nothrow_t(address, &nothrow);
+            break;
+        default:
+            _ZdaPvRKSt9nothrow_t(address, &nothrow);
+            break;
         }
     } else {
         switch (way % 6) {
-        case 0: _ZdlPvSt11align_val_t(address, ALIGNMENT); break;
-        case 1: _ZdaPvSt11align_val_t(address, ALIGNMENT); break;
-        case 2: _ZdlPvmSt11align_val_t(address, bytes, ALIGNMENT); break;
-        case 3: _ZdaPvmSt11align_val_t(address, bytes, ALIGNMENT); break;
-        case 4: _ZdlPvSt11align_val_tRKSt9nothrow_t(address, ALIGNMENT, &nothrow); break;
-        default: _ZdaPvSt11align_val_tRKSt9nothrow_t(address, ALIGNMENT, &nothrow); break;
+        case 0:
+            _ZdlPvSt11align_val_t(address, ALIGNMENT);
+            break;
+        case 1:
+            _ZdaPvSt11align_val_t(address, ALIGNMENT);
+            break;
+        case 2:
+            _ZdlPvmSt11align_val_t(address, bytes, ALIGNMENT);
+            break;
+        case 3:
+            _ZdaPvmSt11align_val_t(address, bytes, ALIGNMENT);
+            break;
+        case 4:
+            _ZdlPvSt11align_val_tRKSt9nothrow_t(address, ALIGNMENT, &nothrow);
+            break;
+        default:
+            _ZdaPvSt11align_val_tRKSt9nothrow_t(address, ALIGNMENT, &nothrow);
+            break;
         }
     }
 }

@@ -33,9 +33,12 @@ static const struct {
     size_t bytes;
     size_t blocks;
 } places[] = {
-    {"place_1", place_1, 1, 1000000},        {"place_16", place_16, 16, 400000},
-    {"place_100", place_100, 100, 200000},   {"place_1000", place_1000, 1000, 100000},
-    {"place_4096", place_4096, 4096, 50000}, {"place_20000", place_20000, 20000, 20000},
+    {"place_1", place_1, 1, 1000000},
+    {"place_16", place_16, 16, 400000},
+    {"place_100", place_100, 100, 200000},
+    {"place_1000", place_1000, 1000, 100000},
+    {"place_4096", place_4096, 4096, 50000},
+    {"place_20000", place_20000, 20000, 20000},
     {"place_100000", place_100000, 100000, 2000},
 };
 
