@@ -43,6 +43,7 @@ readonly test_packages=(
     gdb
     golang-go
     graphviz
+    heaptrack
     libclang-rt-dev
     libcmocka-dev
     man-db

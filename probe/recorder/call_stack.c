@@ -4,11 +4,17 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "probe/recorder/frame_rules.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/unwinder.h"
 
 /* No function has a larger frame: a step that is longer is wrong. */
 #define FRAME_BYTES_MAX ((uintptr_t)256 * 1024 * 1024)
+
+/* Where the thread's frames were the last time, which is where most of them are now. */
+#define GUESSES 64
+static _Thread_local uintptr_t guessed[GUESSES]
+    __attribute__((tls_model("initial-exec")));
 
 /* How many calls that may unload code are under way. */
 static _Atomic int unloading;
@@ -16,36 +22,47 @@ static _Atomic int unloading;
 /* How many objects the loader had unloaded when the rules were last forgotten. */
 static _Atomic uint64_t unloaded;
 
-static struct frame_rule rule_for(struct frame_registers frame, bool believed)
+/* Asks libunwind for the rule, and keeps it. */
+static __attribute__((noinline)) struct frame_rule learn(struct frame_registers frame,
+                                                         bool believed)
 {
-    struct frame_rule rule = {.kind = FRAME_UNKNOWN};
-    if (believed) {
-        rule = probe_rule_find(frame.ip);
-    }
-    if (rule.kind == FRAME_UNKNOWN) {
-        bool known = false;
-        rule = probe_unwinder_learn(frame, &known);
-        if (known && believed && atomic_load(&unloading) == 0) {
-            probe_rule_add(frame.ip, rule);
-        }
+    bool known = false;
+    struct frame_rule rule = probe_unwinder_learn(frame, &known);
+    if (known && believed && atomic_load(&unloading) == 0) {
+        probe_rule_add(frame.ip, rule);
     }
     return rule;
 }
 
-/* Goes to the caller's frame. Returns false if the result cannot be true. */
-static bool go_to_caller(struct frame_registers *frame, struct frame_rule rule)
+/* The same address. If it is the one of the last time, the processor need not wait
+ * until it is computed: it has followed the guess meanwhile. This halves the time of a
+ * stack, in which every address depends on the one before. */
+static inline uintptr_t by_guess(uintptr_t address, size_t depth)
 {
-    uintptr_t base = rule.kind == FRAME_BY_BP ? frame->bp : frame->sp;
+    uintptr_t guess = guessed[depth % GUESSES];
+    if (guess == address) {
+        address = guess;
+        __asm__ volatile("" : "+r"(address)); /* keeps the compiler from joining both */
+    } else {
+        guessed[depth % GUESSES] = address;
+    }
+    return address;
+}
+
+/* The frame of the caller; all 0 if the result cannot be true. */
+static inline struct frame_registers caller_of(struct frame_registers frame,
+                                               struct frame_rule rule, size_t depth)
+{
+    uintptr_t base = rule.kind == FRAME_BY_BP ? frame.bp : frame.sp;
     uintptr_t cfa = base + (uintptr_t)(intptr_t)rule.cfa_offset;
-    if (cfa <= frame->sp || cfa - frame->sp > FRAME_BYTES_MAX || cfa % 8 != 0) {
-        return false;
+    if (cfa - frame.sp - 1 >= FRAME_BYTES_MAX || cfa % 8 != 0) {
+        return (struct frame_registers){0, 0, 0};
     }
+    cfa = by_guess(cfa, depth);
     if (rule.bp_saved) {
-        frame->bp = *(const uintptr_t *)(cfa + (uintptr_t)(intptr_t)rule.bp_offset);
+        frame.bp = *(const uintptr_t *)(cfa + (uintptr_t)(intptr_t)rule.bp_offset);
     }
-    frame->ip = *(const uintptr_t *)(cfa - 8);
-    frame->sp = cfa;
-    return true;
+    return (struct frame_registers){*(const uintptr_t *)(cfa - 8), cfa, frame.bp};
 }
 
 size_t probe_call_stack(const void *frame_address, uintptr_t *frames, size_t size)
@@ -55,17 +72,28 @@ size_t probe_call_stack(const void *frame_address, uintptr_t *frames, size_t siz
     const uintptr_t *start = frame_address;
     struct frame_registers frame = {start[1], (uintptr_t)(start + 2), start[0]};
     bool believed = atomic_load_explicit(&unloading, memory_order_acquire) == 0;
+    struct frame_rules *rules =
+        believed ? atomic_load_explicit(&probe_rules_current, memory_order_acquire)
+                 : NULL;
     size_t depth = 0;
     while (depth < size && frame.ip != 0) {
         frames[depth++] = frame.ip - 1;
-        struct frame_rule rule = rule_for(frame, believed);
+        struct frame_rule rule = probe_rule_find(rules, frame.ip);
+        if (rule.kind == FRAME_UNKNOWN) {
+            rule = learn(frame, believed);
+        }
         if (rule.kind == FRAME_LAST) {
             break;
         }
-        if (rule.kind == FRAME_ODD || !go_to_caller(&frame, rule)) {
+        struct frame_registers caller = {0, 0, 0};
+        if (rule.kind != FRAME_ODD) {
+            caller = caller_of(frame, rule, depth);
+        }
+        if (caller.sp == 0) {
             size_t walked = probe_unwinder_walk(start[1], frames, size);
             return walked > depth ? walked : depth;
         }
+        frame = caller;
     }
     return depth;
 }

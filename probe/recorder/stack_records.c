@@ -10,13 +10,13 @@
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
 
-#define BUCKET_BITS 16
+#define BUCKETS (1U << 16)
 #define UNIT 16
 #define CHUNK_BITS 14 /* of units: 256 KiB */
 #define CHUNK_UNITS (1U << CHUNK_BITS)
 #define CHUNKS (1U << 16) /* 16 GiB of stacks */
 
-static struct stack_record *_Atomic buckets[1U << BUCKET_BITS];
+static struct stack_record *_Atomic buckets[BUCKETS];
 static struct stack_record *_Atomic newest;
 static _Atomic uint64_t count;
 static struct probe_lock making;
@@ -27,18 +27,19 @@ static uint32_t next_unit = CHUNK_UNITS;
 
 static uint64_t stack_hash(const uintptr_t *frames, size_t depth)
 {
+    /* Only the products are a chain that the processor must wait for. */
     uint64_t hash = depth;
     for (size_t i = 0; i < depth; i++) {
-        hash = (hash ^ frames[i]) * 0x9e3779b97f4a7c15U;
-        hash ^= hash >> 32;
+        uint64_t frame = frames[i] ^ (uint64_t)frames[i] << 32;
+        hash = (hash + frame) * 0x9e3779b97f4a7c15U;
     }
-    return hash;
+    return hash ^ hash >> 32;
 }
 
 static struct stack_record *find(const uintptr_t *frames, size_t depth, uint64_t hash)
 {
-    struct stack_record *record = atomic_load_explicit(
-        &buckets[hash >> (64 - BUCKET_BITS)], memory_order_acquire);
+    struct stack_record *record =
+        atomic_load_explicit(&buckets[hash % BUCKETS], memory_order_acquire);
     while (record != NULL &&
            (record->hash != hash || record->depth != depth ||
             memcmp(record->frames, frames, depth * sizeof(*frames)) != 0)) {
@@ -82,7 +83,7 @@ static struct stack_record *make(const uintptr_t *frames, size_t depth, uint64_t
     record->number = number;
     record->depth = (uint32_t)depth;
     memcpy(record->frames, frames, depth * sizeof(*frames));
-    struct stack_record *_Atomic *bucket = &buckets[hash >> (64 - BUCKET_BITS)];
+    struct stack_record *_Atomic *bucket = &buckets[hash % BUCKETS];
     record->same_bucket = atomic_load_explicit(bucket, memory_order_relaxed);
     record->older = atomic_load_explicit(&newest, memory_order_relaxed);
     /* Only now can others find it, with all that was written above. */
