@@ -188,12 +188,12 @@ def test_not_ready_in_time():
     reason."""
     place = Place()
     said, _ = place.check(
-        place.program("fixed"), "--timeout", "2", how="deaf", expect=2
+        place.program("fixed"), "--timeout", "6", how="deaf", expect=2
     )
-    check("not ready after 2 s: no answer from the debug port" in said, said)
+    check("not ready after 6 s: no answer from the debug port" in said, said)
     with Server("leaky") as other:
         place.url = place.url.replace(str(place.port), str(other.port))
-        said, _ = place.check(place.program("fixed"), "--timeout", "2", expect=2)
+        said, _ = place.check(place.program("fixed"), "--timeout", "6", expect=2)
     check(f"does not serve http://127.0.0.1:{other.port}/leak" in said, said)
 
 
