@@ -229,7 +229,7 @@ static void test_freeing_in_a_handler(void **state)
 static void test_freeing_while_the_tables_are_held(void **state)
 {
     (void)state;
-    char block;
+    char block = 0;
     struct recorder_figures before;
     struct recorder_figures after;
     probe_recorder_allocated(&block, 1);
