@@ -86,6 +86,17 @@ static void test_stacks_are_those_of_libunwind(void **state)
     assert_true(compared >= 7);
 }
 
+/* libunwind, asked for a new rule, tries reads and writes that fail. */
+static void test_a_new_stack_keeps_errno(void **state)
+{
+    (void)state;
+    errno = 7;
+    void *block = malloc(1);
+    assert_int_equal(errno, 7);
+    free(block);
+    assert_int_equal(errno, 7);
+}
+
 /* ---- A library that is replaced by another one at the same address ---- */
 
 /* Two libraries with a function that calls another one: `plugin_call(function)`. They
@@ -229,7 +240,7 @@ static void test_freeing_in_a_handler(void **state)
 static void test_freeing_while_the_tables_are_held(void **state)
 {
     (void)state;
-    char block;
+    char block = 0;
     struct recorder_figures before;
     struct recorder_figures after;
     probe_recorder_allocated(&block, 1);
@@ -258,6 +269,7 @@ int main(void)
 {
     alarm(3 * UNIT_PATIENCE_MS / 1000); /* a deadlock ends it */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_stack_keeps_errno),
         cmocka_unit_test(test_stacks_are_those_of_libunwind),
         cmocka_unit_test(test_unloaded_code_is_forgotten),
         cmocka_unit_test(test_allocating_while_a_thread_ends),
