@@ -23,7 +23,7 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -DLAB_VERSION='"$(VERSION)"' -I. -Icommon -Og -
 	-fno-builtin-strndup -pthread -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla
 LDFLAGS := -pie -pthread
-SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -ldw -lelf -lm
+SERVER_LIBS := -lcivetweb -lcurl -lcjson -lsqlite3 -lm
 LAUNCHER_LIBS := -lelf
 JUDGE_LIBS := -lcurl -lcjson -ldw -lelf -lz -lm
 
@@ -44,6 +44,10 @@ PROBE := $(filter-out %_libc.c,$(PROBE))
 SERVER_LIBS += -ltcmalloc
 else ifeq ($(ALLOCATOR),libc)
 PROBE := $(filter-out %_gperftools.c,$(PROBE))
+# Where no sanitizer has the place of malloc, the recorder can have it.
+ifeq ($(SANITIZE),)
+PROBE += probe/preload/malloc_calls.c
+endif
 else
 $(error ALLOCATOR is gperftools or libc, not '$(ALLOCATOR)')
 endif
@@ -203,20 +207,25 @@ paired:
 # and base. A test of something else names its objects, libraries and linker flags here, in
 # lines like these:
 #   $(BUILD)/tests/unit/NAME_test: $(call object,probe/ROOM/NAME.c)
-#   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -ldw
+#   $(BUILD)/tests/unit/NAME_test: UNIT_LIBS = -lNAME
 UNIT_LIBS :=
 UNIT_LDFLAGS :=
 FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file heap_profile heap_tidy \
-	profile_memory stacks symbols thread_profile thread_questions thread_stacks thread_waits)
-$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c \
-	probe/http/% probe/pages/% probe/trace/% probe/web/% %/figures.c %/memory_trace.c \
-	%/heap_difference.c,$(PROBE)))
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_file \
+	heap_preload heap_profile heap_snapshot heap_tidy profile_memory stacks symbols thread_profile \
+	thread_questions thread_stacks thread_waits)
+# These need one of the implementations of heap.h.
+ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
+	heap_recorder.c)
+$(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
+	probe/http/% probe/pages/% probe/preload/% probe/trace/% probe/web/% %/figures.c \
+	%/memory_trace.c,$(PROBE)))
+$(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
+$(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
-$(PROBE_TESTED): UNIT_LIBS = -ldw -lelf
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
@@ -236,13 +245,15 @@ $(BUILD)/tests/unit/options_test: $(call object,common/options.c probe/http/orig
 
 HTTP_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,http origin)
 $(HTTP_TESTED): $(call object,$(wildcard probe/http/*.c))
-$(HTTP_TESTED): UNIT_LIBS = -lcjson
 
+$(BUILD)/tests/unit/lab_json_test: $(call object,common/server/lab_json.c \
+	$(wildcard probe/http/*.c))
+$(BUILD)/tests/unit/lab_json_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/json_writer_test: $(call object,probe/http/json_writer.c probe/http/json_string.c)
 $(BUILD)/tests/unit/json_writer_test: UNIT_LIBS = -lcjson
 $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
-$(BUILD)/tests/unit/figures_test: $(call object,$(wildcard probe/figures/*.c) \
-	probe/heap/heap_libc.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/figures_test: $(call object,probe/figures/figures.c $(ON_HEAP) \
+	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
 $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
 	probe/process/descriptors.c)
@@ -257,9 +268,22 @@ $(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
+$(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \
+	probe/recorder/inside.c)
+
+# A library to be preloaded, for tests of the waits alone: without a debug port.
+WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
+	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+$(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
+	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,defs -Wl,-z,now \
+		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary http page profile report text verdict)
+	binary http page profile proto report text trend verdict wrappers)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
@@ -270,12 +294,20 @@ LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
 $(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcjson -ldw -lelf
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldw -lelf
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard common/runtime/*.c) $(BASE))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS) -lcmocka
+
+# What tests/e2e/symbols_test.py gives libraries to.
+SYMBOL_NAMES := $(BUILD)/tests/programs/symbol_names
+$(SYMBOL_NAMES): $(call object,tests/programs/symbol_names.c $(wildcard probe/symbols/*.c \
+	probe/stacks/*.c probe/process/*.c) $(BASE))
+	@mkdir -p $(@D)
+	@echo '  link  $@'
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 # Each has a time limit, because with a lost wake-up a test never ends. TEST_RUN is put
 # before each: valgrind, for example.
@@ -286,7 +318,7 @@ unit: $(UNIT_PROGRAMS)
 			{ echo "FAILED: $$program" >&2; failed=1; }; \
 	done; exit $$failed
 
-unit-programs: $(UNIT_PROGRAMS)
+unit-programs: $(UNIT_PROGRAMS) $(BUILD)/tests/listening
 
 test:
 	./scripts/test.sh
@@ -344,7 +376,7 @@ lint:
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
 	@$(MAKE) --no-print-directory tidy
 
-TIDIED = $(sort $(BASE) $(PROBE) $(COMMON) $(JUDGE) $(DECOYS))
+TIDIED = $(sort $(BASE) $(PROBE) $(wildcard probe/listener/*.c) $(COMMON) $(JUDGE) $(DECOYS))
 TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
 PAIR_CHECKS := --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream
 tidy:

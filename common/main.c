@@ -107,6 +107,25 @@ static int serve(const struct server_settings *settings)
     return status;
 }
 
+/* Starts the heap profile; if that fails, prints why. Returns whether it runs. */
+static bool heap_start(enum heap_profile profile)
+{
+    int error = probe_heap_start(profile, 0);
+    const char *reason = NULL;
+    if (error == -ENOTSUP) {
+        reason = "a sanitizer or Valgrind has this program's allocations";
+    } else if (error == -ENOSYS) {
+        reason = "it needs libunwind.so.8 (package libunwind8)";
+    }
+    if (reason != NULL) {
+        fprintf(stderr, "%s: --profile recorder does not work here: %s\n", variant.name,
+                reason);
+    } else if (error != 0) {
+        fail("cannot start the heap profiler", "", error);
+    }
+    return error == 0;
+}
+
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
  * upstream comes first: it is a fork, whose memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
@@ -134,9 +153,7 @@ static int run(struct options *options, const char *directory)
         fail("cannot prepare the thread profile", "", error);
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
-    } else if ((error = probe_heap_start(options->profile)) != 0) {
-        fail("cannot start the heap profiler", "", error);
-    } else {
+    } else if (heap_start(options->profile)) {
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }

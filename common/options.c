@@ -89,9 +89,10 @@ static const struct command_option table[] = {
      .given = &taken.expose},
     {.name = "profile",
      .word = "MODE",
-     .help = "exact: every allocation; off: none (%)",
+     .help = "what records the heap. exact: gperftools; recorder: the probe's own "
+             "recorder, faster; off: nothing (%)",
      .text = &profile,
-     .choices = "exact|off"},
+     .choices = "exact|recorder|off"},
     {.name = "profile-dir",
      .word = "DIR",
      .help = "where heap dumps go (%)",
@@ -175,6 +176,14 @@ static enum command_result rest_check(const char *extra, struct failure *failure
     return COMMAND_RUN;
 }
 
+static enum heap_profile profile_read(const char *mode)
+{
+    if (strcmp(mode, "exact") == 0) {
+        return HEAP_PROFILE_EXACT;
+    }
+    return strcmp(mode, "recorder") == 0 ? HEAP_PROFILE_RECORDER : HEAP_PROFILE_OFF;
+}
+
 bool options_parse(struct options *ret_options, int count, char **arguments,
                    int *ret_status)
 {
@@ -200,7 +209,7 @@ bool options_parse(struct options *ret_options, int count, char **arguments,
         *ret_status = command_line_answer(&line, result, &failure);
         return false;
     }
-    taken.profile = strcmp(profile, "exact") == 0;
+    taken.profile = profile_read(profile);
     if (peer == NULL && taken.port == variant.port && variant.peer_port != 0) {
         taken.peer = (struct origin){"localhost", (unsigned)variant.peer_port};
     }

@@ -7,16 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/heap/heap.h"
 #include "probe/http/origin.h"
 
 struct options {
-    int64_t port;          /* 0: any free port */
-    int64_t debug_port;    /* 0: any free port; -1: off */
-    const char *bind;      /* an IPv4 address */
-    bool expose;           /* listening on addresses other than 127.0.0.1 is wanted */
-    bool profile;          /* true: exact heap profile; false: none */
-    const char *directory; /* where heap dumps go */
-    int64_t max_heap;      /* bytes */
+    int64_t port;       /* 0: any free port */
+    int64_t debug_port; /* 0: any free port; -1: off */
+    const char *bind;   /* an IPv4 address */
+    bool expose;        /* listening on addresses other than 127.0.0.1 is wanted */
+    enum heap_profile profile; /* what records the heap */
+    const char *directory;     /* where heap dumps go */
+    int64_t max_heap;          /* bytes */
     int64_t max_threads;
     int64_t max_fds;
     int64_t max_timers;

@@ -10,6 +10,7 @@
 #include "leakcheck/judge/alone.h"
 #include "leakcheck/judge/gate.h"
 #include "leakcheck/judge/pair.h"
+#include "leakcheck/measure/child.h"
 #include "leakcheck/options.h"
 #include "leakcheck/report/progress.h"
 #include "leakcheck/report/report.h"
@@ -89,7 +90,11 @@ static int gate_main(const struct options *options)
     struct failure failure = {""};
     struct gate gate = {0};
     int status = EXIT_NO_VERDICT;
-    int error = gate_run(&gate, &options->gate, &failure);
+    bool starts = options->gate.run != NULL || options->gate.call.command != NULL;
+    int error = starts ? child_guard(&failure) : 0;
+    if (error == 0) {
+        error = gate_run(&gate, &options->gate, &failure);
+    }
     if (error == 0) {
         table_gate(stdout, table_style_of(stdout), &gate, &options->gate);
         if (options->json != NULL) {
@@ -98,6 +103,7 @@ static int gate_main(const struct options *options)
     }
     if (error < 0) {
         complain(&failure);
+        table_output(stderr, &gate);
     } else {
         status = gate_is_over(&gate) ? EXIT_LEAK : EXIT_GOOD;
     }

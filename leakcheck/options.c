@@ -1,5 +1,5 @@
 /*
- * The table of leakcheck's options, and the checks for each of its four forms.
+ * The table of leakcheck's options, and the checks for each of its five forms.
  */
 #include "leakcheck/options.h"
 
@@ -13,6 +13,9 @@
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000
 #define TIMEOUT_MAX 86400
+#define CALLS_DEFAULT 10
+#define STATUS_MIN 200
+#define STATUS_MAX 599
 #define PID_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
 
 /* The values that the table's rows set. */
@@ -26,8 +29,15 @@ static struct {
     struct command_list own;
     struct command_list wrappers;
     const char *source;
+    int64_t expect; /* 0: not given */
+    struct command_list drives;
+    struct command_list headers;
     const char *url;
-    const char *drive;
+    const char *profiles;
+    const char *run;
+    const char *drive_command;
+    const char *method;
+    const char *body;
     const char *binary;
     const char *json;
     const char *report;
@@ -53,7 +63,8 @@ static const struct command_option table[] = {
      .list = &taken.scenarios},
     {.name = "rounds",
      .word = "R",
-     .help = "rounds of calls, 2 to 100 (4; one server: 5)",
+     .help = "rounds of calls, 2 to 100 (4; one server: 5, and from 12 on slow leaks "
+             "are found, too)",
      .number = &taken.rounds,
      .least = 2,
      .most = ROUNDS_MAX},
@@ -94,8 +105,42 @@ static const struct command_option table[] = {
     {.name = "url", .word = "URL", .help = "the server to judge", .text = &taken.url},
     {.name = "drive",
      .word = "PATH",
-     .help = "what to call on it, with its query",
-     .text = &taken.drive},
+     .help = "what to call on it, with its query; without --url a whole URL. May be "
+             "given again: the calls of a round take turns",
+     .list = &taken.drives},
+    {.name = "profiles",
+     .word = "URL",
+     .help = "in place of --url: where its profiles are, if not where it is driven",
+     .text = &taken.profiles},
+    {.name = "run",
+     .word = "COMMAND",
+     .help = "in place of --url: start this server under leakprobe, judge it, stop it. "
+             "A simple command of the shell that stays in the foreground; it is "
+             "judged itself, not what a wrapper such as timeout or sh starts",
+     .text = &taken.run},
+    {.name = "method",
+     .word = "METHOD",
+     .help = "how to call (GET; with --body: POST)",
+     .text = &taken.method},
+    {.name = "header",
+     .word = "'NAME: VALUE'",
+     .help = "send it with each call (may be given again)",
+     .list = &taken.headers},
+    {.name = "body",
+     .word = "TEXT",
+     .help = "send it with each call",
+     .text = &taken.body},
+    {.name = "expect",
+     .word = "STATUS",
+     .help = "the only status that is a success (else: 200 to 299)",
+     .number = &taken.expect,
+     .least = STATUS_MIN,
+     .most = STATUS_MAX},
+    {.name = "drive-command",
+     .word = "COMMAND",
+     .help = "in place of --drive: a call is this command, run by sh; an exit status "
+             "other than 0 is a failure",
+     .text = &taken.drive_command},
     {.name = "max-growth",
      .word = "BYTES",
      .help = "heap (%; sizes take K, M, G)",
@@ -156,13 +201,16 @@ static const struct command_line command_line = {
     .usage = "[OPTION]... LEAKY_URL FIXED_URL\n"
              "[OPTION]... --alone URL\n"
              "[OPTION]... --url URL --drive '/path?x=1'\n"
+             "[OPTION]... --run COMMAND --drive URL\n"
              "--list URL",
-    .about = "The first form judges the lab's two servers: is every leak shown, does "
-             "every fix hold, and are the answers of both equal? The second judges a "
-             "server of the lab alone: do its scenarios keep nothing? The third judges "
-             "one server of any make that serves a heap profile as gperftools or Go "
-             "do: does this path leak, and where is it allocated? The last only names "
-             "the scenarios of one of the lab's servers, one a line.",
+    .about =
+        "The first form judges the lab's two servers: is every leak shown, does "
+        "every fix hold, and are the answers of both equal? The second judges a "
+        "server of the lab alone: do its scenarios keep nothing? The third judges "
+        "one server of any make that serves a heap profile as gperftools or Go "
+        "do: does this path leak, and where is it allocated? The fourth starts any "
+        "C program for that, and stops it. The last only names the scenarios of one of "
+        "the lab's servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "
@@ -204,6 +252,20 @@ static bool program_is_given(void)
            taken.wrappers.count > 0;
 }
 
+/* Whether something is said of a request. */
+static bool request_is_given(void)
+{
+    return taken.method != NULL || taken.headers.count > 0 || taken.body != NULL ||
+           taken.expect != 0;
+}
+
+/* Whether there is one server to judge, or something that only makes sense with one. */
+static bool one_server_is_given(void)
+{
+    return taken.url != NULL || taken.profiles != NULL || taken.run != NULL ||
+           taken.drives.count > 0 || taken.drive_command != NULL || request_is_given();
+}
+
 /* What both forms with the lab's servers refuse. */
 static int lab_check(struct failure *failure)
 {
@@ -232,7 +294,7 @@ static int pairs_check(int count, struct failure *failure)
 /* The form with one half alone: the same. */
 static int alone_check(int count, struct failure *failure)
 {
-    if (count != 1 || taken.url != NULL || taken.drive != NULL) {
+    if (count != 1 || one_server_is_given()) {
         return failure_set(failure, EINVAL,
                            "--alone takes the URL of one of the lab's servers");
     }
@@ -247,10 +309,9 @@ static int alone_check(int count, struct failure *failure)
 /* The form that lists scenarios: one URL, and no option that belongs to a verdict. */
 static int list_check(int count, struct failure *failure)
 {
-    bool more = taken.url != NULL || taken.drive != NULL || taken.source != NULL ||
-                taken.json != NULL || taken.report != NULL || taken.text != NULL ||
-                taken.alone || taken.scenarios.count > 0 || taken.rounds != 0 ||
-                taken.calls != 0;
+    bool more = one_server_is_given() || taken.source != NULL || taken.json != NULL ||
+                taken.report != NULL || taken.text != NULL || taken.alone ||
+                taken.scenarios.count > 0 || taken.rounds != 0 || taken.calls != 0;
     if (count != 1 || more || limit_is_asked() || program_is_given()) {
         return failure_set(failure, EINVAL,
                            "--list takes the URL of one of the lab's servers, and "
@@ -259,12 +320,25 @@ static int list_check(int count, struct failure *failure)
     return 0;
 }
 
-static int drive_check(struct failure *failure)
+/* One path, or one whole URL. */
+static int drive_check(const char *drive, struct failure *failure)
 {
-    if (taken.drive[0] != '/') {
+    bool whole =
+        strncmp(drive, "http://", 7) == 0 || strncmp(drive, "https://", 8) == 0;
+    if (taken.url != NULL && drive[0] != '/') {
         return failure_set(failure, EINVAL, "--drive takes a path: it starts with '/'");
     }
-    if (strpbrk(taken.drive, " \t\r\n#") != NULL) {
+    if (taken.url == NULL && !whole) {
+        return failure_set(failure, EINVAL,
+                           "--drive takes a whole URL here (http://localhost:8080/x); "
+                           "a path goes with --url");
+    }
+    const char *host = whole ? strstr(drive, "://") + 3 : drive;
+    if (whole && host[strcspn(host, "/?")] == '?') {
+        return failure_set(failure, EINVAL,
+                           "--drive takes a URL with a '/' before '?'");
+    }
+    if (strpbrk(drive, " \t\r\n#") != NULL) {
         return failure_set(failure, EINVAL,
                            "--drive takes a path as it is sent: %%20 for a blank, %%23 "
                            "for '#'");
@@ -288,18 +362,102 @@ static int wrappers_check(struct failure *failure)
     return 0;
 }
 
+/* The characters of a method, or of the name of a header: RFC 9110, token. */
+static size_t token_length(const char *text)
+{
+    return strspn(text, "!#$%&'*+-.^_`|~0123456789"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+}
+
+static int request_check(struct failure *failure)
+{
+    const char *method = taken.method;
+    if (method != NULL && (method[token_length(method)] != '\0' ||
+                           strlen(method) > 30 || strcmp(method, "CONNECT") == 0)) {
+        return failure_set(failure, EINVAL, "--method takes one such as POST");
+    }
+    if (method != NULL && taken.body != NULL && strcmp(method, "HEAD") == 0) {
+        return failure_set(failure, EINVAL, "a request of --method HEAD has no --body");
+    }
+    for (size_t i = 0; i < taken.headers.count; i++) {
+        const char *header = taken.headers.items[i];
+        size_t name = token_length(header);
+        const char *value = header + name + 1;
+        if (name == 0 || header[name] != ':' || value[strspn(value, " \t")] == '\0' ||
+            strpbrk(header, "\r\n") != NULL) {
+            return failure_set(failure, EINVAL,
+                               "--header takes one line, such as 'Accept: text/html'");
+        }
+    }
+    return 0;
+}
+
+/* What is called: requests or a command. */
+static int calls_check(struct failure *failure)
+{
+    if (taken.drives.count > 0 && taken.drive_command != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--drive-command takes the place of --drive");
+    }
+    if (taken.drive_command != NULL && request_is_given()) {
+        return failure_set(failure, EINVAL,
+                           "--method, --header, --body and --expect are of requests: "
+                           "they go with --drive");
+    }
+    if (taken.calls != 0 && (size_t)taken.calls < taken.drives.count) {
+        return failure_set(
+            failure, EINVAL,
+            "--calls %d is too few for %zu of --drive: each is called in "
+            "each round",
+            (int)taken.calls, taken.drives.count);
+    }
+    int error = request_check(failure);
+    for (size_t i = 0; i < taken.drives.count && error == 0; i++) {
+        error = drive_check(taken.drives.items[i], failure);
+    }
+    return error;
+}
+
+/* Where the profiles come from: exactly one of three. */
+static int source_check(struct failure *failure)
+{
+    if (taken.url != NULL && taken.profiles != NULL) {
+        return failure_set(failure, EINVAL, "--profiles takes the place of --url");
+    }
+    if (taken.run != NULL &&
+        (taken.url != NULL || taken.profiles != NULL || taken.pid != 0)) {
+        return failure_set(failure, EINVAL,
+                           "--run knows its process and its profiles: it goes without "
+                           "--url, --profiles and --pid");
+    }
+    if (taken.url == NULL && taken.profiles == NULL && taken.run == NULL) {
+        return failure_set(
+            failure, EINVAL,
+            "%s needs --url, the server to judge, or --profiles or --run",
+            taken.drives.count > 0        ? "--drive"
+            : taken.drive_command != NULL ? "--drive-command"
+                                          : "a request");
+    }
+    if (taken.drives.count == 0 && taken.drive_command == NULL) {
+        return failure_set(failure, EINVAL, "%s needs --drive, %s to call",
+                           taken.url != NULL        ? "--url"
+                           : taken.profiles != NULL ? "--profiles"
+                                                    : "--run",
+                           taken.url != NULL ? "the path" : "the URL");
+    }
+    return 0;
+}
+
 /* The form with one server: refuses options of other forms, and missing ones. */
 static int one_check(const char *extra, struct failure *failure)
 {
-    if (taken.url == NULL) {
-        return failure_set(failure, EINVAL, "--drive needs --url, the server to judge");
-    }
-    if (taken.drive == NULL) {
-        return failure_set(failure, EINVAL, "--url needs --drive, the path to call");
+    int error = source_check(failure);
+    if (error < 0) {
+        return error;
     }
     if (extra != NULL) {
         return failure_set(
-            failure, EINVAL, "--url judges one server; what is '%.60s' for?",
+            failure, EINVAL, "one server is judged; what is '%.60s' for?",
             strrchr(extra, '@') == NULL ? extra : strrchr(extra, '@') + 1);
     }
     if (taken.scenarios.count > 0 || taken.report != NULL || taken.text != NULL ||
@@ -308,15 +466,36 @@ static int one_check(const char *extra, struct failure *failure)
             failure, EINVAL,
             "--scenario, --text, --report and --source are for the lab's two servers");
     }
-    int error = wrappers_check(failure);
-    return error < 0 ? error : drive_check(failure);
+    error = wrappers_check(failure);
+    return error < 0 ? error : calls_check(failure);
+}
+
+static struct call_settings call_settings(void)
+{
+    const char *plain = taken.body == NULL ? "GET" : "POST";
+    return (struct call_settings){.drives = taken.drives.items,
+                                  .drive_count = taken.drives.count,
+                                  .command = taken.drive_command,
+                                  .method = taken.method == NULL ? plain : taken.method,
+                                  .body = taken.body,
+                                  .headers = taken.headers.items,
+                                  .header_count = taken.headers.count,
+                                  .expect = taken.expect};
+}
+
+/* The calls of a round: at least one for each URL. */
+static unsigned calls_default(void)
+{
+    return taken.drives.count > CALLS_DEFAULT ? (unsigned)taken.drives.count
+                                              : CALLS_DEFAULT;
 }
 
 static struct gate_settings gate_settings(void)
 {
     struct gate_settings settings = {
-        .url = taken.url,
-        .drive = taken.drive,
+        .url = taken.url != NULL ? taken.url : taken.profiles,
+        .run = taken.run,
+        .call = call_settings(),
         .binary = taken.binary,
         .pid = (int)taken.pid,
         .own = {.paths = taken.own.items,
@@ -325,7 +504,7 @@ static struct gate_settings gate_settings(void)
                              .names = taken.wrappers.items,
                              .count = taken.wrappers.count}},
         .rounds = taken.rounds == 0 ? 5 : (unsigned)taken.rounds,
-        .calls = taken.calls == 0 ? 10 : (unsigned)taken.calls,
+        .calls = taken.calls == 0 ? calls_default() : (unsigned)taken.calls,
         .timeout_secs = (unsigned)taken.timeout_secs};
     memcpy(settings.limits, taken.limits, sizeof(settings.limits));
     return settings;
@@ -354,7 +533,7 @@ static enum command_result form_read(int count, char **arguments,
                               .text = taken.text,
                               .list = taken.list,
                               .alone = taken.alone};
-    options.one_server = taken.url != NULL || taken.drive != NULL;
+    options.one_server = one_server_is_given();
     int error = options.list         ? list_check(count, failure)
                 : options.alone      ? alone_check(count, failure)
                 : options.one_server ? one_check(arguments[0], failure)

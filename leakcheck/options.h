@@ -1,5 +1,5 @@
 /*
- * The command line of leakcheck: which of its four forms is used, and what to judge.
+ * The command line of leakcheck: which of its five forms is used, and what to judge.
  */
 #ifndef LEAKCHECK_OPTIONS_H
 #define LEAKCHECK_OPTIONS_H

@@ -209,19 +209,22 @@ static void environment_set(const char *library, const char *path)
     only_set(path);
 }
 
-/* Whether a command without instruments is still to be run with some: with --only it
- * starts others that may take them. */
+/* Asks the loader for the library. A program that takes none gets the variables only
+ * for others that it starts: with --only. */
 static void instruments_prepare(const char *path)
 {
     struct failure reason;
     char library[PATH_MAX];
-    if (!program_takes_instruments(path, &reason) && !options.quiet) {
-        fprintf(stderr, "leakprobe: %s runs without instruments: %s\n", path,
-                reason.text);
+    enum program_kind kind = program_kind(path, &reason);
+    bool takes = kind == PROGRAM_TAKES;
+    if (takes || (kind == PROGRAM_IGNORES && options.only.count > 0)) {
+        if (library_find(library, sizeof(library), &reason) == 0) {
+            environment_set(library, path);
+        } else {
+            takes = false;
+        }
     }
-    if (library_find(library, sizeof(library), &reason) == 0) {
-        environment_set(library, path);
-    } else if (!options.quiet) {
+    if (!takes && !options.quiet) {
         fprintf(stderr, "leakprobe: %s runs without instruments: %s\n", path,
                 reason.text);
     }

@@ -172,12 +172,12 @@ static bool has_loader(Elf *elf, struct failure *reason)
     return false;
 }
 
-static bool elf_takes_instruments(Elf *elf, struct failure *reason)
+static enum program_kind elf_kind_of(Elf *elf, struct failure *reason)
 {
     GElf_Ehdr header;
     GElf_Ehdr own;
     if (elf_kind(elf) != ELF_K_ELF || gelf_getehdr(elf, &header) == NULL) {
-        return true; /* the kernel will say what is wrong with it */
+        return PROGRAM_TAKES; /* the kernel will say what is wrong with it */
     }
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     Elf *self = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
@@ -189,35 +189,40 @@ static bool elf_takes_instruments(Elf *elf, struct failure *reason)
     if (known && (header.e_machine != own.e_machine ||
                   header.e_ident[EI_CLASS] != own.e_ident[EI_CLASS])) {
         failure_set(reason, EPERM, "it is for another kind of processor");
-        return false;
+        return PROGRAM_REFUSES;
     }
-    return has_loader(elf, reason) && !needs_sanitizer(elf, reason);
+    if (!has_loader(elf, reason)) {
+        return PROGRAM_IGNORES;
+    }
+    return needs_sanitizer(elf, reason) ? PROGRAM_REFUSES : PROGRAM_TAKES;
 }
 
-static bool takes_instruments(const char *path, unsigned depth, struct failure *reason)
+static enum program_kind kind_of(const char *path, unsigned depth,
+                                 struct failure *reason)
 {
     char interpreter[PATH_MAX];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum program_kind kind = PROGRAM_TAKES;
     if (fd < 0) {
-        return true;
+        return kind;
     }
-    bool takes;
     if (interpreter_read(fd, interpreter, sizeof(interpreter))) {
-        takes = depth == SCRIPT_DEPTH_MAX ||
-                takes_instruments(interpreter, depth + 1, reason);
+        if (depth < SCRIPT_DEPTH_MAX) {
+            kind = kind_of(interpreter, depth + 1, reason);
+        }
     } else if (gets_more_rights(fd, reason)) {
-        takes = false;
+        kind = PROGRAM_IGNORES;
     } else {
         Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-        takes = elf_takes_instruments(elf, reason);
+        kind = elf_kind_of(elf, reason);
         elf_end(elf);
     }
     close(fd);
-    return takes;
+    return kind;
 }
 
-bool program_takes_instruments(const char *path, struct failure *reason)
+enum program_kind program_kind(const char *path, struct failure *reason)
 {
     elf_version(EV_CURRENT);
-    return takes_instruments(path, 0, reason);
+    return kind_of(path, 0, reason);
 }

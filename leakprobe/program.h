@@ -15,10 +15,16 @@
 int program_find(const char *command, char *ret_path, size_t size,
                  struct failure *failure);
 
-/* Whether instruments can be brought into this program; for a script, into its
- * interpreter. If not, `reason` says why: it is static, or gets more rights than its
- * user, or is for another processor or loader, or has a sanitizer's own instruments. A
- * file that cannot be read counts as one that they can be brought into. */
-bool program_takes_instruments(const char *path, struct failure *reason);
+enum program_kind {
+    PROGRAM_TAKES,   /* instruments can be brought into it; also if it cannot be read */
+    PROGRAM_IGNORES, /* they cannot, and the loader's variables do nothing to it: it is
+                        static, or gets more rights than its user */
+    PROGRAM_REFUSES, /* they cannot, and it fails if one tries: it has a sanitizer's
+                        own */
+};
+
+/* What kind this program is; of a script, its interpreter. If it is not PROGRAM_TAKES,
+ * `reason` says why. */
+enum program_kind program_kind(const char *path, struct failure *reason);
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes what the judge reads from servers (libFuzzer, AddressSanitizer, UBSan), each
-# fuzzer for SECONDS (60). An input that breaks one is kept in out/fuzz/.
+# Fuzzes what the judge reads from servers, and what the listener reads from clients
+# (libFuzzer, AddressSanitizer, UBSan), each fuzzer for SECONDS (60). An input that
+# breaks one is kept in out/fuzz/.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -9,8 +10,9 @@ usage() {
     cat <<'TEXT'
 usage: scripts/fuzz.sh [SECONDS]
 
-Fuzzes what the judge reads from servers, each fuzzer for SECONDS (60). An
-input that breaks one is kept in out/fuzz/.
+Fuzzes what the judge reads from servers, and what the listener reads from
+clients, each fuzzer for SECONDS (60). An input that breaks one is kept in
+out/fuzz/.
 
 Exit status: 0 if none broke, 1 if one did, 2 for wrong usage.
 TEXT
@@ -28,14 +30,17 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p out/fuzz
-judge=(base/{arena,failure,number}.c leakcheck/judge/blame.c
-    leakcheck/measure/{parse_heap,parse_threads,profile,profile_text,replies,resource}.c)
+judge=(base/{arena,failure,number}.c leakcheck/judge/{blame,library_code,wrappers}.c
+    leakcheck/measure/{gunzip,parse_{heap,proto,threads},profile,profile_text}.c
+    leakcheck/measure/{proto_tables,proto_wire,replies,resource}.c)
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
+    parts=("${judge[@]}")
+    [[ $name != listener ]] || parts=(base/{buffer,number}.c probe/http/*.c)
     clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined,integer \
-        -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${judge[@]}" \
-        -lcjson -lm
+        -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${parts[@]}" \
+        -lcjson -lz -lm
     # New inputs go to a directory of this run; the seeds are only read.
     mkdir "$scratch/corpus-$name"
     printf '%s: %s s\n' "$name" "$seconds"

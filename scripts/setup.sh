@@ -46,6 +46,7 @@ readonly test_packages=(
     heaptrack
     libclang-rt-dev
     libcmocka-dev
+    man-db
     python3
     python3-pytest
     python3-pytest-timeout

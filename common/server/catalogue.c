@@ -8,14 +8,14 @@
 #include <string.h>
 
 #include "probe/http/form.h"
-#include "probe/http/json.h"
+#include "server/lab_json.h"
 #include "server/leak.h"
 #include "variant.h"
 
 static void add_parameter(cJSON *list, const char *name, const char *meaning,
                           size_t value, size_t minimum, size_t maximum)
 {
-    cJSON *parameter = probe_json_add_object(list);
+    cJSON *parameter = lab_json_add_object(list);
     cJSON_AddStringToObject(parameter, "name", name);
     cJSON_AddStringToObject(parameter, "meaning", meaning);
     cJSON_AddNumberToObject(parameter, "default", (double)value);
@@ -27,7 +27,7 @@ static void add_parameters(cJSON *json, const struct scenario *scenario)
 {
     char meaning[128];
     cJSON *list = cJSON_AddArrayToObject(json, "parameters");
-    cJSON *id = probe_json_add_object(list);
+    cJSON *id = lab_json_add_object(list);
     cJSON_AddStringToObject(id, "name", "id");
     cJSON_AddStringToObject(id, "meaning", "whose request it is");
     cJSON_AddStringToObject(id, "default", LEAK_ID_DEFAULT);
@@ -50,7 +50,7 @@ static void add_file(cJSON *list, const char *half, const char *name)
     for (char *p = path; *p != '\0'; p++) {
         *p = *p == '-' ? '_' : *p;
     }
-    probe_json_add_string(list, path);
+    lab_json_add_string(list, path);
 }
 
 /* Adds what one call leaves and holds, with the default size. */
@@ -77,8 +77,8 @@ static void add_answers(cJSON *json, const struct scenario *scenario)
     cJSON_AddStringToObject(json, "find_it", scenario->find_it);
     cJSON *files = cJSON_AddArrayToObject(json, "files");
     if (scenario->file != NULL) {
-        probe_json_add_string(files, scenario->file);
-        probe_json_add_string(files, scenario->file);
+        lab_json_add_string(files, scenario->file);
+        lab_json_add_string(files, scenario->file);
     } else {
         add_file(files, "leaky", scenario->name);
         add_file(files, "fixed", scenario->name);
@@ -124,9 +124,9 @@ static struct text catalogue_text(bool answers)
     if (text->data == NULL) {
         cJSON *list = cJSON_CreateArray();
         for (size_t i = 0; i < scenario_count; i++) {
-            describe(probe_json_add_object(list), scenarios[i], answers);
+            describe(lab_json_add_object(list), scenarios[i], answers);
         }
-        text->data = probe_json_finish(list);
+        text->data = lab_json_finish(list);
         if (text->data != NULL) {
             text->size = strlen(text->data) + 1;
             text->data[text->size - 1] = '\n'; /* replaces the '\0' */

@@ -5,12 +5,12 @@
 #include "server/exchange.h"
 
 #include <civetweb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "probe/http/check.h"
+#include "probe/http/reply_head.h"
 #include "server/connections.h"
 #include "server/lab.h"
 #include "server/routes.h"
@@ -114,40 +114,30 @@ static bool write_whole(struct mg_connection *connection, const char *data,
 
 static void reply_send(struct mg_connection *connection, struct reply *reply)
 {
-    static const char header[] =
-        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n";
-    if (reply->reader != NULL) {
-        probe_reply_header(reply, "Access-Control-Allow-Origin", "%s", reply->reader);
-    }
     size_t body = reply->request->method == METHOD_HEAD ? 0 : reply->bytes;
     char text[ONE_WRITE_BYTES];
     /* From here on the worker waits until the client has read the reply. */
     if (worker_write()) {
         reply->closes = true;
     }
-    const char *closing = "";
     if (reply->closes) {
         mg_disable_connection_keep_alive(connection);
-        closing = "Connection: close\r\n";
     }
-    int length = snprintf(text, sizeof(text), header, reply->status,
-                          mg_get_response_code_text(NULL, reply->status), reply->type,
-                          reply->bytes, reply->headers, closing);
-    if (length < 0 || (size_t)length >= sizeof(text)) {
-        return; /* no page makes a header of this size */
+    size_t length = probe_reply_head(reply, text, sizeof(text));
+    if (length == 0) {
+        return; /* no page makes a head of this size */
     }
-    bool one = (size_t)length + body <= sizeof(text);
+    bool one = length + body <= sizeof(text);
     if (one && body > 0) {
         memcpy(text + length, reply->data, body);
-        length += (int)body;
+        length += body;
     }
     if (one) {
         /* The client may take a heap profile as soon as it has the reply, and the
          * reply's own memory must not be in it. */
         probe_reply_release(reply);
     }
-    if (write_whole(connection, text, (size_t)length) && !one) {
+    if (write_whole(connection, text, length) && !one) {
         write_whole(connection, reply->data, body);
     }
 }

@@ -40,8 +40,10 @@ static void site_init(struct lab *lab)
                 .fds = HINT_RESTART_OR_RAISE("--max-fds"),
                 .mappings = HINT_RESTART "; the mappings of its threads leave no room "
                                          "for stacks, see --max-threads",
-                .no_profile = "start the server with --profile exact",
-                .no_build = "build without ALLOCATOR=libc",
+                .no_profile =
+                    "start the server with --profile exact or --profile recorder",
+                .no_build = "build without ALLOCATOR=libc; without a sanitizer, too, "
+                            "--profile recorder records it",
                 .dump = "see --profile-dir",
                 .cross_site = "open this server's own pages, or use curl; --peer URL "
                               "allows the pages of the lab's other server",

@@ -7,6 +7,7 @@
 #include "probe/web/assets.h"
 #include "probe/web/live.h"
 #include "scenario.h"
+#include "server/lab_json.h"
 #include "variant.h"
 
 ASSET_DECLARE(lab_html);
@@ -68,7 +69,7 @@ void lab_page_setup(const struct request *request, struct reply *reply)
         cJSON_AddNullToObject(json, "peer");
     }
     cJSON_AddBoolToObject(json, "exercise", variant.is_exercise);
-    probe_reply_json(reply, 200, json);
+    lab_json_reply(reply, 200, json);
 }
 
 /* The lesson of a scenario, from its line "--- leaky/FILE" to that of the next one;

@@ -14,10 +14,10 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "probe/http/form.h"
-#include "probe/http/json.h"
 #include "server/guard.h"
 #include "server/hints.h"
 #include "server/lab.h"
+#include "server/lab_json.h"
 #include "server/leak_plan.h"
 #include "variant.h"
 
@@ -110,7 +110,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
         cJSON *steps = cJSON_AddArrayToObject(json, "scenarios");
         for (size_t i = 0; i < plan->step_count; i++) {
             const struct step *step = &plan->steps[i];
-            cJSON *item = probe_json_add_object(steps);
+            cJSON *item = lab_json_add_object(steps);
             cJSON_AddStringToObject(item, "scenario", step->scenario->name);
             cJSON_AddNumberToObject(item, "bytes", (double)step->bytes);
             add_declared(item, &step->scenario->leaves, step->bytes, plan->count);
@@ -118,7 +118,7 @@ static void reply_done(struct reply *reply, const struct plan *plan, double elap
         }
     }
     cJSON_AddNumberToObject(json, "elapsed_ms", round(elapsed_ms * 1000) / 1000);
-    probe_reply_json(reply, 200, json);
+    lab_json_reply(reply, 200, json);
 }
 
 /* Replies that the request would pass a ceiling. An exercise does not say which one,

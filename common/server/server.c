@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "probe/http/json.h"
 #include "server/connections.h"
 #include "server/exchange.h"
 #include "server/lab.h"
+#include "server/lab_json.h"
 
 /* Worker threads. Each serves one connection at a time. */
 #define MAIN_WORKERS 32
@@ -272,7 +272,7 @@ int server_start(struct server **ret_server, const struct server_settings *setti
         return -ENOMEM;
     }
     server->debug.port = -1;
-    probe_json_prepare();
+    lab_json_prepare();
     int error = connections_init(&server->connections);
     if (error != 0) {
         snprintf(message, message_size, "cannot watch connections: %s",

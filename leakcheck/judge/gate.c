@@ -15,29 +15,16 @@
 #include "leakcheck/judge/gate_growth.h"
 #include "leakcheck/measure/settle.h"
 
-#define WARM_UP_CALLS 3
+#define WARM_UP_CALLS 3      /* of each URL */
 #define LATE_PATIENCE_MS 400 /* after a round did not return to the baseline */
 
-static int calls_make(struct gate *gate, const char *path, unsigned calls,
-                      struct failure *failure)
+/* Makes calls, and checks that they went to the program that leakcheck started. */
+static int calls_make(struct gate *gate, unsigned calls, struct failure *failure)
 {
-    for (unsigned i = 0; i < calls; i++) {
-        struct http *http = &gate->server.http;
-        int error = http_get(http, path, &gate->server.reply, failure);
-        if (error < 0) {
-            return error;
-        }
-        /* Any status from 200 to 299 is good. For others, http_get_ok gives the
-         * reason. */
-        if (gate->server.reply.status < 200 || gate->server.reply.status > 299) {
-            error = http_get_ok(http, path, &gate->server.reply, failure);
-            return error < 0 ? error
-                             : failure_set(failure, EPROTO,
-                                           "%s%s: fails now and then; no verdict",
-                                           http->base, path);
-        }
-    }
-    return 0;
+    int error = caller_make(&gate->caller, calls, failure);
+    return error == 0 && gate->program.command != NULL
+               ? program_check(&gate->program, &gate->caller, failure)
+               : error;
 }
 
 /* Waits until the work of the calls is over: until all amounts are back at the
@@ -61,7 +48,9 @@ static int round_settle(struct gate *gate, struct sample *ret_sample,
 static int round_sample(struct gate *gate, struct failure *failure)
 {
     struct sample sample;
+    caller_before_sample(&gate->caller);
     int error = round_settle(gate, &sample, failure);
+    caller_after_sample(&gate->caller);
     if (error < 0) {
         return error;
     }
@@ -83,7 +72,7 @@ static int rounds_drive(struct gate *gate, const struct gate_settings *settings,
 {
     int error = 0;
     for (unsigned round = 0; round < settings->rounds && error == 0; round++) {
-        error = calls_make(gate, settings->drive, gate->calls, failure);
+        error = calls_make(gate, gate->calls, failure);
         if (error == 0) {
             error = round_sample(gate, failure);
         }
@@ -110,18 +99,39 @@ static bool allocations_are_counted(const struct profile *profile)
     return profile->totals.alloc_bytes != profile->totals.inuse_bytes;
 }
 
+/* How many calls come before the baseline: of a program that was just started a whole
+ * round, because everything in it happens for the first time. */
+static unsigned warm_up_calls(const struct gate *gate)
+{
+    size_t drives = gate->caller.settings->drive_count;
+    unsigned calls = WARM_UP_CALLS * (drives == 0 ? 1 : (unsigned)drives);
+    return gate->program.command != NULL && gate->calls > calls ? gate->calls : calls;
+}
+
+/* The connections of the calls stay open: each may take a descriptor and a thread. */
+static void connections_add(struct gate *gate)
+{
+    static const enum resource taken[] = {RESOURCE_FDS, RESOURCE_THREADS};
+    for (size_t i = 0; i < 2; i++) {
+        if (gate->idle.amount[taken[i]] != UNKNOWN) {
+            gate->idle.amount[taken[i]] += (int64_t)gate->caller.own_count;
+        }
+    }
+}
+
 /* Takes the first sample. Warm-up calls come before it, and it waits until their work
  * is over: if that work were in the baseline, the baseline would be too high and could
  * hide a leak. Also measures what the server allocates because of the sampling alone,
  * which must not count as growth of the calls. */
-static int baseline_take(struct gate *gate, const char *path,
-                         struct gate_profiles *profiles, struct failure *failure)
+static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
+                         struct failure *failure)
 {
     struct sample sampling;
     int error = sample_take(&gate->server, &sampling, false, NULL, failure);
     if (error == 0) {
         gate->idle = sampling.now;
-        error = calls_make(gate, path, WARM_UP_CALLS, failure);
+        connections_add(gate);
+        error = calls_make(gate, warm_up_calls(gate), failure);
     }
     if (error == 0) {
         error = round_sample(gate, failure);
@@ -221,15 +231,18 @@ static int rounds_run(struct gate *gate, const struct gate_settings *settings,
         gate_judge(gate);
     }
     error = limits_check(gate, failure);
-    return error == 0 && !gate_is_over(gate) ? gate_check_clarity(gate, failure)
-                                             : error;
+    if (error == 0 && !gate_is_over(gate)) {
+        error = gate_check_clarity(gate, failure);
+    }
+    gate_drop_unclear(gate);
+    return error;
 }
 
 /* Does all measuring, with the profiles before and after the rounds. */
 static int gate_measure(struct gate *gate, const struct gate_settings *settings,
                         struct gate_profiles *profiles, struct failure *failure)
 {
-    int error = baseline_take(gate, settings->drive, profiles, failure);
+    int error = baseline_take(gate, profiles, failure);
     if (error == 0) {
         error = baseline_check(gate, failure);
     }
@@ -254,19 +267,50 @@ static int binary_check(const char *path, struct failure *failure)
     return failure_set(failure, error, "--binary %.200s: %s", path, strerror(error));
 }
 
+/* Connects to the server, which a program that leakcheck started is, too. */
+static int server_find(struct gate *gate, const struct gate_settings *settings,
+                       int64_t deadline_ms, struct failure *failure)
+{
+    bool started = settings->run != NULL;
+    const char *url = started ? gate->program.url : settings->url;
+    int error = server_open(&gate->server, url, deadline_ms, failure);
+    gate->server.binary = settings->binary;
+    int pid = started ? gate->program.pid : settings->pid;
+    if (error == 0 && pid != 0) {
+        error = server_watch_process(&gate->server, pid, failure);
+    }
+    return error;
+}
+
 static int gate_open(struct gate *gate, const struct gate_settings *settings,
                      int64_t deadline_ms, struct failure *failure)
 {
     int error = binary_check(settings->binary, failure);
+    if (error == 0 && settings->run != NULL) {
+        error = program_start(&gate->program, settings->run, failure);
+    }
+    if (error == 0 && settings->run != NULL) {
+        error = program_await(&gate->program, &settings->call, deadline_ms, failure);
+    }
+    if (error == 0) {
+        error = server_find(gate, settings, deadline_ms, failure);
+    }
+    return error == 0 ? caller_open(&gate->caller, &settings->call, &gate->server.http,
+                                    deadline_ms, failure)
+                      : error;
+}
+
+/* Ends what was started. If the program has ended by itself, that is the failure. */
+static void started_end(struct gate *gate, const struct gate_settings *settings,
+                        int error, struct failure *failure)
+{
     if (error < 0) {
-        return error;
+        program_explain(&gate->program, failure);
     }
-    error = server_open(&gate->server, settings->url, deadline_ms, failure);
-    gate->server.binary = settings->binary;
-    if (error == 0 && settings->pid != 0) {
-        error = server_watch_process(&gate->server, settings->pid, failure);
+    program_stop(&gate->program);
+    if (settings->call.command != NULL) {
+        child_end_all(0);
     }
-    return error;
 }
 
 int gate_run(struct gate *gate, const struct gate_settings *settings,
@@ -275,7 +319,8 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     int64_t start = clock_now_ms();
     int64_t deadline_ms = start + (int64_t)settings->timeout_secs * 1000;
     struct gate_profiles profiles = {0};
-    *gate = (struct gate){.calls = settings->calls};
+    *gate = (struct gate){.trends = settings->rounds >= TREND_ROUNDS_MIN,
+                          .calls = settings->calls};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         gate->resources[i].limit = settings->limits[i];
     }
@@ -288,6 +333,7 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     if (error == 0) {
         error = gate_blame(gate, &settings->own, &profiles, failure);
     }
+    started_end(gate, settings, error, failure);
     profile_release(&profiles.heap_idle);
     profile_release(&profiles.heap_base);
     profile_release(&profiles.heap_last);
@@ -299,6 +345,7 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
 
 void gate_release(struct gate *gate)
 {
+    caller_close(&gate->caller); /* some of its calls use the server's connection */
     server_close(&gate->server);
     free(gate->samples);
     *gate = (struct gate){0};

@@ -23,6 +23,11 @@ bool gate_is_over(const struct gate *gate)
 const char *gate_missing_reason(const struct gate *gate, enum resource resource)
 {
     const struct server *server = &gate->server;
+    if (gate->resources[resource].unclear) {
+        return "it moves so much that growth over the limit is neither proved nor "
+               "ruled "
+               "out (--rounds, --calls)";
+    }
     if (resource == RESOURCE_HEAP) {
         return gate->heap_reason;
     }

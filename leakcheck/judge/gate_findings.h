@@ -7,6 +7,9 @@
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/judge/picture.h"
+#include "leakcheck/judge/trend.h"
+#include "leakcheck/measure/caller.h"
+#include "leakcheck/measure/program.h"
 #include "leakcheck/measure/sample.h"
 
 /* How much of a resource one call may leave behind. */
@@ -20,8 +23,10 @@ struct gate_resource {
     bool measured; /* in every sample, and precisely enough for the limit; if false,
                       only `limit` is valid */
     bool over;     /* grows by more than the limit, and does not stop */
+    bool unclear;  /* with trends: neither growth nor its absence is proved */
     struct limit limit;
-    struct fit fit;
+    struct fit fit;     /* with trends: the slope is Theil and Sen's */
+    struct trend trend; /* only if gate.trends */
     struct blame blame; /* growth 0: no profile shows the cause */
 };
 
@@ -32,10 +37,13 @@ extern const size_t gate_judged_count;
 /* What was measured. Lives in memory that the caller owns; { 0 } is empty. */
 struct gate {
     struct server server;
+    struct caller caller;
+    struct program program;
     struct sample *samples; /* the baseline, then one for each round */
     size_t sample_count;
     struct resources idle; /* before any call */
     size_t rounds_first;   /* rounds that the user asked for; more may follow */
+    bool trends;           /* so many rounds that growth is judged as a trend */
     unsigned calls;        /* a round */
     int64_t heap_period;   /* mean bytes between two heap samples; 1: every
                               allocation */

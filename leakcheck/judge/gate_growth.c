@@ -1,7 +1,8 @@
 /*
  * Growth is a slope over the rounds. An exact count must grow in every round, or still
  * in the later ones. A count that also moves by itself must have a slope that is larger
- * than chance explains.
+ * than chance explains. From TREND_ROUNDS_MIN rounds on a trend test decides instead:
+ * see trend.h.
  */
 #include "leakcheck/judge/gate_growth.h"
 
@@ -12,14 +13,13 @@
 
 #define TREND_ERRORS 3    /* standard errors: a larger slope is not chance */
 #define SAMPLES_WANTED 10 /* heap samples that growth at the limit should give */
-#define SAMPLES_MAX (2 * ROUNDS_MAX + 1)
 
 /* Fits the samples from `first` on. */
 static struct fit fit_make(const struct gate *gate, enum resource resource,
                            size_t first)
 {
-    int64_t calls[SAMPLES_MAX] = {0};
-    int64_t values[SAMPLES_MAX] = {0};
+    int64_t calls[TREND_SAMPLES_MAX] = {0};
+    int64_t values[TREND_SAMPLES_MAX] = {0};
     size_t count = gate->sample_count - first;
     for (size_t i = 0; i < count; i++) {
         calls[i] = gate->samples[first + i].calls;
@@ -47,10 +47,14 @@ static bool is_exact(const struct gate *gate, enum resource resource)
            (resource != RESOURCE_HEAP || (!server->is_go && server->heap_step == 0));
 }
 
-/* Whether the resource grew by more than the limit, but not in every round. */
+/* Whether the resource grew by more than the limit, but not in every round; with
+ * trends: whether its trend is not clear. */
 static bool is_open(const struct gate *gate, enum resource resource)
 {
     const struct gate_resource *judged = &gate->resources[resource];
+    if (gate->trends) {
+        return judged->unclear;
+    }
     return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
            judged->fit.slope > judged->limit.most;
 }
@@ -123,11 +127,29 @@ static void heap_judge(struct gate *gate)
     gate->heap_reason[0] = '\0';
     if (heap->measured && !heap->over && calls < needed) {
         heap->measured = false;
+        heap->unclear = false;
         snprintf(gate->heap_reason, sizeof(gate->heap_reason),
                  "its profile takes one sample in %" PRId64 " bytes, which needs %.0f "
                  "calls for that limit, and there were %.0f (--rounds, --calls)",
                  gate->heap_period, ceil(needed), calls);
     }
+}
+
+/* Judges a resource by the trend of its samples. */
+static void trend_use(struct gate *gate, enum resource resource)
+{
+    struct gate_resource *judged = &gate->resources[resource];
+    int64_t calls[TREND_SAMPLES_MAX];
+    int64_t values[TREND_SAMPLES_MAX];
+    for (size_t i = 0; i < gate->sample_count; i++) {
+        calls[i] = gate->samples[i].calls;
+        values[i] = gate->samples[i].now.amount[resource];
+    }
+    judged->trend = trend_judge(calls, values, gate->sample_count, judged->limit.most,
+                                resource == RESOURCE_HEAP || resource == RESOURCE_RSS);
+    judged->fit.slope = judged->trend.slope;
+    judged->over = judged->trend.answer == TREND_GROWS;
+    judged->unclear = judged->trend.answer == TREND_UNCLEAR;
 }
 
 void gate_judge(struct gate *gate)
@@ -137,8 +159,13 @@ void gate_judge(struct gate *gate)
         struct gate_resource *judged = &gate->resources[resource];
         judged->measured = gate_is_counted(gate, resource);
         judged->over = false;
+        judged->unclear = false;
         if (judged->measured) {
             judged->fit = fit_make(gate, resource, 0);
+        }
+        if (judged->measured && gate->trends) {
+            trend_use(gate, resource);
+        } else if (judged->measured) {
             judged->over = judged->fit.slope > judged->limit.most &&
                            (judged->fit.grew_every_round || goes_on(gate, resource));
         }
@@ -161,10 +188,51 @@ bool gate_is_unclear(const struct gate *gate)
     return gate->resources[RESOURCE_RSS].over && !others;
 }
 
+/* Writes that the trend of a resource is not clear; returns -EPROTO. */
+static int trend_refuse(const struct gate *gate, enum resource resource,
+                        struct failure *failure)
+{
+    const struct trend *trend = &gate->resources[resource].trend;
+    char steps[80] = "moved without a clear direction";
+    if (trend->steps > 0) {
+        snprintf(steps, sizeof(steps), "grew in %zu of %zu rounds, last in round %zu",
+                 trend->steps, gate->sample_count - 1, trend->last_step);
+    }
+    return failure_set(failure, EPROTO,
+                       "%s of %s %s: a slow leak, a cache that fills, or noise; give "
+                       "more --rounds or --calls; no verdict",
+                       resource_name(resource), gate->server.http.base, steps);
+}
+
+/* The resident set is noisy, so unless the user asked for its limit it does not prevent
+ * a verdict on the others. */
+static int trends_check(const struct gate *gate, struct failure *failure)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        const struct gate_resource *judged = &gate->resources[gate_judged[i]];
+        if (judged->unclear &&
+            (gate_judged[i] != RESOURCE_RSS || judged->limit.asked)) {
+            return trend_refuse(gate, gate_judged[i], failure);
+        }
+    }
+    return 0;
+}
+
+void gate_drop_unclear(struct gate *gate)
+{
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        struct gate_resource *judged = &gate->resources[gate_judged[i]];
+        judged->measured = judged->measured && !judged->unclear;
+    }
+}
+
 /* A resource that grew in the first rounds and once more in the later ones stays open:
  * it may be a slow leak, or a pool that fills slowly. */
 int gate_check_clarity(const struct gate *gate, struct failure *failure)
 {
+    if (gate->trends) {
+        return trends_check(gate, failure);
+    }
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
         const struct gate_resource *judged = &gate->resources[resource];

@@ -15,7 +15,12 @@ void gate_judge(struct gate *gate);
 /* Whether the verdict is open, so that more rounds are needed. */
 bool gate_is_unclear(const struct gate *gate);
 
-/* Called after all rounds. Returns 0, or -EPROTO if a resource is still open. */
+/* Called after all rounds. Returns 0, or -EPROTO if a resource is still open and
+ * nothing else leaks. */
 int gate_check_clarity(const struct gate *gate, struct failure *failure);
+
+/* Called after all checks: what is still open, and does not prevent a verdict, becomes
+ * a resource that is not measured. */
+void gate_drop_unclear(struct gate *gate);
 
 #endif

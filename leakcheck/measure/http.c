@@ -5,9 +5,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "leakcheck/measure/replies.h"
@@ -32,6 +34,15 @@ static int url_refuse(const char *url, struct failure *failure)
     }
     return failure_set(failure, EINVAL, "'%.*s%s%.200s' is not a server's URL",
                        kept < 20 ? kept : 20, url, hidden, shown);
+}
+
+/* Commands that leakcheck starts do not get its connections. */
+static int socket_prepare(void *argument, curl_socket_t socket, curlsocktype purpose)
+{
+    (void)argument;
+    (void)purpose;
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+    return CURL_SOCKOPT_OK;
 }
 
 static size_t body_receive(char *bytes, size_t size, size_t count, void *argument)
@@ -114,6 +125,7 @@ int http_open(struct http *http, const char *url, struct failure *failure)
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "leakcheck");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_receive);
+    curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, socket_prepare);
     return 0;
 }
 
@@ -141,6 +153,25 @@ unsigned http_local_port(const struct http *http)
     long port = 0;
     curl_easy_getinfo(http->handle, CURLINFO_LOCAL_PORT, &port);
     return port > 0 ? (unsigned)port : 0;
+}
+
+bool http_is_hung_up(const struct http *http)
+{
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    char byte;
+    curl_easy_getinfo(http->handle, CURLINFO_ACTIVESOCKET, &socket);
+    return socket != CURL_SOCKET_BAD &&
+           (recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+            (errno != EAGAIN && errno != EINTR));
+}
+
+void http_hang_up(struct http *http)
+{
+    CURL *same = curl_easy_duphandle(http->handle); /* without the connection */
+    if (same != NULL) {
+        curl_easy_cleanup(http->handle);
+        http->handle = same;
+    }
 }
 
 void http_close(struct http *http)
@@ -268,9 +299,77 @@ int http_post(struct http *http, const char *path, const char *body,
     return error;
 }
 
-/* Turns a reply that is not 200 into one line. */
-static int refusal_explain(const struct http *http, const char *path,
-                           const struct http_reply *reply, struct failure *failure)
+/* A reply to HEAD has no body. What is usually sent with a body says that it has none
+ * by a length of 0: some servers insist on that. */
+static void method_set(CURL *curl, const struct http_request *request)
+{
+    bool sends = request->body != NULL || strcmp(request->method, "POST") == 0 ||
+                 strcmp(request->method, "PUT") == 0 ||
+                 strcmp(request->method, "PATCH") == 0;
+    const char *body = request->body == NULL ? "" : request->body;
+    if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    } else if (sends) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+/* The handle's next request is a plain GET again. */
+static void method_reset(CURL *curl)
+{
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(curl, CURLOPT_NOBODY, 0L);
+    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+}
+
+int http_send(struct http *http, const struct http_request *request,
+              struct http_reply *reply, struct failure *failure)
+{
+    struct curl_slist *headers = NULL;
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct curl_slist *longer = curl_slist_append(headers, request->headers[i]);
+        if (longer == NULL) {
+            curl_slist_free_all(headers);
+            return failure_set(failure, ENOMEM, "out of memory");
+        }
+        headers = longer;
+    }
+    method_set(http->handle, request);
+    curl_easy_setopt(http->handle, CURLOPT_HTTPHEADER, headers);
+    int error = request_send(http, request->path, reply, failure);
+    method_reset(http->handle);
+    curl_slist_free_all(headers);
+    return error;
+}
+
+int http_connect(struct http *http, struct failure *failure)
+{
+    char reason[CURL_ERROR_SIZE] = "";
+    long time_ms = request_time_ms(http);
+    if (time_ms == 0) {
+        return deadline_refuse(http->base, failure);
+    }
+    curl_easy_setopt(http->handle, CURLOPT_URL, http->base);
+    curl_easy_setopt(http->handle, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(http->handle, CURLOPT_TIMEOUT_MS, time_ms);
+    curl_easy_setopt(http->handle, CURLOPT_ERRORBUFFER, reason);
+    CURLcode code = curl_easy_perform(http->handle);
+    curl_easy_setopt(http->handle, CURLOPT_ERRORBUFFER, NULL);
+    if (code == CURLE_OK) {
+        return 0;
+    }
+    return failure_set(failure, code == CURLE_COULDNT_CONNECT ? ECONNREFUSED : EIO,
+                       "%s: %s", http->base,
+                       reason[0] == '\0' ? curl_easy_strerror(code) : reason);
+}
+
+int http_refusal(const struct http *http, const char *path,
+                 const struct http_reply *reply, struct failure *failure)
 {
     struct reply_error error;
     reply_error_parse(&error, reply->body.data, reply->body.length);
@@ -301,7 +400,7 @@ int http_get_ok(struct http *http, const char *path, struct http_reply *reply,
         return error;
     }
     if (reply->status != 200) {
-        return refusal_explain(http, path, reply, failure);
+        return http_refusal(http, path, reply, failure);
     }
     return 0;
 }

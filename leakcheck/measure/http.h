@@ -8,6 +8,7 @@
 #define LEAKCHECK_MEASURE_HTTP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -46,7 +47,14 @@ void http_deadline(struct http *http, int64_t deadline_ms);
 unsigned http_port(const struct http *http);
 unsigned http_local_port(const struct http *http);
 
-/* Closes the connection. May be called again. */
+/* Whether the server has closed the connection since the last request, or sent
+ * something that nobody asked for. */
+bool http_is_hung_up(const struct http *http);
+
+/* Closes the connection; the next request opens another one. */
+void http_hang_up(struct http *http);
+
+/* Closes the connection, and ends its use. May be called again. */
 void http_close(struct http *http);
 
 /* Fetches base + path. Returns 0 for a complete reply of any status, or -errno. `reply`
@@ -56,9 +64,31 @@ int http_get(struct http *http, const char *path, struct http_reply *reply,
 int http_post(struct http *http, const char *path, const char *body,
               struct http_reply *reply, struct failure *failure);
 
-/* The same as http_get, but a status other than 200 is a failure, with the server's
- * message as the reason: -EAGAIN for 503, -ENOENT for 404 and 501, -EPROTO for
- * others. */
+/* One request with all that can be said of it. */
+struct http_request {
+    const char *method; /* "POST" */
+    const char *path;
+    const char *body;           /* NULL: none */
+    const char *const *headers; /* "Name: value" */
+    size_t header_count;
+};
+
+/* Sends it. As http_get. */
+int http_send(struct http *http, const struct http_request *request,
+              struct http_reply *reply, struct failure *failure);
+
+/* Only connects, so that the server accepts. The connection stays open until
+ * http_close, and is of no other use. Returns 0, -ECONNREFUSED if there is no server
+ * yet, or another -errno. */
+int http_connect(struct http *http, struct failure *failure);
+
+/* Writes why a reply is no success: the server's own message, or the start of the
+ * body. Returns -EAGAIN for 503, -ENOENT for 404 and 501, -EPROTO for others. */
+int http_refusal(const struct http *http, const char *path,
+                 const struct http_reply *reply, struct failure *failure);
+
+/* The same as http_get, but a status other than 200 is a failure, as
+ * http_refusal says. */
 int http_get_ok(struct http *http, const char *path, struct http_reply *reply,
                 struct failure *failure);
 

@@ -391,6 +391,7 @@ static int mappings_read(struct proto_reader *reader)
     if (profile->mappings == NULL) {
         return -ENOMEM;
     }
+    const char *program = "";
     for (size_t i = 0; i < list->count; i++) {
         struct mapping mapping;
         int error = mapping_read(reader, list->items[i].message, &mapping);
@@ -398,12 +399,11 @@ static int mappings_read(struct proto_reader *reader)
             return error;
         }
         if (mapping.path[0] == '/' && mapping.start < mapping.end) {
+            program = profile->mapping_count == 0 ? mapping.path : program;
             profile->mappings[profile->mapping_count++] = mapping;
         }
     }
-    if (profile->mapping_count > 0) {
-        mappings_order(profile, profile->mappings[0].path);
-    }
+    mappings_order(profile, program);
     return 0;
 }
 

@@ -117,8 +117,11 @@ int proto_text(struct proto_tables *tables, struct arena *arena, uint64_t index,
         tables->texts[index] =
             arena_text(arena, bytes.at, (size_t)(bytes.end - bytes.at));
     }
+    if (tables->texts[index] == NULL) {
+        return -ENOMEM;
+    }
     *ret_text = tables->texts[index];
-    return *ret_text == NULL ? -ENOMEM : 0;
+    return 0;
 }
 
 /* Reads the name and the file of a function into `frame`. If it has no name, the name

@@ -4,8 +4,10 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "leakcheck/report/report.h"
 
@@ -253,12 +255,61 @@ static void resource_add(cJSON *list, const char *name, const struct gate *gate,
     blame_add(item, "blamed", &judged->blame);
 }
 
+/* What was called, and how often in all rounds. */
+static void calls_add(cJSON *root, const struct gate *gate,
+                      const struct call_settings *call)
+{
+    unsigned rounds = (unsigned)gate->sample_count - 1;
+    if (call->drive_count == 1) {
+        cJSON_AddStringToObject(root, "drive", call->drives[0]);
+    }
+    cJSON_AddStringToObject(root, "method", call->method);
+    cJSON *list = cJSON_AddArrayToObject(root, "drives");
+    for (size_t i = 0; i < call->drive_count; i++) {
+        const struct call_target *target = &gate->caller.targets[i];
+        char url[2048];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddItemToArray(list, item);
+        snprintf(url, sizeof(url), "%s%s", target->http->base, target->path);
+        cJSON_AddStringToObject(item, "url", url);
+        cJSON_AddNumberToObject(item, "calls",
+                                rounds * caller_share(&gate->caller, gate->calls, i));
+    }
+    if (call->command != NULL) {
+        cJSON_AddStringToObject(root, "drive_command", call->command);
+    }
+}
+
+/* The program that leakcheck started, and how it ended. */
+static void program_add(cJSON *root, const struct program *program)
+{
+    struct tail_lines lines;
+    cJSON *item = cJSON_AddObjectToObject(root, "run");
+    cJSON_AddStringToObject(item, "command", program->command);
+    cJSON_AddNumberToObject(item, "pid", program->pid);
+    if (WIFSIGNALED(program->status)) {
+        cJSON_AddNullToObject(item, "exit_status");
+        cJSON_AddNumberToObject(item, "signal", WTERMSIG(program->status));
+    } else {
+        cJSON_AddNumberToObject(item, "exit_status", WEXITSTATUS(program->status));
+        cJSON_AddNullToObject(item, "signal");
+    }
+    cJSON *list = cJSON_AddArrayToObject(item, "last_lines");
+    tail_split(&program->tail, &lines);
+    for (size_t i = 0; i < lines.count; i++) {
+        cJSON_AddItemToArray(list, cJSON_CreateString(lines.at[i]));
+    }
+}
+
 int report_json_gate(const char *path, const struct gate *gate,
                      const struct gate_settings *settings, struct failure *failure)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "url", gate->server.http.base);
-    cJSON_AddStringToObject(root, "drive", settings->drive);
+    calls_add(root, gate, &settings->call);
+    if (settings->run != NULL) {
+        program_add(root, &gate->program);
+    }
     cJSON_AddStringToObject(root, "verdict", gate_is_over(gate) ? "leaks" : "holds");
     cJSON_AddStringToObject(root, "picture", picture_word(gate->picture));
     cJSON_AddStringToObject(root, "means", picture_sentence(gate->picture));

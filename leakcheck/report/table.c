@@ -406,10 +406,10 @@ static void resource_print(FILE *stream, struct table_style style,
     bool goroutines = resource == RESOURCE_THREADS && gate->server.is_go;
     fprintf(stream, "%-12s ", goroutines ? "goroutines" : resource_name(resource));
     if (!judged->measured) {
-        bool heap = resource == RESOURCE_HEAP;
+        bool said = resource == RESOURCE_HEAP || judged->unclear;
         fprintf(stream, "%snot measured%s%s%s\n", table_paint(style, TABLE_BOLD),
-                table_paint(style, TABLE_PLAIN), heap ? ": " : "",
-                heap ? gate_missing_reason(gate, resource) : "");
+                table_paint(style, TABLE_PLAIN), said ? ": " : "",
+                said ? gate_missing_reason(gate, resource) : "");
         return;
     }
     growth_print(stream, resource, judged->fit.slope, judged->limit.most);
@@ -417,7 +417,8 @@ static void resource_print(FILE *stream, struct table_style style,
         fprintf(stream, "%s: OVER%s", table_paint(style, TABLE_RED),
                 table_paint(style, TABLE_PLAIN));
     } else if (judged->fit.slope > judged->limit.most) {
-        fputs(", but not in every round", stream);
+        fputs(gate->trends ? ", but it has stopped" : ", but not in every round",
+              stream);
     }
     fputc('\n', stream);
 }
@@ -466,10 +467,54 @@ static void verdict_print(FILE *stream, struct table_style style,
     fputc('\n', stream);
 }
 
+/* "path         POST http://127.0.0.1:8080/login (4 of 10 calls)" */
+static void calls_print(FILE *stream, const struct gate *gate,
+                        const struct gate_settings *settings)
+{
+    const struct call_settings *call = &settings->call;
+    if (call->command != NULL) {
+        fprintf(stream, "%-12s %s\n", "command", call->command);
+    }
+    for (size_t i = 0; i < call->drive_count; i++) {
+        const struct call_target *target = &gate->caller.targets[i];
+        bool get = strcmp(call->method, "GET") == 0;
+        fprintf(stream, "%-12s %s%s%s%s", "path", get ? "" : call->method,
+                get ? "" : " ", target->http->base, target->path);
+        if (call->drive_count > 1) {
+            fprintf(stream, " (%u of %s)", caller_share(&gate->caller, gate->calls, i),
+                    text_number_of(gate->calls, "call").at);
+        }
+        fputc('\n', stream);
+    }
+}
+
+/* "program      ./my-server 8080, pid 4242: stopped, exit status 0" */
+static void program_print(FILE *stream, const struct program *program)
+{
+    if (program->command != NULL) {
+        fprintf(stream, "%-12s %s, pid %d: %s, %s\n", "program", program->command,
+                program->pid, program->by_itself ? "ended by itself" : "stopped",
+                child_end_text(program->status).at);
+    }
+}
+
+void table_output(FILE *stream, const struct gate *gate)
+{
+    struct tail_lines lines;
+    tail_split(&gate->program.tail, &lines);
+    for (size_t i = 0; i < lines.count; i++) {
+        fprintf(stream, "%-12s %s\n", i == 0 ? "it printed" : "", lines.at[i]);
+    }
+}
+
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
                 const struct gate_settings *settings)
 {
-    fprintf(stream, "%-12s %s%s\n", "path", gate->server.http.base, settings->drive);
+    program_print(stream, &gate->program);
+    calls_print(stream, gate, settings);
+    if (gate->caller.own_count > 0 || settings->call.command != NULL) {
+        fprintf(stream, "%-12s %s\n", "profiles", gate->server.http.base);
+    }
     for (size_t i = 0; i < gate_judged_count; i++) {
         resource_print(stream, style, gate, gate_judged[i]);
     }
@@ -483,4 +528,5 @@ void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
     fprintf(stream, "%-12s %s of %s, %.1f s\n", "measured in",
             text_number_of(gate->sample_count - 1, "round").at,
             text_number_of(gate->calls, "call").at, (double)gate->elapsed_ms / 1000);
+    table_output(stream, gate);
 }

@@ -42,6 +42,10 @@ void table_judgement(FILE *stream, struct table_style style,
  * where threads wait, is in indented lines below. The last line is the sum. */
 void table_alone(FILE *stream, struct table_style style, const struct alone *alone);
 
+/* The last lines that a program printed which leakcheck started; nothing without one.
+ */
+void table_output(FILE *stream, const struct gate *gate);
+
 void table_gate(FILE *stream, struct table_style style, const struct gate *gate,
                 const struct gate_settings *settings);
 

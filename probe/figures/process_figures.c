@@ -64,7 +64,7 @@ static void count_entries(const char *entries, size_t bytes, int own,
         const struct dirent64 *entry = (const void *)(entries + at);
         at += entry->d_reclen;
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] != '.' && fd != own) {
+        if (entry->d_name[0] != '.' && fd != own && !probe_descriptor_is_kept(fd)) {
             figures->fds++;
             figures->sockets += is_socket(fd);
         }

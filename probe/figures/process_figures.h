@@ -17,7 +17,7 @@ struct process_figures {
     uint64_t virtual_bytes_most; /* RLIMIT_AS, or PROCESS_NO_LIMIT */
     int64_t cpu_ns;              /* CPU time of all threads, user and system */
     unsigned threads;
-    unsigned fds;        /* open descriptors, except those that the counting opens */
+    unsigned fds;        /* open descriptors, except the probe's own (descriptors.h) */
     uint64_t fds_most;   /* RLIMIT_NOFILE, or PROCESS_NO_LIMIT */
     unsigned sockets;    /* of the descriptors */
     bool timers_counted; /* a kernel may be built without their list */

@@ -1,25 +1,26 @@
 /*
- * The heap with gperftools: figures from tcmalloc, stacks from its heap profiler,
- * counts from malloc hooks. No other file uses gperftools.
+ * The heap with gperftools: figures from tcmalloc, counts from malloc hooks, stacks
+ * from its heap profiler, or from our own recorder, which gets them from malloc hooks,
+ * too. No other file uses gperftools.
  */
 #include "probe/heap/heap.h"
-#include "probe/heap/heap_tidy.h"
 
 #include <errno.h>
 #include <gperftools/heap-profiler.h>
 #include <gperftools/malloc_extension_c.h>
 #include <gperftools/malloc_hook_c.h>
-#include <inttypes.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/size.h"
-#include "probe/heap/dump_file.h"
+#include "probe/heap/heap_dump.h"
+#include "probe/heap/heap_recorder.h"
+#include "probe/heap/heap_tidy.h"
+#include "probe/recorder/recorder.h"
 
 #define SNAPSHOT_MIB 16 /* how far a profile may go above the ceiling */
 
@@ -52,7 +53,7 @@ static uint64_t bytes_before; /* in use when counting began */
 static uintptr_t code_start;
 static uintptr_t code_end;
 
-static bool profiled;
+static enum heap_profile profile_now; /* what is being recorded */
 static size_t limit_mib;
 
 /* One thread at a time takes a profile and raises the ceiling for it. */
@@ -137,6 +138,22 @@ static void count_deallocation(const void *memory)
     atomic_fetch_add_explicit(&deallocations, 1, memory_order_relaxed);
 }
 
+/* The hooks of the recorder are in a section of their own, whose bounds the linker
+ * knows: they are at the start of every stack, and are left out there. */
+#define IN_HOOKS __attribute__((section("probe_hooks"), noinline))
+extern const char __start_probe_hooks[];
+extern const char __stop_probe_hooks[];
+
+IN_HOOKS static void record_allocation(const void *memory, size_t size)
+{
+    probe_recorder_allocated(memory, size);
+}
+
+IN_HOOKS static void record_deallocation(const void *memory)
+{
+    probe_recorder_freed(memory);
+}
+
 static uint64_t property(const char *name)
 {
     size_t value = 0;
@@ -144,16 +161,8 @@ static uint64_t property(const char *name)
     return value;
 }
 
-int probe_heap_start(bool profile)
+static int profiler_start(void)
 {
-    bytes_before = property("generic.current_allocated_bytes");
-    if (MallocHook_AddNewHook(count_allocation) == 0 ||
-        MallocHook_AddDeleteHook(count_deallocation) == 0) {
-        return -EAGAIN;
-    }
-    if (!profile) {
-        return 0;
-    }
     /* The profiler writes a last dump when the process ends, unless it has been
      * stopped. To be safe, its path is one where no file can be created. */
     if (atexit(HeapProfilerStop) != 0) {
@@ -163,17 +172,47 @@ int probe_heap_start(bool profile)
     if (!IsHeapProfilerRunning()) {
         return -EAGAIN;
     }
-    profiled = true;
-    dl_iterate_phdr(code_find, NULL);
     /* Go's parser believes that a profile has no totals if they equal the in-use
      * figures. One freed block makes them different. */
     free(malloc(1));
     return 0;
 }
 
-bool probe_heap_profiled(void)
+static int recorder_start(enum heap_profile profile, size_t period)
 {
-    return profiled;
+    probe_recorder_skip((uintptr_t)__start_probe_hooks, (uintptr_t)__stop_probe_hooks);
+    if (code_end != 0) {
+        probe_recorder_skip(code_start, code_end);
+    }
+    if (MallocHook_AddNewHook(record_allocation) == 0 ||
+        MallocHook_AddDeleteHook(record_deallocation) == 0) {
+        return -EAGAIN;
+    }
+    return probe_heap_recorder_start(profile, period);
+}
+
+int probe_heap_start(enum heap_profile profile, size_t period)
+{
+    bytes_before = property("generic.current_allocated_bytes");
+    if (MallocHook_AddNewHook(count_allocation) == 0 ||
+        MallocHook_AddDeleteHook(count_deallocation) == 0) {
+        return -EAGAIN;
+    }
+    if (profile == HEAP_PROFILE_OFF) {
+        return 0;
+    }
+    dl_iterate_phdr(code_find, NULL);
+    int error = profile == HEAP_PROFILE_EXACT ? profiler_start()
+                                              : recorder_start(profile, period);
+    if (error == 0) {
+        profile_now = profile;
+    }
+    return error;
+}
+
+enum heap_profile probe_heap_profile(void)
+{
+    return profile_now;
 }
 
 void probe_heap_limit(size_t bytes)
@@ -200,6 +239,7 @@ void probe_heap_read_figures(struct heap_figures *ret_figures)
     *ret_figures = (struct heap_figures){
         .known = true,
         .in_use_bytes = ever > freed ? ever - freed : 0,
+        .system_known = true,
         .system_bytes = property("generic.heap_size"),
         .free_bytes = property("tcmalloc.pageheap_free_bytes"),
         .counted = true,
@@ -226,8 +266,8 @@ static void limit_restore(void)
     }
 }
 
-/* Takes the profile, while snapshot_lock is held and the ceiling is raised. */
-static int snapshot_locked(char **ret_text)
+/* Takes gperftools' profile, while snapshot_lock is held and the ceiling is raised. */
+static int profiler_snapshot(struct heap_snapshot *ret_snapshot)
 {
     char *text = GetHeapProfile();
     if (text == NULL) {
@@ -241,47 +281,46 @@ static int snapshot_locked(char **ret_text)
         free(text);
         return -ENOMEM;
     }
-    *ret_text = text;
+    *ret_snapshot = (struct heap_snapshot){.text = text, .period = 1};
     return 0;
 }
 
-int probe_heap_snapshot(char **ret_text)
+static int snapshot_locked(enum heap_values values, struct heap_snapshot *ret_snapshot)
 {
-    if (!profiled) {
+    return profile_now == HEAP_PROFILE_EXACT
+               ? profiler_snapshot(ret_snapshot)
+               : probe_heap_recorder_snapshot(values, ret_snapshot);
+}
+
+int probe_heap_snapshot(enum heap_values values, struct heap_snapshot *ret_snapshot)
+{
+    if (profile_now == HEAP_PROFILE_OFF) {
         return -ENOTSUP;
     }
     pthread_mutex_lock(&snapshot_lock);
     limit_raise();
-    int error = snapshot_locked(ret_text);
+    int error = snapshot_locked(values, ret_snapshot);
     limit_restore();
     pthread_mutex_unlock(&snapshot_lock);
     return error;
-}
-
-/* The bytes in use from a profile's first line: "heap profile: 3: 4096 [...". */
-static uint64_t in_use_of(const char *text)
-{
-    uint64_t bytes = 0;
-    return sscanf(text, "heap profile: %*d: %" SCNu64, &bytes) == 1 ? bytes : 0;
 }
 
 /* HeapProfilerDump is not used: it overwrites files and does not report errors. */
 int probe_heap_dump(const char *directory, const char *name, char *ret_path,
                     size_t path_size, uint64_t *ret_in_use_bytes)
 {
-    if (!profiled) {
+    if (profile_now == HEAP_PROFILE_OFF) {
         return -ENOTSUP;
     }
     pthread_mutex_lock(&snapshot_lock);
     limit_raise();
-    char *text = NULL;
-    int error = snapshot_locked(&text);
+    struct heap_snapshot snapshot;
+    int error = snapshot_locked(HEAP_VALUES_RAW, &snapshot);
     if (error == 0) {
-        error = probe_dump_file_write(directory, name, text, strlen(text), ret_path,
-                                      path_size);
-        *ret_in_use_bytes = in_use_of(text);
+        error = probe_heap_dump_write(&snapshot, directory, name, ret_path, path_size,
+                                      ret_in_use_bytes);
+        probe_heap_snapshot_release(&snapshot);
     }
-    free(text);
     limit_restore();
     pthread_mutex_unlock(&snapshot_lock);
     return error;

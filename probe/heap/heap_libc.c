@@ -1,11 +1,18 @@
 /*
- * The heap with the C library's own allocator: a few figures, no profile. This build is
- * for sanitizers and Valgrind, which replace the allocator with their own.
+ * The heap with the C library's own allocator: its figures, and stacks from our own
+ * recorder. Where a sanitizer or Valgrind has replaced the allocator, there are no
+ * stacks, and where a sanitizer has, no figures.
  */
-#include <errno.h>
 #include <malloc.h>
 
 #include "probe/heap/heap.h"
+#include "probe/heap/heap_recorder.h"
+#include "probe/preload/agent.h"
+
+/* Whether the wrappers of malloc (probe/preload/malloc_calls.c) tell the recorder. */
+bool probe_agent_active;
+
+static enum heap_profile profile_now; /* what is being recorded */
 
 bool probe_heap_can_profile(void)
 {
@@ -18,15 +25,22 @@ int probe_heap_prepare(char **argv)
     return 0;
 }
 
-int probe_heap_start(bool profile)
+int probe_heap_start(enum heap_profile profile, size_t period)
 {
-    (void)profile;
-    return 0;
+    if (profile == HEAP_PROFILE_OFF || profile == HEAP_PROFILE_EXACT) {
+        return 0;
+    }
+    probe_agent_active = true;
+    int error = probe_heap_recorder_start(profile, period);
+    if (error == 0) {
+        profile_now = profile;
+    }
+    return error;
 }
 
-bool probe_heap_profiled(void)
+enum heap_profile probe_heap_profile(void)
 {
-    return false;
+    return profile_now;
 }
 
 void probe_heap_limit(size_t bytes)
@@ -37,12 +51,16 @@ void probe_heap_limit(size_t bytes)
 void probe_heap_read_figures(struct heap_figures *ret_figures)
 {
     struct mallinfo2 info = mallinfo2();
-    *ret_figures = (struct heap_figures){
-        .known = info.arena + info.hblkhd > 0,
+    bool known = info.arena + info.hblkhd > 0;
+    struct heap_figures figures = {
+        .known = known,
         .in_use_bytes = info.uordblks + info.hblkhd,
+        .system_known = known,
         .system_bytes = info.arena + info.hblkhd,
         .free_bytes = info.fordblks,
     };
+    probe_heap_recorder_figures(&figures);
+    *ret_figures = figures;
 }
 
 uint64_t probe_heap_in_use_bytes(void)
@@ -51,21 +69,16 @@ uint64_t probe_heap_in_use_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
-int probe_heap_snapshot(char **ret_text)
+int probe_heap_snapshot(enum heap_values values, struct heap_snapshot *ret_snapshot)
 {
-    (void)ret_text;
-    return -ENOTSUP;
+    return probe_heap_recorder_snapshot(values, ret_snapshot);
 }
 
 int probe_heap_dump(const char *directory, const char *name, char *ret_path,
                     size_t path_size, uint64_t *ret_in_use_bytes)
 {
-    (void)directory;
-    (void)name;
-    (void)ret_path;
-    (void)path_size;
-    (void)ret_in_use_bytes;
-    return -ENOTSUP;
+    return probe_heap_recorder_dump(directory, name, ret_path, path_size,
+                                    ret_in_use_bytes);
 }
 
 void probe_heap_release_free(void)

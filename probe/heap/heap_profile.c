@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "probe/proto/profile_proto.h"
 #include "probe/symbols/frame_text.h"
 #include "probe/symbols/symbols.h"
 
@@ -237,7 +236,7 @@ void probe_heap_text_release(struct heap_text *parsed)
     probe_stacks_release(&parsed->stacks);
 }
 
-static struct profile_description description_of(enum heap_view view)
+struct profile_description probe_heap_description(enum heap_view view)
 {
     return (struct profile_description){
         .types = {[HEAP_ALLOC_OBJECTS] = {"alloc_objects", "count"},
@@ -301,30 +300,34 @@ int probe_heap_profile_proto(const char *text, enum heap_view view,
             return -EBADMSG;
         }
     }
-    struct profile_description description = description_of(view);
+    struct profile_description description = probe_heap_description(view);
     if (cut_settle(cut)) {
         description_add_cut(&description, cut);
     }
     return probe_profile_end(writer, &description, ret_profile);
 }
 
-/* Subtracts all values of `before` from `after`. */
-static int heap_text_subtract(struct heap_text *after, const struct heap_text *before)
+int probe_heap_stacks_subtract(struct stacks *after, const struct stacks *before)
 {
-    for (size_t i = 0; i < before->stacks.count; i++) {
-        const struct stack *stack = probe_stacks_at(&before->stacks, i);
+    for (size_t i = 0; i < before->count; i++) {
+        const struct stack *stack = probe_stacks_at(before, i);
         int64_t values[STACK_VALUES] = {0};
         values_subtract(values, stack->values);
-        int error = probe_stacks_add(&after->stacks,
-                                     probe_stacks_frames(&before->stacks, stack),
+        int error = probe_stacks_add(after, probe_stacks_frames(before, stack),
                                      stack->depth, values, NULL);
         if (error != 0) {
             return error;
         }
     }
+    return 0;
+}
+
+/* Subtracts all values of `before` from `after`. */
+static int heap_text_subtract(struct heap_text *after, const struct heap_text *before)
+{
     values_subtract(after->cut, before->cut);
     after->is_cut |= before->is_cut;
-    return 0;
+    return probe_heap_stacks_subtract(&after->stacks, &before->stacks);
 }
 
 int probe_heap_profile_difference(const char *before, const char *after,
@@ -341,7 +344,7 @@ int probe_heap_profile_difference(const char *before, const char *after,
         error = heap_text_subtract(&second, &first);
     }
     if (error == 0) {
-        struct profile_description description = description_of(view);
+        struct profile_description description = probe_heap_description(view);
         description.duration_ns = duration_ns;
         if (second.is_cut) {
             description_add_cut(&description, second.cut);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "probe/proto/profile_proto.h"
 #include "probe/stacks/stacks.h"
 
 /* The values of a heap profile, in Go's order. */
@@ -41,6 +42,13 @@ void probe_heap_text_release(struct heap_text *parsed);
 
 /* What a profile shows first: `inuse_space` for heap, `alloc_space` for allocs. */
 enum heap_view { HEAP_VIEW_INUSE, HEAP_VIEW_ALLOCS };
+
+/* Describes a profile of now in which every allocation is recorded. */
+struct profile_description probe_heap_description(enum heap_view view);
+
+/* Subtracts the values of each stack of `before` from those in `after`. Returns 0 or
+ * -ENOMEM. */
+int probe_heap_stacks_subtract(struct stacks *after, const struct stacks *before);
 
 /* Appends profile.proto for one snapshot. Returns 0, -ENOMEM or -EBADMSG. */
 int probe_heap_profile_proto(const char *text, enum heap_view view,

@@ -32,9 +32,18 @@ static void put_name(struct json_writer *json, const char *name)
     buffer_append(json->text, ":\t", 2);
 }
 
-static void put_open(struct json_writer *json)
+/* What comes before the next item of an array. */
+static void put_item(struct json_writer *json)
 {
-    buffer_append(json->text, "{", 1);
+    if (json->has_members) {
+        buffer_append(json->text, ", ", 2);
+    }
+    json->has_members = true;
+}
+
+static void put_open(struct json_writer *json, const char *bracket)
+{
+    buffer_append(json->text, bracket, 1);
     json->depth++;
     json->has_members = false;
 }
@@ -42,13 +51,13 @@ static void put_open(struct json_writer *json)
 void probe_json_begin(struct json_writer *json, struct buffer *text)
 {
     *json = (struct json_writer){.text = text};
-    put_open(json);
+    put_open(json, "{");
 }
 
 void probe_json_open(struct json_writer *json, const char *name)
 {
     put_name(json, name);
-    put_open(json);
+    put_open(json, "{");
 }
 
 void probe_json_close(struct json_writer *json)
@@ -63,6 +72,43 @@ void probe_json_end(struct json_writer *json)
 {
     probe_json_close(json);
     buffer_append(json->text, "\n", 1);
+}
+
+void probe_json_begin_array(struct json_writer *json, struct buffer *text)
+{
+    *json = (struct json_writer){.text = text};
+    put_open(json, "[");
+}
+
+void probe_json_open_array(struct json_writer *json, const char *name)
+{
+    put_name(json, name);
+    put_open(json, "[");
+}
+
+void probe_json_close_array(struct json_writer *json)
+{
+    json->depth--;
+    buffer_append(json->text, "]", 1);
+    json->has_members = true;
+}
+
+void probe_json_end_array(struct json_writer *json)
+{
+    probe_json_close_array(json);
+    buffer_append(json->text, "\n", 1);
+}
+
+void probe_json_item_text(struct json_writer *json, const char *value)
+{
+    put_item(json);
+    put_quoted(json->text, value);
+}
+
+void probe_json_item_open(struct json_writer *json)
+{
+    put_item(json);
+    put_open(json, "{");
 }
 
 void probe_json_text(struct json_writer *json, const char *name, const char *value)

@@ -1,5 +1,5 @@
 /*
- * Writes a JSON object straight into a buffer, so it allocates nothing that a heap
+ * Writes JSON straight into a buffer, so it allocates nothing that a heap
  * profile would contain, and costs little. It is laid out as cJSON_Print does it: a
  * member a line, indented with tabs. The buffer keeps the first error.
  */
@@ -14,7 +14,7 @@
 /* Lives in memory that the caller owns. */
 struct json_writer {
     struct buffer *text;
-    unsigned depth;   /* of objects that are not yet closed */
+    unsigned depth;   /* of objects and arrays that are not yet closed */
     bool has_members; /* whether the innermost of them has any */
 };
 
@@ -28,6 +28,18 @@ void probe_json_end(struct json_writer *json);
  * closed. */
 void probe_json_open(struct json_writer *json, const char *name);
 void probe_json_close(struct json_writer *json);
+
+/* The same with an array outermost. Its items follow one another on a line. */
+void probe_json_begin_array(struct json_writer *json, struct buffer *text);
+void probe_json_end_array(struct json_writer *json);
+
+/* Opens an array as the next member. What follows are its items, until it is closed. */
+void probe_json_open_array(struct json_writer *json, const char *name);
+void probe_json_close_array(struct json_writer *json);
+
+/* The next item of an array: a text; or an object, which probe_json_close closes. */
+void probe_json_item_text(struct json_writer *json, const char *value);
+void probe_json_item_open(struct json_writer *json);
 
 /* Each of these writes the next member of the innermost object. Any bytes in a name or
  * a text are made valid: see json_string.h. */

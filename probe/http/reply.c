@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/http/json.h"
+#include "probe/http/json_writer.h"
 
 #define MESSAGE_BYTES 512
 
@@ -88,19 +88,13 @@ void probe_reply_buffer(struct reply *reply, const char *type, struct buffer *bu
     reply->bytes = reply->owned.length;
 }
 
-void probe_reply_json(struct reply *reply, int status, cJSON *json)
+void probe_reply_text(struct reply *reply, int status, const char *type, char *text,
+                      size_t bytes)
 {
-    char *text = probe_json_finish(json);
-    if (text == NULL) {
-        probe_reply_no_memory(reply);
-        return;
-    }
-    size_t length = strlen(text);
-    text[length] = '\n'; /* in place of the '\0': a reply ends its last line */
-    begin(reply, status, REPLY_JSON);
+    begin(reply, status, type);
     reply->text = text;
     reply->data = text;
-    reply->bytes = length + 1;
+    reply->bytes = bytes;
 }
 
 /* Copies `text` with every byte that is not printable ASCII as \xNN: the text may come
@@ -127,12 +121,19 @@ void probe_reply_error(struct reply *reply, int status, const char *code,
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
     escape(escaped, message);
-    cJSON *json = cJSON_CreateObject();
-    cJSON *error = cJSON_AddObjectToObject(json, "error");
-    cJSON_AddStringToObject(error, "code", code);
-    cJSON_AddStringToObject(error, "message", escaped);
-    cJSON_AddStringToObject(error, "hint", hint);
-    probe_reply_json(reply, status, json);
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin(&json, &text);
+    probe_json_open(&json, "error");
+    probe_json_text(&json, "code", code);
+    probe_json_text(&json, "message", escaped);
+    probe_json_text(&json, "hint", hint);
+    probe_json_close(&json);
+    probe_json_end(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
+    if (reply->status == 200) {
+        reply->status = status;
+    }
 }
 
 void probe_reply_uncounted(struct reply *reply, int error)

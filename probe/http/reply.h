@@ -1,11 +1,10 @@
 /*
  * The reply to a request. A page fills it in; the HTTP server sends it. There is one
- * function for each kind of reply: static data, a buffer, JSON, an error.
+ * function for each kind of reply: static data, a buffer, a text, an error.
  */
 #ifndef PROBE_HTTP_REPLY_H
 #define PROBE_HTTP_REPLY_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,7 +31,7 @@ struct reply {
     char headers[REPLY_HEADERS_MAX]; /* further header lines, each ended by CRLF */
 
     struct buffer owned;  /* what `data` points into, unless that is static */
-    char *text;           /* JSON text from malloc, owned by the reply */
+    char *text;           /* the same, from malloc */
     char last_words[256]; /* the error's text when there is no memory for either */
 };
 
@@ -55,9 +54,9 @@ void probe_reply_header(struct reply *reply, const char *name, const char *forma
  * empty. If the buffer has failed, replies that memory is short (503). */
 void probe_reply_buffer(struct reply *reply, const char *type, struct buffer *buffer);
 
-/* Replies with `json`, indented, and deletes it. If it is NULL, or memory was short for
- * any part of it, replies that memory is short (503). */
-void probe_reply_json(struct reply *reply, int status, cJSON *json);
+/* Replies with a text from malloc, which the reply then owns. */
+void probe_reply_text(struct reply *reply, int status, const char *type, char *text,
+                      size_t bytes);
 
 /* Replies with an error; all errors have the same form. The message can hold text from
  * a client: it is cut at 511 bytes, and bytes that are not printable ASCII are escaped.

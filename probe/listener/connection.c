@@ -152,6 +152,7 @@ static void page_go_on(struct connection *connection)
 {
     connection->wake_ns = 0;
     connection->ready = false;
+    probe_own_socket_close(&connection->owner->spare);
     if (probe_coroutine_resume(connection->page)) {
         return;
     }
@@ -386,10 +387,10 @@ static void linger_step(struct connection *connection)
 /* ---- What the listener calls ---- */
 
 int probe_connection_open(struct connection *connection, int fd, int fd_from,
-                          const struct connection_owner *owner)
+                          struct connection_owner *owner)
 {
     int yes = 1;
-    int error = probe_descriptor_take(&connection->socket, fd, fd_from);
+    int error = probe_own_socket_take(&connection->socket, fd, fd_from);
     if (error != 0) {
         return error;
     }
@@ -453,7 +454,7 @@ void probe_connection_step(struct connection *connection, short events, int64_t 
     if (events == 0 && !connection->ready && now_ns < connection->deadline_ns) {
         return;
     }
-    if ((events & POLLNVAL) != 0 || !probe_descriptor_check(&connection->socket)) {
+    if ((events & POLLNVAL) != 0 || !probe_own_socket_check(&connection->socket)) {
         probe_connection_close(connection);
     } else if (events == 0 && !connection->ready) {
         late_step(connection);
@@ -481,7 +482,7 @@ int64_t probe_connection_due(const struct connection *connection)
 
 void probe_connection_close(struct connection *connection)
 {
-    probe_descriptor_close(&connection->socket);
+    probe_own_socket_close(&connection->socket);
     probe_reply_release(&connection->reply);
     buffer_release(&connection->body);
     connection->ready = false;

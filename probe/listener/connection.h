@@ -15,7 +15,7 @@
 #include "probe/http/request.h"
 #include "probe/http/route.h"
 #include "probe/listener/coroutine.h"
-#include "probe/listener/descriptor.h"
+#include "probe/listener/own_socket.h"
 
 #define CONNECTION_IN_BYTES (HEAD_BYTES_MAX + 4096) /* there is room behind a head */
 #define CONNECTION_HEAD_REPLY_MAX 2048
@@ -32,13 +32,15 @@ enum connection_phase {
 struct connection_owner {
     const struct site *site;
     const struct route *(*find)(const char *path);
-    bool local; /* a Unix socket: the name of the server means nothing */
+    bool local;              /* a Unix socket: the name of the server means nothing */
+    struct own_socket spare; /* given up before a page runs, so that it can open a file
+                                when the program has no descriptor left */
 };
 
 /* Lives in memory that the listener owns. Unused while socket.fd is -1. */
 struct connection {
-    const struct connection_owner *owner;
-    struct descriptor socket;
+    struct connection_owner *owner;
+    struct own_socket socket;
     enum connection_phase phase;
     int64_t since_ns;    /* since when it waits for the client */
     int64_t deadline_ns; /* until when it does; clock_now_ns */
@@ -68,7 +70,7 @@ struct connection {
 /* Sets up a connection on a socket that was accepted. Returns 0, or -errno with the
  * socket closed. */
 int probe_connection_open(struct connection *connection, int fd, int fd_from,
-                          const struct connection_owner *owner);
+                          struct connection_owner *owner);
 
 /* What to poll its socket for: POLLIN, POLLOUT or 0. */
 short probe_connection_events(const struct connection *connection);

@@ -63,7 +63,7 @@ int probe_doorway_open_port(struct doorway *doorway, int port, unsigned ports,
         return fd;
     }
     *doorway = (struct doorway){.socket = {.fd = -1}, .port = found};
-    return probe_descriptor_take(&doorway->socket, fd, fd_from);
+    return probe_own_socket_take(&doorway->socket, fd, fd_from);
 }
 
 /* Removes a socket's file at which nobody answers. Returns 0 or -errno. */
@@ -135,7 +135,7 @@ static int open_path(struct doorway *doorway, int fd_from)
         doorway->inode = file.st_ino;
         doorway->owner = getpid();
     }
-    return probe_descriptor_take(&doorway->socket, fd, fd_from);
+    return probe_own_socket_take(&doorway->socket, fd, fd_from);
 }
 
 int probe_doorway_open_path(struct doorway *doorway, const char *path, int fd_from)
@@ -153,7 +153,7 @@ int probe_doorway_reopen(struct doorway *doorway, int fd_from)
     }
     int port;
     int fd = listen_port(doorway->port, &port);
-    return fd < 0 ? fd : probe_descriptor_take(&doorway->socket, fd, fd_from);
+    return fd < 0 ? fd : probe_own_socket_take(&doorway->socket, fd, fd_from);
 }
 
 int probe_doorway_accept(struct doorway *doorway)
@@ -168,25 +168,20 @@ int probe_doorway_accept(struct doorway *doorway)
 
 void probe_doorway_knock(const struct doorway *doorway)
 {
-    struct sockaddr_in address = loopback(doorway->port);
+    struct sockaddr_in inet = loopback(doorway->port);
     bool port = doorway->port != 0;
+    const void *address = port ? (const void *)&inet : &doorway->address;
     int fd = socket(port ? AF_INET : AF_UNIX, KIND, 0);
-    if (fd < 0) {
-        return;
+    if (fd >= 0) {
+        (void)connect(fd, address, port ? sizeof(inet) : sizeof(doorway->address));
+        close(fd);
     }
-    if (port) {
-        connect(fd, (struct sockaddr *)&address, sizeof(address));
-    } else {
-        connect(fd, (const struct sockaddr *)&doorway->address,
-                sizeof(doorway->address));
-    }
-    close(fd);
 }
 
 void probe_doorway_close(struct doorway *doorway)
 {
     struct stat file;
-    probe_descriptor_close(&doorway->socket);
+    probe_own_socket_close(&doorway->socket);
     if (doorway->owner == getpid() && lstat(doorway->address.sun_path, &file) == 0 &&
         file.st_dev == doorway->device && file.st_ino == doorway->inode) {
         unlink(doorway->address.sun_path);

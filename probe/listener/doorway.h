@@ -10,11 +10,11 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#include "probe/listener/descriptor.h"
+#include "probe/listener/own_socket.h"
 
 /* Lives in memory that the caller owns. */
 struct doorway {
-    struct descriptor socket;
+    struct own_socket socket;
     int port;                   /* 0: a Unix socket */
     struct sockaddr_un address; /* of a Unix socket */
     dev_t device;               /* its file */

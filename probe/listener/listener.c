@@ -22,14 +22,15 @@
 enum { WOKEN, DOOR, FIRST };
 
 #define RETRY_NS CLOCK_NS_PER_SECOND
+#define POLL_FAILED_MS 20
 #define RETRIES 30 /* to open a lost door again */
 
 struct listener {
     struct connection_owner owner;
     struct doorway door;
-    struct descriptor wake_in; /* of a pair of sockets; polled */
-    struct descriptor wake_out;
-    struct descriptor reserve; /* given up for a connection when none is left */
+    struct own_socket wake_in; /* of a pair of sockets; polled */
+    struct own_socket wake_out;
+    struct own_socket reserve; /* given up for a connection when none is left */
     int fd_from;
     void (*work)(bool begins);
     atomic_bool stopping;
@@ -55,15 +56,21 @@ static int listener_sleep(void *owner, unsigned ms)
     return result;
 }
 
-/* A spare descriptor: any file will do. */
-static void reserve_take(struct listener *listener)
+/* Takes a descriptor that is only there to be given up: any file will do. */
+static void spare_take(const struct listener *listener, struct own_socket *spare)
 {
-    if (atomic_load(&listener->reserve.fd) < 0) {
+    if (atomic_load(&spare->fd) < 0) {
         int fd = dup(atomic_load(&listener->wake_out.fd));
         if (fd >= 0) {
-            probe_descriptor_take(&listener->reserve, fd, listener->fd_from);
+            probe_own_socket_take(spare, fd, listener->fd_from);
         }
     }
+}
+
+static void spares_take(struct listener *listener)
+{
+    spare_take(listener, &listener->reserve);
+    spare_take(listener, &listener->owner.spare);
 }
 
 static int wake_open(struct listener *listener)
@@ -72,12 +79,12 @@ static int wake_open(struct listener *listener)
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
         return -errno;
     }
-    int error = probe_descriptor_take(&listener->wake_in, pair[0], listener->fd_from);
+    int error = probe_own_socket_take(&listener->wake_in, pair[0], listener->fd_from);
     if (error != 0) {
         close(pair[1]);
         return error;
     }
-    return probe_descriptor_take(&listener->wake_out, pair[1], listener->fd_from);
+    return probe_own_socket_take(&listener->wake_out, pair[1], listener->fd_from);
 }
 
 int probe_listener_open(struct listener **ret_listener,
@@ -96,6 +103,7 @@ int probe_listener_open(struct listener **ret_listener,
     atomic_store(&listener->wake_in.fd, -1);
     atomic_store(&listener->wake_out.fd, -1);
     atomic_store(&listener->reserve.fd, -1);
+    atomic_store(&listener->owner.spare.fd, -1);
     for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
         atomic_store(&listener->connections[i].socket.fd, -1);
     }
@@ -113,7 +121,7 @@ int probe_listener_open(struct listener **ret_listener,
         probe_listener_close(listener, false);
         return error;
     }
-    reserve_take(listener);
+    spares_take(listener);
     settings->site->sleep = listener_sleep;
     settings->site->owner = listener;
     *ret_listener = listener;
@@ -130,7 +138,8 @@ bool probe_listener_owns(const struct listener *listener, int fd)
     bool owns = fd >= 0 && (fd == atomic_load(&listener->door.socket.fd) ||
                             fd == atomic_load(&listener->wake_in.fd) ||
                             fd == atomic_load(&listener->wake_out.fd) ||
-                            fd == atomic_load(&listener->reserve.fd));
+                            fd == atomic_load(&listener->reserve.fd) ||
+                            fd == atomic_load(&listener->owner.spare.fd));
     for (size_t i = 0; i < CONNECTIONS_MOST && fd >= 0 && !owns; i++) {
         owns = fd == atomic_load(&listener->connections[i].socket.fd);
     }
@@ -143,14 +152,15 @@ void probe_listener_close(struct listener *listener, bool forked)
         struct connection *connection = &listener->connections[i];
         if (forked) {
             /* The other process may have been in the middle of a change to the rest. */
-            probe_descriptor_close(&connection->socket);
+            probe_own_socket_close(&connection->socket);
         } else if (is_used(connection)) {
             probe_connection_close(connection);
         }
     }
-    probe_descriptor_close(&listener->wake_in);
-    probe_descriptor_close(&listener->wake_out);
-    probe_descriptor_close(&listener->reserve);
+    probe_own_socket_close(&listener->wake_in);
+    probe_own_socket_close(&listener->wake_out);
+    probe_own_socket_close(&listener->reserve);
+    probe_own_socket_close(&listener->owner.spare);
     if (forked) {
         listener->door.owner = 0;
     }
@@ -161,9 +171,9 @@ void probe_listener_close(struct listener *listener, bool forked)
 void probe_listener_stop(struct listener *listener)
 {
     int saved = errno;
-    struct descriptor *wake = &listener->wake_out;
+    struct own_socket *wake = &listener->wake_out;
     atomic_store(&listener->stopping, true);
-    if (!probe_descriptor_check(wake) ||
+    if (!probe_own_socket_check(wake) ||
         (send(atomic_load(&wake->fd), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
          errno != EAGAIN)) {
         probe_doorway_knock(&listener->door);
@@ -209,7 +219,7 @@ static void make_room(struct listener *listener, int64_t now_ns)
 {
     struct connection *longest = longest_waiting(listener);
     if (atomic_load(&listener->reserve.fd) >= 0) {
-        probe_descriptor_close(&listener->reserve);
+        probe_own_socket_close(&listener->reserve);
     } else if (longest != NULL) {
         probe_connection_close(longest);
     } else {
@@ -252,8 +262,7 @@ static int door_step(struct listener *listener, short events, int64_t now_ns)
         return 0;
     }
     listener->door_ns = 0;
-    if (atomic_load(&listener->door.socket.fd) < 0 ||
-        (events != 0 && !probe_descriptor_check(&listener->door.socket))) {
+    if (!probe_own_socket_check(&listener->door.socket)) {
         return door_mend(listener, now_ns);
     }
     if ((events & POLLIN) != 0) {
@@ -264,45 +273,71 @@ static int door_step(struct listener *listener, short events, int64_t now_ns)
 
 /* ---- The loop ---- */
 
-/* Fills in the list for poll. Returns when it must return; INT64_MAX: whenever. */
-static int64_t fill_list(struct listener *listener, struct pollfd *list)
+/* What poll waits for. It refuses a list that is longer than RLIMIT_NOFILE, so only
+ * sockets that are there are in it. */
+struct poll_list {
+    struct pollfd items[FIRST + CONNECTIONS_MOST];
+    struct connection *connections[FIRST + CONNECTIONS_MOST]; /* of the same item */
+    nfds_t count;
+    int64_t due; /* when poll must return; INT64_MAX: whenever something happens */
+};
+
+static void list_connections(struct listener *listener, struct poll_list *list)
 {
-    bool room = false;
-    int64_t due = INT64_MAX;
     for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
-        const struct connection *connection = &listener->connections[i];
-        list[FIRST + i] = (struct pollfd){
+        struct connection *connection = &listener->connections[i];
+        if (!is_used(connection)) {
+            continue;
+        }
+        int64_t due = probe_connection_due(connection);
+        list->due = due < list->due ? due : list->due;
+        list->connections[list->count] = connection;
+        list->items[list->count++] = (struct pollfd){
             .fd = atomic_load(&connection->socket.fd),
             .events = probe_connection_events(connection),
         };
-        room = room || !is_used(connection) || connection->phase != CONNECTION_WORKS;
-        if (is_used(connection) && probe_connection_due(connection) < due) {
-            due = probe_connection_due(connection);
-        }
     }
-    bool open = room && listener->door_ns == 0;
-    list[DOOR] = (struct pollfd){
+}
+
+/* Whether a connection that comes would get a place. */
+static bool has_place(struct listener *listener, const struct poll_list *list)
+{
+    return list->count < FIRST + CONNECTIONS_MOST || longest_waiting(listener) != NULL;
+}
+
+static void list_fill(struct listener *listener, struct poll_list *list)
+{
+    list->count = FIRST;
+    list->due = INT64_MAX;
+    list_connections(listener, list);
+    bool open = has_place(listener, list) && listener->door_ns == 0;
+    list->items[DOOR] = (struct pollfd){
         .fd = open ? atomic_load(&listener->door.socket.fd) : -1, .events = POLLIN};
-    list[WOKEN] =
+    list->items[WOKEN] =
         (struct pollfd){.fd = atomic_load(&listener->wake_in.fd), .events = POLLIN};
-    if (listener->door_ns != 0 && listener->door_ns < due) {
-        due = listener->door_ns;
+    if (listener->door_ns != 0 && listener->door_ns < list->due) {
+        list->due = listener->door_ns;
     }
-    return due;
 }
 
 /* Waits until something happens, or until the time `due`. */
-static void wait_until(struct pollfd *list, int64_t due)
+static void list_wait(struct poll_list *list, int64_t due)
 {
     int64_t left = due - clock_now_ns();
     left = left < 0 ? 0 : left;
     struct timespec limit = {.tv_sec = left / CLOCK_NS_PER_SECOND,
                              .tv_nsec = left % CLOCK_NS_PER_SECOND};
-    if (ppoll(list, FIRST + CONNECTIONS_MOST, due == INT64_MAX ? NULL : &limit, NULL) <
-        0) {
-        for (size_t i = 0; i < FIRST + CONNECTIONS_MOST; i++) {
-            list[i].revents = 0;
-        }
+    if (ppoll(list->items, list->count, due == INT64_MAX ? NULL : &limit, NULL) >= 0) {
+        return;
+    }
+    /* After a signal, nothing is known. When poll cannot work at all, as with a limit
+     * of a few descriptors, each socket is simply tried now and then. */
+    bool interrupted = errno == EINTR;
+    if (!interrupted) {
+        clock_sleep_ms(POLL_FAILED_MS);
+    }
+    for (nfds_t i = 0; i < list->count; i++) {
+        list->items[i].revents = interrupted ? 0 : list->items[i].events;
     }
 }
 
@@ -310,29 +345,24 @@ static void wait_until(struct pollfd *list, int64_t due)
 static void wake_step(struct listener *listener, short events)
 {
     char bytes[16];
-    if (events == 0 && atomic_load(&listener->wake_in.fd) >= 0) {
-        return;
-    }
-    if (probe_descriptor_check(&listener->wake_in) &&
-        probe_descriptor_check(&listener->wake_out)) {
-        while (recv(atomic_load(&listener->wake_in.fd), bytes, sizeof(bytes),
-                    MSG_DONTWAIT) > 0) {
+    if (probe_own_socket_check(&listener->wake_in) &&
+        probe_own_socket_check(&listener->wake_out)) {
+        while (events != 0 && recv(atomic_load(&listener->wake_in.fd), bytes,
+                                   sizeof(bytes), MSG_DONTWAIT) > 0) {
         }
         return;
     }
-    probe_descriptor_close(&listener->wake_in);
-    probe_descriptor_close(&listener->wake_out);
+    probe_own_socket_close(&listener->wake_in);
+    probe_own_socket_close(&listener->wake_out);
     wake_open(listener);
 }
 
-static void connections_step(struct listener *listener, const struct pollfd *list)
+static void connections_step(struct listener *listener, const struct poll_list *list)
 {
-    for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
-        struct connection *connection = &listener->connections[i];
-        if (is_used(connection)) {
-            listener->current = connection;
-            probe_connection_step(connection, list[FIRST + i].revents, clock_now_ns());
-        }
+    for (nfds_t i = FIRST; i < list->count; i++) {
+        listener->current = list->connections[i];
+        probe_connection_step(listener->current, list->items[i].revents,
+                              clock_now_ns());
     }
 }
 
@@ -349,34 +379,47 @@ static void cancel_pages(struct listener *listener)
     }
 }
 
-/* Tells the owner that work begins or has ended. */
-static void work_tell(const struct listener *listener, bool begins)
+static void work(const struct listener *listener, bool begins)
 {
     if (listener->work != NULL) {
         listener->work(begins);
     }
 }
 
+/* What is to be done after poll has returned. Returns 0, or -errno if the door is lost
+ * for good. */
+static int loop_step(struct listener *listener, const struct poll_list *list)
+{
+    wake_step(listener, list->items[WOKEN].revents);
+    connections_step(listener, list);
+    spares_take(listener); /* before a new connection takes what has become free */
+    int error = door_step(listener, list->items[DOOR].revents, clock_now_ns());
+    spares_take(listener);
+    return error;
+}
+
 int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns))
 {
-    struct pollfd list[FIRST + CONNECTIONS_MOST];
-    int64_t next = tick == NULL ? 0 : tick(clock_now_ns());
+    struct poll_list list;
+    int64_t next = 0;
     int error = 0;
+    work(listener, true);
+    if (tick != NULL) {
+        next = tick(clock_now_ns());
+    }
     while (error == 0 && !atomic_load(&listener->stopping)) {
-        int64_t due = fill_list(listener, list);
-        wait_until(list, next != 0 && next < due ? next : due);
-        work_tell(listener, true);
-        wake_step(listener, list[WOKEN].revents);
+        list_fill(listener, &list);
+        work(listener, false);
+        list_wait(&list, next != 0 && next < list.due ? next : list.due);
+        work(listener, true);
         if (next != 0 && clock_now_ns() >= next) {
             next = tick(clock_now_ns());
         }
-        error = door_step(listener, list[DOOR].revents, clock_now_ns());
-        connections_step(listener, list);
-        reserve_take(listener);
-        work_tell(listener, false);
+        error = loop_step(listener, &list);
     }
     cancel_pages(listener);
     wake_step(listener, POLLIN);
     atomic_store(&listener->stopping, false);
+    work(listener, false);
     return error;
 }

@@ -21,10 +21,9 @@ struct listener_settings {
     const char *path;  /* of a Unix socket, in place of a port; NULL: none */
     int fd_from;       /* descriptors of the listener get numbers from this one on */
     const struct route *(*find)(const char *path); /* the route of a path, or NULL */
-    /* Called when the thread wakes up, before it does anything, and again before it
-     * waits: in between a page may hold locks, so the process must not be copied by
-     * fork. NULL: not needed. */
-    void (*work)(bool begins);
+    void (*work)(bool begins); /* called, on the listener's thread, with true when it
+                                  begins to do anything, and with false before it waits
+                                  again. NULL: not needed */
 };
 
 /* Opens the socket, on loopback only. Returns 0, and the caller closes the listener; or
@@ -40,10 +39,11 @@ int probe_listener_port(const struct listener *listener);
  * 0: never. Returns 0 once stopped, or -errno if it can no longer listen. */
 int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns));
 
-/* Ends probe_listener_run soon: at once, unless a page is in the middle of its work
- * (one that only waits gets -ECANCELED). May be called from any thread, and from a
- * signal handler. Connections stay open for the next probe_listener_run, which may be
- * on another thread. */
+/* Ends probe_listener_run, or the next one if none is running; once, also if called
+ * several times before that run returns. It ends soon: at once, unless a page is in the
+ * middle of its work (one that only waits gets -ECANCELED). May be called from any
+ * thread, and from a signal handler. Connections stay open for the next
+ * probe_listener_run, which may be on another thread. */
 void probe_listener_stop(struct listener *listener);
 
 /* Whether the descriptor is one of the listener's own. */

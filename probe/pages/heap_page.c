@@ -3,13 +3,12 @@
  * file.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_difference.h"
-#include "probe/heap/heap_profile.h"
 #include "probe/http/form.h"
+#include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
 
@@ -57,15 +56,16 @@ static void answer_difference(const struct request *request, unsigned seconds,
 
 static void answer_snapshot(bool as_text, enum heap_view view, struct reply *reply)
 {
-    char *text = NULL;
+    struct heap_snapshot snapshot = {0};
     struct buffer buffer = {0};
-    int error = probe_heap_snapshot(&text);
+    int error =
+        probe_heap_snapshot(as_text ? HEAP_VALUES_RAW : HEAP_VALUES_SCALED, &snapshot);
     if (error == 0 && as_text) {
-        error = probe_heap_profile_text(text, &buffer);
+        error = probe_heap_snapshot_comments(&snapshot, &buffer);
     } else if (error == 0) {
-        error = probe_heap_profile_proto(text, view, &buffer);
+        error = probe_heap_snapshot_proto(&snapshot, view, &buffer);
     }
-    free(text);
+    probe_heap_snapshot_release(&snapshot);
     probe_profile_reply(reply, as_text ? REPLY_TEXT : REPLY_BYTES, error, &buffer);
 }
 
@@ -116,13 +116,13 @@ void probe_page_heap_text(const struct request *request, struct reply *reply)
     if (!probe_form_read_none(request, reply) || !profile_is_there(reply)) {
         return;
     }
-    char *text = NULL;
+    struct heap_snapshot snapshot = {0};
     struct buffer buffer = {0};
-    int error = probe_heap_snapshot(&text);
+    int error = probe_heap_snapshot(HEAP_VALUES_RAW, &snapshot);
     if (error == 0) {
-        buffer_text(&buffer, text);
+        error = probe_heap_snapshot_text(&snapshot, &buffer);
     }
-    free(text);
+    probe_heap_snapshot_release(&snapshot);
     probe_profile_reply(reply, REPLY_TEXT, error, &buffer);
 }
 
@@ -148,8 +148,11 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
                           site->dump_directory, strerror(-error));
         return;
     }
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "path", path);
-    cJSON_AddNumberToObject(json, "in_use_bytes", (double)in_use_bytes);
-    probe_reply_json(reply, 200, json);
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin(&json, &text);
+    probe_json_text(&json, "path", path);
+    probe_json_number(&json, "in_use_bytes", in_use_bytes);
+    probe_json_end(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
 }

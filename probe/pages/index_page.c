@@ -7,8 +7,10 @@
 #include "base/buffer.h"
 #include "probe/heap/heap.h"
 #include "probe/http/form.h"
-#include "probe/http/json.h"
+#include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
+#include "probe/recorder/recorder.h"
+#include "probe/symbols/symbols_missing.h"
 #include "probe/web/live.h"
 
 #define VALUES_MAX 4
@@ -25,8 +27,8 @@ static const struct entry entries[] = {
     {
         .name = "heap",
         .title = "Memory in use",
-        .text = "Who allocated the memory that is in use now, exactly, call stack by "
-                "call stack. <code>?debug=1</code> shows it as text, "
+        .text = "Who allocated the memory that is in use now, call stack by call "
+                "stack. <code>?debug=1</code> shows it as text, "
                 "<code>?seconds=N</code> what changed during N seconds (1 to 60), "
                 "<code>?gc=1</code> gives free memory back first.",
         .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
@@ -68,8 +70,7 @@ static const char page_begin[] =
     "counts what they cannot see, and <a href=\"/metrics\">/metrics</a> does so for "
     "Prometheus.</p>\n"
     "<p>Without <code>?debug=</code> each is profile.proto, with function, file and "
-    "line in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n"
-    "<dl>\n";
+    "line in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n";
 
 static const char page_end[] =
     "<dt><a href=\"/debug/pprof/trace?seconds=5\">trace</a></dt>\n"
@@ -82,13 +83,49 @@ static const char page_end[] =
     "<dd>POST addresses such as <code>0x55d0c3a1+0x55d0c3b2</code> to learn their "
     "functions.</dd>\n"
     "<dt><a href=\"/pprof/heap\">/pprof/heap</a></dt>\n"
-    "<dd>The heap profile in gperftools' own text, for "
+    "<dd>The heap profile in gperftools' text format, for "
     "<code>google-pprof</code>.</dd>\n"
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
     "google-pprof --text http://HOST/pprof/heap\n"
     "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n";
+
+/* Says what the heap profiles count, and what that costs. */
+static void heap_describe(struct buffer *text)
+{
+    struct recorder_figures figures;
+    switch (probe_recorder_mode()) {
+    case RECORDER_OFF:
+        buffer_text(text, probe_heap_profiled()
+                              ? "<p>gperftools records the heap: every allocation is "
+                                "counted.</p>\n"
+                              : "<p>Nothing records the heap of this process.</p>\n");
+        return;
+    case RECORDER_EXACT:
+        buffer_text(text, "<p>The probe's recorder counts every allocation.");
+        break;
+    case RECORDER_SAMPLED:
+        buffer_printf(text,
+                      "<p>The probe's recorder takes one sample in every %zu bytes "
+                      "that are allocated, on average: all figures of the heap are "
+                      "estimates.",
+                      probe_recorder_period());
+        break;
+    }
+    probe_recorder_read_figures(&figures);
+    buffer_printf(text,
+                  " The recorder itself has taken %llu bytes, which are in no "
+                  "profile.",
+                  (unsigned long long)figures.own_bytes);
+    if (figures.lost > 0) {
+        buffer_printf(text,
+                      " %llu blocks were not noted, or not seen to go: memory was "
+                      "short.",
+                      (unsigned long long)figures.lost);
+    }
+    buffer_text(text, "</p>\n");
+}
 
 static bool is_there(const struct entry *entry)
 {
@@ -97,20 +134,25 @@ static bool is_there(const struct entry *entry)
 
 static void reply_json(struct reply *reply)
 {
-    cJSON *list = cJSON_CreateArray();
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin_array(&json, &text);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         if (!is_there(&entries[i])) {
             continue;
         }
-        cJSON *item = probe_json_add_object(list);
-        cJSON_AddStringToObject(item, "name", entries[i].name);
-        cJSON_AddStringToObject(item, "title", entries[i].title);
-        cJSON *values = cJSON_AddArrayToObject(item, "values");
+        probe_json_item_open(&json);
+        probe_json_text(&json, "name", entries[i].name);
+        probe_json_text(&json, "title", entries[i].title);
+        probe_json_open_array(&json, "values");
         for (size_t j = 0; j < VALUES_MAX && entries[i].values[j] != NULL; j++) {
-            probe_json_add_string(values, entries[i].values[j]);
+            probe_json_item_text(&json, entries[i].values[j]);
         }
+        probe_json_close_array(&json);
+        probe_json_close(&json);
     }
-    probe_reply_json(reply, 200, list);
+    probe_json_end_array(&json);
+    probe_reply_buffer(reply, REPLY_JSON, &text);
 }
 
 static void (*extension)(struct buffer *text);
@@ -124,6 +166,8 @@ static void reply_html(struct reply *reply)
 {
     struct buffer text = {0};
     buffer_text(&text, page_begin);
+    heap_describe(&text);
+    buffer_text(&text, "<dl>\n");
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         buffer_printf(&text,
                       "<dt><a href=\"/debug/pprof/%s?debug=1\">%s</a></dt>\n"
@@ -132,6 +176,7 @@ static void reply_html(struct reply *reply)
                       is_there(&entries[i]) ? "" : " This process has none.");
     }
     buffer_text(&text, page_end);
+    probe_symbols_missing_add(&text);
     if (extension != NULL) {
         extension(&text);
     }

@@ -6,6 +6,7 @@
 
 #include "probe/figures/figures.h"
 #include "probe/metrics/metric_text.h"
+#include "probe/recorder/recorder.h"
 
 static void add_process(struct buffer *text, const struct figures *figures)
 {
@@ -41,37 +42,56 @@ static void add_process(struct buffer *text, const struct figures *figures)
 
 static void add_heap(struct buffer *text, const struct heap_figures *heap)
 {
-    if (!heap->known) {
+    if (heap->known) {
+        probe_metric_gauge(text, "leakprobe_heap_in_use_bytes",
+                           "Heap that is allocated and not freed, in bytes.",
+                           heap->in_use_bytes);
+    }
+    if (heap->system_known) {
+        probe_metric_gauge(
+            text, "leakprobe_heap_system_bytes",
+            "Memory that the allocator has taken from the system, in bytes.",
+            heap->system_bytes);
+        probe_metric_gauge(text, "leakprobe_heap_free_bytes",
+                           "Part of leakprobe_heap_system_bytes that is free, in "
+                           "bytes.",
+                           heap->free_bytes);
+    }
+    if (heap->counted) {
+        probe_metric_counter(text, "leakprobe_heap_allocated_bytes_total",
+                             "Heap ever allocated, in bytes.", heap->total_bytes);
+        probe_metric_counter(text, "leakprobe_heap_allocations_total",
+                             "Objects ever allocated on the heap.", heap->allocations);
+        probe_metric_counter(text, "leakprobe_heap_frees_total", "Objects ever freed.",
+                             heap->deallocations);
+        probe_metric_gauge(text, "leakprobe_heap_live_objects",
+                           "Objects that are allocated and not freed.",
+                           heap->live_objects);
+    }
+}
+
+static void add_recorder(struct buffer *text)
+{
+    if (probe_recorder_mode() == RECORDER_OFF) {
         return;
     }
-    probe_metric_gauge(text, "leakprobe_heap_in_use_bytes",
-                       "Heap that is allocated and not freed, in bytes.",
-                       heap->in_use_bytes);
-    probe_metric_gauge(text, "leakprobe_heap_system_bytes",
-                       "Memory that the allocator has taken from the system, in bytes.",
-                       heap->system_bytes);
-    probe_metric_gauge(text, "leakprobe_heap_free_bytes",
-                       "Part of leakprobe_heap_system_bytes that is free, in bytes.",
-                       heap->free_bytes);
-    if (!heap->counted) {
-        return;
-    }
-    probe_metric_counter(text, "leakprobe_heap_allocated_bytes_total",
-                         "Heap ever allocated, in bytes.", heap->total_bytes);
-    probe_metric_counter(text, "leakprobe_heap_allocations_total",
-                         "Objects ever allocated on the heap.", heap->allocations);
-    probe_metric_counter(text, "leakprobe_heap_frees_total", "Objects ever freed.",
-                         heap->deallocations);
-    probe_metric_gauge(text, "leakprobe_heap_live_objects",
-                       "Objects that are allocated and not freed.", heap->live_objects);
+    struct recorder_figures figures;
+    probe_recorder_read_figures(&figures);
+    probe_metric_gauge(text, "leakprobe_recorder_bytes",
+                       "Memory that the heap recorder itself has taken, in bytes.",
+                       figures.own_bytes);
+    probe_metric_counter(text, "leakprobe_recorder_lost_total",
+                         "Blocks that the heap recorder could not note, or did not see "
+                         "go.",
+                         figures.lost);
 }
 
 int probe_metrics_add(struct buffer *text, const struct site *site)
 {
     static const struct metric info = {
         "leakprobe_info", "gauge",
-        "Always 1; the labels say which program this is, and whether every allocation "
-        "is recorded (profile)."};
+        "Always 1; the labels say which program this is, and what records its heap "
+        "(profile)."};
     struct figures figures;
     int error = probe_figures_read(&figures);
     if (error != 0) {
@@ -80,12 +100,13 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
     struct metric_label labels[] = {
         {"name", site->name},
         {"version", site->version},
-        {"profile", probe_heap_profiled() ? "exact" : "off"},
+        {"profile", probe_heap_profile_name()},
     };
     add_process(text, &figures);
     probe_metric_begin(text, &info);
     probe_metric_sample(text, &info, labels, sizeof(labels) / sizeof(labels[0]), 1);
     add_heap(text, &figures.heap);
+    add_recorder(text);
     probe_metric_gauge(
         text, "leakprobe_resident_memory_peak_bytes",
         "The most that process_resident_memory_bytes has been, in bytes.",

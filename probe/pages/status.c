@@ -25,8 +25,8 @@ static void add_memory(struct json_writer *json, const struct figures *figures)
     add_counted(json, "mallocs", heap->counted, heap->allocations);
     add_counted(json, "frees", heap->counted, heap->deallocations);
     add_counted(json, "live_objects", heap->counted, heap->live_objects);
-    add_counted(json, "heap_sys_bytes", heap->known, heap->system_bytes);
-    add_counted(json, "heap_free_bytes", heap->known, heap->free_bytes);
+    add_counted(json, "heap_sys_bytes", heap->system_known, heap->system_bytes);
+    add_counted(json, "heap_free_bytes", heap->system_known, heap->free_bytes);
     probe_json_number(json, "rss_bytes", figures->process.rss_bytes);
     probe_json_number(json, "peak_rss_bytes", figures->process.peak_rss_bytes);
     probe_json_close(json);
@@ -46,7 +46,7 @@ int probe_status_add(struct json_writer *json, const struct site *site)
     probe_json_number(json, "pid", (uint64_t)getpid());
     probe_json_thousandths(json, "uptime_seconds",
                            (uint64_t)(clock_now_ms() - site->started_ms));
-    probe_json_text(json, "profile", probe_heap_profiled() ? "exact" : "off");
+    probe_json_text(json, "profile", probe_heap_profile_name());
     probe_json_thousandths(json, "age_ms", (uint64_t)age_ns * 1000 / CLOCK_NS_PER_MS);
     add_memory(json, &figures);
     probe_json_number(json, "threads", process->threads);

@@ -70,8 +70,9 @@ static struct {
     pthread_mutex_t lock; /* of the thread's life, below */
     struct listener *listener;
     pthread_t thread;
-    bool running;   /* the thread has been started and not joined */
-    atomic_int tid; /* its number in the kernel; 0: none yet */
+    bool running;         /* the thread has been started and not joined */
+    atomic_int tid;       /* its number in the kernel; 0: none yet */
+    atomic_bool stopping; /* it is to end soon: long work is given up */
     unsigned paused;
     bool given_up;
     atomic_bool main_left; /* the main thread has ended */
@@ -100,6 +101,11 @@ static int64_t on_tick(int64_t now_ns)
         next = next == 0 || look < next ? look : next;
     }
     return next;
+}
+
+static bool is_stopping(void)
+{
+    return atomic_load(&agent.stopping);
 }
 
 static void on_work(bool begins)
@@ -151,8 +157,10 @@ static int thread_start(void)
  * a little earlier. */
 static void thread_stop(void)
 {
+    atomic_store(&agent.stopping, true);
     probe_listener_stop(agent.listener);
     pthread_join(agent.thread, NULL);
+    atomic_store(&agent.stopping, false);
     agent.running = false;
     while (syscall(SYS_tgkill, agent.pid, atomic_load(&agent.tid), 0) == 0) {
         sched_yield();
@@ -316,7 +324,7 @@ void probe_agent_before_chroot(void)
     int saved = errno;
     probe_inside++;
     pthread_mutex_lock(&agent.work);
-    probe_symbols_before_chroot();
+    probe_symbols_read_all();
     pthread_mutex_unlock(&agent.work);
     probe_inside--;
     errno = saved;
@@ -359,6 +367,7 @@ static void after_fork_in_child(void)
         agent.listener = NULL;
     }
     probe_maps_fork_child();
+    probe_symbols_fork_child();
     probe_figures_fork_child();
     probe_threads_fork_child();
     probe_waits_fork_child();
@@ -455,13 +464,14 @@ static void recorder_begin(void)
 
 static void instruments_begin(void)
 {
-    int error = probe_descriptors_protect(descriptors_from());
-    error = error != 0 ? error : probe_threads_start();
-    error = error != 0 ? error : probe_waits_start(on_first_wait);
+    int error = probe_threads_start();
+    error =
+        error != 0 ? error : probe_waits_start(on_first_wait, probe_descriptors_from());
     if (error != 0) {
         probe_say("%s, pid %d: no thread profile: %s", agent.name, (int)agent.pid,
                   strerror(-error));
     }
+    probe_symbols_read_when_needed(is_stopping);
     (void)probe_family_start(); /* without it every process is alone */
     probe_page_index_extend(probe_family_add);
 }
@@ -480,6 +490,9 @@ __attribute__((constructor)) static void agent_begin(void)
         agent.pid = getpid();
         agent.first = true;
         site_fill();
+        if (probe_descriptors_protect(descriptors_from()) != 0) {
+            probe_say("%s, pid %d: no descriptor is left", agent.name, (int)agent.pid);
+        }
         recorder_begin();
         instruments_begin();
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
@@ -521,7 +534,7 @@ static bool exit_path_make(char *path, size_t size)
 static void exit_file_write(void)
 {
     char path[PATH_MAX];
-    struct heap_file_summary summary;
+    struct heap_sums sums;
     bool wanted = agent.settings.at_exit != NULL &&
                   (agent.first || strstr(agent.settings.at_exit, "%p") != NULL);
     if (!wanted) {
@@ -532,17 +545,16 @@ static void exit_file_write(void)
                   (int)agent.pid);
         return;
     }
-    int error = probe_heap_file_write(path, &summary);
+    int error = probe_heap_write_file(path, &sums);
     if (error != 0) {
         probe_say("%s, pid %d: cannot write '%s': %s", agent.name, (int)agent.pid, path,
                   error == -ENOTSUP ? "the heap is not recorded" : strerror(-error));
         return;
     }
-    probe_say("%s, pid %d: %llu bytes in use at exit, in %llu blocks from %llu stacks: "
+    probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks: "
               "%s",
-              agent.name, (int)agent.pid, (unsigned long long)summary.in_use_bytes,
-              (unsigned long long)summary.in_use_objects,
-              (unsigned long long)summary.stacks, path);
+              agent.name, (int)agent.pid, (long long)sums.bytes,
+              (long long)sums.objects, (unsigned long long)sums.stacks, path);
 }
 
 /* The loader calls this when the program has returned from main or called exit, after

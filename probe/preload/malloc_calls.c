@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -101,9 +102,16 @@ bool probe_malloc_seen(void)
 {
     Dl_info found;
     Dl_info ours;
+    const ElfW(Sym) *symbol = NULL;
     void *first = dlsym(RTLD_DEFAULT, "malloc");
-    return first != NULL && dladdr(first, &found) != 0 && dladdr(early, &ours) != 0 &&
-           found.dli_fbase == ours.dli_fbase;
+    if (first == NULL || dladdr(early, &ours) == 0 ||
+        dladdr1(first, &found, (void **)&symbol, RTLD_DL_SYMENT) == 0) {
+        return false;
+    }
+    /* In a program at fixed addresses the function's address may be that of its own
+     * jump to the function, which is somewhere else: its symbol is then undefined. */
+    return found.dli_fbase == ours.dli_fbase ||
+           (symbol != NULL && symbol->st_shndx == SHN_UNDEF);
 }
 
 /* ---- Noting ---- */

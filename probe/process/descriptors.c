@@ -9,9 +9,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define KEPT_MAX 128
+#define MOVE_TRIES 256
+#define MOVE_LEAST 3 /* below are standard input, output and error */
 
 static atomic_int kept[KEPT_MAX]; /* descriptor + 1; 0: the place is free */
 static int moved_from;
@@ -22,7 +25,8 @@ int probe_descriptors_from(void)
     return moved_from;
 }
 
-bool probe_descriptor_note(int fd)
+/* Notes the number. Returns false if there is no free place. */
+static bool note(int fd)
 {
     for (size_t i = 0; i < KEPT_MAX; i++) {
         int free_place = 0;
@@ -33,18 +37,51 @@ bool probe_descriptor_note(int fd)
     return false;
 }
 
+/* A duplicate as high as possible below `from`; -1 if there is none. */
+static int duplicate_below(int fd, int from)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return -1;
+    }
+    int top = limit.rlim_cur < (rlim_t)from ? (int)limit.rlim_cur : from;
+    int high = -1;
+    for (int i = 1; i <= MOVE_TRIES && high < 0 && top - i >= MOVE_LEAST; i++) {
+        high = fcntl(fd, F_DUPFD_CLOEXEC, top - i);
+    }
+    return high;
+}
+
+int probe_descriptor_move(int fd, int from)
+{
+    if (fd < 0 || fd >= from) {
+        return fd;
+    }
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, from);
+    int error = errno;
+    moved = moved < 0 ? duplicate_below(fd, from) : moved;
+    if (moved > fd || (moved >= MOVE_LEAST && fd < MOVE_LEAST)) {
+        close(fd);
+        return moved;
+    }
+    if (moved >= 0) {
+        close(moved);
+    }
+    if (fd < MOVE_LEAST) {
+        close(fd);
+        return -error;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
 int probe_descriptor_keep(int fd)
 {
     if (fd < 0 || moved_from == 0) {
         return fd;
     }
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, moved_from);
-    int error = errno;
-    close(fd);
-    if (moved < 0) {
-        return -error;
-    }
-    if (!probe_descriptor_note(moved)) {
+    int moved = probe_descriptor_move(fd, moved_from);
+    if (moved >= 0 && !note(moved)) {
         close(moved);
         return -EMFILE;
     }
@@ -53,7 +90,7 @@ int probe_descriptor_keep(int fd)
 
 void probe_descriptor_forget(int fd)
 {
-    for (size_t i = 0; i < KEPT_MAX; i++) {
+    for (size_t i = 0; i < KEPT_MAX && fd >= 0; i++) {
         int place = fd + 1;
         if (atomic_compare_exchange_strong(&kept[i], &place, 0)) {
             return;
@@ -61,7 +98,7 @@ void probe_descriptor_forget(int fd)
     }
 }
 
-void probe_descriptor_drop(int fd)
+void probe_descriptor_close(int fd)
 {
     if (fd >= 0) {
         probe_descriptor_forget(fd);

@@ -16,18 +16,22 @@ int probe_descriptors_protect(int from);
 /* Where they are moved to; 0 if they are not. */
 int probe_descriptors_from(void);
 
+/* Moves a descriptor to a number from `from` on, with close-on-exec; if RLIMIT_NOFILE
+ * does not allow that, to the highest free number below, and at worst leaves it where
+ * it is. Returns its number, or -errno with `fd` closed. */
+int probe_descriptor_move(int fd, int from);
+
 /* Keeps a descriptor: moves it, with close-on-exec, and notes it. Returns its new
  * number; -errno, with `fd` closed, if it cannot be moved. -errno as `fd` is passed on.
  */
 int probe_descriptor_keep(int fd);
 
-/* Only notes a number, or that it is no longer the probe's. Returns false if there is
- * no place for it. */
-bool probe_descriptor_note(int fd);
-void probe_descriptor_forget(int fd);
-
 /* Closes a descriptor that is kept; does nothing if it is negative. */
-void probe_descriptor_drop(int fd);
+void probe_descriptor_close(int fd);
+
+/* Forgets a kept number that is no longer the probe's, because the program has closed
+ * it with a system call of its own. */
+void probe_descriptor_forget(int fd);
 
 /* Whether this number is one of the probe's. May be called from a signal handler. */
 bool probe_descriptor_is_kept(int fd);

@@ -74,18 +74,25 @@ static void mappings_write(struct dictionary *dictionary)
     }
 }
 
-uint32_t probe_dictionary_function(struct dictionary *dictionary, const char *name,
-                                   uint32_t file)
+/* Both names are numbers of strings. */
+static uint32_t function_write(struct dictionary *dictionary, uint32_t name,
+                               uint32_t system_name, uint32_t file)
 {
     struct buffer *message = &dictionary->inner;
     uint32_t id = ++dictionary->functions_count;
-    uint32_t name_index = probe_dictionary_string(dictionary, name);
     probe_wire_number(message, FUNCTION_ID, id);
-    probe_wire_number(message, FUNCTION_NAME, name_index);
-    probe_wire_number(message, FUNCTION_SYSTEM_NAME, name_index);
+    probe_wire_number(message, FUNCTION_NAME, name);
+    probe_wire_number(message, FUNCTION_SYSTEM_NAME, system_name);
     probe_wire_number(message, FUNCTION_FILE, file);
     probe_wire_message(&dictionary->functions, PROFILE_FUNCTION, message);
     return id;
+}
+
+uint32_t probe_dictionary_function(struct dictionary *dictionary, const char *name,
+                                   uint32_t file)
+{
+    uint32_t number = probe_dictionary_string(dictionary, name);
+    return function_write(dictionary, number, number, file);
 }
 
 /* Inlining can put a line of another file into a function. So a function is written
@@ -99,7 +106,12 @@ static uint32_t function_add(struct dictionary *dictionary, const struct symbol 
         return 0;
     }
     if (*id == 0) {
-        *id = probe_dictionary_function(dictionary, symbol->function, file);
+        uint32_t name = probe_dictionary_string(dictionary, symbol->function);
+        uint32_t system_name =
+            symbol->system_name == symbol->function
+                ? name
+                : probe_dictionary_string(dictionary, symbol->system_name);
+        *id = function_write(dictionary, name, system_name, file);
     }
     return *id;
 }

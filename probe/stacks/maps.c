@@ -54,7 +54,7 @@ static int text_read(struct buffer *text)
 
 void probe_maps_fork_child(void)
 {
-    probe_descriptor_drop(maps_fd);
+    probe_descriptor_close(maps_fd);
     maps_fd = -1;
 }
 

@@ -1,7 +1,8 @@
 /*
- * The list of modules and the searches in it. Each module is read once, under a lock,
- * then published by raising `modules_count`, and never changed or freed after that. So
- * readers need no lock.
+ * The list of modules and the searches in it. Each module is found once, under a lock,
+ * then published by raising `modules_count`. Its tables are published by setting
+ * `read`, and never changed or freed after that. So readers need no lock. Modules of
+ * one file share its tables.
  */
 #include "probe/symbols/symbols.h"
 
@@ -11,20 +12,42 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 #include <unwind.h>
 
-#include "base/buffer.h"
+#include "base/size.h"
 #include "probe/stacks/maps.h"
-#include "probe/symbols/symbols_read.h"
+#include "probe/symbols/demangle.h"
+#include "probe/symbols/kept_text.h"
+#include "probe/symbols/libdw.h"
+#include "probe/symbols/mapped_file.h"
+#include "probe/symbols/symbol_files.h"
 
 /* A typical process maps some fifty files. Modules beyond this number have no names. */
-#define MODULES_MAX 512
+#define MODULES_MAX 4096
 
-static struct symbol_tables modules[MODULES_MAX];
+struct listed {
+    struct module module;
+    atomic_bool gone;               /* it is no longer mapped */
+    atomic_bool read;               /* what follows is valid */
+    uintptr_t bias;                 /* an address in memory, minus that in the file */
+    const struct symbol_file *file; /* NULL: it cannot be read */
+};
+
+static struct listed modules[MODULES_MAX];
 static atomic_size_t modules_count;
+static atomic_size_t changes; /* probe_symbols_modules_read */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The loader's count at the last load; 0: never loaded. */
 static unsigned long long load_generation;
+static atomic_bool when_needed;
+static bool (*reading_interrupted)(void);
+/* Whether an address in no module may be in a mapping that is new since the last
+ * probe_symbols_load: the loader does not count those that it did not make. */
+static atomic_bool may_list_again;
+
+/* ---- The list ---- */
 
 /* The dynamic loader counts how many libraries were loaded and unloaded:
  * dl_iterate_phdr(3). */
@@ -36,12 +59,11 @@ static int generation_read(struct dl_phdr_info *info, size_t size, void *argumen
     return 1;
 }
 
-static bool table_matches(const struct symbol_tables *tables,
-                          const struct mapping *mapping)
+static bool module_is(const struct module *module, const struct mapping *mapping)
 {
-    return !atomic_load(&tables->gone) && tables->module.start == mapping->start &&
-           tables->module.end == mapping->end &&
-           strcmp(tables->module.path, mapping->path) == 0;
+    return module->start == mapping->start && module->end == mapping->end &&
+           module->offset == mapping->offset &&
+           strcmp(module->path, mapping->path) == 0;
 }
 
 /* Marks the modules that are no longer mapped, or whose addresses now belong to another
@@ -51,9 +73,9 @@ static void modules_retire(const struct maps *maps)
     const struct mapping *entries = probe_maps_entries(maps);
     size_t count = atomic_load(&modules_count);
     for (size_t i = 0; i < count; i++) {
-        bool mapped = false;
+        bool mapped = atomic_load(&modules[i].gone);
         for (size_t j = 0; j < maps->count && !mapped; j++) {
-            mapped = table_matches(&modules[i], &entries[j]);
+            mapped = module_is(&modules[i].module, &entries[j]);
         }
         if (!mapped) {
             atomic_store(&modules[i].gone, true);
@@ -61,119 +83,222 @@ static void modules_retire(const struct maps *maps)
     }
 }
 
+static bool is_program(const struct module *module)
+{
+    uintptr_t entry = getauxval(AT_ENTRY);
+    return entry >= module->start && entry < module->end;
+}
+
+/* Reads the tables of a module. Returns 0, also if the file has none or is not there;
+ * or -errno: it may work another time. */
+static int module_read(struct listed *listed)
+{
+    const struct module *module = &listed->module;
+    struct mapping mapping = {.start = module->start,
+                              .end = module->end,
+                              .offset = module->offset,
+                              .path = module->path};
+    int fd = probe_mapped_file_open(&mapping, module->build_id);
+    uint64_t address = 0;
+    int error = fd;
+    if (fd >= 0 && (error = probe_elf_address(fd, module->offset, &address)) == 0) {
+        struct symbol_source source = {.fd = fd,
+                                       .path = module->path,
+                                       .is_program = is_program(module),
+                                       .when_needed = atomic_load(&when_needed),
+                                       .interrupted = reading_interrupted};
+        error = probe_symbol_files_get(&source, &listed->file);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (error == -ENOMEM || error == -EMFILE || error == -ENFILE ||
+        error == -ECANCELED) {
+        return error;
+    }
+    listed->bias = module->start - (uintptr_t)address;
+    atomic_store(&listed->read, true);
+    return 0;
+}
+
+/* A module that was mapped before at the same place, from the same file. */
+static struct listed *module_before(const struct mapping *mapping, const char *build_id)
+{
+    size_t count = atomic_load(&modules_count);
+    for (size_t i = 0; i < count; i++) {
+        const struct symbol_file *file = modules[i].file;
+        if (atomic_load(&modules[i].gone) && module_is(&modules[i].module, mapping) &&
+            build_id[0] != '\0' && strcmp(modules[i].module.build_id, build_id) == 0 &&
+            (file == NULL || !file->stale)) {
+            return &modules[i];
+        }
+    }
+    return NULL;
+}
+
+/* Adds a mapping to the list. Returns 0 or -errno. */
+static int module_add(const struct mapping *mapping)
+{
+    char build_id[BUILD_ID_TEXT_BYTES];
+    probe_loaded_build_id(mapping->start, build_id);
+    struct listed *before = module_before(mapping, build_id);
+    if (before != NULL) {
+        atomic_store(&before->gone, false);
+        atomic_fetch_add(&changes, 1);
+        return 0;
+    }
+    size_t next = atomic_load(&modules_count);
+    if (next == MODULES_MAX) {
+        return -ENOSPC;
+    }
+    struct listed *listed = &modules[next];
+    listed->module = (struct module){.start = mapping->start,
+                                     .end = mapping->end,
+                                     .offset = mapping->offset,
+                                     .path = probe_text_keep(mapping->path),
+                                     .build_id = probe_text_keep(build_id)};
+    if (listed->module.path == NULL || listed->module.build_id == NULL) {
+        return -ENOMEM;
+    }
+    int error = atomic_load(&when_needed) ? 0 : module_read(listed);
+    if (error == 0) {
+        atomic_store(&modules_count, next + 1);
+        atomic_fetch_add(&changes, 1);
+    }
+    return error;
+}
+
 static bool module_known(const struct mapping *mapping)
 {
     size_t count = atomic_load(&modules_count);
     for (size_t i = 0; i < count; i++) {
-        if (table_matches(&modules[i], mapping)) {
+        if (!atomic_load(&modules[i].gone) && module_is(&modules[i].module, mapping)) {
             return true;
         }
     }
     return false;
 }
 
-static int modules_add(const struct maps *maps)
+/* Brings the list up to date with the mappings. Returns 0 or -errno. */
+static int modules_list(void)
 {
-    struct symbol_reader *reader = NULL;
-    const struct mapping *entries = probe_maps_entries(maps);
-    int error = 0;
-    for (size_t i = 0; i < maps->count && error == 0; i++) {
-        if (module_known(&entries[i])) {
-            continue;
-        }
-        size_t next = atomic_load(&modules_count);
-        if (next == MODULES_MAX) {
-            error = -ENOSPC;
-        } else if (reader == NULL) {
-            error = probe_symbol_reader_open(&reader);
-        }
-        if (error == 0) {
-            error = probe_symbol_reader_read(reader, &entries[i], &modules[next]);
-        }
-        if (error == 0) {
-            atomic_store(&modules_count, next + 1);
+    struct maps maps = {0};
+    int error = probe_maps_read(&maps);
+    if (error == 0) {
+        modules_retire(&maps);
+    }
+    const struct mapping *entries = probe_maps_entries(&maps);
+    for (size_t i = 0; i < maps.count && error == 0; i++) {
+        if (!module_known(&entries[i])) {
+            error = module_add(&entries[i]);
         }
     }
-    probe_symbol_reader_close(reader);
+    probe_maps_release(&maps);
     return error;
+}
+
+/* Forgets the tables of files whose detached symbols were installed since. Returns
+ * whether there are any. */
+static bool modules_refresh(void)
+{
+    if (!probe_symbol_files_refresh()) {
+        return false;
+    }
+    size_t count = atomic_load(&modules_count);
+    for (size_t i = 0; i < count; i++) {
+        if (modules[i].file != NULL && modules[i].file->stale) {
+            atomic_store(&modules[i].gone, true);
+        }
+    }
+    return true;
 }
 
 int probe_symbols_load(void)
 {
     unsigned long long generation = 0;
-    dl_iterate_phdr(generation_read, &generation);
     int error = 0;
-    struct maps maps = {0};
     pthread_mutex_lock(&load_lock);
-    if (generation != load_generation) {
-        error = probe_maps_read(&maps);
-        if (error == 0) {
-            modules_retire(&maps);
-            error = modules_add(&maps);
-        }
-        if (error == 0) {
-            load_generation = generation;
-        }
+    if (!atomic_load(&when_needed)) {
+        probe_libdw(); /* the loader counts it too */
     }
+    dl_iterate_phdr(generation_read, &generation);
+    bool refreshed = atomic_load(&when_needed) && modules_refresh();
+    if (refreshed || generation != load_generation) {
+        error = modules_list();
+        load_generation = error == 0 ? generation : 0;
+    }
+    atomic_store(&may_list_again, atomic_load(&when_needed));
     pthread_mutex_unlock(&load_lock);
-    probe_maps_release(&maps);
     return error;
 }
 
-static const struct symbol_tables *tables_find(uintptr_t address)
+/* ---- Reading when needed ---- */
+
+void probe_symbols_read_when_needed(bool (*interrupted)(void))
+{
+    reading_interrupted = interrupted;
+    atomic_store(&when_needed, true);
+}
+
+bool probe_symbols_readable(void)
+{
+    pthread_mutex_lock(&load_lock);
+    bool readable = probe_libdw() != NULL;
+    pthread_mutex_unlock(&load_lock);
+    return readable;
+}
+
+static void module_read_now(struct listed *listed)
+{
+    pthread_mutex_lock(&load_lock);
+    if (!atomic_load(&listed->read) && module_read(listed) != 0) {
+        atomic_fetch_add(&changes, 1); /* the names of now are not the last word */
+    }
+    pthread_mutex_unlock(&load_lock);
+}
+
+void probe_symbols_read_all(void)
+{
+    probe_symbols_readable();
+    probe_symbols_load();
+    size_t count = atomic_load(&modules_count);
+    for (size_t i = 0; i < count; i++) {
+        if (!atomic_load(&modules[i].gone) && !atomic_load(&modules[i].read)) {
+            module_read_now(&modules[i]);
+        }
+    }
+}
+
+void probe_symbols_fork_child(void)
+{
+    pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    load_lock = unlocked;
+    load_generation = 0;
+    probe_maps_fork_child();
+}
+
+static void list_again(void)
+{
+    pthread_mutex_lock(&load_lock);
+    if (atomic_exchange(&may_list_again, false)) {
+        modules_list();
+    }
+    pthread_mutex_unlock(&load_lock);
+}
+
+/* ---- Looking up ---- */
+
+static struct listed *listed_find(uintptr_t address)
 {
     size_t count = atomic_load(&modules_count);
     for (size_t i = 0; i < count; i++) {
-        const struct symbol_tables *tables = &modules[i];
-        if (address >= tables->module.start && address < tables->module.end &&
-            !atomic_load(&tables->gone)) {
-            return tables;
+        struct listed *listed = &modules[i];
+        if (address >= listed->module.start && address < listed->module.end &&
+            !atomic_load(&listed->gone)) {
+            return listed;
         }
     }
     return NULL;
-}
-
-/* The function that holds the address, or NULL. */
-static const struct symbol_function *function_find(const struct symbol_tables *tables,
-                                                   uintptr_t address)
-{
-    const struct symbol_function *functions = probe_symbol_tables_functions(tables);
-    size_t low = 0;
-    size_t high = tables->functions_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (functions[middle].start <= address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    /* Labels inside a function have entries of their own, so go back over a few. */
-    for (size_t i = low, steps = 0; i > 0 && steps < 8; i--, steps++) {
-        const struct symbol_function *function = &functions[i - 1];
-        if (address - function->start < function->bytes) {
-            return function;
-        }
-    }
-    return NULL;
-}
-
-/* The last row of the line table that begins at or before the address. */
-static const struct symbol_line *line_find(const struct symbol_tables *tables,
-                                           uintptr_t address)
-{
-    const struct symbol_line *lines = probe_symbol_tables_lines(tables);
-    size_t low = 0;
-    size_t high = tables->lines_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (lines[middle].start <= address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low == 0 || lines[low - 1].line == 0 ? NULL : &lines[low - 1];
 }
 
 /* Makes a name from the library's file name and an offset in the file: where the
@@ -189,51 +314,90 @@ static void name_make_up(const struct module *module, uintptr_t address,
     snprintf(symbol->made_up, sizeof(symbol->made_up), "%.64s+0x%llx",
              slash == NULL ? module->path : slash + 1,
              (unsigned long long)(symbol->start - module->start + module->offset));
-    symbol->function = symbol->made_up;
+}
+
+static const char *readable_name(const char *name)
+{
+    if (!atomic_load(&when_needed) || name[0] != '_') {
+        return name;
+    }
+    pthread_mutex_lock(&load_lock);
+    name = probe_demangle(name);
+    pthread_mutex_unlock(&load_lock);
+    return name;
+}
+
+/* Looks the address up in the tables of its file. */
+static void tables_find(const struct listed *listed, uintptr_t address,
+                        struct symbol *symbol)
+{
+    const struct symbol_tables *tables = &listed->file->tables;
+    uintptr_t in_file = address - listed->bias;
+    const struct symbol_function *function =
+        probe_symbol_tables_function(tables, in_file);
+    if (function != NULL) {
+        symbol->start = function->start + listed->bias;
+        symbol->system_name = tables->strings.data + function->name;
+        symbol->function = readable_name(symbol->system_name);
+    }
+    const struct symbol_line *line = probe_symbol_tables_line(tables, in_file);
+    if (line != NULL) {
+        symbol->file = tables->strings.data + line->file;
+        symbol->file_in_tree = tables->strings.data + line->file_in_tree;
+        symbol->line = line->line;
+    }
 }
 
 bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol)
 {
-    const struct symbol_tables *tables = tables_find(address);
+    struct listed *listed = listed_find(address);
+    if (listed == NULL && atomic_load(&may_list_again)) {
+        list_again();
+        listed = listed_find(address);
+    }
+    ret_symbol->function = ret_symbol->made_up;
+    ret_symbol->system_name = ret_symbol->made_up;
     ret_symbol->start = address;
     ret_symbol->file = NULL;
     ret_symbol->file_in_tree = NULL;
     ret_symbol->line = 0;
-    if (tables == NULL) {
+    if (listed == NULL) {
         snprintf(ret_symbol->made_up, sizeof(ret_symbol->made_up), "0x%llx",
                  (unsigned long long)address);
-        ret_symbol->function = ret_symbol->made_up;
         return false;
     }
-    const struct symbol_function *function = function_find(tables, address);
-    if (function == NULL) {
-        name_make_up(&tables->module, address, ret_symbol);
-    } else {
-        ret_symbol->start = function->start;
-        ret_symbol->function = tables->strings.data + function->name;
+    if (!atomic_load(&listed->read)) {
+        module_read_now(listed);
     }
-    const struct symbol_line *line = line_find(tables, address);
-    if (line != NULL) {
-        ret_symbol->file = tables->strings.data + line->file;
-        ret_symbol->file_in_tree = tables->strings.data + line->file_in_tree;
-        ret_symbol->line = line->line;
+    if (atomic_load(&listed->read) && listed->file != NULL) {
+        tables_find(listed, address, ret_symbol);
+    }
+    if (ret_symbol->function == ret_symbol->made_up) {
+        name_make_up(&listed->module, address, ret_symbol);
     }
     return true;
 }
 
 const struct module *probe_symbols_module(uintptr_t address)
 {
-    const struct symbol_tables *tables = tables_find(address);
-    return tables == NULL ? NULL : &tables->module;
+    const struct listed *listed = listed_find(address);
+    return listed == NULL ? NULL : &listed->module;
+}
+
+bool probe_symbols_lines_left_out(const struct module *module)
+{
+    const struct listed *listed = listed_find(module->start);
+    return listed != NULL && atomic_load(&listed->read) && listed->file != NULL &&
+           listed->file->tables.lines_left_out;
 }
 
 const struct module *probe_symbols_module_next(size_t *number)
 {
     size_t count = atomic_load(&modules_count);
     while (*number < count) {
-        const struct symbol_tables *tables = &modules[(*number)++];
-        if (!atomic_load(&tables->gone)) {
-            return &tables->module;
+        const struct listed *listed = &modules[(*number)++];
+        if (!atomic_load(&listed->gone)) {
+            return &listed->module;
         }
     }
     return NULL;
@@ -241,5 +405,5 @@ const struct module *probe_symbols_module_next(size_t *number)
 
 size_t probe_symbols_modules_read(void)
 {
-    return atomic_load(&modules_count);
+    return atomic_load(&changes);
 }

@@ -1,108 +1,63 @@
 /*
  * Uses libdw (elfutils/libdwfl.h): names come from the symbol table, files and lines
- * from the DWARF line table.
+ * from the DWARF line table. Each file has a session of its own, so few descriptors are
+ * open at a time.
  */
 #include "probe/symbols/symbols_read.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BUILD_ID_MAX 64 /* bytes; usually 20 */
+#include "probe/symbols/libdw.h"
+#include "probe/symbols/mapped_file.h"
 
-struct symbol_reader {
-    Dwfl *dwfl;
+/* How many symbols or rows are read between two looks at `interrupted`. */
+#define STEP 4096
+
+/* One file that is being read. */
+struct reading {
+    const struct libdw *libdw;
+    const struct symbol_request *request;
+    struct symbol_tables *tables;
+    Dwfl_Module *module;
+    uint64_t detached_lines; /* bytes of .debug_line in the detached file */
+    bool interrupted;
 };
 
-/* The program is read through /proc/self/exe: its path may already hold a newer
- * build. */
-static int elf_find(Dwfl_Module *module, void **userdata, const char *name,
-                    Dwarf_Addr base, char **ret_file_name, Elf **ret_elf)
+static bool interrupted(struct reading *reading)
 {
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (length > 0) {
-        program[length] = '\0';
-        if (strcmp(program, name) == 0) {
-            return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-        }
+    if (!reading->interrupted && reading->request->interrupted != NULL) {
+        reading->interrupted = reading->request->interrupted();
     }
-    return dwfl_linux_proc_find_elf(module, userdata, name, base, ret_file_name,
-                                    ret_elf);
+    return reading->interrupted;
 }
 
-static void build_id_format(const unsigned char *bits, int count, char *ret_text)
+/* libdw wants the detached file, and closes it when the session ends. `userdata` is the
+ * place in the module where the struct reading is. */
+static int debug_info_find(Dwfl_Module *module, void **userdata, const char *name,
+                           Dwarf_Addr base, const char *file_name, const char *link,
+                           GElf_Word link_crc, char **ret_file_name)
 {
-    ret_text[0] = '\0';
-    for (int i = 0; i < count && i < BUILD_ID_MAX; i++) {
-        snprintf(ret_text + (size_t)i * 2, 3, "%02x", bits[i]);
+    (void)module, (void)name, (void)base, (void)file_name, (void)link, (void)link_crc;
+    (void)ret_file_name;
+    struct reading *reading = *userdata;
+    const struct symbol_request *request = reading->request;
+    int fd = probe_debug_file_open(request->path, request->facts->build_id,
+                                   request->facts->debug_link);
+    struct elf_facts facts;
+    if (fd >= 0 && probe_elf_facts_read(fd, &facts) == 0) {
+        reading->tables->detached = true;
+        reading->detached_lines = facts.line_bytes;
     }
+    return fd < 0 ? -1 : fd;
 }
 
-/* Finds detached debug information where Debian's -dbg packages put it. elfutils' own
- * search would also ask debuginfod servers over the network, and a profile must not
- * wait for that. */
-static int debuginfo_find(Dwfl_Module *module, void **userdata, const char *name,
-                          Dwarf_Addr base, const char *file_name, const char *link,
-                          GElf_Word link_crc, char **ret_file_name)
-{
-    (void)userdata, (void)name, (void)base, (void)file_name, (void)link, (void)link_crc;
-    const unsigned char *bits = NULL;
-    GElf_Addr address = 0;
-    int count = dwfl_module_build_id(module, &bits, &address);
-    if (count < 2) {
-        return -1;
-    }
-    char id[2 * BUILD_ID_MAX + 1];
-    build_id_format(bits, count, id);
-    char path[sizeof(id) + 64];
-    snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        *ret_file_name = strdup(path);
-    }
-    return fd;
-}
-
-static const Dwfl_Callbacks callbacks = {
-    .find_elf = elf_find,
-    .find_debuginfo = debuginfo_find,
-};
-
-int probe_symbol_reader_open(struct symbol_reader **ret_reader)
-{
-    struct symbol_reader *reader = malloc(sizeof(*reader));
-    if (reader == NULL) {
-        return -ENOMEM;
-    }
-    reader->dwfl = dwfl_begin(&callbacks);
-    if (reader->dwfl == NULL) {
-        free(reader);
-        return -ENOMEM;
-    }
-    int error = dwfl_linux_proc_report(reader->dwfl, getpid());
-    if (dwfl_report_end(reader->dwfl, NULL, NULL) != 0 || error != 0) {
-        probe_symbol_reader_close(reader);
-        return error > 0 ? -error : -EIO;
-    }
-    *ret_reader = reader;
-    return 0;
-}
-
-void probe_symbol_reader_close(struct symbol_reader *reader)
-{
-    if (reader != NULL) {
-        dwfl_end(reader->dwfl);
-        free(reader);
-    }
-}
+/* The file itself is given to libdw; it never looks for one. */
+static const Dwfl_Callbacks callbacks = {.find_debuginfo = debug_info_find};
 
 /* Appends a string with its '\0' and returns its offset. */
 static uint32_t string_add(struct buffer *strings, const char *text, size_t length)
@@ -122,19 +77,22 @@ static uint32_t name_rank(const char *name, unsigned char info)
            (GELF_ST_BIND(info) == STB_WEAK ? 1 : 0);
 }
 
-static void functions_collect(Dwfl_Module *module, struct symbol_tables *tables)
+static void functions_collect(struct reading *reading)
 {
-    int count = dwfl_module_getsymtab(module);
+    struct symbol_tables *tables = reading->tables;
+    int count = reading->libdw->dwfl_module_getsymtab(reading->module);
     for (int i = 1; i < count; i++) {
         GElf_Sym symbol;
         GElf_Addr address = 0;
         GElf_Word section = SHN_UNDEF;
-        const char *name =
-            dwfl_module_getsym_info(module, i, &symbol, &address, &section, NULL, NULL);
+        if (i % STEP == 0 && interrupted(reading)) {
+            return;
+        }
+        const char *name = reading->libdw->dwfl_module_getsym_info(
+            reading->module, i, &symbol, &address, &section, NULL, NULL);
         int type = GELF_ST_TYPE(symbol.st_info);
         if (name == NULL || name[0] == '\0' || section == SHN_UNDEF ||
-            (type != STT_FUNC && type != STT_GNU_IFUNC) ||
-            address < tables->module.start || address >= tables->module.end) {
+            (type != STT_FUNC && type != STT_GNU_IFUNC)) {
             continue;
         }
         /* "memcpy@@GLIBC_2.14": the version is not part of the name. */
@@ -159,12 +117,13 @@ static int function_compare(const void *left, const void *right)
 }
 
 /* Sorts the functions and keeps the best name of each address. A function without a
- * size (some are written in assembly) reaches to the next one. */
+ * size (some are written in assembly) reaches to the next one, and the last one to the
+ * end of the mapping. */
 static void functions_settle(struct symbol_tables *tables)
 {
     struct symbol_function *functions = (void *)tables->functions.data;
     size_t count = tables->functions.length / sizeof(*functions);
-    if (count == 0) {
+    if (count == 0 || tables->functions.error != 0) {
         return;
     }
     qsort(functions, count, sizeof(*functions), function_compare);
@@ -175,7 +134,7 @@ static void functions_settle(struct symbol_tables *tables)
         }
     }
     for (size_t i = 0; i < kept; i++) {
-        uintptr_t next = i + 1 < kept ? functions[i + 1].start : tables->module.end;
+        uintptr_t next = i + 1 < kept ? functions[i + 1].start : UINTPTR_MAX;
         if (functions[i].bytes == 0) {
             functions[i].bytes = next - functions[i].start;
         }
@@ -183,28 +142,15 @@ static void functions_settle(struct symbol_tables *tables)
     tables->functions_count = kept;
 }
 
-/* Whether the mapped file itself holds line tables. Detached ones are not read: those
- * of the C library alone take longer than everything else together. */
-static bool module_has_lines(Dwfl_Module *module)
+/* Whether there are lines that are to be read. */
+static bool lines_wanted(const struct reading *reading)
 {
-    GElf_Addr bias = 0;
-    Elf *elf = dwfl_module_getelf(module, &bias);
-    size_t names = 0;
-    if (elf == NULL || elf_getshdrstrndx(elf, &names) != 0) {
-        return false;
-    }
-    for (Elf_Scn *section = elf_nextscn(elf, NULL); section != NULL;
-         section = elf_nextscn(elf, section)) {
-        GElf_Shdr header;
-        const char *name = NULL;
-        if (gelf_getshdr(section, &header) != NULL && header.sh_type == SHT_PROGBITS) {
-            name = elf_strptr(elf, names, header.sh_name);
-        }
-        if (name != NULL && strcmp(name, ".debug_line") == 0) {
-            return true;
-        }
-    }
-    return false;
+    const struct symbol_request *request = reading->request;
+    uint64_t own = request->facts->line_bytes;
+    uint64_t bytes = own > 0 ? own : reading->detached_lines;
+    uint64_t limit = own > 0 ? request->line_bytes : request->detached_line_bytes;
+    reading->tables->lines_left_out = limit > 0 && bytes > limit;
+    return bytes > 0 && bytes <= limit;
 }
 
 /* The offset in `file` after the directory `tree`; 0 if the file is not in it. */
@@ -217,28 +163,43 @@ static uint32_t tree_prefix(const char *file, const char *tree)
     return (uint32_t)length + 1;
 }
 
-/* Adds the rows of one compilation unit. */
-static void lines_collect_unit(Dwarf_Die *unit, Dwarf_Addr bias,
-                               struct symbol_tables *tables)
+/* Reads one row. Returns false if it says nothing. */
+static bool row_read(const struct libdw *libdw, Dwarf_Line *row,
+                     struct symbol_line *line, const char **ret_file)
 {
+    Dwarf_Addr address = 0;
+    int number = 0;
+    bool ends = false;
+    *ret_file = libdw->dwarf_linesrc(row, NULL, NULL);
+    if (libdw->dwarf_lineaddr(row, &address) != 0 ||
+        libdw->dwarf_lineno(row, &number) != 0 ||
+        libdw->dwarf_lineendsequence(row, &ends) != 0 || *ret_file == NULL) {
+        return false;
+    }
+    line->start = address;
+    line->line = ends ? 0 : (uint32_t)number;
+    return number != 0 || ends;
+}
+
+/* Adds the rows of one compilation unit. */
+static void lines_collect_unit(struct reading *reading, Dwarf_Die *unit,
+                               Dwarf_Addr bias)
+{
+    const struct libdw *libdw = reading->libdw;
+    struct symbol_tables *tables = reading->tables;
     Dwarf_Lines *rows = NULL;
     size_t count = 0;
-    if (dwarf_getsrclines(unit, &rows, &count) != 0) {
+    if (libdw->dwarf_getsrclines(unit, &rows, &count) != 0) {
         return;
     }
     Dwarf_Attribute attribute;
-    const char *tree = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+    const char *tree =
+        libdw->dwarf_formstring(libdw->dwarf_attr(unit, DW_AT_comp_dir, &attribute));
     const char *last_file = NULL;
     struct symbol_line line = {0};
     for (size_t i = 0; i < count; i++) {
-        Dwarf_Line *row = dwarf_onesrcline(rows, i);
-        Dwarf_Addr address = 0;
-        int number = 0;
-        bool ends = false;
-        const char *file = dwarf_linesrc(row, NULL, NULL);
-        if (dwarf_lineaddr(row, &address) != 0 || dwarf_lineno(row, &number) != 0 ||
-            dwarf_lineendsequence(row, &ends) != 0 || file == NULL ||
-            (number == 0 && !ends)) {
+        const char *file = NULL;
+        if (!row_read(libdw, libdw->dwarf_onesrcline(rows, i), &line, &file)) {
             continue;
         }
         if (file != last_file) {
@@ -246,8 +207,7 @@ static void lines_collect_unit(Dwarf_Die *unit, Dwarf_Addr bias,
             line.file_in_tree = line.file + tree_prefix(file, tree);
             last_file = file;
         }
-        line.start = address + bias;
-        line.line = ends ? 0 : (uint32_t)number;
+        line.start += bias;
         line.order = (uint32_t)tables->lines_count++;
         buffer_append(&tables->lines, &line, sizeof(line));
     }
@@ -268,12 +228,14 @@ static int line_compare(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static void lines_collect(Dwfl_Module *module, struct symbol_tables *tables)
+static void lines_collect(struct reading *reading)
 {
+    struct symbol_tables *tables = reading->tables;
     Dwarf_Addr bias = 0;
     Dwarf_Die *unit = NULL;
-    while ((unit = dwfl_module_nextcu(module, unit, &bias)) != NULL) {
-        lines_collect_unit(unit, bias, tables);
+    while (!interrupted(reading) && (unit = reading->libdw->dwfl_module_nextcu(
+                                         reading->module, unit, &bias)) != NULL) {
+        lines_collect_unit(reading, unit, bias);
     }
     if (tables->lines_count > 0 && tables->lines.error == 0) {
         qsort(tables->lines.data, tables->lines_count, sizeof(struct symbol_line),
@@ -281,60 +243,118 @@ static void lines_collect(Dwfl_Module *module, struct symbol_tables *tables)
     }
 }
 
-/* libdw's module for a mapping, or NULL. For an address after its last module libdw
- * returns that last one, so the range is checked. */
-static Dwfl_Module *module_find(Dwfl *dwfl, const struct mapping *mapping)
+/* Gives the file to a session, as if it was mapped at its own addresses. Returns 0,
+ * with no module if libdw cannot read the file; or -errno. */
+static int file_report(struct reading *reading, Dwfl *dwfl)
 {
-    Dwfl_Module *module = dwfl_addrmodule(dwfl, mapping->start);
-    Dwarf_Addr end = 0;
-    if (module != NULL) {
-        dwfl_module_info(module, NULL, NULL, &end, NULL, NULL, NULL, NULL);
+    const struct libdw *libdw = reading->libdw;
+    const char *path = reading->request->path;
+    int fd = fcntl(reading->request->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
     }
-    return mapping->start < end ? module : NULL;
+    reading->module = libdw->dwfl_report_elf(dwfl, path, path, fd, 0, true);
+    if (reading->module == NULL) {
+        close(fd);
+        return 0;
+    }
+    void **userdata = NULL;
+    libdw->dwfl_module_info(reading->module, &userdata, NULL, NULL, NULL, NULL, NULL,
+                            NULL);
+    *userdata = reading;
+    return libdw->dwfl_report_end(dwfl, NULL, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-int probe_symbol_reader_read(struct symbol_reader *reader,
-                             const struct mapping *mapping,
-                             struct symbol_tables *ret_tables)
+static int file_read(struct reading *reading)
 {
-    struct symbol_tables tables = {.module = {.start = mapping->start,
-                                              .end = mapping->end,
-                                              .offset = mapping->offset}};
-    uint32_t path = string_add(&tables.strings, mapping->path, strlen(mapping->path));
-    char id[2 * BUILD_ID_MAX + 1] = "";
-    Dwfl_Module *module = module_find(reader->dwfl, mapping);
-    if (module != NULL) {
-        functions_collect(module, &tables);
-        if (module_has_lines(module)) {
-            lines_collect(module, &tables);
-        }
-        const unsigned char *bits = NULL;
-        GElf_Addr address = 0;
-        int count = dwfl_module_build_id(module, &bits, &address);
-        build_id_format(bits, count, id);
-    }
-    uint32_t build_id = string_add(&tables.strings, id, strlen(id));
-    if (tables.strings.error != 0 || tables.functions.error != 0 ||
-        tables.lines.error != 0) {
-        buffer_release(&tables.strings);
-        buffer_release(&tables.functions);
-        buffer_release(&tables.lines);
+    Dwfl *dwfl = reading->libdw->dwfl_begin(&callbacks);
+    if (dwfl == NULL) {
         return -ENOMEM;
     }
-    functions_settle(&tables);
-    tables.module.path = tables.strings.data + path;
-    tables.module.build_id = tables.strings.data + build_id;
+    int error = file_report(reading, dwfl);
+    if (error == 0 && reading->module != NULL) {
+        functions_collect(reading);
+        functions_settle(reading->tables);
+        if (lines_wanted(reading)) {
+            lines_collect(reading);
+        }
+    }
+    reading->libdw->dwfl_end(dwfl);
+    return reading->interrupted ? -ECANCELED : error;
+}
+
+int probe_symbol_tables_read(const struct symbol_request *request,
+                             struct symbol_tables *ret_tables)
+{
+    struct symbol_tables tables = {.functions_count = 0};
+    struct reading reading = {
+        .libdw = probe_libdw(), .request = request, .tables = &tables};
+    int error = reading.libdw == NULL ? 0 : file_read(&reading);
+    if (tables.strings.error != 0 || tables.functions.error != 0 ||
+        tables.lines.error != 0) {
+        error = -ENOMEM;
+    }
+    if (error != 0) {
+        probe_symbol_tables_release(&tables);
+        return error;
+    }
     *ret_tables = tables;
     return 0;
 }
 
-const struct symbol_function *
-probe_symbol_tables_functions(const struct symbol_tables *tables)
+void probe_symbol_tables_release(struct symbol_tables *tables)
 {
-    return (const struct symbol_function *)(const void *)tables->functions.data;
+    buffer_release(&tables->strings);
+    buffer_release(&tables->functions);
+    buffer_release(&tables->lines);
+    *tables = (struct symbol_tables){.functions_count = 0};
 }
 
-const struct symbol_line *probe_symbol_tables_lines(const struct symbol_tables *tables)
+size_t probe_symbol_tables_bytes(const struct symbol_tables *tables)
 {
-    return (const struct symbol_line *)(const void *)tables->lines.data;
+    return tables->strings.capacity + tables->functions.capacity +
+           tables->lines.capacity;
+}
+
+const struct symbol_function *
+probe_symbol_tables_function(const struct symbol_tables *tables, uintptr_t address)
+{
+    const struct symbol_function *functions =
+        (const struct symbol_function *)(const void *)tables->functions.data;
+    size_t low = 0;
+    size_t high = tables->functions_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (functions[middle].start <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    /* Labels inside a function have entries of their own, so go back over a few. */
+    for (size_t i = low, steps = 0; i > 0 && steps < 8; i--, steps++) {
+        const struct symbol_function *function = &functions[i - 1];
+        if (address - function->start < function->bytes) {
+            return function;
+        }
+    }
+    return NULL;
+}
+
+const struct symbol_line *probe_symbol_tables_line(const struct symbol_tables *tables,
+                                                   uintptr_t address)
+{
+    const struct symbol_line *lines =
+        (const struct symbol_line *)(const void *)tables->lines.data;
+    size_t low = 0;
+    size_t high = tables->lines_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (lines[middle].start <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low == 0 || lines[low - 1].line == 0 ? NULL : &lines[low - 1];
 }

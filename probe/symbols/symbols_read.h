@@ -1,19 +1,18 @@
 /*
- * Reads the symbol table, the line table and the build id of one module into our own
- * tables. No other file uses libdw. Only symbols.c uses this one.
+ * Reads the symbol table and the line table of one file into our own tables, with
+ * libdw. Only symbols.c uses this one.
  */
 #ifndef PROBE_SYMBOLS_SYMBOLS_READ_H
 #define PROBE_SYMBOLS_SYMBOLS_READ_H
 
-#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "probe/stacks/maps.h"
-#include "probe/symbols/module.h"
+#include "probe/symbols/elf_facts.h"
 
-struct symbol_reader;
-
+/* Addresses in the tables are those of the file, which is mapped elsewhere. */
 struct symbol_function {
     uintptr_t start;
     uintptr_t bytes;
@@ -32,32 +31,42 @@ struct symbol_line {
 };
 
 struct symbol_tables {
-    struct module module;
-    atomic_bool gone;        /* it is no longer mapped */
-    struct buffer strings;   /* every string of the module */
+    struct buffer strings;   /* every string of the file */
     struct buffer functions; /* struct symbol_function, by start */
     struct buffer lines;     /* struct symbol_line, by start */
     size_t functions_count;
     size_t lines_count;
+    bool detached;       /* a file with detached symbols was found */
+    bool lines_left_out; /* its line tables are larger than the limit */
 };
 
-/* Starts a libdw session for the current mappings. It opens no file:
- * probe_symbol_reader_read opens what it needs. The caller closes the reader. Returns 0
- * or -errno. */
-int probe_symbol_reader_open(struct symbol_reader **ret_reader);
+struct symbol_request {
+    int fd; /* of the file; stays the caller's */
+    const char *path;
+    const struct elf_facts *facts;
+    uint64_t line_bytes;          /* lines are read up to this size of .debug_line */
+    uint64_t detached_line_bytes; /* the same in a detached file; 0: never */
+    bool (*interrupted)(void);    /* true: stop soon; NULL: never */
+};
 
-/* Reads one mapping. A file without symbols gives empty tables. Returns 0, or -ENOMEM
- * with nothing kept. */
-int probe_symbol_reader_read(struct symbol_reader *reader,
-                             const struct mapping *mapping,
+/* Reads a file. One without symbols, or a process without libdw, gives empty tables.
+ * Returns 0, and the tables are the caller's; or -errno with nothing kept: -ECANCELED
+ * if it was interrupted. Call it under a lock. */
+int probe_symbol_tables_read(const struct symbol_request *request,
                              struct symbol_tables *ret_tables);
 
-/* Ends the session and closes every file; takes NULL. */
-void probe_symbol_reader_close(struct symbol_reader *reader);
+void probe_symbol_tables_release(struct symbol_tables *tables);
 
-/* The sorted arrays; `tables` owns them. */
+/* The memory that they take, in bytes. */
+size_t probe_symbol_tables_bytes(const struct symbol_tables *tables);
+
+/* The function that holds the address, or NULL. */
 const struct symbol_function *
-probe_symbol_tables_functions(const struct symbol_tables *tables);
-const struct symbol_line *probe_symbol_tables_lines(const struct symbol_tables *tables);
+probe_symbol_tables_function(const struct symbol_tables *tables, uintptr_t address);
+
+/* The last row of the line table that begins at or before the address; NULL: no line is
+ * known. */
+const struct symbol_line *probe_symbol_tables_line(const struct symbol_tables *tables,
+                                                   uintptr_t address);
 
 #endif

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* The signal that asks a thread, unless another one was chosen; and the one in use. */
 #define THREADS_SIGNAL (SIGRTMIN + 2)
+int probe_threads_signal(void);
 
 /* The time limit for all threads together. A thread without an answer by then is
  * silent. A thread that blocks the signal is detected earlier. */

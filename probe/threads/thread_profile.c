@@ -77,7 +77,7 @@ static void silent_append(const struct threads *threads, struct buffer *text)
     }
     buffer_printf(text,
                   "# %zu did not answer: they block signal %d, or were held up.\n",
-                  threads->silent, THREADS_SIGNAL);
+                  threads->silent, probe_threads_signal());
     for (size_t i = 0; i < threads->count; i++) {
         const struct thread_entry *entry = probe_threads_at(threads, i);
         if (entry->stack == THREADS_NO_STACK) {
@@ -196,7 +196,7 @@ int probe_thread_profile_blocks(const struct threads *threads, struct buffer *re
         if (entry->stack == THREADS_NO_STACK) {
             buffer_printf(ret_text,
                           "no stack: it blocks signal %d, or was held up for %d ms\n",
-                          THREADS_SIGNAL, THREADS_TIME_LIMIT_MS);
+                          probe_threads_signal(), THREADS_TIME_LIMIT_MS);
         } else {
             const struct block *block = &blocks[entry->stack];
             buffer_append(ret_text, text.data + block->offset, block->length);

@@ -112,7 +112,8 @@ static bool still_waits(const struct thread_answer *answer,
 {
     size_t depth = 0;
     const uintptr_t *frames = probe_thread_records_frames(last_records, last, &depth);
-    return depth == answer->depth && answer->switches - last->switches <= 1 &&
+    uint64_t sleeps = (uint64_t)answer->switches - (uint64_t)last->switches;
+    return depth == answer->depth && sleeps <= 1 &&
            memcmp(frames, answer->frames, depth * sizeof(*frames)) == 0;
 }
 

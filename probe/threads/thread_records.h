@@ -15,12 +15,21 @@
 #include "probe/stacks/stacks.h"
 #include "probe/threads/thread_entry.h"
 
-/* The stack that a thread's signal handler has taken. */
+/* The `switches` of a held thread, in its wait with this number: larger than any count
+ * of how often a thread has gone to sleep; and counted by twos, because two waits in a
+ * row are not the same wait. */
+static inline int64_t probe_thread_switches(uint64_t wait)
+{
+    return (int64_t)((UINT64_C(1) << 62) + 2 * wait);
+}
+
+/* The stack that a thread's signal handler has taken, or that was read of a held one.
+ */
 struct thread_answer {
     uint32_t depth;
     uint32_t placed;  /* how many of the first frames have a known place */
     uintptr_t base;   /* address that the places are counted from */
-    int64_t switches; /* how often the thread has gone to sleep */
+    int64_t switches; /* how often the thread has gone to sleep; or see above */
     uintptr_t frames[THREADS_DEPTH_MAX];
     uint16_t places[THREADS_DEPTH_MAX]; /* where the return address is, in words from
                                            base */

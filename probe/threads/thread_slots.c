@@ -32,6 +32,7 @@
 #include <unwind.h>
 
 #include "base/clock.h"
+#include "probe/recorder/inside.h"
 
 enum slot_phase {
     SLOT_FREE,
@@ -50,6 +51,12 @@ struct slot {
 static struct slot *slots; /* THREADS_MAX */
 static pid_t process_id;
 static uint32_t round_number;
+static atomic_int signal_number; /* 0: THREADS_SIGNAL */
+static const struct thread_source *source;
+
+/* Code whose frames are left out of the threads' stacks. */
+static uintptr_t hidden_start;
+static uintptr_t hidden_end;
 
 /* The number of answers; the handler that reaches the wanted number wakes the asker.
  * The upper bits hold the round: a handler may be delayed between its answer and the
@@ -73,7 +80,9 @@ static uint64_t slot_state(uint32_t round, enum slot_phase phase)
 
 /* The state of unwinding a thread's stack in its signal handler. */
 struct walk {
-    bool inside; /* the frames of the handler itself are passed */
+    bool inside;                    /* the frames of the handler itself are passed */
+    bool shows_all;                 /* hidden code too */
+    const struct thread_hold *hold; /* NULL: the thread walks its own stack */
     struct thread_answer answer;
 };
 
@@ -99,6 +108,11 @@ static void frame_place(struct thread_answer *answer, uintptr_t address,
     }
 }
 
+static bool frame_is_hidden(const struct walk *walk, uintptr_t address)
+{
+    return !walk->shows_all && address >= hidden_start && address < hidden_end;
+}
+
 static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *argument)
 {
     struct walk *walk = argument;
@@ -107,10 +121,15 @@ static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *context, void *arg
     uintptr_t address = _Unwind_GetIPInfo(context, &interrupted);
     /* The first interrupted frame is the one that the signal interrupted. */
     walk->inside |= interrupted != 0;
-    if (!walk->inside || address == 0) {
+    if (!walk->inside || address == 0 || frame_is_hidden(walk, address)) {
         return _URC_NO_REASON;
     }
     if (answer->depth == THREADS_DEPTH_MAX) {
+        return _URC_END_OF_STACK;
+    }
+    if (walk->hold != NULL && walk->hold->copy && address >= walk->hold->end_begin &&
+        address < walk->hold->end_end) {
+        answer->frames[answer->depth++] = walk->hold->cut;
         return _URC_END_OF_STACK;
     }
     frame_place(answer, address, _Unwind_GetCFA(context));
@@ -144,6 +163,16 @@ static void answer_count(uint32_t round)
     }
 }
 
+static void walk_begin(struct walk *walk, bool inside)
+{
+    walk->inside = inside;
+    walk->shows_all = inside;
+    walk->hold = NULL;
+    walk->answer.depth = 0;
+    walk->answer.placed = 0;
+    walk->answer.base = 0;
+}
+
 /* The handler's work. It uses only its own memory, atomics and system calls. The asker
  * takes its own stack in the same way, but not in a handler: then `inside` is true. */
 static void slot_answer(struct slot *slot, uint32_t round, bool inside)
@@ -153,10 +182,7 @@ static void slot_answer(struct slot *slot, uint32_t round, bool inside)
         return; /* too late: the asker has given up */
     }
     struct walk walk;
-    walk.inside = inside;
-    walk.answer.depth = 0;
-    walk.answer.placed = 0;
-    walk.answer.base = 0;
+    walk_begin(&walk, inside);
     _Unwind_Backtrace(walk_frame, &walk);
     struct rusage usage;
     syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
@@ -174,14 +200,66 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)context;
     int saved = errno;
+    probe_inside++;
     uint64_t value = (uintptr_t)info->si_value.sival_ptr;
     uint32_t number = (uint32_t)value;
     /* Another process can send this signal too, with any value. */
     if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
         number < THREADS_MAX) {
         slot_answer(&slots[number], (uint32_t)(value >> 32), false);
+        if (source != NULL) {
+            source->answered((uint32_t)(value >> 32));
+        }
     }
+    probe_inside--;
     errno = saved;
+}
+
+int probe_threads_signal(void)
+{
+    int number = atomic_load(&signal_number);
+    return number == 0 ? THREADS_SIGNAL : number;
+}
+
+static struct sigaction replaced; /* the disposition before ours */
+
+static int handler_install(int signal)
+{
+    struct sigaction before;
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+    sigfillset(&action.sa_mask);
+    if (sigaction(signal, &action, &before) != 0) {
+        return -errno;
+    }
+    replaced = before;
+    return 0;
+}
+
+int probe_thread_slots_move(int signal)
+{
+    int old = probe_threads_signal();
+    struct sigaction before = replaced;
+    int error = slots == NULL || signal < 0 ? 0 : handler_install(signal);
+    if (error != 0) {
+        return error;
+    }
+    atomic_store(&signal_number, signal);
+    if (slots != NULL) {
+        /* A signal that still waits for a thread which blocks it is thrown away. */
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigaction(old, &ignore, NULL);
+        sigaction(old, &before, NULL);
+    }
+    return 0;
+}
+
+void probe_thread_slots_settle(const struct thread_source *new_source,
+                               uintptr_t new_hidden_start, uintptr_t new_hidden_end)
+{
+    source = new_source;
+    hidden_start = new_hidden_start;
+    hidden_end = new_hidden_end;
 }
 
 int probe_thread_slots_start(void)
@@ -197,16 +275,23 @@ int probe_thread_slots_start(void)
      * handler. */
     struct walk walk = {0};
     _Unwind_Backtrace(walk_frame, &walk);
-    struct sigaction action = {.sa_sigaction = on_signal,
-                               .sa_flags = SA_SIGINFO | SA_RESTART};
-    sigfillset(&action.sa_mask);
-    return sigaction(THREADS_SIGNAL, &action, NULL) == 0 ? 0 : -errno;
+    return handler_install(probe_threads_signal());
 }
 
-void probe_thread_slots_begin(void)
+void probe_thread_slots_fork_child(void)
+{
+    process_id = getpid();
+    if (slots != NULL) {
+        /* No handler of another thread will ever finish here. */
+        madvise(slots, THREADS_MAX * sizeof(struct slot), MADV_DONTNEED);
+    }
+}
+
+uint32_t probe_thread_slots_begin(void)
 {
     round_number++;
     atomic_store(&answers, answers_count(round_number, 0));
+    return round_number;
 }
 
 bool probe_thread_slot_free(size_t number)
@@ -227,20 +312,44 @@ bool probe_thread_slot_skipped(size_t number)
 int probe_thread_slot_ask(size_t number, pid_t tid)
 {
     atomic_store(&slots[number].state, slot_state(round_number, SLOT_ASKED));
-    siginfo_t info = {.si_signo = THREADS_SIGNAL, .si_code = SI_QUEUE};
+    int signal = probe_threads_signal();
+    siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
     info.si_pid = process_id;
     info.si_uid = getuid();
     uint64_t value = (uint64_t)round_number << 32 | number;
     info.si_value.sival_ptr = (void *)(uintptr_t)value;
-    return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, THREADS_SIGNAL, &info) == 0
-               ? 0
-               : -errno;
+    return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, signal, &info) == 0 ? 0
+                                                                               : -errno;
 }
 
 void probe_thread_slot_ask_self(size_t number)
 {
     atomic_store(&slots[number].state, slot_state(round_number, SLOT_ASKED));
     slot_answer(&slots[number], round_number, true);
+}
+
+void probe_thread_slot_leave(size_t number)
+{
+    atomic_store(&slots[number].state, slot_state(round_number, SLOT_CLOSED));
+}
+
+void probe_thread_slot_read(size_t number, const struct thread_hold *hold)
+{
+    static struct walk walk; /* one round at a time */
+    struct slot *slot = &slots[number];
+    walk_begin(&walk, false);
+    walk.shows_all = true;
+    walk.hold = hold;
+    probe_stack_walk(&hold->registers, walk_frame, &walk);
+    if (hold->leaf != 0 && walk.answer.depth > 0) {
+        walk.answer.frames[0] = hold->leaf;
+    }
+    if (hold->copy) {
+        walk.answer.placed = 0; /* the places are those of the copy */
+    }
+    walk.answer.switches = probe_thread_switches(hold->waits);
+    answer_copy(&slot->answer, &walk.answer);
+    atomic_store(&slot->state, slot_state(round_number, SLOT_DONE));
 }
 
 bool probe_thread_slot_waits(size_t number)

@@ -13,12 +13,26 @@
 
 #include "probe/threads/thread_entry.h"
 #include "probe/threads/thread_records.h"
+#include "probe/threads/thread_source.h"
 
 /* Allocates THREADS_MAX slots and installs the handler. Returns 0 or -errno. */
 int probe_thread_slots_start(void);
 
-/* Begins a round. Every slot of the last one must have been closed. */
-void probe_thread_slots_begin(void);
+/* The source of held threads (may be NULL), and the range of code whose frames are left
+ * out of the stacks of other threads. */
+void probe_thread_slots_settle(const struct thread_source *source,
+                               uintptr_t hidden_start, uintptr_t hidden_end);
+
+/* Takes another signal (probe_threads_signal) from the next round on; the old one does
+ * again what it did before. -1: none, then nobody is asked. Returns 0 or -errno. */
+int probe_thread_slots_move(int signal);
+
+/* In a forked child: none of the other threads is there. */
+void probe_thread_slots_fork_child(void);
+
+/* Begins a round and returns its number. Every slot of the last one must have been
+ * closed. */
+uint32_t probe_thread_slots_begin(void);
 
 /* Whether the slot can be used in this round; false while an answer of an earlier round
  * is still being written there. */
@@ -36,6 +50,12 @@ int probe_thread_slot_ask(size_t number, pid_t tid);
 
 /* Writes the calling thread's own stack into the slot. */
 void probe_thread_slot_ask_self(size_t number);
+
+/* Notes that the thread stays without an answer in this round. */
+void probe_thread_slot_leave(size_t number);
+
+/* Writes the stack of a thread that is held into the slot. */
+void probe_thread_slot_read(size_t number, const struct thread_hold *hold);
 
 /* Whether the thread was asked and has not answered yet. */
 bool probe_thread_slot_waits(size_t number);

@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/threads/task_directory.h"
 #include "probe/threads/thread_details.h"
 #include "probe/threads/thread_records.h"
 #include "probe/threads/thread_slots.h"
@@ -25,20 +25,56 @@
 /* When to look for the first time at threads that have not answered. */
 #define FIRST_LOOK (20 * CLOCK_NS_PER_MS)
 
-static int task_fd = -1;
-
 /* The lock protects everything below. */
 static pthread_mutex_t round_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread_records records; /* of the last round */
+static int task_fd = -1;              /* as task_directory.h says, for this round */
+static const struct thread_source *source;
 
 int probe_threads_start(void)
 {
     int error = probe_thread_slots_start();
-    if (error == 0) {
-        task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        error = task_fd < 0 ? -errno : 0;
-    }
+    return error == 0 ? probe_task_directory_open() : error;
+}
+
+void probe_threads_settle(const struct threads_settings *settings)
+{
+    pthread_mutex_lock(&round_lock);
+    source = settings->source;
+    probe_thread_slots_settle(source, settings->hidden_start, settings->hidden_end);
+    probe_task_directory_settle(settings->fd_from);
+    pthread_mutex_unlock(&round_lock);
+}
+
+int probe_threads_move_signal(int signal)
+{
+    pthread_mutex_lock(&round_lock);
+    int error = probe_thread_slots_move(signal);
+    pthread_mutex_unlock(&round_lock);
     return error;
+}
+
+int probe_threads_fork_child(void)
+{
+    static const struct thread_records none = {0};
+    if (pthread_mutex_trylock(&round_lock) == 0) {
+        probe_thread_records_release(&records);
+    } else {
+        /* Copied in the middle of a round: what is there cannot be relied on. */
+        static const pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+        round_lock = free_lock;
+        pthread_mutex_lock(&round_lock);
+    }
+    records = none;
+    probe_thread_slots_fork_child();
+    int error = probe_task_directory_fork_child();
+    pthread_mutex_unlock(&round_lock);
+    return error;
+}
+
+bool probe_threads_owns(int fd)
+{
+    return probe_task_directory_owns(fd);
 }
 
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number)
@@ -58,6 +94,7 @@ void probe_threads_release(struct threads *threads)
 static int threads_list(struct threads *threads)
 {
     char block[16 * 1024] __attribute__((aligned(8)));
+    bool own_found = false;
     if (lseek(task_fd, 0, SEEK_SET) < 0) {
         return -errno;
     }
@@ -67,13 +104,14 @@ static int threads_list(struct threads *threads)
             return -errno;
         }
         if (bytes == 0) {
-            return threads->entries.error;
+            return own_found ? threads->entries.error : -ESRCH;
         }
         for (ssize_t at = 0; at < bytes;) {
             const struct dirent64 *item = (void *)(block + at);
             at += item->d_reclen;
             struct thread_entry entry = {.tid = (pid_t)strtol(item->d_name, NULL, 10),
                                          .stack = THREADS_NO_STACK};
+            own_found |= entry.tid == gettid();
             if (entry.tid > 0) {
                 buffer_append(&threads->entries, &entry, sizeof(entry));
                 threads->count++;
@@ -92,18 +130,49 @@ struct round {
     unsigned lost;      /* of these, expected not to answer */
     int64_t deadline;
     pid_t own_tid;
+    uint32_t number;
 };
 
 static void slot_give_up(struct round *round, size_t number)
 {
-    round->closed += probe_thread_slot_close(number) ? 1 : 0;
+    if (probe_thread_slot_close(number)) {
+        round->closed++;
+        if (source != NULL) {
+            const struct thread_entry *entry = probe_threads_at(round->threads, number);
+            source->given_up(entry->tid, round->number);
+        }
+    }
 }
 
-/* Whether the thread has not run since its last answer. */
+/* Reads the thread's stack if the source holds it. Returns what the source has found.
+ */
+static enum thread_found thread_hold(const struct round *round, size_t number)
+{
+    struct thread_entry *entry = probe_threads_at(round->threads, number);
+    struct thread_hold hold = {0};
+    if (source == NULL || entry->tid == round->own_tid) {
+        return THREAD_TO_BE_ASKED;
+    }
+    enum thread_found found = source->hold(entry->tid, round->number, &hold);
+    if (found == THREAD_HELD) {
+        probe_thread_slot_read(number, &hold);
+        source->release(entry->tid, &hold);
+    } else if (found == THREAD_LEFT_ALONE) {
+        probe_thread_slot_leave(number);
+    }
+    return found;
+}
+
+/* Whether the thread's stack is still that of its last answer: it has not run since, or
+ * the source says so. */
 static bool has_not_run(const struct thread_entry *entry)
 {
     struct thread_record *record = probe_thread_records_find(&records, entry->tid);
-    return record != NULL && probe_thread_records_unchanged(&records, record);
+    if (record == NULL || source == NULL) {
+        return record != NULL && probe_thread_records_unchanged(&records, record);
+    }
+    uint64_t wait = source->wait_now(entry->tid);
+    return wait != 0 && record->switches == probe_thread_switches(wait);
 }
 
 /* Asks one thread. */
@@ -116,6 +185,9 @@ static void thread_ask(struct round *round, size_t number)
     if (entry->unchanged || has_not_run(entry)) {
         /* It has not run since its last answer, so no signal is needed. */
         probe_thread_slot_skip(number);
+        return;
+    }
+    if (thread_hold(round, number) != THREAD_TO_BE_ASKED) {
         return;
     }
     round->sent++;
@@ -167,9 +239,9 @@ static void round_look(struct round *round)
             continue;
         }
         if (syscall(SYS_tgkill, getpid(), entry->tid, 0) != 0) {
-            entry->tid = 0;
             slot_give_up(round, i);
-        } else if (probe_thread_blocks(task_fd, entry->tid, THREADS_SIGNAL)) {
+            entry->tid = 0;
+        } else if (probe_thread_blocks(task_fd, entry->tid, probe_threads_signal())) {
             slot_give_up(round, i);
         }
     }
@@ -301,22 +373,23 @@ static void waits_read(struct threads *threads)
 static int round_run(void (*files_read)(struct threads *threads),
                      struct threads *ret_threads)
 {
-    if (task_fd < 0) {
-        return -ENOTSUP; /* not started */
-    }
     struct threads threads = {0};
     struct round round = {.threads = &threads, .own_tid = gettid()};
     pthread_mutex_lock(&round_lock);
-    int error = threads_list(&threads);
+    task_fd = probe_task_directory();
+    int error = task_fd < 0 ? task_fd : threads_list(&threads);
     if (error == 0) {
         /* Read before the signals, which wake the threads. */
         threads.taken_ns = clock_now_ns();
         files_read(&threads);
         int64_t now = clock_now_ns();
         round.deadline = now + THREADS_TIME_LIMIT_MS * CLOCK_NS_PER_MS;
-        probe_thread_slots_begin();
+        round.number = probe_thread_slots_begin();
         round_ask(&round);
         round_wait(&round);
+        if (source != NULL) {
+            source->end(round.number);
+        }
         error = round_collect(&round, now);
         threads.asked = round.signals;
     }

@@ -9,6 +9,7 @@
  *   threads_read     lists /proc/self/task; for each thread:
  *        |  has it run since the last round?         thread_records.h
  *        |-- no:  its last stack is still right      <-- the last round's records
+ *        |-- yes: held in a wait? read from outside  thread_source.h, stack_walk.h
  *        |-- yes: signal --> handler --> its slot    thread_slots.h
  *        |             all have answered, or 2 s are over
  *        |  answers --> this round's records, for the next round
@@ -32,6 +33,7 @@
 #include "base/buffer.h"
 #include "probe/stacks/stacks.h"
 #include "probe/threads/thread_entry.h"
+#include "probe/threads/thread_source.h"
 
 /* Lives in memory that the caller owns; { 0 } is empty. */
 struct threads {
@@ -46,6 +48,31 @@ struct threads {
 /* Installs the handler, allocates the slots and opens /proc/self/task. Returns 0 or
  * -errno. */
 int probe_threads_start(void);
+
+/* What a program that is not ours needs; call it after probe_threads_start. The
+ * descriptors get numbers from `fd_from` on, if there are any, and one more is kept: of
+ * /proc, for the time after a chroot or a fork. `source` (may be NULL) holds threads so
+ * that they need no signal. Frames of code from `hidden_start` to `hidden_end` are left
+ * out of other threads' stacks. */
+struct threads_settings {
+    int fd_from;
+    const struct thread_source *source;
+    uintptr_t hidden_start;
+    uintptr_t hidden_end;
+};
+void probe_threads_settle(const struct threads_settings *settings);
+
+/* Chooses another signal than THREADS_SIGNAL, also before the start; waits for a round
+ * to end. The old one does again what it did before. -1: none, then nobody is asked.
+ * Returns 0 or -errno. */
+int probe_threads_move_signal(int signal);
+
+/* In a forked child, by its only thread: forgets the parent's threads. Returns 0; or
+ * -errno if the child's threads cannot be listed: then every reading fails. */
+int probe_threads_fork_child(void);
+
+/* Whether the descriptor is one that this module keeps open. */
+bool probe_threads_owns(int fd);
 
 /* Takes the stacks of all threads, the caller's too; other callers wait meanwhile. A
  * thread that has not run since its last answer is not asked again: its stack is still
@@ -62,8 +89,9 @@ int probe_threads_start(void);
  * earlier round says. The time is a lower bound: if the first round was one without
  * details, it counts from that round.
  *
- * Returns 0; -ENOTSUP before probe_threads_start; -ENOMEM; or -errno from reading
- * /proc. After an error there is nothing to release. */
+ * Returns 0; -ENOTSUP before probe_threads_start; -ENOMEM; -ESRCH if /proc shows other
+ * processes than the caller's namespace has; or -errno from reading /proc. After an
+ * error there is nothing to release. */
 int probe_threads_read(bool details, struct threads *ret_threads);
 
 /* The same for a caller that takes many rounds: what a round costs depends on how many

@@ -3,6 +3,7 @@
 # in step with the number of stacks, and may cost little more than gperftools' own text,
 # which it is made from.
 set -euo pipefail
+shopt -s extglob
 
 readonly objects=(1000 10000 100000 1000000) few=100
 readonly stacks=(500 1000 2000) many=100000
@@ -17,7 +18,8 @@ trap 'exit 130' INT TERM
 # Compiled as the lab is, so that each call has a frame of its own.
 gcc -std=c11 -D_GNU_SOURCE -I. -Icommon -Og -g -fno-inline -fno-omit-frame-pointer \
     -fno-optimize-sibling-calls -fno-builtin-malloc -pthread -o "$scratch/heap_cost" \
-    tests/bench/heap_cost.c "$BUILD"/objects/probe/{heap,proto,stacks,symbols}/*.o \
+    tests/bench/heap_cost.c "$BUILD"/objects/probe/heap/!(*_libc|*_preload).o \
+    "$BUILD"/objects/probe/{process,proto,recorder,stacks,symbols}/*.o \
     "$BUILD"/objects/base/*.o -ldw -lelf -ltcmalloc
 
 # Measures one case and keeps its row: objects, stacks, GetHeapProfile, first, later.

@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "probe/heap/heap.h"
-#include "probe/heap/heap_profile.h"
 
 #define ROUNDS 41
 #define STACK_BITS 12
@@ -59,14 +58,14 @@ static double measure_plain(void)
 static double measure_proto(void)
 {
     double start = now_us();
-    char *text = NULL;
+    struct heap_snapshot snapshot = {0};
     struct buffer buffer = {0};
-    int error = probe_heap_snapshot(&text);
+    int error = probe_heap_snapshot(HEAP_VALUES_SCALED, &snapshot);
     if (error == 0) {
-        error = probe_heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer);
+        error = probe_heap_snapshot_proto(&snapshot, HEAP_VIEW_INUSE, &buffer);
     }
     double end = now_us();
-    free(text);
+    probe_heap_snapshot_release(&snapshot);
     buffer_release(&buffer);
     if (error != 0) {
         fprintf(stderr, "heap_cost: no profile: error %d\n", -error);
@@ -92,7 +91,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: heap_cost OBJECTS STACKS\n");
         return 2;
     }
-    if (probe_heap_prepare(argv) != 0 || probe_heap_start(true) != 0) {
+    if (probe_heap_prepare(argv) != 0 || probe_heap_start(HEAP_PROFILE_EXACT, 0) != 0) {
         return EXIT_FAILURE;
     }
     void **kept = malloc(objects * sizeof(*kept));

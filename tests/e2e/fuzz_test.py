@@ -17,7 +17,7 @@ def test_fuzzers_find_nothing(request):
     seconds = 60 if request.config.option.long else 5
     script = os.path.join(ROOT, "scripts", "fuzz.sh")
     done = run(script, seconds, limit=580)
-    for name in ("heap", "judge", "replies", "threads"):
+    for name in ("heap", "judge", "listener", "proto", "replies", "threads"):
         check(f"{name}: {seconds} s" in done.stdout, done.stdout)
 
 

@@ -24,8 +24,8 @@ SOURCE = os.path.join(ROOT, "tests", "e2e", "goserver", "main.go")
 
 @pytest.fixture(scope="module", autouse=True)
 def started():
-    """Builds the program and starts it; sets its URL."""
-    global url
+    """Builds the program and starts it twice; sets its URLs."""
+    global url, proto_url
     directory = scratch()
     program = os.path.join(directory, "goserver")
     environment = os.environ | {
@@ -36,13 +36,20 @@ def started():
     }
     run("go", "build", "-o", program, SOURCE, env=environment, limit=300)
     with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
-        url = process.stdout.readline().split()[-1]
-        yield
+        with subprocess.Popen(
+            [program, "proto"], stdout=subprocess.PIPE, text=True
+        ) as proto:
+            url = process.stdout.readline().split()[-1]
+            proto_url = proto.stdout.readline().split()[-1]
+            yield
+            proto.kill()
         process.kill()
 
 
-def judge(path, expect, *options):
-    done = run(JUDGE, "--url", url, "--drive", path, *options, check_exit=False)
+def judge(path, expect, *options, server=None):
+    done = run(
+        *(JUDGE, "--url", server or url, "--drive", path, *options), check_exit=False
+    )
     equal(done.returncode, expect, f"exit: {done.stdout}{done.stderr}")
     return done.stdout
 
@@ -80,3 +87,15 @@ def test_limits():
     """The limits decide: what is allowed is no failure."""
     judge("/slice", 0, "--max-growth", "1M", "--rounds", "3")
     judge("/goroutine", 0, "--max-threads", "2", "--rounds", "3")
+
+
+def test_profile_proto():
+    """The same verdicts from profile.proto alone, with the same lines."""
+    out = judge("/slice", 1, server=proto_url)
+    check(f"main.payloadRead {SOURCE}:{line_of('make([]byte')}" in out, out)
+    check("LEAKS: heap; holds for threads" in out, out)
+    out = judge("/goroutine", 1, server=proto_url)
+    check("threads climb" in out and re.search("goroutines +1 a call", out), out)
+    check(f"main.waitForever {SOURCE}:{line_of('<-never')}" in out, out)
+    out = judge("/clean", 0, "--rounds", "12", server=proto_url)
+    check("holds for heap, threads" in out, out)

@@ -78,9 +78,14 @@ def test_library_that_is_opened_and_closed_200_times():
         sizes, blocks = in_use(program)
         # The loader keeps a little for itself.
         check(100 <= blocks["plugin_use"] <= 120, f"{blocks['plugin_use']} blocks")
-        check(0 <= sizes["plugin_use"] - 432100 <= 64 * 1024, f"{sizes['plugin_use']} bytes")
+        check(
+            0 <= sizes["plugin_use"] - 432100 <= 64 * 1024,
+            f"{sizes['plugin_use']} bytes",
+        )
 
-    equal(both_runs(command, b"kept", check_kept), (5, b"kept 100\n"), "status and output")
+    equal(
+        both_runs(command, b"kept", check_kept), (5, b"kept 100\n"), "status and output"
+    )
 
 
 def test_children_of_every_kind_while_threads_allocate():
@@ -95,7 +100,9 @@ def test_children_of_every_kind_while_threads_allocate():
 def test_children_are_followed_or_not(option):
     """--follow-fork says whether a forked child may have a port of its own."""
     command = [compiled("children.c")]
-    status, _, errors, said = ran(command, probe=("--port", "0", "--follow-fork", option))
+    status, _, errors, said = ran(
+        command, probe=("--port", "0", "--follow-fork", option)
+    )
     equal((status, errors), (9, ""), "status and error lines")
     check(len(said) >= 1, f"leakprobe said {said}")
     if option == "off":
@@ -114,13 +121,17 @@ def test_exported_names_of_the_program_are_not_called():
             program.get(page)
 
     command = [compiled("exports.c", "-rdynamic")]
-    equal(both_runs(command, b"ready", check_pages), (4, b"ready\n"), "status and output")
+    equal(
+        both_runs(command, b"ready", check_pages), (4, b"ready\n"), "status and output"
+    )
 
 
 def stayed(mode, probe=None):
     """A program that has done what daemons do; and the process that is ready."""
     program = Program([compiled("stays.c"), mode], probe=probe)
-    ready = wait_until(lambda: re.search(rb"ready (\d+)\n", program.output()), what="ready")
+    ready = wait_until(
+        lambda: re.search(rb"ready (\d+)\n", program.output()), what="ready"
+    )
     return program, int(ready[1])
 
 
@@ -156,6 +167,12 @@ def test_debug_port_outlives_what_daemons_do(mode):
     equal(expected, 0 if mode == "daemon" else 7, "exit status")
 
 
+def state(pid):
+    """What a process does, as a letter: S if it waits."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 def test_wrapper_is_left_alone_when_others_are_named():
     """`--only` names the program that a wrapper such as timeout starts: that one has the
     port, and the wrapper's status is as without leakprobe."""
@@ -170,5 +187,7 @@ def test_wrapper_is_left_alone_when_others_are_named():
                 names = [(name, pid) for name, pid, _ in program.announced()]
                 equal(names, [("stays", int(found[1]))], "announced")
                 equal(in_use(program, int(found[1]))[1]["keep_block"], 100, "blocks")
+            # Until it waits, timeout may not know its child yet, and ends at once.
+            program.await_(lambda: state(program.pid) == "S", "wait of timeout")
             statuses.append(program.end(signal.SIGTERM))
     equal(statuses[1], statuses[0], "exit status")

@@ -58,6 +58,12 @@ OWN_LIBRARIES = {
     "gperftools/": "probe/heap/",
 }
 
+# Headers of libraries that a layer does without: in another program, that program's own
+# functions of these names would take the place of the library's.
+FOREIGN_LIBRARIES = {
+    "probe": ("cjson/", "curl/", "sqlite3.h", "uthash.h"),
+}
+
 # Needed below where it is defined, by design: scenario_list.c has the descriptors, each
 # server has a variant, and a leaked thread asks the guard rails (see scenario.h).
 LINKED_UPWARDS = {
@@ -128,6 +134,11 @@ def wrong_libraries(sources):
         for name in included(text, "<") + included(text, '"')
         for library, owner in OWN_LIBRARIES.items()
         if name.startswith(library) and not path.startswith(owner)
+    ] + [
+        f"{path} includes <{name}>: {layer_of(path)} does without it"
+        for path, text in sources.items()
+        for name in included(text, "<")
+        if name.startswith(FOREIGN_LIBRARIES.get(layer_of(path), ()))
     ]
 
 
@@ -171,14 +182,17 @@ def wrong_imports(modules):
 # -- what the objects need -------------------------------------------------------------
 
 
+# Of the allocator that was not chosen, or of the library for other programs.
+ELSEWHERE = r"^probe/(listener|preload)/|_(gperftools|libc|preload)\.c$"
+
+
 def read_symbols(paths):
     """What each object defines for others, and what it needs: two sets of names."""
     symbols = {}
     for path in paths:
         compiled = f"{BUILD}/objects/{path[:-2]}.o"
-        other = re.sub(r"_(gperftools|libc)\.c$", "", path)
-        if other != path and not os.path.exists(compiled):
-            continue  # of the allocator that was not chosen
+        if re.search(ELSEWHERE, path) and not os.path.exists(compiled):
+            continue
         assert os.path.exists(compiled), f"{compiled} is missing: make build first"
         source_time = os.path.getmtime(os.path.join(ROOT, path))
         assert os.path.getmtime(compiled) >= source_time, f"{compiled} is out of date"
@@ -325,7 +339,8 @@ def test_symbols_go_one_way(symbols):
 
 
 def test_libraries_stay_in_their_part(sources):
-    """Only common/server knows civetweb, only probe/heap gperftools."""
+    """Only common/server knows civetweb, only probe/heap gperftools, and the probe no
+    cJSON."""
     report(wrong_libraries(sources))
     for library, owner in (("civetweb.h", "server"), ("gperftools/", "heap")):
         assert any(
@@ -399,6 +414,8 @@ def test_a_wrong_library_and_a_wrong_name_are_seen():
     assert wrong_libraries({"probe/http/a.c": "#include <civetweb.h>\n"})
     assert wrong_libraries({"leaky/a.c": "# include <gperftools/heap-profiler.h>\n"})
     assert not wrong_libraries({"common/server/a.c": "#include <civetweb.h>\n"})
+    assert wrong_libraries({"probe/http/a.c": "#include <cjson/cJSON.h>\n"})
+    assert not wrong_libraries({"common/server/a.c": "#include <cjson/cJSON.h>\n"})
     assert wrong_names({"probe/heap/a.c": ({"probe_a", "other"}, set())})
     assert not wrong_names({"probe/heap/a.c": ({"probe_a"}, {"other"})})
 

@@ -23,6 +23,9 @@ static void *churn(void *unused)
         unsigned slot = i % 64;
         free(blocks[slot]);
         blocks[slot] = calloc(1, 16 + i % 1000);
+        if (i % 256 == 0) {
+            usleep(200); /* the children need a processor, too */
+        }
     }
     for (unsigned slot = 0; slot < 64; slot++) {
         free(blocks[slot]);
@@ -44,11 +47,10 @@ static int forked(int number)
 {
     pid_t child = fork();
     if (child == 0) {
-        char *volatile block = NULL;
-        for (int i = 0; i < 100; i++) {
-            block = realloc(block, (size_t)(i + 1) * 100);
+        for (size_t bytes = 100; bytes <= 10000; bytes += 100) {
+            char *volatile block = malloc(bytes);
+            free(block);
         }
-        free(block);
         _exit(number % 7);
     }
     return status_of(child);

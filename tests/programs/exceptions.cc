@@ -1,5 +1,5 @@
-// Exceptions through several frames, in four threads that allocate meanwhile. Prints how
-// many were caught; then it waits for the end of its input.
+// Exceptions through several frames, in four threads that allocate meanwhile. Prints
+// how many were caught; then it waits for the end of its input.
 
 #include <atomic>
 #include <iostream>
@@ -9,7 +9,8 @@
 #include <thread>
 #include <vector>
 
-namespace {
+namespace
+{
 
 constexpr int threads = 4;
 constexpr int times = 2000;
@@ -18,14 +19,18 @@ std::vector<std::unique_ptr<std::string>> kept[threads];
 
 struct Guard {
     std::string text = std::string(100, 'g');
-    ~Guard() { ended += text.size() / 100; }
+    ~Guard()
+    {
+        ended += text.size() / 100;
+    }
 };
 
 void descend(int depth, int number)
 {
     Guard guard;
     if (depth == 0) {
-        throw std::runtime_error("number " + std::to_string(number) + std::string(50, '.'));
+        throw std::runtime_error("number " + std::to_string(number) +
+                                 std::string(50, '.'));
     }
     descend(depth - 1, number);
     guard.text += "never";

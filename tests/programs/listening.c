@@ -5,6 +5,7 @@
  *   listening [--unix PATH] [--port N] [--from FD]
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #include "probe/http/form.h"
 #include "probe/listener/listener.h"
 #include "probe/pages/pages.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/threads.h"
 
 static struct listener *listener;
 
@@ -75,6 +78,16 @@ static void page_large(const struct request *request, struct reply *reply)
     probe_reply_buffer(reply, REPLY_BYTES, &text);
 }
 
+/* /test/fill opens descriptors until none is left. */
+static void page_fill(const struct request *request, struct reply *reply)
+{
+    if (probe_form_read_none(request, reply)) {
+        while (dup(STDIN_FILENO) >= 0) {
+        }
+        probe_reply_static(reply, REPLY_TEXT, "filled\n", 7);
+    }
+}
+
 /* /test/close?fd=N closes any descriptor, as a careless program does. */
 static void page_close(const struct request *request, struct reply *reply)
 {
@@ -91,6 +104,7 @@ static const struct route *find(const char *path)
         {"/test/sleep", ROUTE_READS, false, page_sleep},
         {"/test/echo", ROUTE_READS | METHOD_POST, false, page_echo},
         {"/test/large", ROUTE_READS, false, page_large},
+        {"/test/fill", METHOD_POST, true, page_fill},
         {"/test/close", METHOD_POST, true, page_close},
     };
     const struct route *route =
@@ -111,10 +125,11 @@ static void fail(const char *what, int error)
     exit(1);
 }
 
-/* Each line of the input stops the listener, and lets a new thread go on. */
-static void serve_until_the_end(void)
+/* Each byte of the input stops the listener, and lets a new thread go on. An 'x' first
+ * closes all of its descriptors, while it waits. */
+static void serve_until_the_end(int fd_from)
 {
-    char line[64];
+    char byte;
     bool goes_on = true;
     while (goes_on) {
         pthread_t thread;
@@ -123,7 +138,10 @@ static void serve_until_the_end(void)
         if (error != 0) {
             fail("no thread", -error);
         }
-        goes_on = fgets(line, sizeof(line), stdin) != NULL;
+        goes_on = read(STDIN_FILENO, &byte, 1) == 1;
+        if (goes_on && byte == 'x') {
+            close_range((unsigned)fd_from, UINT_MAX, 0);
+        }
         probe_listener_stop(listener);
         pthread_join(thread, &result);
         if (result != NULL) {
@@ -148,7 +166,11 @@ int main(int count, char **arguments)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     site.started_ms = clock_now_ms();
-    int error = probe_heap_start(false);
+    probe_symbols_load();
+    int error = probe_threads_start();
+    if (error == 0) {
+        error = probe_heap_start(HEAP_PROFILE_OFF, 0);
+    }
     if (error == 0) {
         error = probe_listener_open(&listener, &settings);
     }
@@ -156,7 +178,7 @@ int main(int count, char **arguments)
         fail("cannot listen", error);
     }
     printf("%d\n", probe_listener_port(listener));
-    serve_until_the_end();
+    serve_until_the_end(settings.fd_from);
     probe_listener_close(listener, false);
     return 0;
 }

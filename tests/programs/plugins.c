@@ -22,7 +22,7 @@ static void *symbol(void *library, const char *name)
     return found;
 }
 
-static char *plugin_use(const char *path, size_t bytes)
+__attribute__((noinline)) static char *plugin_use(const char *path, size_t bytes)
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {

@@ -10,7 +10,7 @@ from checks import equal
 from commands import run
 from tree import ROOT
 
-PROGRAMS = ("leaky", "fixed", "leakcheck")
+PROGRAMS = ("leaky", "fixed", "leakcheck", "tests/listening")
 # Local variables start with a pattern, so one that was never set has no valid value.
 ADDRESS = (
     "ALLOCATOR=libc",

@@ -9,7 +9,9 @@ from checks import LIMIT, check
 
 def encoded(command):
     """A command as redis reads it."""
-    parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
+    parts = [
+        part if isinstance(part, bytes) else str(part).encode() for part in command
+    ]
     head = b"*%d\r\n" % len(parts)
     return head + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 

@@ -21,7 +21,9 @@ ANNOUNCED = re.compile(
 )
 # A frame in a profile as text: "#\t0xADDRESS\tFUNCTION+0xOFFSET\tFILE". A function
 # without a name has that of its library and an offset there: LIBRARY+0x..+0x...
-FRAME = re.compile(r"^#\t0x[0-9a-f]+\t([^\t\n]+?)(?:\+0x[0-9a-f]+)?(?:\t| \.\.\.|$)", re.M)
+FRAME = re.compile(
+    r"^#\t0x[0-9a-f]+\t([^\t\n]+?)(?:\+0x[0-9a-f]+)?(?:\t| \.\.\.|$)", re.M
+)
 PROBE = ("--port", "0")
 
 
@@ -62,6 +64,25 @@ def named(names):
     return {name for name in names if not re.search(r"^0x|\+0x|^\[|^\?|^$", name)}
 
 
+def alike(got, expected, what):
+    """Checks that two results are equal, and shows where they begin to differ. A result
+    is a value, a text, or a list of results."""
+    if got == expected:
+        return
+    kinds = {type(got), type(expected)}
+    if kinds <= {list, tuple} and len(got) == len(expected):
+        for number, (one, other) in enumerate(zip(got, expected)):
+            alike(one, other, f"{what}[{number}]")
+    if kinds in ({str}, {bytes}):
+        differs = (
+            at for at, pair in enumerate(zip(got, expected)) if len(set(pair)) > 1
+        )
+        first = next(differs, min(len(got), len(expected)))
+        part = slice(max(0, first - 60), first + 200)
+        got, expected, what = got[part], expected[part], f"{what}, at {first}"
+    equal(repr(got)[:1000], repr(expected)[:1000], what)
+
+
 def ran(command, *, probe=None, env=None, limit=120, text=None, cwd=None):
     """Runs a program to its end; bare if `probe` is None, else under leakprobe with these
     options. Returns its exit status, output, and the two kinds of error lines: its own
@@ -92,9 +113,11 @@ class Program:
         self._output = os.path.join(directory, "stdout")
         self._errors = os.path.join(directory, "stderr")
         options = () if probe is None or "--port" in probe else PROBE
-        with open(self._output, "wb") as output, open(self._errors, "wb") as errors:
+        with open(self._output, "ab") as output, open(self._errors, "ab") as errors:
             self.process = subprocess.Popen(
-                self.command if probe is None else probed(self.command, *options, *probe),
+                self.command
+                if probe is None
+                else probed(self.command, *options, *probe),
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=output,
                 stderr=errors,
@@ -125,21 +148,27 @@ class Program:
             )
             return value
 
-        return wait_until(either, what=f"{what} of {self.command[0]}: {self.errors()[-500:]}")
+        return wait_until(
+            either, what=f"{what} of {self.command[0]}: {self.errors()[-500:]}"
+        )
 
     def announced(self):
         """The processes that have a debug port: (name, pid, port)."""
         return [
-            (name, int(pid), int(port)) for name, pid, port in ANNOUNCED.findall(self.errors())
+            (name, int(pid), int(port))
+            for name, pid, port in ANNOUNCED.findall(self.errors())
         ]
 
     def debug_port(self, pid=None):
         """The debug port of this process, or of a child of it."""
         wanted = pid or self.pid
-        ports = self.await_(
-            lambda: [port for _, owner, port in self.announced() if owner == wanted],
-            f"debug port of {wanted}",
-        )
+
+        def found():
+            return [port for _, owner, port in self.announced() if owner == wanted]
+
+        what = f"debug port of {wanted}"
+        # A child may outlive the program.
+        ports = wait_until(found, what=what) if pid else self.await_(found, what)
         return ports[0]
 
     def get(self, target, pid=None, limit=LIMIT):
@@ -180,22 +209,31 @@ def same_under_leakprobe(command, *probe, **options):
     bare = ran(command, **options)[:3]
     *got, said = ran(command, probe=PROBE + probe, **options)
     for what, one, other in zip(("exit status", "output", "stderr"), got, bare):
-        equal(one, other, f"{what} of {command[0]} under leakprobe")
+        alike(one, other, f"{what} of {command[0]} under leakprobe")
     return bare, said
 
 
-def compiled(name, *options):
-    """A program, or a library, of tests/programs; it is compiled once a run."""
+def compiled(name, *options, target=None):
+    """A program, or a library, of tests/programs; it is compiled once a run. With other
+    options it is another `target`."""
     directory = os.path.join(tempfile.gettempdir(), "own-programs")
     os.makedirs(directory, exist_ok=True)
     base, extension = os.path.splitext(name)
-    target = os.path.join(directory, base)
+    target = os.path.join(directory, target or base)
     with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
         if not os.path.exists(target):
             source = os.path.join(ROOT, "tests", "programs", name)
             # clang brings the C++ library, as its packages depend on it.
             start = ["clang++"] if extension == ".cc" else ["gcc", "-std=c11"]
-            flags = ["-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+            flags = [
+                "-D_GNU_SOURCE",
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-pthread",
+            ]
             run(*start, *flags, source, "-o", target, *options)
     return target

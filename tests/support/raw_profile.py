@@ -9,7 +9,7 @@ from tree import scratch
 
 SAMPLE = re.compile(r" *(-?\d[-\d ]*): ([\d ]+)$")
 LOCATION = re.compile(r" *(\d+): 0x([0-9a-f]+) (?:M=\d+ )?(?:\[F\] )?(.*)$")
-LINE = re.compile(r" *(\S.*?) \S*:\d+(?::\d+)? s=\d+$")
+LINE = re.compile(r" *(\S.*?) \S*:\d+(?::\d+)? s=\d+(?:\(.*\))?$")
 
 
 def function_sums(profile):

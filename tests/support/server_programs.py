@@ -59,7 +59,7 @@ def page(port, target, headers=None):
 
 def many_pages(port, count=50):
     """Several requests on several connections, which stay open at the same time."""
-    text = b"GET /MIT-X HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    text = b"GET /BSD HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     sockets = [socket.create_connection(("127.0.0.1", port), LIMIT) for _ in range(4)]
     try:
         for number in range(count):
@@ -102,7 +102,15 @@ class Nginx(Kind):
             f"location / {{ {self.location} }}\n}}\n}}\n"
         )
         path = write(directory, "nginx.conf", text)
-        return [self.tree().path(self.program), "-e", "stderr", "-p", directory, "-c", path]
+        return [
+            self.tree().path(self.program),
+            "-e",
+            "stderr",
+            "-p",
+            directory,
+            "-c",
+            path,
+        ]
 
     def work(self, port):
         packed = page(port, "/GPL-3", {"Accept-Encoding": "gzip"})
@@ -135,7 +143,9 @@ class Redis(Kind):
 
     def command(self, directory, port):
         options = {"port": port, "bind": "127.0.0.1", "dir": directory, "save": ""}
-        given = [part for name, value in options.items() for part in (f"--{name}", value)]
+        given = [
+            part for name, value in options.items() for part in (f"--{name}", value)
+        ]
         return [self.tree().path(self.program), *given]
 
     def work(self, port):
@@ -182,7 +192,9 @@ class Memcached(Kind):
                     text = f"set {key} 0 0 {len(value)}\r\n{value}\r\nget {key}\r\n"
                     connection.sendall(text.encode())
                     replies.append(read_until(connection, b"END\r\n"))
-                text = "set n 0 0 1\r\n5\r\nincr n 37\r\ndelete n\r\nget n\r\nnosuch\r\n"
+                text = (
+                    "set n 0 0 1\r\n5\r\nincr n 37\r\ndelete n\r\nget n\r\nnosuch\r\n"
+                )
                 connection.sendall(text.encode())
                 replies.append(read_until(connection, b"ERROR\r\n"))
         return replies
@@ -192,7 +204,10 @@ class Lighttpd(Kind):
     """Pages, compressed too, from modules that are opened by dlopen."""
 
     name, program, packages = "lighttpd", "usr/sbin/lighttpd", ("lighttpd",)
-    heap = (r"^(array|buffer|config|fdevent|plugin|server|log|connection|network|stat)", 5)
+    heap = (
+        r"^(array|buffer|config|fdevent|plugin|server|log|connection|network|stat)",
+        5,
+    )
     threads = r"^(fdevent|server|connection|main)"
 
     def command(self, directory, port):
@@ -227,7 +242,7 @@ class Apache(Kind):
         user = "User nobody\nGroup nogroup\n" if IS_ROOT else ""
         text = (
             f"{loaded}{user}ServerName localhost\nListen 127.0.0.1:{port}\n"
-            f"PidFile {directory}/pid\nErrorLog {directory}/errors\nMutex posixsem\n"
+            f"PidFile {directory}/pid\nErrorLog /dev/stderr\nMutex posixsem\n"
             f"DefaultRuntimeDir {directory}\nServerRoot {directory}\n"
             "StartServers 1\nServerLimit 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n"
             "MinSpareThreads 1\nMaxSpareThreads 8\n"
@@ -245,7 +260,10 @@ class Mosquitto(Kind):
     """A subscriber, and a publisher whose messages it gets."""
 
     name, program, packages = "mosquitto", "usr/sbin/mosquitto", ("mosquitto",)
-    heap = (r"^(mosquitto_|config__|db__|net__|context__|listeners__|sub__|packet__)", 4)
+    heap = (
+        r"^(mosquitto_|config__|db__|net__|context__|listeners__|sub__|packet__)",
+        4,
+    )
     threads = r"^(mosquitto_main_loop|mux)"
 
     def command(self, directory, port):
@@ -255,7 +273,9 @@ class Mosquitto(Kind):
         return [self.tree().path(self.program), "-c", path]
 
     def work(self, port):
-        with self._client(port, b"reader") as reader, self._client(port, b"writer") as writer:
+        with self._client(port, b"reader") as reader, self._client(
+            port, b"writer"
+        ) as writer:
             reader.sendall(mqtt(0x82, b"\0\1" + mqtt_text(b"lab/#") + b"\0"))
             equal(receive(reader, 5), bytes.fromhex("9003000100"), "SUBACK")
             messages = [
@@ -270,7 +290,9 @@ class Mosquitto(Kind):
     @staticmethod
     def _client(port, name):
         connection = socket.create_connection(("127.0.0.1", port), LIMIT)
-        hello = mqtt_text(b"MQTT") + b"\x04\x02" + struct.pack(">H", 60) + mqtt_text(name)
+        hello = (
+            mqtt_text(b"MQTT") + b"\x04\x02" + struct.pack(">H", 60) + mqtt_text(name)
+        )
         connection.sendall(mqtt(0x10, hello))
         equal(receive(connection, 4), bytes.fromhex("20020000"), "CONNACK")
         return connection
@@ -313,7 +335,7 @@ class Python(Kind):
 
     def work(self, port):
         pages = [page(port, path) for path in ("/", "/GPL-3", "/missing")]
-        return pages + [page(port, f"/MIT-X?{number}")[0] for number in range(30)]
+        return pages + [page(port, f"/BSD?{number}")[0] for number in range(30)]
 
 
 ALWAYS = (Nginx(), Redis(), Python())

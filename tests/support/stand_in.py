@@ -57,6 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.posted = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.do_GET()
 
+    do_PUT = do_POST
+
     def do_GET(self):
         reply = self.server.routes.get(self.path.split("?", 1)[0], (404, "no"))
         if callable(reply):

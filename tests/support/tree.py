@@ -46,7 +46,7 @@ def copy_with_build():
     """A copy of the tree with what is built, so that only what changes is rebuilt.
     That holds for C files alone: which headers they need is noted for another path."""
     copy = copy_of_tree()
-    # Prometheus is unpacked there, too: 100 MB that no copy needs.
-    ignored = shutil.ignore_patterns("prometheus")
+    # Prometheus and servers are unpacked there, too: 100 MB that no copy needs.
+    ignored = shutil.ignore_patterns("prometheus", "programs")
     shutil.copytree(BUILD, os.path.join(copy, "build"), symlinks=True, ignore=ignored)
     return copy

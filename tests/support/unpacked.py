@@ -72,7 +72,9 @@ def unpack(program, packages):
         version = os.path.basename(files[0]).split("_")[1]
         extract(files, scratch)
         if lacks_libraries(Tree(scratch), program):
-            known = run("apt-get", "install", "-s", "--no-install-recommends", *packages)
+            known = run(
+                "apt-get", "install", "-s", "--no-install-recommends", *packages
+            )
             libraries = set(LIBRARIES.findall(known.stdout)) - set(packages)
             extract(download(sorted(libraries), scratch), scratch)
         check(not lacks_libraries(Tree(scratch), program), f"{program} lacks libraries")
@@ -105,7 +107,8 @@ def update(packages, said):
     if os.geteuid() != 0:
         as_root = ["sudo", "-n"]
         check(
-            shutil.which("sudo") and run(*as_root, "true", check_exit=False).returncode == 0,
+            shutil.which("sudo")
+            and run(*as_root, "true", check_exit=False).returncode == 0,
             f"apt-get cannot download {' '.join(packages)}: run apt-get update as root, "
             f"then try again\n{said}",
         )

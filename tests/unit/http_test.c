@@ -302,25 +302,26 @@ static void short_memory_is_said_without_memory(void **state)
     struct buffer failed = {.error = -ENOMEM};
     probe_reply_buffer(&exchange.reply, REPLY_TEXT, &failed);
     assert_reply_has(&exchange.reply, 503, "start anew");
-    probe_reply_json(&exchange.reply, 200, NULL);
     assert_reply_has(&exchange.reply, 503, "heap_limit");
     assert_null(exchange.reply.owned.data);
 }
 
-static void json_needs_no_memory_but_its_own(void **state)
+/* A text that is there needs no memory to become a reply. */
+static void a_text_needs_no_memory_but_its_own(void **state)
 {
     (void)state;
     struct exchange exchange;
     exchange_init(&exchange, NULL, 0);
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", "value");
+    char *text = strdup("value\n");
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-    probe_reply_json(&exchange.reply, 200, json);
-    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    probe_reply_text(&exchange.reply, 200, REPLY_TEXT, text, strlen(text));
     assert_reply_has(&exchange.reply, 200, "value");
+    probe_reply_error(&exchange.reply, 400, "code", "hint", "message");
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_reply_has(&exchange.reply, 503, "heap_limit");
     probe_reply_release(&exchange.reply);
 }
 
@@ -351,7 +352,7 @@ int main(void)
         cmocka_unit_test(a_path_finds_its_page),
         cmocka_unit_test(errors_are_printable_and_short),
         cmocka_unit_test(short_memory_is_said_without_memory),
-        cmocka_unit_test(json_needs_no_memory_but_its_own),
+        cmocka_unit_test(a_text_needs_no_memory_but_its_own),
         cmocka_unit_test(last_words_end_where_their_room_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

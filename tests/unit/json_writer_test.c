@@ -50,6 +50,37 @@ static void looks_like_cjson(void **state)
     assert_same(&text, same);
 }
 
+static void arrays_look_like_cjson_too(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"alloc_objects", "inuse_space"};
+    struct buffer text = {0};
+    struct json_writer json;
+    probe_json_begin_array(&json, &text);
+    cJSON *same = cJSON_CreateArray();
+    for (int i = 0; i < 2; i++) {
+        probe_json_item_open(&json);
+        probe_json_text(&json, "name", "heap");
+        probe_json_open_array(&json, "values");
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "name", "heap");
+        cJSON *list = cJSON_AddArrayToObject(item, "values");
+        for (int j = 0; j < 2 * i; j++) {
+            probe_json_item_text(&json, values[j]);
+            cJSON_AddItemToArray(list, cJSON_CreateString(values[j]));
+        }
+        probe_json_close_array(&json);
+        probe_json_number(&json, "after", 1);
+        cJSON_AddNumberToObject(item, "after", 1);
+        probe_json_close(&json);
+        cJSON_AddItemToArray(same, item);
+    }
+    probe_json_item_text(&json, "last");
+    cJSON_AddItemToArray(same, cJSON_CreateString("last"));
+    probe_json_end_array(&json);
+    assert_same(&text, same);
+}
+
 static void an_object_may_be_empty(void **state)
 {
     (void)state;
@@ -155,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_like_cjson),
+        cmocka_unit_test(arrays_look_like_cjson_too),
         cmocka_unit_test(an_object_may_be_empty),
         cmocka_unit_test(every_character_is_written_as_cjson_writes_it),
         cmocka_unit_test(any_bytes_are_a_valid_json_string),

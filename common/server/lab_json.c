@@ -1,10 +1,11 @@
 /*
  * cJSON gets an allocator that notes, for each thread, whether an allocation failed.
  */
-#include "probe/http/json.h"
+#include "server/lab_json.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 static _Thread_local bool memory_was_short;
 
@@ -17,7 +18,7 @@ static void *json_memory(size_t bytes)
     return memory;
 }
 
-void probe_json_prepare(void)
+void lab_json_prepare(void)
 {
     cJSON_Hooks hooks = {.malloc_fn = json_memory, .free_fn = free};
     cJSON_InitHooks(&hooks);
@@ -33,17 +34,17 @@ static cJSON *append(cJSON *array, cJSON *item)
     return item;
 }
 
-cJSON *probe_json_add_object(cJSON *array)
+cJSON *lab_json_add_object(cJSON *array)
 {
     return append(array, cJSON_CreateObject());
 }
 
-void probe_json_add_string(cJSON *array, const char *text)
+void lab_json_add_string(cJSON *array, const char *text)
 {
     append(array, cJSON_CreateString(text));
 }
 
-char *probe_json_finish(cJSON *json)
+char *lab_json_finish(cJSON *json)
 {
     char *text = cJSON_Print(json);
     cJSON_Delete(json);
@@ -54,4 +55,16 @@ char *probe_json_finish(cJSON *json)
         text = NULL;
     }
     return text;
+}
+
+void lab_json_reply(struct reply *reply, int status, cJSON *json)
+{
+    char *text = lab_json_finish(json);
+    if (text == NULL) {
+        probe_reply_no_memory(reply);
+        return;
+    }
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in place of the '\0': a reply ends its last line */
+    probe_reply_text(reply, status, REPLY_JSON, text, length + 1);
 }

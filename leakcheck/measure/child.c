@@ -1,0 +1,326 @@
+/*
+ * What was started is found by its parents in /proc. leakcheck is a subreaper, so that
+ * orphans become its own children (prctl(2)). Children that it had before, from a shell
+ * that called exec, are left alone; then it is no subreaper, because their orphans
+ * would look the same.
+ *
+ * One thread waits for the signals that end leakcheck. It keeps the lock for ever: then
+ * no more children can be started, and no other result can be printed.
+ */
+#include "leakcheck/measure/child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define EARLIER_MAX 64      /* children that were there before */
+#define PAUSE_MS 10         /* between two looks */
+#define INTERRUPTED_MS 2000 /* for what was started to end by itself */
+#define KILLED_MS 5000      /* SIGKILL works at once, but for a process in the kernel */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sigset_t ending;      /* the signals that end leakcheck */
+static sigset_t mask_before; /* blocked signals, as children get them */
+static int earlier[EARLIER_MAX];
+static size_t earlier_count;
+
+/* All processes of the machine, or of what this one sees of it. */
+struct relative {
+    int pid;
+    int parent;
+    bool running; /* not a zombie */
+    bool ours;
+};
+
+struct table {
+    struct relative *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* Reads /proc/PID/stat. The name before the fields can hold anything, so they begin
+ * after the last parenthesis. */
+static bool relative_read(int pid, struct relative *ret_relative)
+{
+    char path[40];
+    char line[1024];
+    char state;
+    struct relative found = {.pid = pid};
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    size_t length = fread(line, 1, sizeof(line) - 1, file);
+    fclose(file);
+    line[length] = '\0';
+    const char *after = strrchr(line, ')');
+    if (after == NULL || sscanf(after + 1, " %c %d", &state, &found.parent) != 2) {
+        return false;
+    }
+    found.running = state != 'Z' && state != 'X';
+    *ret_relative = found;
+    return true;
+}
+
+static bool table_add(struct table *table, const struct relative *relative)
+{
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity == 0 ? 256 : 2 * table->capacity;
+        struct relative *items =
+            realloc(table->items, capacity * sizeof(*table->items));
+        if (items == NULL) {
+            return false;
+        }
+        table->items = items;
+        table->capacity = capacity;
+    }
+    table->items[table->count++] = *relative;
+    return true;
+}
+
+/* Reads the processes; the caller frees the items. */
+static struct table table_read(void)
+{
+    struct table table = {0};
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    bool more = directory != NULL;
+    while (more && (entry = readdir(directory)) != NULL) {
+        struct relative relative;
+        int pid = atoi(entry->d_name);
+        if (pid > 0 && relative_read(pid, &relative)) {
+            more = table_add(&table, &relative);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return table;
+}
+
+static bool was_earlier(int pid)
+{
+    for (size_t i = 0; i < earlier_count; i++) {
+        if (earlier[i] == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Marks the children of `parent` that leakcheck has started, and theirs. Their depth is
+ * bounded, because each is marked once. */
+static void table_mark(struct table *table, int parent)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct relative *one = &table->items[i];
+        if (one->parent == parent && !one->ours && !was_earlier(one->pid)) {
+            one->ours = true;
+            table_mark(table, one->pid);
+        }
+    }
+}
+
+/* Sends a signal (0: none) to everything that this process has started. Returns how
+ * many of them run. */
+static size_t descendants_signal(int number)
+{
+    struct table table = table_read();
+    size_t running = 0;
+    table_mark(&table, getpid());
+    for (size_t i = 0; i < table.count; i++) {
+        if (table.items[i].ours && table.items[i].running) {
+            running++;
+            kill(table.items[i].pid, number);
+        }
+    }
+    free(table.items);
+    return running;
+}
+
+void child_end_all(unsigned patience_ms)
+{
+    int64_t start = clock_now_ms();
+    size_t running = descendants_signal(SIGTERM);
+    while (running > 0 && clock_now_ms() - start < patience_ms) {
+        clock_sleep_ms(PAUSE_MS);
+        running = descendants_signal(0);
+    }
+    start = clock_now_ms();
+    while (running > 0 && clock_now_ms() - start < KILLED_MS) {
+        running = descendants_signal(SIGKILL);
+        clock_sleep_ms(running > 0 ? PAUSE_MS : 0);
+    }
+}
+
+static void *guard_main(void *argument)
+{
+    int number = 0;
+    (void)argument;
+    if (sigwait(&ending, &number) != 0) {
+        return NULL;
+    }
+    pthread_mutex_lock(&lock);
+    child_end_all(INTERRUPTED_MS);
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(number);
+    return NULL;
+}
+
+/* A signal that is ignored (nohup, a background job) stays ignored. */
+static void ending_fill(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigemptyset(&ending);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            sigaddset(&ending, numbers[i]);
+        }
+    }
+}
+
+/* Notes the children that a program before exec has left to this process. */
+static int earlier_find(struct failure *failure)
+{
+    struct table table = table_read();
+    for (size_t i = 0; i < table.count && earlier_count < EARLIER_MAX; i++) {
+        if (table.items[i].parent == getpid()) {
+            earlier[earlier_count++] = table.items[i].pid;
+        }
+    }
+    free(table.items);
+    if (earlier_count == EARLIER_MAX) {
+        return failure_set(failure, ECHILD, "leakcheck has too many children already");
+    }
+    return 0;
+}
+
+int child_guard(struct failure *failure)
+{
+    pthread_t thread;
+    int error = earlier_find(failure);
+    if (error < 0) {
+        return error;
+    }
+    if (earlier_count == 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+    ending_fill();
+    pthread_sigmask(SIG_BLOCK, &ending, &mask_before);
+    if (pthread_create(&thread, NULL, guard_main, NULL) != 0) {
+        return failure_set(failure, EAGAIN, "cannot start a thread");
+    }
+    pthread_detach(thread);
+    return 0;
+}
+
+/* In the new process. It ends if leakcheck is killed. */
+static void child_become(const char *const *arguments, int output, int parent)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (getppid() != parent || input < 0 || dup2(input, STDIN_FILENO) < 0 ||
+        dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
+        _exit(126);
+    }
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+    execv(arguments[0], (char *const *)(uintptr_t)arguments);
+    _exit(127);
+}
+
+int child_start(struct child *child, const char *const *arguments,
+                struct failure *failure)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return failure_set(failure, errno, "cannot start a command: %s",
+                           strerror(errno));
+    }
+    int parent = getpid();
+    pthread_mutex_lock(&lock);
+    int pid = fork();
+    if (pid == 0) {
+        child_become(arguments, ends[1], parent);
+    }
+    int error = errno;
+    if (pid > 0) {
+        setpgid(pid, pid); /* both do it: then it is done, whoever is first */
+    }
+    pthread_mutex_unlock(&lock);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return failure_set(failure, error, "cannot start a command: %s",
+                           strerror(error));
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    *child = (struct child){.pid = pid,
+                            .output = ends[0],
+                            .ended_fd = (int)syscall(SYS_pidfd_open, pid, 0)};
+    return 0;
+}
+
+bool child_has_ended(const struct child *child, unsigned patience_ms)
+{
+    int64_t start = clock_now_ms();
+    for (;;) {
+        siginfo_t info = {0};
+        pthread_mutex_lock(&lock);
+        int error = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+        pthread_mutex_unlock(&lock);
+        int64_t left = patience_ms - (clock_now_ms() - start);
+        if (error != 0 || info.si_pid != 0 || left <= 0) {
+            return error != 0 || info.si_pid != 0;
+        }
+        clock_sleep_ms(left < PAUSE_MS ? (unsigned)left : PAUSE_MS);
+    }
+}
+
+void child_finish(struct child *child)
+{
+    if (child->pid == 0) {
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    /* Not waited for yet, so the id cannot belong to another group. */
+    kill(-child->pid, SIGKILL);
+    while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR) {
+    }
+    pthread_mutex_unlock(&lock);
+    close(child->output);
+    if (child->ended_fd >= 0) {
+        close(child->ended_fd);
+    }
+    child->pid = 0;
+}
+
+struct child_end child_end_text(int status)
+{
+    struct child_end text;
+    if (WIFSIGNALED(status)) {
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        snprintf(text.at, sizeof(text.at), "signal %s%.20s", name == NULL ? "" : "SIG",
+                 name == NULL ? "of real time" : name);
+    } else {
+        snprintf(text.at, sizeof(text.at), "exit status %d", WEXITSTATUS(status));
+    }
+    return text;
+}

@@ -1,0 +1,48 @@
+/*
+ * Commands that leakcheck starts. Each runs in a process group of its own, without
+ * input, with its output in a pipe. Whatever happens to leakcheck, what it started ends
+ * with it: also after Ctrl-C, and also what the command has put into the background.
+ */
+#ifndef LEAKCHECK_MEASURE_CHILD_H
+#define LEAKCHECK_MEASURE_CHILD_H
+
+#include <stdbool.h>
+
+#include "base/failure.h"
+
+/* Lives in memory that the caller owns; { 0 } was never started. */
+struct child {
+    int pid;      /* also the id of its process group; 0: not started */
+    int output;   /* read end of its standard output and error; does not block */
+    int ended_fd; /* readable when the process has ended; -1: cannot be watched */
+    int status;   /* as waitpid(2) gives it; valid after child_finish */
+};
+
+/* Makes SIGINT, SIGTERM and SIGHUP end all children first, and then this process in the
+ * usual way. Called once, before the first child and before other threads. Returns 0 or
+ * -errno. */
+int child_guard(struct failure *failure);
+
+/* Starts a program: `arguments` ends with NULL, the first is a path. Its environment is
+ * leakcheck's. Returns 0; the caller then calls child_finish. Or returns -errno. */
+int child_start(struct child *child, const char *const *arguments,
+                struct failure *failure);
+
+/* Whether it has ended. Waits for that up to `patience_ms`. */
+bool child_has_ended(const struct child *child, unsigned patience_ms);
+
+/* Ends what is left of its process group (SIGKILL), takes its exit status and closes
+ * the pipe. Does nothing for { 0 } or the second time. */
+void child_finish(struct child *child);
+
+/* Ends everything that leakcheck has started: SIGTERM, and after `patience_ms` SIGKILL.
+ * Each child is still to be finished. */
+void child_end_all(unsigned patience_ms);
+
+/* "exit status 3" or "signal SIGSEGV", of `status`. */
+struct child_end {
+    char at[40];
+};
+struct child_end child_end_text(int status);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * dlsym with RTLD_NEXT finds the newest version of a function: for pthread_cond_wait
+ * that is the one of today's programs.
+ */
+#include "probe/preload/real_function.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#include "probe/recorder/inside.h"
+
+static long function_missing(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+void *probe_real_find(struct real_function *real)
+{
+    int saved = errno;
+    probe_inside++; /* dlsym may call malloc */
+    void *address = dlsym(RTLD_NEXT, real->name);
+    probe_inside--;
+    if (address == NULL) {
+        address = (void *)function_missing;
+    }
+    atomic_store_explicit(&real->address, address, memory_order_relaxed);
+    errno = saved;
+    return address;
+}

@@ -1,0 +1,36 @@
+/*
+ * The C library's function behind one that we replace.
+ */
+#ifndef PROBE_PRELOAD_REAL_FUNCTION_H
+#define PROBE_PRELOAD_REAL_FUNCTION_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+struct real_function {
+    const char *name;
+    _Atomic(void *) address; /* NULL: not looked for yet */
+};
+
+/* Looks for the function in the libraries after ours. If there is none, returns a
+ * function that fails with ENOSYS. Keeps errno. */
+void *probe_real_find(struct real_function *real);
+
+static inline void *probe_real(struct real_function *real)
+{
+    void *address = atomic_load_explicit(&real->address, memory_order_relaxed);
+    return address != NULL ? address : probe_real_find(real);
+}
+
+/* Defines NAME_real(), which returns the C library's function NAME. */
+#define PROBE_REAL(function)                                                           \
+    static struct real_function function##_function = {.name = #function};             \
+    static inline __typeof__(&(function)) function##_real(void)                        \
+    {                                                                                  \
+        return (__typeof__(&(function)))probe_real(&function##_function);              \
+    }
+
+/* A function of the C library that a program calls in place of our own. */
+#define PROBE_EXPORT __attribute__((visibility("default")))
+
+#endif

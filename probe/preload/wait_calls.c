@@ -1,0 +1,209 @@
+/*
+ * Each function here notes the registers in a wait_frame, calls the C library's
+ * function of the same name, and leaves the wait. It leaves too when the thread is
+ * cancelled meanwhile: the unwinding runs the frame's cleanup, for which this file is
+ * compiled with -fexceptions. Results, errno and cancellation are those of the C
+ * library. A wait of the probe itself only passes through.
+ */
+
+/* With it, the headers would define some of these functions themselves. */
+#undef _FORTIFY_SOURCE
+
+#include "probe/preload/wait_calls.h"
+
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/msg.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/preload/real_function.h"
+#include "probe/preload/signal_calls.h"
+#include "probe/preload/wait_numbers.h"
+#include "probe/preload/wait_records.h"
+#include "probe/recorder/inside.h"
+
+#define PURE true
+#define WORK false
+
+static atomic_bool watched;
+static atomic_bool wake_up;
+static void (*first_wait)(void);
+
+/* Calls first_wait, in the first thread that comes here. Not in a signal handler, as
+ * far as that is known. */
+static void wake_up_now(void)
+{
+    if (!probe_wait_inside() && atomic_exchange(&wake_up, false)) {
+        int saved = errno;
+        first_wait();
+        errno = saved;
+    }
+}
+
+/* Whether the wait that begins is noted. */
+static inline bool is_watched(bool is_pure)
+{
+    if (probe_inside != 0 || !atomic_load_explicit(&watched, memory_order_relaxed)) {
+        return false;
+    }
+    if (is_pure && atomic_load_explicit(&wake_up, memory_order_relaxed)) {
+        wake_up_now();
+    }
+    return true;
+}
+
+/* A wait until the end of the block. */
+#define WAIT_HERE(address)                                                             \
+    struct wait_frame frame __attribute__((cleanup(probe_wait_leave)));                \
+    frame.function = (const void *)(address);                                          \
+    probe_wait_registers(&frame.registers);                                            \
+    probe_wait_enter(&frame)
+
+#define WITHOUT(set) probe_signals_without(set, &(sigset_t){{0}})
+
+#define WAIT(is_pure, result, function, parameters, arguments)                         \
+    result function parameters;                                                        \
+    PROBE_REAL(function)                                                               \
+    PROBE_EXPORT result function parameters                                            \
+    {                                                                                  \
+        if (!is_watched(is_pure)) {                                                    \
+            return function##_real() arguments;                                        \
+        }                                                                              \
+        WAIT_HERE(function##_real());                                                  \
+        return function##_real() arguments;                                            \
+    }
+#include "probe/preload/wait_list.h"
+#undef WAIT
+
+PROBE_REAL(fcntl)
+PROBE_REAL(fcntl64)
+PROBE_REAL(syscall)
+PROBE_REAL(longjmp)
+PROBE_REAL(_longjmp)
+PROBE_REAL(siglongjmp)
+void __longjmp_chk(struct __jmp_buf_tag place[1], int value) __attribute__((noreturn));
+PROBE_REAL(__longjmp_chk)
+
+/* Of the commands of fcntl only these wait. Each takes one argument at most, which fits
+ * into a pointer. */
+static bool command_waits(int command)
+{
+    return command == F_SETLKW || command == F_OFD_SETLKW;
+}
+
+PROBE_EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    if (!command_waits(command) || !is_watched(WORK)) {
+        return fcntl_real()(fd, command, argument);
+    }
+    WAIT_HERE(fcntl_real());
+    return fcntl_real()(fd, command, argument);
+}
+
+PROBE_EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    if (!command_waits(command) || !is_watched(WORK)) {
+        return fcntl64_real()(fd, command, argument);
+    }
+    WAIT_HERE(fcntl64_real());
+    return fcntl64_real()(fd, command, argument);
+}
+
+PROBE_EXPORT long syscall(long number, ...)
+{
+    long a[6];
+    va_list rest;
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++) {
+        a[i] = va_arg(rest, long);
+    }
+    va_end(rest);
+    if (probe_inside != 0 || !probe_wait_number_waits(number) || !is_watched(WORK)) {
+        return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    }
+    WAIT_HERE(syscall_real());
+    return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* A signal handler may jump out of a wait, which then is over. If it jumps only within
+ * the handler, no more is lost than the note of a wait that a signal has ended. */
+PROBE_EXPORT void longjmp(struct __jmp_buf_tag place[1], int value)
+{
+    probe_wait_abandon();
+    longjmp_real()(place, value);
+    __builtin_unreachable();
+}
+
+PROBE_EXPORT void _longjmp(struct __jmp_buf_tag place[1], int value)
+{
+    probe_wait_abandon();
+    _longjmp_real()(place, value);
+    __builtin_unreachable();
+}
+
+PROBE_EXPORT void siglongjmp(struct __jmp_buf_tag place[1], int value)
+{
+    probe_wait_abandon();
+    siglongjmp_real()(place, value);
+    __builtin_unreachable();
+}
+
+PROBE_EXPORT void __longjmp_chk(struct __jmp_buf_tag place[1], int value)
+{
+    probe_wait_abandon();
+    __longjmp_chk_real()(place, value);
+    __builtin_unreachable();
+}
+
+/* All are looked for at the start: dlsym must not be called in a signal handler. */
+#define WAIT(is_pure, result, function, parameters, arguments) &function##_function,
+static struct real_function *const functions[] = {
+#include "probe/preload/wait_list.h"
+    &fcntl_function,         &fcntl64_function,  &syscall_function,
+    &longjmp_function,       &_longjmp_function, &siglongjmp_function,
+    &__longjmp_chk_function,
+};
+#undef WAIT
+
+void probe_wait_calls_start(void (*new_first_wait)(void))
+{
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        probe_real(functions[i]);
+    }
+    first_wait = new_first_wait;
+    atomic_store(&watched, true);
+}
+
+void probe_wait_calls_wake_up(void)
+{
+    atomic_store(&wake_up, first_wait != NULL);
+}

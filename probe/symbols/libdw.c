@@ -1,0 +1,50 @@
+/*
+ * RTLD_LOCAL keeps the library's names away from the program. Not RTLD_DEEPBIND: then
+ * the library would free with another allocator what the program's has allocated.
+ */
+#include "probe/symbols/libdw.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define LIBRARY "libdw.so.1"
+
+/* POSIX lets dlsym's pointer be one to a function; ISO C has no conversion for it, so
+ * the bytes are copied. */
+static bool function_find(void *library, const char *name, void *ret_function)
+{
+    void *address = dlsym(library, name);
+    memcpy(ret_function, &address, sizeof(address));
+    return address != NULL;
+}
+
+static bool library_open(struct libdw *libdw)
+{
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        return false;
+    }
+    bool complete = true;
+#define LIBDW_FIND(name)                                                               \
+    complete = function_find(library, #name, &libdw->name) && complete;
+    LIBDW_FUNCTIONS(LIBDW_FIND)
+#undef LIBDW_FIND
+    if (!complete) {
+        dlclose(library);
+    }
+    return complete;
+}
+
+const struct libdw *probe_libdw(void)
+{
+    static struct libdw libdw;
+    static bool tried;
+    static bool opened;
+    if (!tried) {
+        tried = true;
+        opened = library_open(&libdw);
+    }
+    return opened ? &libdw : NULL;
+}
