@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "probe/recorder/call_stack.h"
+#include "probe/recorder/frame_rules.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/recorder/unwinder.h"
 
 #define DEPTH 64
 
 static int compared;
+static uintptr_t called_from; /* the return address of compare_here */
 
 /* Takes the stack in both ways, twice: the second time every rule is known. */
 static void compare_here(void)
@@ -26,6 +28,7 @@ static void compare_here(void)
     uintptr_t fast[DEPTH];
     uintptr_t slow[DEPTH];
     const uintptr_t *frame = __builtin_frame_address(0);
+    called_from = frame[1];
     probe_inside++;
     for (int i = 0; i < 2; i++) {
         size_t depth = probe_call_stack(frame, fast, DEPTH);
@@ -86,10 +89,13 @@ static void test_stacks_are_those_of_libunwind(void **state)
     assert_true(compared >= 7);
 }
 
-/* libunwind, asked for a new rule, tries reads and writes that fail. */
+/* libunwind, asked for a new rule, tries out whether the stack can be read: with a read
+ * that fails, if it has not seen this page. */
 static void test_a_new_stack_keeps_errno(void **state)
 {
     (void)state;
+    volatile char *room = __builtin_alloca(200000);
+    room[0] = 1;
     errno = 7;
     void *block = malloc(1);
     assert_int_equal(errno, 7);
@@ -116,6 +122,11 @@ static void plugin_build(const char *path, const char *frame_size)
     assert_int_equal(system(command), 0);
 }
 
+static int rule_kind(uintptr_t address)
+{
+    return probe_rule_find(probe_rules_current, address).kind;
+}
+
 static void test_unloaded_code_is_forgotten(void **state)
 {
     (void)state;
@@ -136,7 +147,9 @@ static void test_unloaded_code_is_forgotten(void **state)
         call(compare_here);
         first_address = i == 0 ? (void *)call : first_address;
         same_address += i % 2 == 1 && (void *)call == first_address;
+        assert_int_equal(rule_kind(called_from), FRAME_BY_SP);
         assert_int_equal(dlclose(library), 0);
+        assert_int_equal(rule_kind(called_from), FRAME_UNKNOWN);
     }
     assert_true(same_address > 0); /* or else nothing was shown */
     for (int i = 0; i < 2; i++) {
