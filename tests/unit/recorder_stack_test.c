@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "probe/recorder/call_stack.h"
@@ -87,20 +87,6 @@ static void test_stacks_are_those_of_libunwind(void **state)
     raise(SIGUSR1);
     sigaction(SIGUSR1, &before, NULL);
     assert_true(compared >= 7);
-}
-
-/* libunwind, asked for a new rule, tries out whether the stack can be read: with a read
- * that fails, if it has not seen this page. */
-static void test_a_new_stack_keeps_errno(void **state)
-{
-    (void)state;
-    volatile char *room = __builtin_alloca(200000);
-    room[0] = 1;
-    errno = 7;
-    void *block = malloc(1);
-    assert_int_equal(errno, 7);
-    free(block);
-    assert_int_equal(errno, 7);
 }
 
 /* ---- A library that is replaced by another one at the same address ---- */
@@ -271,6 +257,40 @@ static void test_freeing_while_the_tables_are_held(void **state)
     assert_int_equal(after.frees, before.frees + 1);
 }
 
+/* No memory for the tables: the program notices nothing, not even in errno; what could
+ * not be noted is counted. */
+static void test_memory_is_short(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 100000 };
+    static char blocks[BLOCKS];
+    struct recorder_figures before;
+    struct recorder_figures after;
+    struct rlimit limit;
+    probe_recorder_read_figures(&before);
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    const struct rlimit nothing = {.rlim_cur = 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &nothing), 0);
+    errno = 7;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        probe_recorder_allocated(&blocks[i], 10);
+    }
+    int error = errno;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    assert_int_equal(error, 7);
+    probe_recorder_read_figures(&after);
+    uint64_t lost = after.lost - before.lost;
+    assert_true(lost > 0);
+    assert_int_equal(after.allocations - before.allocations, BLOCKS - lost);
+    assert_int_equal(after.allocated_bytes - before.allocated_bytes,
+                     10 * (BLOCKS - lost));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        probe_recorder_freed(&blocks[i]);
+    }
+    probe_recorder_read_figures(&after);
+    assert_int_equal(after.frees - before.frees, BLOCKS - lost);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -282,11 +302,11 @@ int main(void)
 {
     alarm(3 * UNIT_PATIENCE_MS / 1000); /* a deadlock ends it */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_new_stack_keeps_errno),
         cmocka_unit_test(test_stacks_are_those_of_libunwind),
         cmocka_unit_test(test_unloaded_code_is_forgotten),
         cmocka_unit_test(test_allocating_while_a_thread_ends),
         cmocka_unit_test(test_freeing_in_a_handler),
+        cmocka_unit_test(test_memory_is_short),
         cmocka_unit_test(test_freeing_while_the_tables_are_held),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
