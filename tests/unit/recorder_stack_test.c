@@ -9,16 +9,18 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "probe/recorder/call_stack.h"
+#include "probe/recorder/frame_rules.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/recorder/unwinder.h"
 
 #define DEPTH 64
 
 static int compared;
+static uintptr_t called_from; /* the return address of compare_here */
 
 /* Takes the stack in both ways, twice: the second time every rule is known. */
 static void compare_here(void)
@@ -26,6 +28,7 @@ static void compare_here(void)
     uintptr_t fast[DEPTH];
     uintptr_t slow[DEPTH];
     const uintptr_t *frame = __builtin_frame_address(0);
+    called_from = frame[1];
     probe_inside++;
     for (int i = 0; i < 2; i++) {
         size_t depth = probe_call_stack(frame, fast, DEPTH);
@@ -105,6 +108,11 @@ static void plugin_build(const char *path, const char *frame_size)
     assert_int_equal(system(command), 0);
 }
 
+static int rule_kind(uintptr_t address)
+{
+    return probe_rule_find(probe_rules_current, address).kind;
+}
+
 static void test_unloaded_code_is_forgotten(void **state)
 {
     (void)state;
@@ -125,7 +133,9 @@ static void test_unloaded_code_is_forgotten(void **state)
         call(compare_here);
         first_address = i == 0 ? (void *)call : first_address;
         same_address += i % 2 == 1 && (void *)call == first_address;
+        assert_int_equal(rule_kind(called_from), FRAME_BY_SP);
         assert_int_equal(dlclose(library), 0);
+        assert_int_equal(rule_kind(called_from), FRAME_UNKNOWN);
     }
     assert_true(same_address > 0); /* or else nothing was shown */
     for (int i = 0; i < 2; i++) {
@@ -247,6 +257,40 @@ static void test_freeing_while_the_tables_are_held(void **state)
     assert_int_equal(after.frees, before.frees + 1);
 }
 
+/* No memory for the tables: the program notices nothing, not even in errno; what could
+ * not be noted is counted. */
+static void test_memory_is_short(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 100000 };
+    static char blocks[BLOCKS];
+    struct recorder_figures before;
+    struct recorder_figures after;
+    struct rlimit limit;
+    probe_recorder_read_figures(&before);
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    const struct rlimit nothing = {.rlim_cur = 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &nothing), 0);
+    errno = 7;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        probe_recorder_allocated(&blocks[i], 10);
+    }
+    int error = errno;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    assert_int_equal(error, 7);
+    probe_recorder_read_figures(&after);
+    uint64_t lost = after.lost - before.lost;
+    assert_true(lost > 0);
+    assert_int_equal(after.allocations - before.allocations, BLOCKS - lost);
+    assert_int_equal(after.allocated_bytes - before.allocated_bytes,
+                     10 * (BLOCKS - lost));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        probe_recorder_freed(&blocks[i]);
+    }
+    probe_recorder_read_figures(&after);
+    assert_int_equal(after.frees - before.frees, BLOCKS - lost);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -262,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_unloaded_code_is_forgotten),
         cmocka_unit_test(test_allocating_while_a_thread_ends),
         cmocka_unit_test(test_freeing_in_a_handler),
+        cmocka_unit_test(test_memory_is_short),
         cmocka_unit_test(test_freeing_while_the_tables_are_held),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
