@@ -134,6 +134,11 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
         return;
     }
     const struct site *site = request->site;
+    if (site->dump_directory == NULL) {
+        probe_reply_error(reply, 501, "no_dumps", site->hints.dump,
+                          "this program keeps no files of dumps");
+        return;
+    }
     char path[1100];
     uint64_t in_use_bytes = 0;
     int error = probe_heap_dump(site->dump_directory, site->name, path, sizeof(path),

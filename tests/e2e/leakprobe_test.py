@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from checks import check, equal
+from http_request import request
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
 from tree import scratch
 
@@ -258,6 +259,35 @@ def test_unix_socket_in_place_of_the_port():
         equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "mode of the socket")
         equal(program.end(), 7, "status")
     check(not os.path.exists(path), "the socket is gone")
+
+
+def test_allocator_that_is_part_of_the_program_is_not_seen_and_it_is_said():
+    """No empty profile: the reason, on standard error and from the page."""
+    reader, writer = os.pipe()
+    with Program([compiled("own_malloc.c")], probe=(), stdin=reader) as program:
+        os.close(reader)
+        port = program.debug_port()
+        said = [line for line in program.errors().splitlines() if "allocator" in line]
+        equal(len(said), 1, f"lines: {program.errors()}")
+        check("its allocator is part of the program" in said[0], said[0])
+        request(port, "GET", "/debug/pprof/heap").expect(501)
+        status = request(port, "GET", "/status").expect(200).json()
+        equal(status["profile"], "off", "profile")
+        equal(status["memory"]["alloc_bytes"], None, "bytes that are not counted")
+        os.close(writer)
+        equal(program.end(sign=None), 3, "status")
+        equal(program.output(), b"own 1\n", "output")
+
+
+def test_no_file_is_written_for_a_dump():
+    """What the servers of the lab write into a directory, a client must fetch here."""
+    directory = scratch()
+    with Program([compiled("stays.c")], probe=(), cwd=directory) as program:
+        reply = request(program.debug_port(), "POST", "/debug/heap/dump").expect(501)
+        equal(reply.json()["error"]["code"], "no_dumps", "code")
+        check("/pprof/heap" in reply.json()["error"]["hint"], reply.text)
+        equal(program.end(), 7, "status")
+    check(not any("heap" in name for name in os.listdir(directory)), "files")
 
 
 def test_memory_lines():
