@@ -452,6 +452,9 @@ static void recorder_begin(void)
             "%s, pid %d: its allocator is part of the program, so the heap is not "
             "seen",
             agent.name, (int)agent.pid);
+        agent.site.hints.no_profile =
+            "its allocator is part of the program's own file, "
+            "where no library can stand before it";
         return;
     }
     int error = probe_recorder_start(agent.settings.heap, agent.settings.period);
