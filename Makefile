@@ -263,7 +263,7 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 # malloc is then the probe's.
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
 	exact fork sampled stack)
-$(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
+$(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
 	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm

@@ -61,8 +61,7 @@ static size_t slot_find(const struct shard *shard, uintptr_t address)
 /* Doubles the table. Returns 0 or -ENOMEM. */
 static int shard_grow(struct shard *shard)
 {
-    struct shard larger = *shard;
-    larger.slots = shard->slots == 0 ? FIRST_SLOTS : shard->slots * 2;
+    struct shard larger = {.slots = shard->slots == 0 ? FIRST_SLOTS : shard->slots * 2};
     larger.table = probe_own_memory_take(larger.slots * sizeof(struct slot));
     if (larger.table == NULL) {
         return -ENOMEM;
