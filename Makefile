@@ -274,7 +274,8 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
-	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy) \
+	probe/process/descriptors.c
 $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
 	@mkdir -p $(@D)
