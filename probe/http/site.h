@@ -34,7 +34,7 @@ struct site {
     const char *host_name; /* of this machine */
     struct origin peer;    /* its pages may control this program, too; port 0: none */
 
-    const char *dump_directory; /* where heap dumps go */
+    const char *dump_directory; /* where heap dumps go; NULL: none are written */
     struct site_hints hints;
 
     /* Waits for `ms` milliseconds. Returns 0, or -ECANCELED as soon as the server is

@@ -23,7 +23,7 @@ static bool profile_is_there(struct reply *reply)
     const struct site_hints *hints = &reply->request->site->hints;
     probe_reply_error(reply, 501, "profile_off",
                       probe_heap_can_profile() ? hints->no_profile : hints->no_build,
-                      "this server records no heap profile");
+                      "this process records no heap profile");
     return false;
 }
 
@@ -134,6 +134,11 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
         return;
     }
     const struct site *site = request->site;
+    if (site->dump_directory == NULL) {
+        probe_reply_error(reply, 501, "no_dumps", site->hints.dump,
+                          "this process writes no files");
+        return;
+    }
     char path[1100];
     uint64_t in_use_bytes = 0;
     int error = probe_heap_dump(site->dump_directory, site->name, path, sizeof(path),
