@@ -119,6 +119,19 @@ static void connections_add(struct gate *gate)
     }
 }
 
+/* Has the server give its functions names for the first time. It reads the debug
+ * information for that, and what it keeps of that must be in the baseline: it is
+ * resident memory that no call has left behind. */
+static int names_warm_up(struct gate *gate, struct failure *failure)
+{
+    struct profile heap = {0};
+    struct profile threads = {0};
+    int error = profiles_take(gate, &heap, &threads, failure);
+    profile_release(&heap);
+    profile_release(&threads);
+    return error;
+}
+
 /* Takes the first sample. Warm-up calls come before it, and it waits until their work
  * is over: if that work were in the baseline, the baseline would be too high and could
  * hide a leak. Also measures what the server allocates because of the sampling alone,
@@ -132,6 +145,9 @@ static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
         gate->idle = sampling.now;
         connections_add(gate);
         error = calls_make(gate, warm_up_calls(gate), failure);
+    }
+    if (error == 0) {
+        error = names_warm_up(gate, failure);
     }
     if (error == 0) {
         error = round_sample(gate, failure);
