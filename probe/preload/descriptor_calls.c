@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "probe/preload/agent.h"
 #include "probe/preload/export.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
@@ -15,7 +14,7 @@
 /* Whether the program is about to close one of the probe's descriptors. */
 static bool is_ours(int fd)
 {
-    return probe_agent_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
+    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
 }
 
 EXPORT int close(int fd)
@@ -35,7 +34,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     __typeof__(&close_range) next = NEXT(close_range);
     int result = 0;
-    while (probe_agent_active && result == 0 && first <= last && first <= INT_MAX) {
+    while (probe_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
         if (ours < 0 || (unsigned)ours > last) {
             break;
@@ -54,7 +53,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 EXPORT void closefrom(int first)
 {
     __typeof__(&closefrom) next = NEXT(closefrom);
-    if (!probe_agent_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
+    if (!probe_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
         next(first);
         return;
     }

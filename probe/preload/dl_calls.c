@@ -9,7 +9,6 @@
 #include <iconv.h>
 #include <unistd.h>
 
-#include "probe/preload/agent.h"
 #include "probe/preload/export.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/call_stack.h"
@@ -18,7 +17,7 @@
 EXPORT int dlclose(void *library)
 {
     __typeof__(&dlclose) next = NEXT(dlclose);
-    if (!probe_agent_active) {
+    if (!probe_active) {
         return next(library);
     }
     probe_call_stack_unloading();
@@ -32,7 +31,7 @@ EXPORT int dlclose(void *library)
 EXPORT int iconv_close(iconv_t converter)
 {
     __typeof__(&iconv_close) next = NEXT(iconv_close);
-    if (!probe_agent_active) {
+    if (!probe_active) {
         return next(converter);
     }
     probe_call_stack_unloading();

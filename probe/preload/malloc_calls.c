@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/preload/agent.h"
 #include "probe/preload/export.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
@@ -118,7 +117,7 @@ bool probe_malloc_seen(void)
 
 static inline void note(const void *block, size_t bytes, const void *frame)
 {
-    if (!probe_agent_active || block == NULL) {
+    if (!probe_active || block == NULL) {
         return;
     }
     /* A smaller block is another one: that of the exception which operator new throws.
@@ -151,7 +150,7 @@ void probe_malloc_outer_end(const void *block)
 const void *probe_malloc_delete_begin(const void *block)
 {
     const void *before = deleting;
-    if (probe_agent_active && block != NULL && block != before) {
+    if (probe_active && block != NULL && block != before) {
         probe_recorder_freed(block);
         deleting = block;
     }
@@ -191,7 +190,7 @@ EXPORT void free(void *block)
     if (block == NULL || is_early(block) || !is_ready()) {
         return;
     }
-    if (probe_agent_active && block != deleting) {
+    if (probe_active && block != deleting) {
         probe_recorder_freed(block);
     }
     real.free(block);
@@ -221,7 +220,7 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     if (is_early(block) || !is_ready()) {
         return block == NULL ? early_allocate(bytes) : early_move(block, bytes);
     }
-    if (!probe_agent_active) {
+    if (!probe_active) {
         return real.realloc(block, bytes);
     }
     struct recorder_note before = probe_recorder_take(block);

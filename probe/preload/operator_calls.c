@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "probe/preload/agent.h"
 #include "probe/preload/export.h"
 #include "probe/preload/malloc_calls.h"
 #include "probe/recorder/inside.h"
@@ -87,8 +86,8 @@ static void *look_again(const char *name)
         void *(*next)parameters =                                                      \
             __extension__(void *(*)parameters) find(&cache, #name);                    \
         bool began __attribute__((cleanup(forget))) =                                  \
-            probe_agent_active && probe_malloc_outer_begin((struct outer_call){        \
-                                      __builtin_frame_address(0), bytes});             \
+            probe_active && probe_malloc_outer_begin((struct outer_call){              \
+                                __builtin_frame_address(0), bytes});                   \
         void *block =                                                                  \
             next != NULL ? next arguments : replacement(bytes, alignment_or_0);        \
         if (block == NULL && next == NULL && (throws)) {                               \
