@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 
 #define CALLER __builtin_frame_address(0)
 #define STATIC_TLS __attribute__((tls_model("initial-exec")))
+/* ISO C has no cast from void * to a function; POSIX asks for this one. */
+#define NEXT(name) __extension__(__typeof__(&(name))) dlsym(RTLD_NEXT, #name)
 
 static struct {
     bool ready;
@@ -164,7 +166,7 @@ void probe_malloc_delete_end(const void *before)
 
 /* ---- The family ---- */
 
-EXPORT void *malloc(size_t bytes)
+PROBE_EXPORT void *malloc(size_t bytes)
 {
     if (!is_ready()) {
         return early_allocate(bytes);
@@ -174,7 +176,7 @@ EXPORT void *malloc(size_t bytes)
     return block;
 }
 
-EXPORT void *calloc(size_t count, size_t bytes)
+PROBE_EXPORT void *calloc(size_t count, size_t bytes)
 {
     if (!is_ready()) {
         /* The memory has never been used: it is zero. */
@@ -185,7 +187,7 @@ EXPORT void *calloc(size_t count, size_t bytes)
     return block;
 }
 
-EXPORT void free(void *block)
+PROBE_EXPORT void free(void *block)
 {
     if (block == NULL || is_early(block) || !is_ready()) {
         return;
@@ -198,7 +200,7 @@ EXPORT void free(void *block)
 
 /* Programs that were linked long ago still call it. */
 void cfree(void *block);
-EXPORT void cfree(void *block)
+PROBE_EXPORT void cfree(void *block)
 {
     free(block);
 }
@@ -234,13 +236,13 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     return moved;
 }
 
-EXPORT void *realloc(void *block, size_t bytes)
+PROBE_EXPORT void *realloc(void *block, size_t bytes)
 {
     void *moved = reallocate(block, bytes, CALLER);
     return moved;
 }
 
-EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
+PROBE_EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t whole;
     if (__builtin_mul_overflow(count, bytes, &whole)) {
@@ -251,7 +253,7 @@ EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
     return moved;
 }
 
-EXPORT void *memalign(size_t alignment, size_t bytes)
+PROBE_EXPORT void *memalign(size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -261,7 +263,7 @@ EXPORT void *memalign(size_t alignment, size_t bytes)
     return block;
 }
 
-EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
+PROBE_EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return ENOMEM;
@@ -273,7 +275,7 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
     return error;
 }
 
-EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
+PROBE_EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -283,7 +285,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
     return block;
 }
 
-EXPORT void *valloc(size_t bytes)
+PROBE_EXPORT void *valloc(size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -293,7 +295,7 @@ EXPORT void *valloc(size_t bytes)
     return block;
 }
 
-EXPORT void *pvalloc(size_t bytes)
+PROBE_EXPORT void *pvalloc(size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
