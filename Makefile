@@ -264,7 +264,7 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
 	exact fork sampled stack)
 $(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
-	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
+	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) probe/preload/real_function.c \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
@@ -272,7 +272,8 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 	probe/recorder/inside.c)
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
-WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) probe/recorder/inside.c \
+WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
+	probe/recorder/inside.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
 	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy) \
 	probe/process/descriptors.c

@@ -7,10 +7,7 @@
 
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_recorder.h"
-#include "probe/preload/agent.h"
-
-/* Whether the wrappers of malloc (probe/preload/malloc_calls.c) tell the recorder. */
-bool probe_agent_active;
+#include "probe/recorder/inside.h"
 
 static enum heap_profile profile_now; /* what is being recorded */
 
@@ -30,7 +27,7 @@ int probe_heap_start(enum heap_profile profile, size_t period)
     if (profile == HEAP_PROFILE_OFF || profile == HEAP_PROFILE_EXACT) {
         return 0;
     }
-    probe_agent_active = true;
+    probe_active = true;
     int error = probe_heap_recorder_start(profile, period);
     if (error == 0) {
         profile_now = profile;

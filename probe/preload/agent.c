@@ -57,8 +57,6 @@
 /* How long the end of the process waits for a page that is being made. */
 #define END_LIMIT_NS (2 * CLOCK_NS_PER_SECOND)
 
-bool probe_agent_active;
-
 static struct {
     struct settings settings;
     struct site site;
@@ -244,7 +242,7 @@ static void on_first_wait(void)
  * shares its parent's memory, nor where fork was not the C library's. */
 static bool is_own(void)
 {
-    return probe_agent_active && (pid_t)syscall(SYS_getpid) == agent.pid &&
+    return probe_active && (pid_t)syscall(SYS_getpid) == agent.pid &&
            gettid() != atomic_load(&agent.tid);
 }
 
@@ -498,7 +496,7 @@ __attribute__((constructor)) static void agent_begin(void)
         recorder_begin();
         instruments_begin();
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-        probe_agent_active = true;
+        probe_active = true;
         if (agent.settings.trace_seconds != 0) {
             (void)probe_memory_trace_begin(agent.name, agent.settings.trace_seconds);
         }
@@ -563,7 +561,7 @@ static void exit_file_write(void)
  * the program's own last functions; not after _exit or a signal. */
 __attribute__((destructor)) static void agent_end(void)
 {
-    if (!probe_agent_active || (pid_t)syscall(SYS_getpid) != agent.pid) {
+    if (!probe_active || (pid_t)syscall(SYS_getpid) != agent.pid) {
         return;
     }
     probe_inside++;
@@ -588,7 +586,7 @@ __attribute__((destructor)) static void agent_end(void)
 
 const char *leakprobe_url(void)
 {
-    return probe_agent_active && agent.listener != NULL ? agent.url : NULL;
+    return probe_active && agent.listener != NULL ? agent.url : NULL;
 }
 
 const char *leakprobe_version(void)

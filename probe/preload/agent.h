@@ -6,12 +6,6 @@
 #ifndef PROBE_PRELOAD_AGENT_H
 #define PROBE_PRELOAD_AGENT_H
 
-#include <stdbool.h>
-
-/* Whether the probe works in this process. If not, every wrapper only passes through:
- * the program is not one of those that were asked for, or something is missing. */
-extern bool probe_agent_active;
-
 /* Stops the thread, and waits until the kernel no longer has it. Calls may be nested;
  * the same number of probe_agent_resume starts it again. Both do nothing in a process
  * without the thread, and keep errno. */

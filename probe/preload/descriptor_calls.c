@@ -7,55 +7,51 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "probe/preload/agent.h"
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 
 /* Whether the program is about to close one of the probe's descriptors. */
 static bool is_ours(int fd)
 {
-    return probe_agent_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
+    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
 }
 
-EXPORT int close(int fd)
+PROBE_REAL(close)
+PROBE_EXPORT int close(int fd)
 {
-    static __typeof__(&close) next;
-    if (next == NULL) {
-        next = NEXT(close);
-    }
     if (is_ours(fd)) {
         errno = EBADF;
         return -1;
     }
-    return next(fd);
+    return close_real()(fd);
 }
 
-EXPORT int close_range(unsigned first, unsigned last, int flags)
+PROBE_REAL(close_range)
+PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    __typeof__(&close_range) next = NEXT(close_range);
     int result = 0;
-    while (probe_agent_active && result == 0 && first <= last && first <= INT_MAX) {
+    while (probe_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
         if (ours < 0 || (unsigned)ours > last) {
             break;
         }
         if ((unsigned)ours > first) {
-            result = next(first, (unsigned)ours - 1, flags);
+            result = close_range_real()(first, (unsigned)ours - 1, flags);
         }
         first = (unsigned)ours + 1;
     }
     if (result != 0 || first > last) {
         return result;
     }
-    return next(first, last, flags);
+    return close_range_real()(first, last, flags);
 }
 
-EXPORT void closefrom(int first)
+PROBE_REAL(closefrom)
+PROBE_EXPORT void closefrom(int first)
 {
-    __typeof__(&closefrom) next = NEXT(closefrom);
-    if (!probe_agent_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
-        next(first);
+    if (!probe_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
+        closefrom_real()(first);
         return;
     }
     /* It cannot fail, and keeps errno. */
@@ -66,22 +62,22 @@ EXPORT void closefrom(int first)
 
 /* The numbers are high: a program that wants one of them for itself is very unusual.
  * It gets the error that the kernel has for a number that is just being taken. */
-EXPORT int dup2(int from, int to)
+PROBE_REAL(dup2)
+PROBE_EXPORT int dup2(int from, int to)
 {
-    __typeof__(&dup2) next = NEXT(dup2);
     if (is_ours(to)) {
         errno = EBUSY;
         return -1;
     }
-    return next(from, to);
+    return dup2_real()(from, to);
 }
 
-EXPORT int dup3(int from, int to, int flags)
+PROBE_REAL(dup3)
+PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    __typeof__(&dup3) next = NEXT(dup3);
     if (is_ours(to)) {
         errno = EBUSY;
         return -1;
     }
-    return next(from, to, flags);
+    return dup3_real()(from, to, flags);
 }

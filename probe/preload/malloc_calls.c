@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/preload/agent.h"
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 
 #define CALLER __builtin_frame_address(0)
 #define STATIC_TLS __attribute__((tls_model("initial-exec")))
+/* ISO C has no cast from void * to a function; POSIX asks for this one. */
+#define NEXT(name) __extension__(__typeof__(&(name))) dlsym(RTLD_NEXT, #name)
 
 static struct {
     bool ready;
@@ -118,7 +119,7 @@ bool probe_malloc_seen(void)
 
 static inline void note(const void *block, size_t bytes, const void *frame)
 {
-    if (!probe_agent_active || block == NULL) {
+    if (!probe_active || block == NULL) {
         return;
     }
     /* A smaller block is another one: that of the exception which operator new throws.
@@ -151,7 +152,7 @@ void probe_malloc_outer_end(const void *block)
 const void *probe_malloc_delete_begin(const void *block)
 {
     const void *before = deleting;
-    if (probe_agent_active && block != NULL && block != before) {
+    if (probe_active && block != NULL && block != before) {
         probe_recorder_freed(block);
         deleting = block;
     }
@@ -165,7 +166,7 @@ void probe_malloc_delete_end(const void *before)
 
 /* ---- The family ---- */
 
-EXPORT void *malloc(size_t bytes)
+PROBE_EXPORT void *malloc(size_t bytes)
 {
     if (!is_ready()) {
         return early_allocate(bytes);
@@ -175,7 +176,7 @@ EXPORT void *malloc(size_t bytes)
     return block;
 }
 
-EXPORT void *calloc(size_t count, size_t bytes)
+PROBE_EXPORT void *calloc(size_t count, size_t bytes)
 {
     if (!is_ready()) {
         /* The memory has never been used: it is zero. */
@@ -186,12 +187,12 @@ EXPORT void *calloc(size_t count, size_t bytes)
     return block;
 }
 
-EXPORT void free(void *block)
+PROBE_EXPORT void free(void *block)
 {
     if (block == NULL || is_early(block) || !is_ready()) {
         return;
     }
-    if (probe_agent_active && block != deleting) {
+    if (probe_active && block != deleting) {
         probe_recorder_freed(block);
     }
     real.free(block);
@@ -199,7 +200,7 @@ EXPORT void free(void *block)
 
 /* Programs that were linked long ago still call it. */
 void cfree(void *block);
-EXPORT void cfree(void *block)
+PROBE_EXPORT void cfree(void *block)
 {
     free(block);
 }
@@ -221,7 +222,7 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     if (is_early(block) || !is_ready()) {
         return block == NULL ? early_allocate(bytes) : early_move(block, bytes);
     }
-    if (!probe_agent_active) {
+    if (!probe_active) {
         return real.realloc(block, bytes);
     }
     struct recorder_note before = probe_recorder_take(block);
@@ -235,13 +236,13 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     return moved;
 }
 
-EXPORT void *realloc(void *block, size_t bytes)
+PROBE_EXPORT void *realloc(void *block, size_t bytes)
 {
     void *moved = reallocate(block, bytes, CALLER);
     return moved;
 }
 
-EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
+PROBE_EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t whole;
     if (__builtin_mul_overflow(count, bytes, &whole)) {
@@ -252,7 +253,7 @@ EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
     return moved;
 }
 
-EXPORT void *memalign(size_t alignment, size_t bytes)
+PROBE_EXPORT void *memalign(size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -262,7 +263,7 @@ EXPORT void *memalign(size_t alignment, size_t bytes)
     return block;
 }
 
-EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
+PROBE_EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return ENOMEM;
@@ -274,7 +275,7 @@ EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t bytes)
     return error;
 }
 
-EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
+PROBE_EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -284,7 +285,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
     return block;
 }
 
-EXPORT void *valloc(size_t bytes)
+PROBE_EXPORT void *valloc(size_t bytes)
 {
     if (!is_ready()) {
         return NULL;
@@ -294,7 +295,7 @@ EXPORT void *valloc(size_t bytes)
     return block;
 }
 
-EXPORT void *pvalloc(size_t bytes)
+PROBE_EXPORT void *pvalloc(size_t bytes)
 {
     if (!is_ready()) {
         return NULL;

@@ -1,7 +1,7 @@
 /*
  * The program's calls of malloc and its family, which the recorder is told of. Behind
  * them is whatever allocator the program has. In a process where the probe does not
- * work (agent.h) they only pass through.
+ * work (inside.h) they only pass through.
  */
 #ifndef PROBE_PRELOAD_MALLOC_CALLS_H
 #define PROBE_PRELOAD_MALLOC_CALLS_H

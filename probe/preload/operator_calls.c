@@ -8,9 +8,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "probe/preload/agent.h"
-#include "probe/preload/export.h"
 #include "probe/preload/malloc_calls.h"
+#include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
 
 /* The real function; NULL if there is none. A plug-in may bring the C++ library with
@@ -81,14 +80,14 @@ static void *look_again(const char *name)
  * function, whose first is `bytes`; without `throws` the caller looks for NULL. */
 #define NEW(name, parameters, arguments, alignment_or_0, throws)                       \
     void *name parameters;                                                             \
-    EXPORT void *name parameters                                                       \
+    PROBE_EXPORT void *name parameters                                                 \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
         void *(*next)parameters =                                                      \
             __extension__(void *(*)parameters) find(&cache, #name);                    \
         bool began __attribute__((cleanup(forget))) =                                  \
-            probe_agent_active && probe_malloc_outer_begin((struct outer_call){        \
-                                      __builtin_frame_address(0), bytes});             \
+            probe_active && probe_malloc_outer_begin((struct outer_call){              \
+                                __builtin_frame_address(0), bytes});                   \
         void *block =                                                                  \
             next != NULL ? next arguments : replacement(bytes, alignment_or_0);        \
         if (block == NULL && next == NULL && (throws)) {                               \
@@ -104,7 +103,7 @@ static void *look_again(const char *name)
 
 #define DELETE(name, parameters, arguments)                                            \
     void name parameters;                                                              \
-    EXPORT void name parameters                                                        \
+    PROBE_EXPORT void name parameters                                                  \
     {                                                                                  \
         static void *_Atomic cache;                                                    \
         void(*next) parameters =                                                       \

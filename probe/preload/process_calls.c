@@ -9,12 +9,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "probe/preload/agent.h"
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 
 /* glibc has it, but no header of it declares it. */
 int capset(void *header, const void *data);
@@ -22,11 +23,11 @@ int capset(void *header, const void *data);
 int seccomp_load(void *filter);
 
 #define STOPPED_AROUND(name, parameters, arguments)                                    \
-    EXPORT int name parameters                                                         \
+    PROBE_REAL(name)                                                                   \
+    PROBE_EXPORT int name parameters                                                   \
     {                                                                                  \
-        __typeof__(&(name)) next = NEXT(name);                                         \
         probe_agent_pause();                                                           \
-        int result = next arguments;                                                   \
+        int result = name##_real() arguments;                                          \
         probe_agent_resume();                                                          \
         return result;                                                                 \
     }
@@ -52,18 +53,18 @@ STOPPED_AROUND(setns, (int fd, int type), (fd, type))
 /* A program that closes its mind to system calls gets its wish: a thread that began
  * before the filter would not be bound by it, and one that begins later could end the
  * program by a call that the filter forbids. */
-EXPORT int seccomp_load(void *filter)
+PROBE_REAL_OF(seccomp_load, "libseccomp.so.2")
+PROBE_EXPORT int seccomp_load(void *filter)
 {
-    __typeof__(&seccomp_load) next = NEXT(seccomp_load);
     probe_agent_stand_aside("it filters its system calls");
-    return next(filter);
+    return seccomp_load_real()(filter);
 }
 
 /* Every option of prctl takes at most four arguments, and reads none that it does not
  * know. */
-EXPORT int prctl(int option, ...)
+PROBE_REAL(prctl)
+PROBE_EXPORT int prctl(int option, ...)
 {
-    __typeof__(&prctl) next = NEXT(prctl);
     unsigned long values[4];
     va_list arguments;
     va_start(arguments, option);
@@ -81,7 +82,7 @@ EXPORT int prctl(int option, ...)
     if (of_thread) {
         probe_agent_pause();
     }
-    int result = next(option, values[0], values[1], values[2], values[3]);
+    int result = prctl_real()(option, values[0], values[1], values[2], values[3]);
     if (of_thread) {
         probe_agent_resume();
     }
@@ -90,18 +91,18 @@ EXPORT int prctl(int option, ...)
 
 /* A process whose main thread has ended goes on until its last thread ends: the probe's
  * must not be that one. */
-EXPORT void pthread_exit(void *result)
+PROBE_REAL(pthread_exit)
+PROBE_EXPORT void pthread_exit(void *result)
 {
-    __typeof__(&pthread_exit) next = NEXT(pthread_exit);
     probe_agent_note_thread_exit();
-    next(result);
+    pthread_exit_real()(result);
     __builtin_unreachable();
 }
 
 /* After it the files of symbols and libraries are out of reach. */
-EXPORT int chroot(const char *path)
+PROBE_REAL(chroot)
+PROBE_EXPORT int chroot(const char *path)
 {
-    __typeof__(&chroot) next = NEXT(chroot);
     probe_agent_before_chroot();
-    return next(path);
+    return chroot_real()(path);
 }

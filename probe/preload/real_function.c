@@ -20,6 +20,10 @@ void *probe_real_find(struct real_function *real)
     int saved = errno;
     probe_inside++; /* dlsym may call malloc */
     void *address = dlsym(RTLD_NEXT, real->name);
+    if (address == NULL && real->library != NULL) {
+        void *library = dlopen(real->library, RTLD_LAZY | RTLD_NOLOAD);
+        address = library == NULL ? NULL : dlsym(library, real->name);
+    }
     probe_inside--;
     if (address == NULL) {
         address = (void *)function_missing;

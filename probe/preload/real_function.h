@@ -9,11 +9,13 @@
 
 struct real_function {
     const char *name;
+    const char *library;     /* where else it may be; NULL: only the C library has it */
     _Atomic(void *) address; /* NULL: not looked for yet */
 };
 
-/* Looks for the function in the libraries after ours. If there is none, returns a
- * function that fails with ENOSYS. Keeps errno. */
+/* Looks for the function in the libraries after ours, then in `library`, which may have
+ * been loaded out of their sight. If there is none, returns a function that fails with
+ * ENOSYS. Keeps errno. */
 void *probe_real_find(struct real_function *real);
 
 static inline void *probe_real(struct real_function *real)
@@ -22,15 +24,19 @@ static inline void *probe_real(struct real_function *real)
     return address != NULL ? address : probe_real_find(real);
 }
 
-/* Defines NAME_real(), which returns the C library's function NAME. */
-#define PROBE_REAL(function)                                                           \
-    static struct real_function function##_function = {.name = #function};             \
+/* Defines NAME_real(), which returns the C library's function NAME; the second, that of
+ * another library. */
+#define PROBE_REAL(function) PROBE_REAL_OF(function, NULL)
+#define PROBE_REAL_OF(function, other_library)                                         \
+    static struct real_function function##_function = {.name = #function,              \
+                                                       .library = (other_library)};    \
     static inline __typeof__(&(function)) function##_real(void)                        \
     {                                                                                  \
         return (__typeof__(&(function)))probe_real(&function##_function);              \
     }
 
-/* A function of the C library that a program calls in place of our own. */
+/* Marks a function that the program finds in place of the C library's. All others of
+ * the library are hidden. Its name is in exports.map too. */
 #define PROBE_EXPORT __attribute__((visibility("default")))
 
 #endif

@@ -1,3 +1,5 @@
 #include "probe/recorder/inside.h"
 
+bool probe_active;
+
 _Thread_local unsigned probe_inside __attribute__((tls_model("initial-exec")));

@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 
 # The objects of the library, in the program itself.
 objects=("$BUILD"/pic/probe/recorder/*.o "$BUILD"/pic/base/*.o)
-for name in preload/malloc_calls preload/operator_calls preload/dl_calls \
+for name in preload/{malloc,operator,dl}_calls preload/real_function \
     process/descriptors stacks/stacks stacks/hash_table; do
     objects+=("$BUILD/pic/probe/$name.o")
 done

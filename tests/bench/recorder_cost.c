@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "probe/preload/agent.h"
 #include "probe/preload/malloc_calls.h"
+#include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 
 #define PAIRS 1000000
@@ -25,8 +25,6 @@
 #define FRAMES 12 /* with that of the thread's first function, and those below it */
 
 #ifndef PLAIN
-bool probe_agent_active; /* what agent.c has in the library */
-
 static int begin(const char *mode)
 {
     enum recorder_mode wanted =
@@ -34,7 +32,7 @@ static int begin(const char *mode)
     if (strcmp(mode, "bare") == 0) {
         return 0;
     }
-    probe_agent_active = true;
+    probe_active = true;
     return probe_recorder_start(wanted, RECORDER_PERIOD);
 }
 

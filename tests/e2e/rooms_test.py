@@ -2,6 +2,7 @@
 symbols that are linked and by what the pages' modules import, and that no two files know
 each other in a circle. A failure names the file, what it knows, and the rule."""
 
+import fnmatch
 import glob
 import os
 import re
@@ -17,7 +18,10 @@ pytestmark = pytest.mark.xdist_group("rooms")
 # The layer of a file: that of the first of these that its path begins with.
 LAYERS = (
     ("base/", "base"),
+    ("probe/preload/", "preload"),
+    ("probe/listener/", "listener"),
     ("probe/", "probe"),
+    ("leakprobe/", "launcher"),
     ("common/variant.h", "variant"),
     ("common/runtime/", "runtime"),
     ("common/scenario", "scenario"),
@@ -33,11 +37,15 @@ LAYERS = (
     ("leakcheck/", "leakcheck"),
 )
 
-# Which other layers a layer may know. "options" is the command line of the servers;
-# "page" is the lab's page; "leakcheck" is the judge's main and command line.
+# Which other layers a layer may know. "preload" is the library for other programs, with
+# "listener" as its HTTP server; "options" is the command line of the servers; "page" is
+# the lab's page; "leakcheck" is the judge's main and command line.
 MAY_KNOW = {
     "base": "",
     "probe": "base",
+    "listener": "probe base",
+    "preload": "listener probe base",
+    "launcher": "base",
     "variant": "",
     "runtime": "base",
     "scenario": "runtime base",
@@ -52,17 +60,21 @@ MAY_KNOW = {
     "leakcheck": "report judge measure base",
 }
 
-# Headers of libraries that are for one part alone.
+# Headers of libraries that are for these parts alone.
 OWN_LIBRARIES = {
-    "civetweb.h": "common/server/",
-    "gperftools/": "probe/heap/",
+    "civetweb.h": ("common/server/",),
+    "gperftools/": ("probe/heap/",),
+    "elfutils/": ("probe/symbols/", "leakcheck/measure/"),
+    "dwarf.h": ("probe/symbols/",),
+    "gelf.h": ("leakprobe/", "leakcheck/measure/"),
+    "libunwind.h": ("probe/recorder/",),
 }
 
 # Headers of libraries that a layer does without: in another program, that program's own
 # functions of these names would take the place of the library's.
-FOREIGN_LIBRARIES = {
-    "probe": ("cjson/", "curl/", "sqlite3.h", "uthash.h"),
-}
+FOREIGN_LIBRARIES = dict.fromkeys(
+    ("probe", "listener", "preload"), ("cjson/", "curl/", "sqlite3.h", "uthash.h")
+)
 
 # Needed below where it is defined, by design: scenario_list.c has the descriptors, each
 # server has a variant, and a leaked thread asks the guard rails (see scenario.h).
@@ -88,10 +100,14 @@ def may_know(path, target):
 # -- what the sources include ----------------------------------------------------------
 
 
+# Where the sources of the programs are.
+FOLDERS = ("base", "probe", "common", "leaky", "fixed", "leakcheck", "leakprobe")
+
+
 def read_sources():
     """The text of every C file and header of the programs, by path."""
     sources = {}
-    for folder in ("base", "probe", "common", "leaky", "fixed", "leakcheck"):
+    for folder in FOLDERS:
         for path in glob.glob(f"{ROOT}/{folder}/**/*.[ch]", recursive=True):
             with open(path, encoding="utf-8") as file:
                 sources[os.path.relpath(path, ROOT)] = file.read()
@@ -129,11 +145,11 @@ def wrong_includes(sources):
 def wrong_libraries(sources):
     """Headers of libraries outside of their part, in words."""
     return [
-        f"{path} includes <{name}>: that is for {owner} alone"
+        f"{path} includes <{name}>: that is for {' and '.join(owners)} alone"
         for path, text in sources.items()
         for name in included(text, "<") + included(text, '"')
-        for library, owner in OWN_LIBRARIES.items()
-        if name.startswith(library) and not path.startswith(owner)
+        for library, owners in OWN_LIBRARIES.items()
+        if name.startswith(library) and not path.startswith(owners)
     ] + [
         f"{path} includes <{name}>: {layer_of(path)} does without it"
         for path, text in sources.items()
@@ -182,16 +198,38 @@ def wrong_imports(modules):
 # -- what the objects need -------------------------------------------------------------
 
 
-# Of the allocator that was not chosen, or of the library for other programs.
-ELSEWHERE = r"^probe/(listener|preload)/|_(gperftools|libc|preload)\.c$"
+# Files of the library for other programs, which is compiled apart, and of the build over
+# the C library's allocator.
+LIBRARY_ONLY = r"^probe/(listener|preload)/|_preload\.c$"
+OTHER_BUILD = r"_libc\.c$"
+
+
+def compiled_of(path):
+    """The object of a source file."""
+    folder = "pic" if re.search(LIBRARY_ONLY, path) else "objects"
+    return f"{BUILD}/{folder}/{path[:-2]}.o"
+
+
+def read_interposed():
+    """A pattern for the functions of other libraries that the probe puts itself in
+    front of: a file that calls one does not know the probe's."""
+    with open(f"{ROOT}/probe/preload/exports.map", encoding="utf-8") as file:
+        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.DOTALL)
+    names = re.findall(r"([\w*]+);", text.split("local:")[0])
+    patterns = [
+        fnmatch.translate(each) for each in names if not each.startswith("leakprobe_")
+    ]
+    return re.compile("|".join(patterns))
 
 
 def read_symbols(paths):
-    """What each object defines for others, and what it needs: two sets of names."""
+    """What each object defines for others, and what it needs: two sets of names, without
+    the definitions of interposed functions, and without names of the compiler's own."""
+    interposed = read_interposed()
     symbols = {}
     for path in paths:
-        compiled = f"{BUILD}/objects/{path[:-2]}.o"
-        if re.search(ELSEWHERE, path) and not os.path.exists(compiled):
+        compiled = compiled_of(path)
+        if re.search(OTHER_BUILD, path) and not os.path.exists(compiled):
             continue
         assert os.path.exists(compiled), f"{compiled} is missing: make build first"
         source_time = os.path.getmtime(os.path.join(ROOT, path))
@@ -205,22 +243,40 @@ def read_symbols(paths):
         ).stdout.splitlines()
         defined, needed = set(), set()
         for name, kind, *_ in map(str.split, rows):
+            if "." in name:
+                continue
             (needed if kind in "Uwv" else defined).add(name)
+        if layer_of(path) == "preload":
+            defined = {name for name in defined if not interposed.match(name)}
         symbols[path] = (defined, needed)
     return symbols
 
 
+# The programs that are linked from each folder; longer paths first.
+PROGRAMS = (
+    ("probe/listener/", "library"),
+    ("probe/preload/", "library"),
+    ("base/", "leaky fixed leakcheck leakprobe library"),
+    ("probe/", "leaky fixed library"),
+    ("common/", "leaky fixed"),
+)
+
+
 def programs_of(path):
     """The programs that an object is linked into."""
-    folder = path.split("/", maxsplit=1)[0]
-    if folder in ("leaky", "fixed", "leakcheck"):
-        return {folder}
-    return {"leaky", "fixed", "leakcheck"} if folder == "base" else {"leaky", "fixed"}
+    if re.search(LIBRARY_ONLY, path):
+        return {"library"}
+    if re.search(r"_(gperftools|libc)\.c$", path):
+        return {"leaky", "fixed"}
+    own = path.split("/", maxsplit=1)[0]
+    return set(
+        next((each for at, each in PROGRAMS if path.startswith(at)), own).split()
+    )
 
 
 def call_edges(symbols):
-    """(file, file that defines what it needs, symbol). The judge and the servers may
-    use a name for two things; each then means its own."""
+    """(file, file that defines what it needs, symbol). Two programs may use a name for
+    two things; each then means its own."""
     definers = {}
     for path, (defined, _) in symbols.items():
         for name in defined:
@@ -248,13 +304,18 @@ def wrong_calls(symbols):
 
 def wrong_names(symbols):
     """Global symbols of the probe without its prefix, in words: it is linked into the
-    programs of others."""
+    programs of others. Their programmers may call what begins with leakprobe_."""
     return [
         f"{path} defines {name}, which does not begin with probe_"
         for path, (defined, _) in symbols.items()
         for name in sorted(defined)
-        if path.startswith("probe/") and not name.startswith("probe_")
+        if path.startswith("probe/") and not name.startswith(prefixes_of(path))
     ]
+
+
+def prefixes_of(path):
+    """What the global symbols of a file of the probe begin with."""
+    return ("probe_", "leakprobe_") if layer_of(path) == "preload" else ("probe_",)
 
 
 # -- circles ---------------------------------------------------------------------------
@@ -342,12 +403,13 @@ def test_libraries_stay_in_their_part(sources):
     """Only common/server knows civetweb, only probe/heap gperftools, and the probe no
     cJSON."""
     report(wrong_libraries(sources))
-    for library, owner in (("civetweb.h", "server"), ("gperftools/", "heap")):
-        assert any(
-            name.startswith(library) and f"/{owner}/" in path
-            for path, text in sources.items()
-            for name in included(text, "<")
-        ), f"nobody includes {library}"
+    for library, owners in OWN_LIBRARIES.items():
+        for owner in owners:
+            assert any(
+                name.startswith(library) and path.startswith(owner)
+                for path, text in sources.items()
+                for name in included(text, "<")
+            ), f"no file of {owner} includes {library}"
 
 
 def test_the_probes_symbols_have_its_prefix(symbols):
@@ -384,6 +446,13 @@ def test_the_pages_modules_keep_the_rules_too():
         ("probe/heap/a.c", "common/server/b.h"),
         ("probe/heap/a.c", "common/scenario.h"),
         ("probe/heap/a.c", "common/runtime/b.h"),
+        ("probe/heap/a.c", "probe/preload/b.h"),
+        ("probe/heap/a.c", "probe/listener/b.h"),
+        ("probe/listener/a.c", "probe/preload/b.h"),
+        ("probe/preload/a.c", "common/server/b.h"),
+        ("leakprobe/a.c", "probe/preload/b.h"),
+        ("leakprobe/a.c", "leakcheck/measure/b.h"),
+        ("common/server/a.c", "probe/listener/b.h"),
         ("common/runtime/a.c", "common/scenario.h"),
         ("common/runtime/a.c", "probe/heap/b.h"),
         ("common/scenario.c", "common/server/b.h"),
@@ -414,10 +483,13 @@ def test_a_wrong_library_and_a_wrong_name_are_seen():
     assert wrong_libraries({"probe/http/a.c": "#include <civetweb.h>\n"})
     assert wrong_libraries({"leaky/a.c": "# include <gperftools/heap-profiler.h>\n"})
     assert not wrong_libraries({"common/server/a.c": "#include <civetweb.h>\n"})
-    assert wrong_libraries({"probe/http/a.c": "#include <cjson/cJSON.h>\n"})
+    for room in ("http", "listener", "preload"):
+        assert wrong_libraries({f"probe/{room}/a.c": "#include <cjson/cJSON.h>\n"})
     assert not wrong_libraries({"common/server/a.c": "#include <cjson/cJSON.h>\n"})
     assert wrong_names({"probe/heap/a.c": ({"probe_a", "other"}, set())})
     assert not wrong_names({"probe/heap/a.c": ({"probe_a"}, {"other"})})
+    assert wrong_names({"probe/heap/a.c": ({"leakprobe_a"}, set())})
+    assert not wrong_names({"probe/preload/a.c": ({"leakprobe_a"}, set())})
 
 
 def test_a_wrong_import_is_seen():

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "probe/heap/heap_profile.h"
-#include "probe/preload/agent.h"
 #include "probe/preload/malloc_calls.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
@@ -26,9 +25,6 @@
 #define RECORDER_TESTED true
 #endif
 
-/* What agent.c has in the library. */
-bool probe_agent_active;
-
 static inline void recorder_begin(enum recorder_mode mode, size_t period)
 {
     if (!RECORDER_TESTED) {
@@ -37,7 +33,7 @@ static inline void recorder_begin(enum recorder_mode mode, size_t period)
     }
     probe_malloc_prepare();
     assert_int_equal(probe_recorder_start(mode, period), 0);
-    probe_agent_active = true;
+    probe_active = true;
 }
 
 /* Adds up the values of the stacks whose frame number `at` is in the function whose
