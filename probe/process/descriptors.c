@@ -1,11 +1,12 @@
 /*
- * The notes are a bitmap for each of the numbers that are used: at most KEPT_MAX, which
- * are close together. A reader takes no lock, because close may be called anywhere.
+ * The notes are a list of numbers: at most KEPT_MAX, which are close together. A reader
+ * takes no lock, because close may be called anywhere.
  */
 #include "probe/process/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +18,10 @@
 #define MOVE_LEAST 3 /* below are standard input, output and error */
 
 static atomic_int kept[KEPT_MAX]; /* descriptor + 1; 0: the place is free */
+/* All that were ever kept are between these: most of the program's numbers are not, and
+ * its close does not look through the list for them. */
+static atomic_int lowest = INT_MAX;
+static atomic_int highest = -1;
 static int moved_from;
 static int proc_fd = -1;
 
@@ -25,9 +30,21 @@ int probe_descriptors_from(void)
     return moved_from;
 }
 
+/* Makes room for the number between the two. */
+static void widen(int fd)
+{
+    int low = atomic_load(&lowest);
+    while (fd < low && !atomic_compare_exchange_weak(&lowest, &low, fd)) {
+    }
+    int high = atomic_load(&highest);
+    while (fd > high && !atomic_compare_exchange_weak(&highest, &high, fd)) {
+    }
+}
+
 /* Notes the number. Returns false if there is no free place. */
 static bool note(int fd)
 {
+    widen(fd);
     for (size_t i = 0; i < KEPT_MAX; i++) {
         int free_place = 0;
         if (atomic_compare_exchange_strong(&kept[i], &free_place, fd + 1)) {
@@ -108,7 +125,8 @@ void probe_descriptor_close(int fd)
 
 bool probe_descriptor_is_kept(int fd)
 {
-    if (moved_from == 0 || fd < 0) {
+    if (fd < atomic_load_explicit(&lowest, memory_order_relaxed) ||
+        fd > atomic_load_explicit(&highest, memory_order_relaxed)) {
         return false;
     }
     for (size_t i = 0; i < KEPT_MAX; i++) {
