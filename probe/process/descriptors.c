@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,10 @@ static struct {
     dev_t device;
     ino_t inode;
 } kept[KEPT_MAX];
+/* All that were ever kept are between these: most of the program's numbers are not, and
+ * its close does not look through the list for them. */
+static atomic_int lowest = INT_MAX;
+static atomic_int highest = -1;
 static int moved_from;
 static int proc_fd = -1;
 
@@ -34,10 +39,22 @@ int probe_descriptors_from(void)
     return moved_from;
 }
 
+/* Makes room for the number between the two. */
+static void widen(int fd)
+{
+    int low = atomic_load(&lowest);
+    while (fd < low && !atomic_compare_exchange_weak(&lowest, &low, fd)) {
+    }
+    int high = atomic_load(&highest);
+    while (fd > high && !atomic_compare_exchange_weak(&highest, &high, fd)) {
+    }
+}
+
 /* Notes the number. Returns false if there is no free place. */
 static bool note(int fd)
 {
     struct stat file;
+    widen(fd);
     probe_descriptor_forget(fd); /* what had the number before */
     for (size_t i = 0; i < KEPT_MAX && fstat(fd, &file) == 0; i++) {
         int place = FREE;
@@ -135,7 +152,11 @@ void probe_descriptor_close(int fd)
 
 bool probe_descriptor_is_kept(int fd)
 {
-    for (size_t i = 0; i < KEPT_MAX && fd >= 0; i++) {
+    if (fd < atomic_load_explicit(&lowest, memory_order_relaxed) ||
+        fd > atomic_load_explicit(&highest, memory_order_relaxed)) {
+        return false;
+    }
+    for (size_t i = 0; i < KEPT_MAX; i++) {
         if (atomic_load_explicit(&kept[i].place, memory_order_acquire) == fd + 1) {
             return is_there(i, fd);
         }
