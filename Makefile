@@ -275,8 +275,7 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
 	probe/recorder/inside.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
-	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy) \
-	probe/process/descriptors.c
+	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
 $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
 	@mkdir -p $(@D)
