@@ -119,7 +119,7 @@ $(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(call embedded,$(JUDGE_FILE
 
 $(BUILD)/libleakprobe.so: $(LIBRARY) probe/preload/exports.map
 	@echo '  link  $@'
-	$(Q)$(CC) -shared -pthread -Wl,-soname,libleakprobe.so -Wl,-z,defs -Wl,-z,now \
+	$(Q)$(CC) -shared -pthread -Wl,-soname,libleakprobe.so -Wl,-z,defs,-z,now,-z,nodelete \
 		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 $(BUILD)/leakprobe: $(call object,$(LAUNCHER) $(BASE))
@@ -265,7 +265,8 @@ RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
 	exact fork sampled stack)
 $(RECORDER_TESTED): $(call object,$(wildcard probe/recorder/*.c) \
 	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) \
-	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
+	probe/preload/real_function.c probe/process/descriptors.c probe/stacks/stacks.c \
+	probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
 $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \

@@ -8,32 +8,35 @@
 #include <unistd.h>
 
 #include "probe/preload/agent.h"
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 
-/* Whether the program is about to close one of the probe's descriptors. */
+PROBE_REAL(close)
+PROBE_REAL(close_range)
+PROBE_REAL(closefrom)
+PROBE_REAL(dup2)
+PROBE_REAL(dup3)
+
+/* Whether the program is about to close one of the probe's descriptors. The child of
+ * vfork has descriptors of its own: it may do with them what it likes. */
 static bool is_ours(int fd)
 {
-    return probe_agent_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
+    return probe_agent_active && probe_inside == 0 && probe_descriptor_is_kept(fd) &&
+           probe_agent_is_own_process();
 }
 
-EXPORT int close(int fd)
+PROBE_EXPORT int close(int fd)
 {
-    static __typeof__(&close) next;
-    if (next == NULL) {
-        next = NEXT(close);
-    }
     if (is_ours(fd)) {
         errno = EBADF;
         return -1;
     }
-    return next(fd);
+    return close_real()(fd);
 }
 
-EXPORT int close_range(unsigned first, unsigned last, int flags)
+PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    __typeof__(&close_range) next = NEXT(close_range);
     int result = 0;
     while (probe_agent_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
@@ -41,21 +44,20 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
             break;
         }
         if ((unsigned)ours > first) {
-            result = next(first, (unsigned)ours - 1, flags);
+            result = close_range_real()(first, (unsigned)ours - 1, flags);
         }
         first = (unsigned)ours + 1;
     }
     if (result != 0 || first > last) {
         return result;
     }
-    return next(first, last, flags);
+    return close_range_real()(first, last, flags);
 }
 
-EXPORT void closefrom(int first)
+PROBE_EXPORT void closefrom(int first)
 {
-    __typeof__(&closefrom) next = NEXT(closefrom);
     if (!probe_agent_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
-        next(first);
+        closefrom_real()(first);
         return;
     }
     /* It cannot fail, and keeps errno. */
@@ -64,24 +66,29 @@ EXPORT void closefrom(int first)
     errno = saved;
 }
 
-/* The numbers are high: a program that wants one of them for itself is very unusual.
- * It gets the error that the kernel has for a number that is just being taken. */
-EXPORT int dup2(int from, int to)
+/* The numbers are high: a program that wants one of them for itself is very unusual,
+ * but it gets it. The agent is stopped meanwhile, so it does not take the program's
+ * file for its own; afterwards it opens again what it has lost. */
+PROBE_EXPORT int dup2(int from, int to)
 {
-    __typeof__(&dup2) next = NEXT(dup2);
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
+    bool ours = from != to && is_ours(to);
+    if (!ours) {
+        return dup2_real()(from, to);
     }
-    return next(from, to);
+    probe_agent_pause();
+    int result = dup2_real()(from, to);
+    probe_agent_resume();
+    return result;
 }
 
-EXPORT int dup3(int from, int to, int flags)
+PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    __typeof__(&dup3) next = NEXT(dup3);
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
+    bool ours = from != to && is_ours(to);
+    if (!ours) {
+        return dup3_real()(from, to, flags);
     }
-    return next(from, to, flags);
+    probe_agent_pause();
+    int result = dup3_real()(from, to, flags);
+    probe_agent_resume();
+    return result;
 }

@@ -10,43 +10,44 @@
 #include <unistd.h>
 
 #include "probe/preload/agent.h"
-#include "probe/preload/export.h"
+#include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/call_stack.h"
 #include "probe/recorder/inside.h"
 
-EXPORT int dlclose(void *library)
+PROBE_REAL(dlclose)
+PROBE_REAL(iconv_close)
+PROBE_REAL(pipe2)
+
+PROBE_EXPORT int dlclose(void *library)
 {
-    __typeof__(&dlclose) next = NEXT(dlclose);
     if (!probe_agent_active) {
-        return next(library);
+        return dlclose_real()(library);
     }
     probe_call_stack_unloading();
-    int result = next(library);
+    int result = dlclose_real()(library);
     int saved = errno;
     probe_call_stack_unloaded();
     errno = saved;
     return result;
 }
 
-EXPORT int iconv_close(iconv_t converter)
+PROBE_EXPORT int iconv_close(iconv_t converter)
 {
-    __typeof__(&iconv_close) next = NEXT(iconv_close);
     if (!probe_agent_active) {
-        return next(converter);
+        return iconv_close_real()(converter);
     }
     probe_call_stack_unloading();
-    int result = next(converter);
+    int result = iconv_close_real()(converter);
     int saved = errno;
     probe_call_stack_unloaded();
     errno = saved;
     return result;
 }
 
-EXPORT int pipe2(int ends[2], int flags)
+PROBE_EXPORT int pipe2(int ends[2], int flags)
 {
-    __typeof__(&pipe2) next = NEXT(pipe2);
-    int result = next(ends, flags);
+    int result = pipe2_real()(ends, flags);
     if (result == 0 && probe_inside != 0) {
         for (int i = 0; i < 2; i++) {
             int kept = probe_descriptor_keep(ends[i]);
