@@ -6,6 +6,8 @@
 #ifndef PROBE_PRELOAD_AGENT_H
 #define PROBE_PRELOAD_AGENT_H
 
+#include <stdbool.h>
+
 /* Stops the thread, and waits until the kernel no longer has it. Calls may be nested;
  * the same number of probe_agent_resume starts it again. Both do nothing in a process
  * without the thread, and keep errno. */
@@ -15,9 +17,10 @@ void probe_agent_resume(void);
 /* Stops the thread for good, and says why on standard error. */
 void probe_agent_stand_aside(const char *why);
 
-/* Notes that the calling thread ends; if it is the main one, the agent ends the process
- * when no other thread is left, as the C library would without the agent. */
-void probe_agent_note_thread_exit(void);
+/* Whether the caller is in the process that the agent works for: not in the child of
+ * vfork, which shares its parent's memory, nor where fork was not the C library's. May
+ * be called from a signal handler; keeps errno. */
+bool probe_agent_is_own_process(void);
 
 /* Reads what cannot be reached any more after a chroot. */
 void probe_agent_before_chroot(void);

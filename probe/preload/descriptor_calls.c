@@ -7,17 +7,25 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "probe/preload/agent.h"
 #include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 
-/* Whether the program is about to close one of the probe's descriptors. */
+PROBE_REAL(close)
+PROBE_REAL(close_range)
+PROBE_REAL(closefrom)
+PROBE_REAL(dup2)
+PROBE_REAL(dup3)
+
+/* Whether the program is about to close one of the probe's descriptors. The child of
+ * vfork has descriptors of its own: it may do with them what it likes. */
 static bool is_ours(int fd)
 {
-    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
+    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd) &&
+           probe_agent_is_own_process();
 }
 
-PROBE_REAL(close)
 PROBE_EXPORT int close(int fd)
 {
     if (is_ours(fd)) {
@@ -27,7 +35,6 @@ PROBE_EXPORT int close(int fd)
     return close_real()(fd);
 }
 
-PROBE_REAL(close_range)
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     int result = 0;
@@ -47,7 +54,6 @@ PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
     return close_range_real()(first, last, flags);
 }
 
-PROBE_REAL(closefrom)
 PROBE_EXPORT void closefrom(int first)
 {
     if (!probe_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
@@ -60,24 +66,29 @@ PROBE_EXPORT void closefrom(int first)
     errno = saved;
 }
 
-/* The numbers are high: a program that wants one of them for itself is very unusual.
- * It gets the error that the kernel has for a number that is just being taken. */
-PROBE_REAL(dup2)
+/* The numbers are high: a program that wants one of them for itself is very unusual,
+ * but it gets it. The agent is stopped meanwhile, so it does not take the program's
+ * file for its own; afterwards it opens again what it has lost. */
 PROBE_EXPORT int dup2(int from, int to)
 {
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
+    bool ours = from != to && is_ours(to);
+    if (!ours) {
+        return dup2_real()(from, to);
     }
-    return dup2_real()(from, to);
+    probe_agent_pause();
+    int result = dup2_real()(from, to);
+    probe_agent_resume();
+    return result;
 }
 
-PROBE_REAL(dup3)
 PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
+    bool ours = from != to && is_ours(to);
+    if (!ours) {
+        return dup3_real()(from, to, flags);
     }
-    return dup3_real()(from, to, flags);
+    probe_agent_pause();
+    int result = dup3_real()(from, to, flags);
+    probe_agent_resume();
+    return result;
 }
