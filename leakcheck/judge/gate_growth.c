@@ -182,24 +182,41 @@ void gate_judge(struct gate *gate)
     heap_judge(gate);
 }
 
+size_t gate_rounds_most(size_t rounds)
+{
+    return 2 * (rounds < TREND_ROUNDS_MIN ? TREND_ROUNDS_MIN : rounds);
+}
+
+/* Whether nothing but the resident set needs more rounds: it is open, or would be
+ * called a leak without the test of its trend. */
+static bool is_resident_alone(const struct gate *gate)
+{
+    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        if (resource != RESOURCE_RSS &&
+            (gate->resources[resource].over || is_open(gate, resource))) {
+            return false;
+        }
+    }
+    return is_open(gate, RESOURCE_RSS) || (resident->over && !resident->by_trend);
+}
+
 size_t gate_rounds_missing(const struct gate *gate)
 {
     size_t rounds = gate->sample_count - 1;
-    bool resident = gate->resources[RESOURCE_RSS].over;
-    bool others = false;
+    if (is_resident_alone(gate)) {
+        size_t wanted = rounds < TREND_ROUNDS_MIN
+                            ? TREND_ROUNDS_MIN
+                            : gate_rounds_most(gate->rounds_first);
+        return wanted > rounds ? wanted - rounds : 0;
+    }
     for (size_t i = 0; i < gate_judged_count; i++) {
-        enum resource resource = gate_judged[i];
-        bool open = is_open(gate, resource);
-        if (open && resource != RESOURCE_RSS) {
+        if (is_open(gate, gate_judged[i]) && rounds == gate->rounds_first) {
             return rounds;
         }
-        resident = resident || open;
-        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
-    if (!resident || (others && !is_open(gate, RESOURCE_RSS))) {
-        return 0;
-    }
-    return rounds < TREND_ROUNDS_MIN / 2 ? TREND_ROUNDS_MIN - rounds : rounds;
+    return 0;
 }
 
 /* Writes that the trend of a resource is not clear; returns -EPROTO. */
