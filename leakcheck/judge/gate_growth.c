@@ -12,7 +12,12 @@
 #include <math.h>
 #include <stdio.h>
 
-#define TREND_ERRORS 3    /* standard errors: a larger slope is not chance */
+#include "base/amount.h"
+#include "base/size.h"
+
+#define TREND_ERRORS 3 /* standard errors: a larger slope is not chance */
+#define THREAD_START                                                                   \
+    (16 * KIB)            /* resident memory that a thread's first call may take */
 #define SAMPLES_WANTED 10 /* heap samples that growth at the limit should give */
 
 /* Fits the samples from `first` on. */
@@ -136,6 +141,17 @@ static void heap_judge(struct gate *gate)
     }
 }
 
+/* Whether the resident set grew by no more than the threads of a pool take when each
+ * gets its first call: stack, thread-local memory, and its part of the allocator. That
+ * climbs as a leak does until all of them had a call. */
+static bool may_be_pool(const struct gate *gate)
+{
+    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    int64_t threads = gate->samples[0].now.amount[RESOURCE_THREADS];
+    return threads != UNKNOWN && !resident->limit.asked &&
+           resident->fit.change <= amount_multiply(threads, THREAD_START);
+}
+
 /* Judges a resource by the trend of its samples. */
 static void trend_use(struct gate *gate, enum resource resource)
 {
@@ -152,6 +168,10 @@ static void trend_use(struct gate *gate, enum resource resource)
     judged->fit.slope = judged->trend.slope;
     judged->over = judged->trend.answer == TREND_GROWS;
     judged->unclear = judged->trend.answer == TREND_UNCLEAR;
+    if (resource == RESOURCE_RSS && judged->over && may_be_pool(gate)) {
+        judged->over = false;
+        judged->unclear = true;
+    }
 }
 
 static bool wants_trend(const struct gate *gate, enum resource resource)

@@ -23,7 +23,7 @@
 #define SELDOM_CALLS 20
 #define SELDOM_BYTES (64 * 1024)
 #define CACHE_ENTRIES 15
-#define POOL_THREADS 8
+#define POOL_THREADS 200
 #define POOL_BYTES (48 * 1024)
 
 /* What a leaky request keeps is reachable, as with most leaks in servers. */
