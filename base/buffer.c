@@ -77,6 +77,25 @@ void buffer_text(struct buffer *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
+void buffer_html(struct buffer *buffer, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '<':
+            buffer_text(buffer, "&lt;");
+            break;
+        case '&':
+            buffer_text(buffer, "&amp;");
+            break;
+        case '"':
+            buffer_text(buffer, "&quot;");
+            break;
+        default:
+            buffer_append(buffer, text, 1);
+        }
+    }
+}
+
 void buffer_number(struct buffer *buffer, uint64_t number)
 {
     char digits[20]; /* as many as UINT64_MAX has */

@@ -34,6 +34,9 @@ void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 /* Appends a string, without its '\0'. */
 void buffer_text(struct buffer *buffer, const char *text);
 
+/* Appends a string in which HTML's own characters are escaped. */
+void buffer_html(struct buffer *buffer, const char *text);
+
 /* Appends a number in decimal digits: much faster than buffer_printf. */
 void buffer_number(struct buffer *buffer, uint64_t number);
 

@@ -67,11 +67,10 @@ static int round_sample(struct gate *gate, struct failure *failure)
     return 0;
 }
 
-static int rounds_drive(struct gate *gate, const struct gate_settings *settings,
-                        struct failure *failure)
+static int rounds_drive(struct gate *gate, size_t rounds, struct failure *failure)
 {
     int error = 0;
-    for (unsigned round = 0; round < settings->rounds && error == 0; round++) {
+    for (size_t round = 0; round < rounds && error == 0; round++) {
         error = calls_make(gate, gate->calls, failure);
         if (error == 0) {
             error = round_sample(gate, failure);
@@ -119,6 +118,19 @@ static void connections_add(struct gate *gate)
     }
 }
 
+/* Has the server give its functions names for the first time. It reads the debug
+ * information for that, and what it keeps of that must be in the baseline: it is
+ * resident memory that no call has left behind. */
+static int names_warm_up(struct gate *gate, struct failure *failure)
+{
+    struct profile heap = {0};
+    struct profile threads = {0};
+    int error = profiles_take(gate, &heap, &threads, failure);
+    profile_release(&heap);
+    profile_release(&threads);
+    return error;
+}
+
 /* Takes the first sample. Warm-up calls come before it, and it waits until their work
  * is over: if that work were in the baseline, the baseline would be too high and could
  * hide a leak. Also measures what the server allocates because of the sampling alone,
@@ -132,6 +144,9 @@ static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
         gate->idle = sampling.now;
         connections_add(gate);
         error = calls_make(gate, warm_up_calls(gate), failure);
+    }
+    if (error == 0) {
+        error = names_warm_up(gate, failure);
     }
     if (error == 0) {
         error = round_sample(gate, failure);
@@ -213,18 +228,19 @@ static int baseline_check(struct gate *gate, struct failure *failure)
     return limits_check(gate, failure);
 }
 
-/* Makes all rounds, and the same number again if the verdict is still open. */
+/* Makes all rounds, and as many more as a verdict that is still open needs. */
 static int rounds_run(struct gate *gate, const struct gate_settings *settings,
                       struct failure *failure)
 {
-    int error = rounds_drive(gate, settings, failure);
+    int error = rounds_drive(gate, settings->rounds, failure);
     if (error < 0) {
         return error;
     }
     gate->rounds_first = settings->rounds;
     gate_judge(gate);
-    if (gate_is_unclear(gate)) {
-        error = rounds_drive(gate, settings, failure);
+    size_t missing = gate_rounds_missing(gate);
+    if (missing > 0) {
+        error = rounds_drive(gate, missing, failure);
         if (error < 0) {
             return error;
         }
@@ -324,7 +340,10 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         gate->resources[i].limit = settings->limits[i];
     }
-    gate->samples = calloc(2 * settings->rounds + 1, sizeof(*gate->samples));
+    size_t rounds_most = settings->rounds < TREND_ROUNDS_MIN / 2
+                             ? TREND_ROUNDS_MIN
+                             : 2 * (size_t)settings->rounds;
+    gate->samples = calloc(rounds_most + 1, sizeof(*gate->samples));
     int error = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
                                       : gate_open(gate, settings, deadline_ms, failure);
     if (error == 0) {

@@ -24,9 +24,9 @@ const char *gate_missing_reason(const struct gate *gate, enum resource resource)
 {
     const struct server *server = &gate->server;
     if (gate->resources[resource].unclear) {
-        return "it moves so much that growth over the limit is neither proved nor "
-               "ruled "
-               "out (--rounds, --calls)";
+        return "growth over the limit is neither proved nor ruled out: it may be "
+               "warming "
+               "up, or noise (--rounds, --calls)";
     }
     if (resource == RESOURCE_HEAP) {
         return gate->heap_reason;

@@ -23,10 +23,11 @@ struct gate_resource {
     bool measured; /* in every sample, and precisely enough for the limit; if false,
                       only `limit` is valid */
     bool over;     /* grows by more than the limit, and does not stop */
-    bool unclear;  /* with trends: neither growth nor its absence is proved */
+    bool unclear;  /* by trend: neither growth nor its absence is proved */
     struct limit limit;
-    struct fit fit;     /* with trends: the slope is Theil and Sen's */
-    struct trend trend; /* only if gate.trends */
+    bool by_trend;      /* so many rounds that it is judged as a trend */
+    struct fit fit;     /* by trend: the slope is Theil and Sen's */
+    struct trend trend; /* only if by_trend */
     struct blame blame; /* growth 0: no profile shows the cause */
 };
 
@@ -43,7 +44,8 @@ struct gate {
     size_t sample_count;
     struct resources idle; /* before any call */
     size_t rounds_first;   /* rounds that the user asked for; more may follow */
-    bool trends;           /* so many rounds that growth is judged as a trend */
+    bool trends;           /* the user asked for so many rounds that every resource is
+                              judged by its trend */
     unsigned calls;        /* a round */
     int64_t heap_period;   /* mean bytes between two heap samples; 1: every
                               allocation */

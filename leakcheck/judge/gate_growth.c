@@ -2,7 +2,8 @@
  * Growth is a slope over the rounds. An exact count must grow in every round, or still
  * in the later ones. A count that also moves by itself must have a slope that is larger
  * than chance explains. From TREND_ROUNDS_MIN rounds on a trend test decides instead:
- * see trend.h.
+ * see trend.h. The resident set alone always gets so many rounds, because it climbs in
+ * a server that warms up, too.
  */
 #include "leakcheck/judge/gate_growth.h"
 
@@ -47,12 +48,12 @@ static bool is_exact(const struct gate *gate, enum resource resource)
            (resource != RESOURCE_HEAP || (!server->is_go && server->heap_step == 0));
 }
 
-/* Whether the resource grew by more than the limit, but not in every round; with
- * trends: whether its trend is not clear. */
+/* Whether the resource grew by more than the limit, but not in every round; with a
+ * trend: whether that is not clear. */
 static bool is_open(const struct gate *gate, enum resource resource)
 {
     const struct gate_resource *judged = &gate->resources[resource];
-    if (gate->trends) {
+    if (judged->by_trend) {
         return judged->unclear;
     }
     return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
@@ -147,9 +148,16 @@ static void trend_use(struct gate *gate, enum resource resource)
     }
     judged->trend = trend_judge(calls, values, gate->sample_count, judged->limit.most,
                                 resource == RESOURCE_HEAP || resource == RESOURCE_RSS);
+    judged->by_trend = true;
     judged->fit.slope = judged->trend.slope;
     judged->over = judged->trend.answer == TREND_GROWS;
     judged->unclear = judged->trend.answer == TREND_UNCLEAR;
+}
+
+static bool wants_trend(const struct gate *gate, enum resource resource)
+{
+    return gate->trends ||
+           (resource == RESOURCE_RSS && gate->sample_count > TREND_ROUNDS_MIN);
 }
 
 void gate_judge(struct gate *gate)
@@ -160,10 +168,11 @@ void gate_judge(struct gate *gate)
         judged->measured = gate_is_counted(gate, resource);
         judged->over = false;
         judged->unclear = false;
+        judged->by_trend = false;
         if (judged->measured) {
             judged->fit = fit_make(gate, resource, 0);
         }
-        if (judged->measured && gate->trends) {
+        if (judged->measured && wants_trend(gate, resource)) {
             trend_use(gate, resource);
         } else if (judged->measured) {
             judged->over = judged->fit.slope > judged->limit.most &&
@@ -173,19 +182,24 @@ void gate_judge(struct gate *gate)
     heap_judge(gate);
 }
 
-/* Two cases are open: growth that paused, and growth of the resident set alone, which
- * is normal while a server warms up. */
-bool gate_is_unclear(const struct gate *gate)
+size_t gate_rounds_missing(const struct gate *gate)
 {
+    size_t rounds = gate->sample_count - 1;
+    bool resident = gate->resources[RESOURCE_RSS].over;
     bool others = false;
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
-        if (is_open(gate, resource)) {
-            return true;
+        bool open = is_open(gate, resource);
+        if (open && resource != RESOURCE_RSS) {
+            return rounds;
         }
+        resident = resident || open;
         others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
-    return gate->resources[RESOURCE_RSS].over && !others;
+    if (!resident || (others && !is_open(gate, RESOURCE_RSS))) {
+        return 0;
+    }
+    return rounds < TREND_ROUNDS_MIN / 2 ? TREND_ROUNDS_MIN - rounds : rounds;
 }
 
 /* Writes that the trend of a resource is not clear; returns -EPROTO. */
@@ -204,8 +218,8 @@ static int trend_refuse(const struct gate *gate, enum resource resource,
                        resource_name(resource), gate->server.http.base, steps);
 }
 
-/* The resident set is noisy, so unless the user asked for its limit it does not prevent
- * a verdict on the others. */
+/* Refuses a trend that is not clear. The resident set is noisy, so unless the user
+ * asked for its limit it does not prevent a verdict on the others. */
 static int trends_check(const struct gate *gate, struct failure *failure)
 {
     for (size_t i = 0; i < gate_judged_count; i++) {
@@ -230,8 +244,9 @@ void gate_drop_unclear(struct gate *gate)
  * it may be a slow leak, or a pool that fills slowly. */
 int gate_check_clarity(const struct gate *gate, struct failure *failure)
 {
-    if (gate->trends) {
-        return trends_check(gate, failure);
+    int error = trends_check(gate, failure);
+    if (error < 0 || gate->trends) {
+        return error;
     }
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];

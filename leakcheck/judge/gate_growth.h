@@ -12,8 +12,10 @@ bool gate_is_counted(const struct gate *gate, enum resource resource);
 /* Judges each resource by the samples so far. May be called again after more rounds. */
 void gate_judge(struct gate *gate);
 
-/* Whether the verdict is open, so that more rounds are needed. */
-bool gate_is_unclear(const struct gate *gate);
+/* How many more rounds the verdict needs; 0: none. Two cases need some: growth that
+ * paused, and growth of the resident set alone, which is normal while a server warms
+ * up. At most TREND_ROUNDS_MIN rounds in all, or twice those so far. */
+size_t gate_rounds_missing(const struct gate *gate);
 
 /* Called after all rounds. Returns 0, or -EPROTO if a resource is still open and
  * nothing else leaks. */

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/amount.h"
+
 #define CHANCE_WHOLE 0.001 /* of a false alarm by noise, over all rounds */
 #define CHANCE_LATER 0.05  /* the same, in the later half */
 #define CHANCE_NONE 0.1    /* above this there is no sign of a trend */
@@ -126,6 +128,15 @@ static int64_t fall_of(struct series series)
         fall = high - series.values[i] > fall ? high - series.values[i] : fall;
     }
     return fall;
+}
+
+/* Rises up to this are no steps: noise is so large, or the limit allows as much for the
+ * calls of one round. Growth above the limit has larger ones. */
+static int64_t step_least(struct series all, struct series later, int64_t limit)
+{
+    int64_t fall = fall_of(later);
+    int64_t allowed = amount_multiply(limit, all.calls[1] - all.calls[0]);
+    return allowed > fall ? allowed : fall;
 }
 
 /* How probable it is that S is so large without a trend. */
@@ -271,7 +282,7 @@ struct trend trend_judge(const int64_t *calls, const int64_t *values, size_t cou
     struct series later = series_part(all, count / 2, count - count / 2);
     trend.slope = whole.slope;
     trend.chance = whole.chance;
-    trend.steps = steps_count(all, 1, fall_of(later), &trend.last_step);
+    trend.steps = steps_count(all, 1, step_least(all, later, limit), &trend.last_step);
     if (goes_on(all, &whole, limit)) {
         trend.answer = TREND_GROWS;
     } else if (is_within(all, limit, bytes) || has_stopped(all, &trend, limit, bytes)) {

@@ -392,8 +392,13 @@ static void growth_print(FILE *stream, enum resource resource, double grown,
     if (grown > limit && strcmp(left.at, right.at) == 0) {
         bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
         const char *unit = bytes ? " B" : "";
-        snprintf(left.at, sizeof(left.at), "%.10g%s", grown, unit);
-        snprintf(right.at, sizeof(right.at), "%.10g%s", limit, unit);
+        snprintf(right.at, sizeof(right.at), "%.0f%s", limit, unit);
+        for (int digits = 0; digits < 10; digits++) {
+            snprintf(left.at, sizeof(left.at), "%.*f%s", digits, grown, unit);
+            if (strcmp(left.at, right.at) != 0) {
+                break;
+            }
+        }
     }
     fprintf(stream, "%s a call, limit %s", left.at, right.at);
 }
@@ -417,7 +422,7 @@ static void resource_print(FILE *stream, struct table_style style,
         fprintf(stream, "%s: OVER%s", table_paint(style, TABLE_RED),
                 table_paint(style, TABLE_PLAIN));
     } else if (judged->fit.slope > judged->limit.most) {
-        fputs(gate->trends ? ", but it has stopped" : ", but not in every round",
+        fputs(judged->by_trend ? ", but it has stopped" : ", but not in every round",
               stream);
     }
     fputc('\n', stream);

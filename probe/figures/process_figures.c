@@ -55,6 +55,12 @@ static bool is_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
+/* Whether the descriptor is the probe's and the program is not ours. */
+static bool is_foreign(int fd)
+{
+    return probe_descriptors_from() != 0 && probe_descriptor_is_kept(fd);
+}
+
 /* Counts the descriptors among `bytes` bytes of entries, but not `own`. */
 static void count_entries(const char *entries, size_t bytes, int own,
                           struct process_figures *figures)
@@ -64,7 +70,7 @@ static void count_entries(const char *entries, size_t bytes, int own,
         const struct dirent64 *entry = (const void *)(entries + at);
         at += entry->d_reclen;
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] != '.' && fd != own && !probe_descriptor_is_kept(fd)) {
+        if (entry->d_name[0] != '.' && fd != own && !is_foreign(fd)) {
             figures->fds++;
             figures->sockets += is_socket(fd);
         }

@@ -3,46 +3,12 @@
  * that the recorder knows, over whatever allocator the program has. What the allocator
  * has taken from the system is known only if it is the GNU C library's.
  */
-#include <dlfcn.h>
 #include <malloc.h>
-#include <pthread.h>
 
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_recorder.h"
+#include "probe/process/allocator.h"
 #include "probe/recorder/recorder.h"
-
-static pthread_once_t allocator_once = PTHREAD_ONCE_INIT;
-static bool allocator_is_glibc;
-
-/* Whether the address is in the same file as this function. */
-static bool is_in_this_library(const void *address)
-{
-    Dl_info here;
-    Dl_info there;
-    return dladdr((void *)is_in_this_library, &here) != 0 &&
-           dladdr(address, &there) != 0 && here.dli_fbase == there.dli_fbase;
-}
-
-/* Looks which malloc the program's calls reach: directly, or through this library's. */
-static void allocator_look(void)
-{
-    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    if (libc == NULL) {
-        return;
-    }
-    const void *reached = dlsym(RTLD_DEFAULT, "malloc");
-    if (reached != NULL && is_in_this_library(reached)) {
-        reached = dlsym(RTLD_NEXT, "malloc");
-    }
-    allocator_is_glibc = reached != NULL && reached == dlsym(libc, "malloc");
-    dlclose(libc);
-}
-
-static bool is_glibc(void)
-{
-    pthread_once(&allocator_once, allocator_look);
-    return allocator_is_glibc;
-}
 
 bool probe_heap_can_profile(void)
 {
@@ -86,7 +52,7 @@ void probe_heap_limit(size_t bytes)
 void probe_heap_read_figures(struct heap_figures *ret_figures)
 {
     struct heap_figures figures = {0};
-    if (is_glibc()) {
+    if (probe_allocator_is_glibc()) {
         struct mallinfo2 info = mallinfo2();
         figures.known = figures.system_known = true;
         figures.in_use_bytes = info.uordblks + info.hblkhd;
@@ -118,7 +84,7 @@ int probe_heap_dump(const char *directory, const char *name, char *ret_path,
 
 void probe_heap_release_free(void)
 {
-    if (is_glibc()) {
+    if (probe_allocator_is_glibc()) {
         malloc_trim(0);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "probe/process/descriptors.h"
 
@@ -15,7 +16,8 @@ int probe_own_socket_take(struct own_socket *own, int fd, int from)
     }
     if (fstat(moved, &file) != 0) {
         int error = -errno;
-        probe_descriptor_close(moved);
+        probe_descriptor_forget(moved);
+        close(moved);
         return error;
     }
     own->device = file.st_dev;
@@ -41,6 +43,8 @@ void probe_own_socket_close(struct own_socket *own)
 {
     if (probe_own_socket_check(own)) {
         /* The number is no longer ours before the program can get it. */
-        probe_descriptor_close(atomic_exchange(&own->fd, -1));
+        int fd = atomic_exchange(&own->fd, -1);
+        probe_descriptor_forget(fd);
+        close(fd);
     }
 }

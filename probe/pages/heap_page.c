@@ -23,7 +23,7 @@ static bool profile_is_there(struct reply *reply)
     const struct site_hints *hints = &reply->request->site->hints;
     probe_reply_error(reply, 501, "profile_off",
                       probe_heap_can_profile() ? hints->no_profile : hints->no_build,
-                      "this server records no heap profile");
+                      "this process records no heap profile");
     return false;
 }
 
@@ -136,7 +136,7 @@ void probe_page_heap_dump(const struct request *request, struct reply *reply)
     const struct site *site = request->site;
     if (site->dump_directory == NULL) {
         probe_reply_error(reply, 501, "no_dumps", site->hints.dump,
-                          "this program keeps no files of dumps");
+                          "this process writes no files");
         return;
     }
     char path[1100];

@@ -3,6 +3,7 @@
  * profile, add an entry to the list.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "probe/heap/heap.h"
@@ -62,10 +63,10 @@ static const char page_begin[] =
     "<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
-    "<title>Profiles</title>\n"
     "<link rel=\"icon\" href=\"/page/icon.svg\">\n"
-    "<link rel=\"stylesheet\" href=\"/page/index.css\">\n"
-    "<h1>Profiles of this process</h1>\n"
+    "<link rel=\"stylesheet\" href=\"/page/index.css\">\n";
+
+static const char page_about[] =
     "<p><a href=\"/\">The live page</a> draws them. <a href=\"/status\">/status</a> "
     "counts what they cannot see, and <a href=\"/metrics\">/metrics</a> does so for "
     "Prometheus.</p>\n"
@@ -88,8 +89,19 @@ static const char page_end[] =
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
-    "google-pprof --text http://HOST/pprof/heap\n"
-    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"</pre>\n";
+    "google-pprof --text http://HOST/pprof/heap\n";
+
+/* Says whose page this is: a person may have those of a whole family open. */
+static void head_add(struct buffer *text, const char *name)
+{
+    buffer_text(text, page_begin);
+    buffer_text(text, "<title>");
+    buffer_html(text, name);
+    buffer_printf(text, ", pid %d: profiles</title>\n<h1>Profiles of ", (int)getpid());
+    buffer_html(text, name);
+    buffer_printf(text, ", pid %d</h1>\n", (int)getpid());
+    buffer_text(text, page_about);
+}
 
 /* Says what the heap profiles count, and what that costs. */
 static void heap_describe(struct buffer *text)
@@ -165,7 +177,7 @@ void probe_page_index_extend(void (*add)(struct buffer *text))
 static void reply_html(struct reply *reply)
 {
     struct buffer text = {0};
-    buffer_text(&text, page_begin);
+    head_add(&text, reply->request->site->name);
     heap_describe(&text);
     buffer_text(&text, "<dl>\n");
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
@@ -176,10 +188,15 @@ static void reply_html(struct reply *reply)
                       is_there(&entries[i]) ? "" : " This process has none.");
     }
     buffer_text(&text, page_end);
-    probe_symbols_missing_add(&text);
+    if (reply->request->site->dump_directory != NULL) {
+        buffer_text(&text,
+                    "curl -X POST \"http://HOST/debug/heap/dump?reason=before\"\n");
+    }
+    buffer_text(&text, "</pre>\n");
     if (extension != NULL) {
         extension(&text);
     }
+    probe_symbols_missing_add(&text);
     buffer_text(&text, "</html>\n");
     probe_reply_buffer(reply, REPLY_HTML, &text);
     probe_page_protect(reply);

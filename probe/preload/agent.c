@@ -466,8 +466,7 @@ static void recorder_begin(void)
 static void instruments_begin(void)
 {
     int error = probe_threads_start();
-    error =
-        error != 0 ? error : probe_waits_start(on_first_wait, probe_descriptors_from());
+    error = error != 0 ? error : probe_waits_start(on_first_wait);
     if (error != 0) {
         probe_say("%s, pid %d: no thread profile: %s", agent.name, (int)agent.pid,
                   strerror(-error));

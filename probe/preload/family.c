@@ -83,26 +83,6 @@ void probe_family_leave(void)
     }
 }
 
-/* Appends text with the characters escaped that HTML reads as its own. */
-static void text_add(struct buffer *text, const char *plain)
-{
-    for (; *plain != '\0'; plain++) {
-        switch (*plain) {
-        case '<':
-            buffer_text(text, "&lt;");
-            break;
-        case '&':
-            buffer_text(text, "&amp;");
-            break;
-        case '"':
-            buffer_text(text, "&quot;");
-            break;
-        default:
-            buffer_append(text, plain, 1);
-        }
-    }
-}
-
 static void member_add(struct buffer *text, const struct member *member, pid_t pid)
 {
     struct member copy = *member;
@@ -111,13 +91,13 @@ static void member_add(struct buffer *text, const struct member *member, pid_t p
     bool is_link = strncmp(copy.url, "http://", 7) == 0;
     buffer_text(text, is_link ? "<li><a href=\"" : "<li>");
     if (is_link) {
-        text_add(text, copy.url);
+        buffer_html(text, copy.url);
         buffer_text(text, "debug/pprof/\">");
     }
-    text_add(text, copy.name);
+    buffer_html(text, copy.name);
     buffer_printf(text, ", pid %d%s", (int)pid, is_link ? "</a>" : ": ");
     if (!is_link) {
-        text_add(text, copy.url);
+        buffer_html(text, copy.url);
     }
     buffer_text(text, pid == getpid() ? " (this process)</li>\n" : "</li>\n");
 }

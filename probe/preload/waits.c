@@ -46,7 +46,7 @@ static const struct thread_source source = {
     .end = probe_wait_sweep,
 };
 
-int probe_waits_start(void (*first_wait)(void), int fd_from)
+int probe_waits_start(void (*first_wait)(void))
 {
     int error = probe_wait_records_start();
     if (error != 0 && error != -ENOSYS) {
@@ -57,7 +57,6 @@ int probe_waits_start(void (*first_wait)(void), int fd_from)
         return error;
     }
     struct threads_settings settings = {
-        .fd_from = fd_from,
         .source = &source,
         .hidden_start = (uintptr_t)__ehdr_start,
         .hidden_end = (uintptr_t)etext,

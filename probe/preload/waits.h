@@ -13,11 +13,11 @@
 
 /* Prepares the wrappers of waiting calls; before that they pass through. Also chooses
  * the signal for the other threads, and makes threads.h take the stacks of waiting
- * threads from here; threads.h keeps its descriptors at numbers from `fd_from` on. Call
- * it after probe_threads_start. `first_wait` (may be NULL) is called at the start of a
- * wait that is none of the probe's, outside of signal-unsafe places as far as is known,
- * while probe_waits_wake_up is in force. Returns 0 or -errno. */
-int probe_waits_start(void (*first_wait)(void), int fd_from);
+ * threads from here. Call it after probe_threads_start. `first_wait` (may be NULL) is
+ * called at the start of a wait that is none of the probe's, outside of signal-unsafe
+ * places as far as is known, while probe_waits_wake_up is in force. Returns 0 or
+ * -errno. */
+int probe_waits_start(void (*first_wait)(void));
 
 /* The next wait of any thread calls `first_wait` once. */
 void probe_waits_wake_up(void);

@@ -1,22 +1,36 @@
 /*
- * The notes are a bitmap for each of the numbers that are used: at most KEPT_MAX, which
- * are close together. A reader takes no lock, because close may be called anywhere.
+ * A note has the device and the inode of what was opened: the program may close a
+ * number by a system call of its own, and then open a file that gets it. A reader takes
+ * no lock, because close may be called anywhere.
  */
 #include "probe/process/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEPT_MAX 128
 #define MOVE_TRIES 256
 #define MOVE_LEAST 3 /* below are standard input, output and error */
 
-static atomic_int kept[KEPT_MAX]; /* descriptor + 1; 0: the place is free */
+#define FREE 0
+#define BEING_WRITTEN (-1)
+
+static struct {
+    atomic_int place; /* descriptor + 1, FREE or BEING_WRITTEN */
+    dev_t device;
+    ino_t inode;
+} kept[KEPT_MAX];
+/* All that were ever kept are between these: most of the program's numbers are not, and
+ * its close does not look through the list for them. */
+static atomic_int lowest = INT_MAX;
+static atomic_int highest = -1;
 static int moved_from;
 static int proc_fd = -1;
 
@@ -25,16 +39,44 @@ int probe_descriptors_from(void)
     return moved_from;
 }
 
+/* Makes room for the number between the two. */
+static void widen(int fd)
+{
+    int low = atomic_load(&lowest);
+    while (fd < low && !atomic_compare_exchange_weak(&lowest, &low, fd)) {
+    }
+    int high = atomic_load(&highest);
+    while (fd > high && !atomic_compare_exchange_weak(&highest, &high, fd)) {
+    }
+}
+
 /* Notes the number. Returns false if there is no free place. */
 static bool note(int fd)
 {
-    for (size_t i = 0; i < KEPT_MAX; i++) {
-        int free_place = 0;
-        if (atomic_compare_exchange_strong(&kept[i], &free_place, fd + 1)) {
+    struct stat file;
+    widen(fd);
+    probe_descriptor_forget(fd); /* what had the number before */
+    for (size_t i = 0; i < KEPT_MAX && fstat(fd, &file) == 0; i++) {
+        int place = FREE;
+        if (atomic_compare_exchange_strong(&kept[i].place, &place, BEING_WRITTEN)) {
+            kept[i].device = file.st_dev;
+            kept[i].inode = file.st_ino;
+            atomic_store(&kept[i].place, fd + 1);
             return true;
         }
     }
     return false;
+}
+
+/* Whether the number that is noted at `i` is still what it was. Keeps errno. */
+static bool is_there(size_t i, int fd)
+{
+    struct stat file;
+    int saved = errno;
+    bool there = fstat(fd, &file) == 0 && file.st_dev == kept[i].device &&
+                 file.st_ino == kept[i].inode;
+    errno = saved;
+    return there;
 }
 
 /* A duplicate as high as possible below `from`; -1 if there is none. */
@@ -77,10 +119,10 @@ int probe_descriptor_move(int fd, int from)
 
 int probe_descriptor_keep(int fd)
 {
-    if (fd < 0 || moved_from == 0) {
+    if (fd < 0) {
         return fd;
     }
-    int moved = probe_descriptor_move(fd, moved_from);
+    int moved = moved_from == 0 ? fd : probe_descriptor_move(fd, moved_from);
     if (moved >= 0 && !note(moved)) {
         close(moved);
         return -EMFILE;
@@ -92,7 +134,7 @@ void probe_descriptor_forget(int fd)
 {
     for (size_t i = 0; i < KEPT_MAX && fd >= 0; i++) {
         int place = fd + 1;
-        if (atomic_compare_exchange_strong(&kept[i], &place, 0)) {
+        if (atomic_compare_exchange_strong(&kept[i].place, &place, FREE)) {
             return;
         }
     }
@@ -100,20 +142,23 @@ void probe_descriptor_forget(int fd)
 
 void probe_descriptor_close(int fd)
 {
-    if (fd >= 0) {
-        probe_descriptor_forget(fd);
+    bool there = probe_descriptor_is_kept(fd);
+    /* The number is no longer ours before the program can get it. */
+    probe_descriptor_forget(fd);
+    if (there) {
         close(fd);
     }
 }
 
 bool probe_descriptor_is_kept(int fd)
 {
-    if (moved_from == 0 || fd < 0) {
+    if (fd < atomic_load_explicit(&lowest, memory_order_relaxed) ||
+        fd > atomic_load_explicit(&highest, memory_order_relaxed)) {
         return false;
     }
     for (size_t i = 0; i < KEPT_MAX; i++) {
-        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == fd + 1) {
-            return true;
+        if (atomic_load_explicit(&kept[i].place, memory_order_acquire) == fd + 1) {
+            return is_there(i, fd);
         }
     }
     return false;
@@ -123,8 +168,8 @@ int probe_descriptor_next(int from)
 {
     int next = -1;
     for (size_t i = 0; i < KEPT_MAX; i++) {
-        int fd = atomic_load_explicit(&kept[i], memory_order_relaxed) - 1;
-        if (fd >= from && (next < 0 || fd < next)) {
+        int fd = atomic_load_explicit(&kept[i].place, memory_order_acquire) - 1;
+        if (fd >= from && (next < 0 || fd < next) && is_there(i, fd)) {
             next = fd;
         }
     }
@@ -136,7 +181,7 @@ int probe_proc_open(const char *path, int flags)
     char absolute[256];
     int fd;
     do {
-        if (proc_fd >= 0) {
+        if (probe_descriptor_is_kept(proc_fd)) {
             fd = openat(proc_fd, path, flags | O_CLOEXEC);
         } else {
             snprintf(absolute, sizeof(absolute), "/proc/%s", path);

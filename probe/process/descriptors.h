@@ -21,19 +21,22 @@ int probe_descriptors_from(void);
  * it is. Returns its number, or -errno with `fd` closed. */
 int probe_descriptor_move(int fd, int from);
 
-/* Keeps a descriptor: moves it, with close-on-exec, and notes it. Returns its new
- * number; -errno, with `fd` closed, if it cannot be moved. -errno as `fd` is passed on.
+/* Keeps a descriptor: moves it where that is wanted, with close-on-exec, and notes it.
+ * Returns its new number; -errno, with `fd` closed, if it cannot be moved. -errno as
+ * `fd` is passed on.
  */
 int probe_descriptor_keep(int fd);
 
-/* Closes a descriptor that is kept; does nothing if it is negative. */
+/* Closes a descriptor that is kept; does nothing if it is another file by now, or
+ * negative. */
 void probe_descriptor_close(int fd);
 
 /* Forgets a kept number that is no longer the probe's, because the program has closed
  * it with a system call of its own. */
 void probe_descriptor_forget(int fd);
 
-/* Whether this number is one of the probe's. May be called from a signal handler. */
+/* Whether this number is one of the probe's, and still the same file. May be called
+ * from a signal handler; keeps errno. */
 bool probe_descriptor_is_kept(int fd);
 
 /* The smallest kept number from `from` on; -1: none. */

@@ -25,7 +25,7 @@ static int text_read(struct buffer *text)
 {
     int error = 0;
     pthread_mutex_lock(&maps_lock);
-    if (maps_fd < 0) {
+    if (!probe_descriptor_is_kept(maps_fd)) {
         maps_fd = probe_descriptor_keep(probe_proc_open("self/maps", O_RDONLY));
     }
     if (maps_fd < 0) {

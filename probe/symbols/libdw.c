@@ -1,6 +1,8 @@
 /*
- * RTLD_LOCAL keeps the library's names away from the program. Not RTLD_DEEPBIND: then
- * the library would free with another allocator what the program's has allocated.
+ * RTLD_LOCAL keeps the library's names away from the program, and RTLD_DEEPBIND the
+ * program's away from the library: a program may export an `inflate` of its own. Only
+ * where all allocate alike: the library would otherwise free by the C library's
+ * allocator what the C library itself (strdup) has allocated by the program's.
  */
 #include "probe/symbols/libdw.h"
 
@@ -8,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "probe/process/allocator.h"
 
 #define LIBRARY "libdw.so.1"
 
@@ -22,7 +26,8 @@ static bool function_find(void *library, const char *name, void *ret_function)
 
 static bool library_open(struct libdw *libdw)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    int apart = probe_allocator_is_glibc() ? RTLD_DEEPBIND : 0;
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | apart);
     if (library == NULL) {
         return false;
     }

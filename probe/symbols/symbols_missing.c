@@ -81,34 +81,17 @@ static void missing_find(struct missing *missing)
     probe_packages_find(missing->packages, missing->count);
 }
 
-/* Appends text that comes from outside. */
-static void text_add(struct buffer *html, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            buffer_text(html, "&lt;");
-            break;
-        case '&':
-            buffer_text(html, "&amp;");
-            break;
-        default:
-            buffer_append(html, text, 1);
-        }
-    }
-}
-
 static void file_add(struct buffer *html, const struct module *module,
                      const char *package)
 {
     buffer_text(html, "<li><code>");
-    text_add(html, module->path);
+    buffer_html(html, module->path);
     buffer_text(html, "</code>");
     if (package[0] != '\0') {
         char name[PACKAGE_NAME_BYTES + 8];
         probe_package_of_symbols(package, name, sizeof(name));
         buffer_text(html, ": package <code>");
-        text_add(html, name);
+        buffer_html(html, name);
         buffer_text(html, "</code>");
     }
     if (module->build_id[0] != '\0') {

@@ -42,7 +42,6 @@ void probe_threads_settle(const struct threads_settings *settings)
     pthread_mutex_lock(&round_lock);
     source = settings->source;
     probe_thread_slots_settle(source, settings->hidden_start, settings->hidden_end);
-    probe_task_directory_settle(settings->fd_from);
     pthread_mutex_unlock(&round_lock);
 }
 
@@ -70,11 +69,6 @@ int probe_threads_fork_child(void)
     int error = probe_task_directory_fork_child();
     pthread_mutex_unlock(&round_lock);
     return error;
-}
-
-bool probe_threads_owns(int fd)
-{
-    return probe_task_directory_owns(fd);
 }
 
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number)

@@ -49,13 +49,10 @@ struct threads {
  * -errno. */
 int probe_threads_start(void);
 
-/* What a program that is not ours needs; call it after probe_threads_start. The
- * descriptors get numbers from `fd_from` on, if there are any, and one more is kept: of
- * /proc, for the time after a chroot or a fork. `source` (may be NULL) holds threads so
- * that they need no signal. Frames of code from `hidden_start` to `hidden_end` are left
- * out of other threads' stacks. */
+/* What a program that is not ours needs; call it after probe_threads_start.
+ * `source` (may be NULL) holds threads so that they need no signal. Frames of code from
+ * `hidden_start` to `hidden_end` are left out of other threads' stacks. */
 struct threads_settings {
-    int fd_from;
     const struct thread_source *source;
     uintptr_t hidden_start;
     uintptr_t hidden_end;
@@ -70,9 +67,6 @@ int probe_threads_move_signal(int signal);
 /* In a forked child, by its only thread: forgets the parent's threads. Returns 0; or
  * -errno if the child's threads cannot be listed: then every reading fails. */
 int probe_threads_fork_child(void);
-
-/* Whether the descriptor is one that this module keeps open. */
-bool probe_threads_owns(int fd);
 
 /* Takes the stacks of all threads, the caller's too; other callers wait meanwhile. A
  * thread that has not run since its last answer is not asked again: its stack is still

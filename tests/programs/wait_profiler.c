@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "probe/preload/stack_copy.h"
 #include "probe/preload/waits.h"
+#include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 #include "probe/threads/threads.h"
 
@@ -139,8 +140,8 @@ __attribute__((constructor)) static void begin(void)
     sigset_t before;
     sigfillset(&all);
     probe_inside++;
-    if (probe_threads_start() != 0 || probe_waits_start(NULL, 900) != 0 ||
-        pthread_atfork(NULL, NULL, fork_child) != 0) {
+    if (probe_descriptors_protect(900) != 0 || probe_threads_start() != 0 ||
+        probe_waits_start(NULL) != 0 || pthread_atfork(NULL, NULL, fork_child) != 0) {
         fprintf(stderr, "wait_profiler: cannot start\n");
         _exit(2);
     }

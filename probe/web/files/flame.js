@@ -338,7 +338,7 @@ class Flames {
                 ? [key("has grown", "more"), key("has shrunk", "less")]
                 : [
                       key("a colour for each file", "tone-0", "tone-2", "tone-4"),
-                      key("source not known", "tone-none"),
+                      key("a library, source not known", "tone-none"),
                   ]),
         );
     }

@@ -251,10 +251,10 @@ export class Icicle {
     }
 }
 
-// One colour for each source file.
+// One colour for each source file, and one for the program's functions without it.
 export function fileTone({data, depth}) {
-    const known = depth > 0 && data.file !== "";
-    return known ? `tone-${hash(data.file) % TONES}` : "tone-none";
+    const file = data.file || (data.program ? "program" : "");
+    return depth > 0 && file ? `tone-${hash(file) % TONES}` : "tone-none";
 }
 
 // The names from the root's callee to a node.

@@ -17,7 +17,7 @@ function name(server, {status, error}) {
         server.name = String(status.server);
         const {version, profile} = status;
         const heap = profile === "off" ? "no heap profile" : `heap profile: ${profile}`;
-        setText(place("about"), `version ${version}, ${heap}`);
+        setText(place("about"), `probe ${version}, ${heap}`);
     }
     setText(place("name"), server.name);
     document.title = `${server.name} \u2013 live`;

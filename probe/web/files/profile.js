@@ -107,18 +107,21 @@ const readLocation = (bytes) =>
         numbers: {1: "id", 2: "mapping", 3: "address"},
         messages: {4: ["lines", readLine]},
     });
+const readMapping = (bytes) => readFields(bytes, {numbers: {1: "id"}});
 const readFunction = (bytes) =>
     readFields(bytes, {numbers: {1: "id", 2: "name", 3: "system", 4: "file"}});
 
 // A profile: `types`, a list of {type, unit}; `first`, the index of the one to show;
-// and `samples`, each with its values and its frames, {name, file, line}, the leaf
-// first.
+// and `samples`, each with its values and its frames, {name, file, line, program},
+// the leaf first. `program` is true for what lies in the program's own file, which is the
+// first mapping of every profile.
 export function readProfile(bytes) {
     const raw = readFields(bytes, {
         numbers: {9: "time", 10: "duration", 14: "first"},
         messages: {
             1: ["types", readValueType],
             2: ["samples", readSample],
+            3: ["mappings", readMapping],
             4: ["locations", readLocation],
             5: ["functions", readFunction],
             6: ["strings", (value) => text.decode(value)],
@@ -126,8 +129,9 @@ export function readProfile(bytes) {
     });
     const string = (index) => found(raw.strings[index], "text");
     const functions = new Map(raw.functions.map((each) => [each.id, each]));
+    const own = raw.mappings[0]?.id;
     const frames = new Map(
-        raw.locations.map((each) => [each.id, framesOf(each, functions, string)]),
+        raw.locations.map((each) => [each.id, framesOf(each, functions, string, own)]),
     );
     const types = raw.types.map((each) => ({
         type: string(each.type),
@@ -157,20 +161,21 @@ function found(value, what) {
 }
 
 // The functions at an address: several if some were inlined, the innermost first.
-function framesOf(location, functions, string) {
+function framesOf(location, functions, string, own) {
+    const program = own !== undefined && location.mapping === own;
     if (location.lines.length === 0) {
-        return [{name: `0x${location.address.toString(16)}`, file: "", line: 0}];
+        return [{name: `0x${location.address.toString(16)}`, file: "", line: 0, program}];
     }
     return location.lines.map((line) => {
         const {name, file} = found(functions.get(line.function), "function");
-        return {name: string(name), file: string(file), line: line.line};
+        return {name: string(name), file: string(file), line: line.line, program};
     });
 }
 
 // -- the tree of a profile's stacks ---------------------------------------------------
 
-// Adds the samples' values of one type to a tree of {name, file, line, value, own,
-// byKey}; `factor` is -1 to take a profile away. A node's `value` is its own and that of
+// Adds the samples' values of one type to a tree of {name, file, line, program,
+// value, own, byKey}; `factor` is -1 to take a profile away. A node's `value` is its own and that of
 // its children, which are in the map `byKey`.
 export function addToTree(tree, profile, type, factor = 1) {
     for (const sample of profile.samples) {
@@ -181,7 +186,7 @@ export function addToTree(tree, profile, type, factor = 1) {
             const key = `${frame.name}\n${frame.file}`;
             let child = node.byKey.get(key);
             if (child === undefined) {
-                child = newNode(frame.name, frame.file, frame.line);
+                child = newNode(frame);
                 node.byKey.set(key, child);
             }
             child.value += value;
@@ -192,6 +197,6 @@ export function addToTree(tree, profile, type, factor = 1) {
     return tree;
 }
 
-export function newNode(name, file = "", line = 0) {
-    return {name, file, line, value: 0, own: 0, byKey: new Map()};
+export function newNode({name, file = "", line = 0, program = false}) {
+    return {name, file, line, program, value: 0, own: 0, byKey: new Map()};
 }

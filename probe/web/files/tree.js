@@ -32,7 +32,7 @@ function readBytes(bytes) {
 // The tree of the values of one type. With `base`, an earlier profile, it is of what
 // has changed since then: a node's value may be below 0.
 export function treeOf(profile, type, base = null) {
-    const tree = addToTree(newNode("all"), profile, indexOf(profile, type));
+    const tree = addToTree(newNode({name: "all"}), profile, indexOf(profile, type));
     return base ? addToTree(tree, base, indexOf(base, type), -1) : tree;
 }
 
