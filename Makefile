@@ -354,12 +354,13 @@ lesson:
 sanitize:
 	BUILD=$(BUILD) ./scripts/test.sh --long sanitizers_test valgrind_test
 
-TEST_SOURCES := $(wildcard tests/*/*.c)
+TEST_SOURCES := $(wildcard tests/*/*.c tests/e2e/*/*.c)
 SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(DECOYS) $(JUDGE) \
 	$(LAUNCHER) $(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h leakprobe/*.h tests/*/*.h)
 SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+FORMATTED = $(sort $(SOURCES) $(HEADERS) $(wildcard tests/programs/*.cc))
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck believes that a function in another file reads a buffer which it only fills.
 # The tests may crash when memory runs out. Newer versions of cppcheck say when they
@@ -369,7 +370,7 @@ TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 lint:
 	./scripts/check-pairs.sh
 	shellcheck $(SCRIPTS)
-	clang-format --dry-run -Werror $(sort $(SOURCES) $(HEADERS))
+	clang-format --dry-run -Werror $(FORMATTED)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
 		--enable=warning,performance,portability -I. -Icommon -D_GNU_SOURCE \
 		--suppress=missingInclude --suppress=missingIncludeSystem \
@@ -377,19 +378,25 @@ lint:
 		'--suppress=nullPointerOutOfMemory:tests/*' $(sort $(SOURCES))
 	@$(MAKE) --no-print-directory tidy
 
-TIDIED = $(sort $(BASE) $(PROBE) $(wildcard probe/listener/*.c) $(COMMON) $(JUDGE) $(DECOYS))
+# Each file with the flags that it is compiled with.
+TIDIED = $(sort $(BASE) $(filter-out $(PRELOADED),$(ALL_PROBE)) $(COMMON) $(JUDGE) \
+	$(LAUNCHER) $(DECOYS))
+TIDIED_LIBRARY = $(sort $(PRELOADED))
 TIDIED_PAIRS = $(sort $(LEAKY) $(FIXED))
 PAIR_CHECKS := --checks=-clang-analyzer-unix.Malloc,-clang-analyzer-unix.Stream
 tidy:
 	$(if $(TIDIED),clang-tidy --quiet $(TIDIED) -- $(TIDY_FLAGS))
+	$(if $(TIDIED_LIBRARY),clang-tidy --quiet $(TIDIED_LIBRARY) -- \
+		$(filter-out -Werror,$(LIBRARY_CFLAGS)))
 	$(if $(TIDIED_PAIRS),clang-tidy --quiet $(PAIR_CHECKS) $(TIDIED_PAIRS) -- $(TIDY_FLAGS))
 
 tidied:
 	@echo '$(TIDIED)'
+	@echo '$(TIDIED_LIBRARY)'
 	@echo '$(TIDIED_PAIRS)'
 
 format:
-	clang-format -i $(sort $(SOURCES) $(HEADERS))
+	$(Q)clang-format -i $(FORMATTED)
 
 bench: build
 	BUILD=$(BUILD) ./scripts/bench.sh

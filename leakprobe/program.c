@@ -59,7 +59,8 @@ int program_find(const char *command, char *ret_path, size_t size,
     if (strchr(command, '/') == NULL) {
         found = *command != '\0' && path_search(command, ret_path, size, &error);
     } else {
-        found = strlen(command) < size && is_program(strcpy(ret_path, command), &error);
+        int length = snprintf(ret_path, size, "%s", command);
+        found = (size_t)length < size && is_program(ret_path, &error);
     }
     if (found) {
         return 0;

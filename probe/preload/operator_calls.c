@@ -76,6 +76,7 @@ static void *look_again(const char *name)
     return function;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): lists of arguments are in their own */
 /* Defines one of the operators new. `parameters` and `arguments` are those of the
  * function, whose first is `bytes`; without `throws` the caller looks for NULL. */
 #define NEW(name, parameters, arguments, alignment_or_0, throws)                       \
@@ -116,6 +117,8 @@ static void *look_again(const char *name)
         }                                                                              \
         probe_malloc_delete_end(before);                                               \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* nothrow is a constant of the type std::nothrow_t, passed by reference. */
 NEW(_Znwm, (size_t bytes), (bytes), 0, true)

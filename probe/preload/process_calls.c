@@ -23,6 +23,7 @@ int capset(void *header, const void *data);
 /* libseccomp's. */
 int seccomp_load(void *filter);
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): lists of arguments are in their own */
 #define STOPPED_AROUND(name, parameters, arguments)                                    \
     PROBE_REAL(name)                                                                   \
     PROBE_EXPORT int name parameters                                                   \
@@ -32,6 +33,8 @@ int seccomp_load(void *filter);
         probe_agent_resume();                                                          \
         return result;                                                                 \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 STOPPED_AROUND(setuid, (uid_t user), (user))
 STOPPED_AROUND(seteuid, (uid_t user), (user))

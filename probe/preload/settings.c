@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -137,7 +138,8 @@ static const char *path_read(const char *name, char *copy, size_t size)
                   size - 1);
         return NULL;
     }
-    return strcpy(copy, value);
+    snprintf(copy, size, "%s", value);
+    return copy;
 }
 
 /* The same as a path from the root: the program may change its directory before a child

@@ -80,6 +80,7 @@ static inline bool is_watched(bool is_pure)
     probe_wait_registers(&frame.registers);                                            \
     probe_wait_enter(&frame)
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): lists of arguments are in their own */
 #define WITHOUT(set) probe_signals_without(set, &(sigset_t){{0}})
 
 #define WAIT(is_pure, result, function, parameters, arguments)                         \
@@ -95,6 +96,7 @@ static inline bool is_watched(bool is_pure)
     }
 #include "probe/preload/wait_list.h"
 #undef WAIT
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 PROBE_REAL(fcntl)
 PROBE_REAL(fcntl64)

@@ -29,7 +29,7 @@
     DO(dwfl_report_end)
 
 struct libdw {
-#define LIBDW_MEMBER(name) __typeof__(name) *name;
+#define LIBDW_MEMBER(name) __typeof__(name) *(name);
     LIBDW_FUNCTIONS(LIBDW_MEMBER)
 #undef LIBDW_MEMBER
 };

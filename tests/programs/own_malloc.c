@@ -49,5 +49,6 @@ int main(void)
     snprintf(text, 100, "own %d", text >= space && text < space + sizeof(space));
     puts(text);
     fflush(stdout);
+    free(text);
     return getchar() == EOF ? 3 : 1;
 }

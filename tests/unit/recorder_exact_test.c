@@ -347,7 +347,9 @@ static void test_an_operator_that_fails(void **state)
     struct recorder_figures before;
     struct recorder_figures after;
     probe_recorder_read_figures(&before);
-    assert_null(_ZnwmRKSt9nothrow_t(huge, &nothrow));
+    /* Kept: clang leaves an operator out whose memory nobody uses. */
+    void *volatile block = _ZnwmRKSt9nothrow_t(huge, &nothrow);
+    assert_null(block);
     probe_recorder_read_figures(&after);
     assert_true(after.allocated_bytes - before.allocated_bytes < 4096);
     assert_int_equal(after.allocations - before.allocations,
