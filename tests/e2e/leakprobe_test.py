@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from checks import check, equal
+from commands import run
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
 from tree import scratch
 
@@ -126,6 +127,32 @@ def test_set_uid_program_runs_without_instruments():
 def test_program_with_a_sanitizer_runs_without_instruments():
     said = stayed(compiled("stays.c", "-fsanitize=address", target="stays-address"))
     check(len(said.splitlines()) == 1 and "sanitizer" in said, f"lines: {said}")
+
+
+def test_child_that_cannot_have_the_library_gets_an_environment_without_it():
+    """A program with a sanitizer ends at once if another library stands before it."""
+    child = compiled("executes.c", "-fsanitize=address", target="executes-address")
+    command = [compiled("executes.c"), child]
+    expected = "".join(f"{kind}: 7\n" for kind in range(11)).encode()
+    status, output, errors, _ = ran(command, probe=("--port", "0"))
+    equal((status, output, errors), (0, expected, ""), "what the children end with")
+
+
+def test_libraries_of_the_user_stay_in_the_environment_of_such_a_child():
+    """Other libraries that are preloaded are the user's wish."""
+    other = os.path.join(scratch(), "other.so")
+    run("gcc", "-shared", "-o", other, "-x", "c", "/dev/null")
+    loader = os.path.join(scratch(), "another-loader.so")
+    shutil.copy("/lib64/ld-linux-x86-64.so.2", loader)
+    child = compiled(
+        "preload.c", f"-Wl,--dynamic-linker={loader}", target="preload-other"
+    )
+    status, output, *_ = ran(
+        ["sh", "-c", f"{child}; exit $?"],
+        probe=("--port", "0", "--only", "sh"),
+        env={"LD_PRELOAD": other},
+    )
+    equal((status, output), (0, f"{other}\n".encode()), "LD_PRELOAD of the child")
 
 
 def test_script_gets_instruments_by_its_name():
