@@ -166,6 +166,19 @@ def test_script_gets_instruments_by_its_name():
     equal(len(said), 1, f"lines: {said}")
 
 
+@pytest.mark.parametrize("text, status", (("echo $1; exit 4\n", 4), ("", 0)))
+def test_script_without_a_first_line_is_the_shells(text, status):
+    """As with execvp, and so with env, timeout and nohup."""
+    path = os.path.join(scratch(), "plain script")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, stat.S_IRWXU)
+    got, output, errors, said = ran([path, "a b"], probe=("--port", "0"))
+    equal((got, errors), (status, ""), "status and error lines")
+    equal(output, b"a b\n" if text else b"", "output")
+    equal(len(said), 1, f"lines: {said}")
+
+
 def test_programs_of_other_names_are_not_followed():
     """A shell's children have none, unless they are asked for."""
     command = ["sh", "-c", "env true; true | cat; ls / >/dev/null; exit 3"]
