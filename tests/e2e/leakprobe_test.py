@@ -12,6 +12,7 @@ import pytest
 
 from checks import check, equal
 from commands import run
+from http_request import request
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
 from tree import scratch
 
@@ -305,3 +306,27 @@ def test_memory_lines():
     _, _, errors, said = ran(command, probe=("--port", "0", "--trace-memory"))
     lines = [line for line in errors.splitlines() if line.startswith("sh: memory @")]
     check(len(lines) >= 2, f"{errors} {said}")
+
+
+def test_program_that_has_no_proc():
+    """As in a container's first steps, or after a chroot: it runs, and the messages name
+    what is missing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can take /proc away")
+    library = os.path.join(os.path.dirname(LEAKPROBE), "libleakprobe.so")
+    port = free_port()
+    command = 'umount -l /proc && LD_PRELOAD="$0" exec sleep 60'
+    variables = {"LEAKPROBE_PORT": str(port), "LEAKPROBE_ONLY": "sleep"}
+    with Program(
+        ["unshare", "--mount", "sh", "-c", command, library], env=variables
+    ) as program:
+        program.await_(lambda: "http://" in program.errors(), "debug port")
+        check("no thread profile: No such file" in program.errors(), program.errors())
+        for page in ("/status", "/metrics", "/debug/pprof/goroutine?debug=1"):
+            reply = request(port, "GET", page).expect(503)
+            equal(
+                reply.json()["error"]["hint"],
+                "the probe reads the kernel's files: mount /proc",
+                f"hint of {page}",
+            )
+        equal(program.end(), -15, "status")
