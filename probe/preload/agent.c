@@ -307,6 +307,11 @@ void probe_agent_stand_aside(const char *why)
     errno = saved;
 }
 
+bool probe_agent_has_thread(void)
+{
+    return is_own() && atomic_load(&agent.tid) != 0 && agent.running;
+}
+
 void probe_agent_note_thread_exit(void)
 {
     if (is_own() && gettid() == agent.pid) {

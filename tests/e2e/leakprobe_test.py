@@ -308,6 +308,12 @@ def test_memory_lines():
     check(len(lines) >= 2, f"{errors} {said}")
 
 
+def test_the_probes_thread_is_not_counted_as_the_programs():
+    """Chromium's processes end themselves if they have more than one."""
+    status, output, errors, _ = ran([compiled("links.c")], probe=("--port", "0"))
+    equal((status, output, errors), (0, b"3 3 3\n", ""), "links of the directory")
+
+
 def test_program_that_has_no_proc():
     """As in a container's first steps, or after a chroot: it runs, and the messages name
     what is missing."""
