@@ -393,6 +393,11 @@ void probe_agent_stand_aside(const char *why)
     visit_end(visit);
 }
 
+bool probe_agent_has_thread(void)
+{
+    return is_own() && atomic_load(&agent.tid) != 0 && agent.running;
+}
+
 void probe_agent_before_chroot(void)
 {
     if (!is_own()) {
@@ -617,8 +622,10 @@ __attribute__((constructor)) static void agent_begin(void)
         agent.pid = getpid();
         agent.first = true;
         site_fill();
-        if (probe_descriptors_protect(descriptors_from()) != 0) {
-            probe_say("%s, pid %d: no descriptor is left", agent.name, (int)agent.pid);
+        int error = probe_descriptors_protect(descriptors_from());
+        if (error != 0) {
+            probe_say("%s, pid %d: /proc cannot be opened: %s", agent.name,
+                      (int)agent.pid, strerror(-error));
         }
         recorder_begin();
         instruments_begin();

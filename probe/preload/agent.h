@@ -14,6 +14,9 @@
 void probe_agent_pause(void);
 void probe_agent_resume(void);
 
+/* Whether the thread is among this process's. It is not, to itself. */
+bool probe_agent_has_thread(void);
+
 /* Stops the thread for good, and says why on standard error. */
 void probe_agent_stand_aside(const char *why);
 

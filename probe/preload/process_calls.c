@@ -4,7 +4,6 @@
  * their user. So the probe's thread is stopped around them, and has the new credentials
  * and namespaces when it starts again.
  */
-#include <alloca.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/seccomp.h>
@@ -109,100 +108,4 @@ PROBE_EXPORT int chroot(const char *path)
 {
     probe_agent_before_chroot();
     return chroot_real()(path);
-}
-
-/* ---- exec ---- */
-
-/* A signal on its way to this thread, for a thread profile, would end the next program,
- * which has no handler for it: so no profile may be under way. */
-#define BEFORE_EXEC(call)                                                              \
-    do {                                                                               \
-        probe_agent_pause();                                                           \
-        int result = call;                                                             \
-        probe_agent_resume();                                                          \
-        return result;                                                                 \
-    } while (0)
-
-PROBE_REAL(execve)
-PROBE_REAL(execv)
-PROBE_REAL(execvp)
-PROBE_REAL(execvpe)
-PROBE_REAL(fexecve)
-PROBE_REAL(execveat)
-
-PROBE_EXPORT int execve(const char *path, char *const arguments[], char *const names[])
-{
-    BEFORE_EXEC(execve_real()(path, arguments, names));
-}
-
-PROBE_EXPORT int execv(const char *path, char *const arguments[])
-{
-    BEFORE_EXEC(execv_real()(path, arguments));
-}
-
-PROBE_EXPORT int execvp(const char *file, char *const arguments[])
-{
-    BEFORE_EXEC(execvp_real()(file, arguments));
-}
-
-PROBE_EXPORT int execvpe(const char *file, char *const arguments[], char *const names[])
-{
-    BEFORE_EXEC(execvpe_real()(file, arguments, names));
-}
-
-PROBE_EXPORT int fexecve(int fd, char *const arguments[], char *const names[])
-{
-    BEFORE_EXEC(fexecve_real()(fd, arguments, names));
-}
-
-PROBE_EXPORT int execveat(int directory, const char *path, char *const arguments[],
-                          char *const names[], int flags)
-{
-    BEFORE_EXEC(execveat_real()(directory, path, arguments, names, flags));
-}
-
-/* The arguments of execl and its like, up to the NULL that ends them. */
-static size_t list_count(const char *first, va_list rest)
-{
-    size_t count = first == NULL ? 0 : 1;
-    while (count > 0 && va_arg(rest, const char *) != NULL) {
-        count++;
-    }
-    return count;
-}
-
-/* Declares `array`: the arguments of the calling function from `first` on, with the
- * NULL at their end. It is on the stack, because a child of vfork must not allocate. */
-#define LIST_TAKE(first)                                                               \
-    va_list rest;                                                                      \
-    va_start(rest, first);                                                             \
-    size_t count = list_count(first, rest);                                            \
-    va_end(rest);                                                                      \
-    char **array = alloca((count + 1) * sizeof(*array));                               \
-    array[0] = (char *)first;                                                          \
-    va_start(rest, first);                                                             \
-    for (size_t i = 1; i <= count; i++) {                                              \
-        array[i] = va_arg(rest, char *);                                               \
-    }
-
-PROBE_EXPORT int execl(const char *path, const char *first, ...)
-{
-    LIST_TAKE(first);
-    va_end(rest);
-    return execv(path, array);
-}
-
-PROBE_EXPORT int execlp(const char *file, const char *first, ...)
-{
-    LIST_TAKE(first);
-    va_end(rest);
-    return execvp(file, array);
-}
-
-PROBE_EXPORT int execle(const char *path, const char *first, ...)
-{
-    LIST_TAKE(first);
-    char *const *names = va_arg(rest, char *const *);
-    va_end(rest);
-    return execve(path, array, names);
 }
