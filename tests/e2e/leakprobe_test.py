@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from checks import check, equal
+from http_request import request
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
 from tree import scratch
 
@@ -265,3 +266,16 @@ def test_memory_lines():
     _, _, errors, said = ran(command, probe=("--port", "0", "--trace-memory"))
     lines = [line for line in errors.splitlines() if line.startswith("sh: memory @")]
     check(len(lines) >= 2, f"{errors} {said}")
+
+
+def test_no_dump_is_written_into_the_program_s_directory():
+    """A dump is refused with a hint, and the program goes on; the index does not tell
+    people to take one, and says whose it is."""
+    with Program([compiled("stays.c")], probe=()) as program:
+        port = program.debug_port()
+        error = request(port, "POST", "/debug/heap/dump?reason=x").error(501, "no_dumps")
+        check("/pprof/heap" in error["hint"], error)
+        index = program.get("/debug/pprof/").text
+        check("/debug/heap/dump" not in index, index)
+        check(f"<h1>Profiles of stays, pid {program.pid}</h1>" in index, index)
+        equal(program.end(), 7, "status")
