@@ -319,17 +319,6 @@ def test_allocator_that_is_part_of_the_program_is_not_seen_and_it_is_said():
         equal(program.output(), b"own 1\n", "output")
 
 
-def test_no_file_is_written_for_a_dump():
-    """What the servers of the lab write into a directory, a client must fetch here."""
-    directory = scratch()
-    with Program([compiled("stays.c")], probe=(), cwd=directory) as program:
-        reply = request(program.debug_port(), "POST", "/debug/heap/dump").expect(501)
-        equal(reply.json()["error"]["code"], "no_dumps", "code")
-        check("/pprof/heap" in reply.json()["error"]["hint"], reply.text)
-        equal(program.end(), 7, "status")
-    check(not any("heap" in name for name in os.listdir(directory)), "files")
-
-
 def test_memory_lines():
     command = ["sh", "-c", "sleep 2.5"]
     _, _, errors, said = ran(command, probe=("--port", "0", "--trace-memory"))
@@ -365,3 +354,14 @@ def test_program_that_has_no_proc():
                 f"hint of {page}",
             )
         equal(program.end(), -15, "status")
+def test_no_dump_is_written_into_the_program_s_directory():
+    """A dump is refused with a hint, and the program goes on; the index does not tell
+    people to take one, and says whose it is."""
+    with Program([compiled("stays.c")], probe=()) as program:
+        port = program.debug_port()
+        error = request(port, "POST", "/debug/heap/dump?reason=x").error(501, "no_dumps")
+        check("/pprof/heap" in error["hint"], error)
+        index = program.get("/debug/pprof/").text
+        check("/debug/heap/dump" not in index, index)
+        check(f"<h1>Profiles of stays, pid {program.pid}</h1>" in index, index)
+        equal(program.end(), 7, "status")
