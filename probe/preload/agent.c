@@ -374,6 +374,28 @@ void probe_agent_resume(void)
     visit_end(visit);
 }
 
+bool probe_agent_hold(void)
+{
+    bool held = probe_inside == 0 && is_own();
+    if (held) {
+        int saved = errno;
+        probe_inside++;
+        pthread_mutex_lock(&agent.work);
+        errno = saved;
+    }
+    return held;
+}
+
+void probe_agent_let_go(bool held)
+{
+    if (held) {
+        int saved = errno;
+        pthread_mutex_unlock(&agent.work);
+        probe_inside--;
+        errno = saved;
+    }
+}
+
 void probe_agent_stand_aside(const char *why)
 {
     if (!is_own()) {

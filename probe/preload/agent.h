@@ -17,6 +17,13 @@ void probe_agent_resume(void);
 /* Whether the thread is among this process's. It is not, to itself. */
 bool probe_agent_has_thread(void);
 
+/* Keeps the thread from its work: waits until it has made the page that it is at, and
+ * begins no other until probe_agent_let_go, with what was returned. Keep errno. Quick
+ * while no page is being made; do nothing in a signal handler that has interrupted the
+ * probe. */
+bool probe_agent_hold(void);
+void probe_agent_let_go(bool held);
+
 /* Stops the thread for good, and says why on standard error. */
 void probe_agent_stand_aside(const char *why);
 

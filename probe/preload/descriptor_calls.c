@@ -66,29 +66,30 @@ PROBE_EXPORT void closefrom(int first)
     errno = saved;
 }
 
-/* The numbers are high: a program that wants one of them for itself is very unusual,
- * but it gets it. The agent is stopped meanwhile, so it does not take the program's
- * file for its own; afterwards it opens again what it has lost. */
+/* A number of the probe's that the program wants is the program's from then on. The
+ * agent makes no page meanwhile: it could be just opening a file, which would get the
+ * same number. */
+static int duplicate(int from, int to, int flags, bool has_flags)
+{
+    bool held = probe_agent_hold();
+    bool ours = held && probe_descriptor_is_kept(to);
+    int result = has_flags ? dup3_real()(from, to, flags) : dup2_real()(from, to);
+    probe_agent_let_go(held);
+    if (ours) {
+        /* When it starts again, the agent sees what it has lost, and opens that again.
+         */
+        probe_agent_pause();
+        probe_agent_resume();
+    }
+    return result;
+}
+
 PROBE_EXPORT int dup2(int from, int to)
 {
-    bool ours = from != to && is_ours(to);
-    if (!ours) {
-        return dup2_real()(from, to);
-    }
-    probe_agent_pause();
-    int result = dup2_real()(from, to);
-    probe_agent_resume();
-    return result;
+    return duplicate(from, to, 0, false);
 }
 
 PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    bool ours = from != to && is_ours(to);
-    if (!ours) {
-        return dup3_real()(from, to, flags);
-    }
-    probe_agent_pause();
-    int result = dup3_real()(from, to, flags);
-    probe_agent_resume();
-    return result;
+    return duplicate(from, to, flags, true);
 }
