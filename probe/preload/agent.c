@@ -55,8 +55,8 @@
 #define STACK_BYTES ((size_t)1024 * 1024)
 /* How often to look whether only the probe is left, once the main thread has ended. */
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
-/* How long the end of the process waits for a page that is being made. */
-#define END_LIMIT_NS (2 * CLOCK_NS_PER_SECOND)
+/* How long a thread of the program waits for a page that is being made. */
+#define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
 static struct {
     struct settings settings;
@@ -181,13 +181,26 @@ static int thread_start(void)
     return error;
 }
 
+/* The thread may be at a page that needs a lock of the loader, which the program's
+ * thread holds that waits here: it is in the constructor of a library, for example. So
+ * no wait for the thread is for ever. */
+static struct timespec patience_end(void)
+{
+    const int64_t end = clock_now_ns() + PATIENCE_NS;
+    return (struct timespec){.tv_sec = end / CLOCK_NS_PER_SECOND,
+                             .tv_nsec = end % CLOCK_NS_PER_SECOND};
+}
+
 /* Ends the thread, and waits until the kernel no longer counts it: pthread_join returns
  * a little earlier. */
 static void thread_stop(void)
 {
+    const struct timespec until = patience_end();
     atomic_store(&agent.stopping, true);
     probe_listener_stop(agent.listener);
-    pthread_join(agent.thread, NULL);
+    if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        return;
+    }
     atomic_store(&agent.stopping, false);
     agent.running = false;
     while (syscall(SYS_tgkill, agent.pid, atomic_load(&agent.tid), 0) == 0) {
@@ -362,7 +375,8 @@ void probe_agent_resume(void)
     struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
-        int error = thread_start();
+        /* It could not be stopped before: its end was asked for, and is near. */
+        int error = agent.running ? -EBUSY : thread_start();
         if (error != 0) {
             /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
             agent.given_up = true;
@@ -457,22 +471,35 @@ static void main_watch(void)
 
 /* ---- fork ---- */
 
-/* This thread forks in a signal handler that has interrupted the probe: it may hold any
- * of the probe's locks. */
+/* This thread forks without the probe's locks: in a signal handler that has interrupted
+ * the probe, which may hold any of them; or a page is being made for so long that this
+ * thread may hold what it waits for. */
 static _Thread_local bool forks_within;
+
+/* Takes both locks of the agent. Returns whether that was possible. */
+static bool locks_take(void)
+{
+    const struct timespec until = patience_end();
+    if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &until) != 0) {
+        return false;
+    }
+    if (pthread_mutex_clocklock(&agent.work, CLOCK_MONOTONIC, &until) != 0) {
+        pthread_mutex_unlock(&agent.lock);
+        return false;
+    }
+    return true;
+}
 
 static void before_fork(void)
 {
     forks_within = probe_inside != 0 && !is_agent();
-    if (forks_within) {
-        return;
+    if (!forks_within && probe_inside == 0) {
+        forks_within = !locks_take();
     }
-    if (probe_inside == 0) {
-        pthread_mutex_lock(&agent.lock);
-        pthread_mutex_lock(&agent.work);
+    if (!forks_within) {
+        probe_inside++;
+        probe_recorder_fork_prepare();
     }
-    probe_inside++;
-    probe_recorder_fork_prepare();
 }
 
 static void after_fork_in_parent(void)
@@ -731,9 +758,7 @@ __attribute__((destructor)) static void agent_end(void)
     agent.given_up = true;
     if (agent.running && !is_agent()) {
         probe_listener_stop(agent.listener);
-        const int64_t end = clock_now_ns() + END_LIMIT_NS;
-        const struct timespec until = {.tv_sec = end / CLOCK_NS_PER_SECOND,
-                                       .tv_nsec = end % CLOCK_NS_PER_SECOND};
+        const struct timespec until = patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
         }

@@ -365,3 +365,20 @@ def test_no_dump_is_written_into_the_program_s_directory():
         check("/debug/heap/dump" not in index, index)
         check(f"<h1>Profiles of stays, pid {program.pid}</h1>" in index, index)
         equal(program.end(), 7, "status")
+
+
+def test_a_profile_while_the_loader_is_busy_holds_nobody_up_for_ever():
+    """A library's constructor forks and changes its user, with the loader's lock held; a
+    profile that reads names wants the same lock."""
+    library = compiled("constructor.c", "-shared", "-fPIC")
+    with Program([compiled("opens.c"), library], probe=()) as program:
+        program.await_(lambda: b"opens" in program.output(), "opens")
+        port = program.debug_port()
+        done = subprocess.run(
+            ["curl", "-s", "-m", "30", f"http://127.0.0.1:{port}/debug/pprof/heap?debug=1"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        check(done.returncode in (0, 52, 56), f"curl: {done.returncode}")
+        equal(program.end(sign=None), 8, "status")
