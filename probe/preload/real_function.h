@@ -31,12 +31,13 @@ void probe_real_find_all(void);
 
 /* Defines NAME_real(), which returns the C library's function NAME; the second, that of
  * another library. The linker puts all that is in a section side by side:
- * probe_real_find_all finds it there. */
+ * probe_real_find_all finds the pointers there. */
 #define PROBE_REAL(function) PROBE_REAL_OF(function, NULL)
 #define PROBE_REAL_OF(function, other_library)                                         \
-    static struct real_function function##_function                                    \
-        __attribute__((section("probe_real_functions"), used)) = {                     \
-            .name = #function, .library = (other_library)};                            \
+    static struct real_function function##_function = {.name = #function,              \
+                                                       .library = (other_library)};    \
+    static struct real_function *const function##_entry                                \
+        __attribute__((section("probe_real_functions"), used)) = &function##_function; \
     static inline __typeof__(&(function)) function##_real(void)                        \
     {                                                                                  \
         return (__typeof__(&(function)))probe_real(&function##_function);              \
