@@ -34,7 +34,7 @@ static int pairs_main(const struct options *options)
     struct judgement judgement = {0};
     int status = EXIT_NO_VERDICT;
     struct progress progress;
-    progress_start(&progress, stderr);
+    progress_start(&progress, stderr, false);
     struct judge_order order = options->pairs;
     order.progress = &progress.judge;
     int error = judge_run(&judgement, &order, &failure);
@@ -93,7 +93,13 @@ static int gate_main(const struct options *options)
     bool starts = options->gate.run != NULL || options->gate.call.command != NULL;
     int error = starts ? child_guard(&failure) : 0;
     if (error == 0) {
-        error = gate_run(&gate, &options->gate, &failure);
+        struct progress progress;
+        progress_start(&progress, stderr, true);
+        struct gate_settings settings = options->gate;
+        settings.progress = &progress.gate;
+        error = gate_run(&gate, &settings, &failure);
+        progress_stop(&progress);
+        gate.progress = NULL;
     }
     if (error == 0) {
         table_gate(stdout, table_style_of(stdout), &gate, &options->gate);

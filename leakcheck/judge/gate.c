@@ -70,10 +70,16 @@ static int round_sample(struct gate *gate, struct failure *failure)
 static int rounds_drive(struct gate *gate, size_t rounds, struct failure *failure)
 {
     int error = 0;
+    if (gate->progress != NULL) {
+        atomic_fetch_add(&gate->progress->planned, (unsigned)rounds);
+    }
     for (size_t round = 0; round < rounds && error == 0; round++) {
         error = calls_make(gate, gate->calls, failure);
         if (error == 0) {
             error = round_sample(gate, failure);
+        }
+        if (gate->progress != NULL) {
+            atomic_fetch_add(&gate->progress->done, 1);
         }
     }
     return error;
@@ -335,7 +341,8 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     int64_t deadline_ms = start + (int64_t)settings->timeout_secs * 1000;
     struct gate_profiles profiles = {0};
     *gate = (struct gate){.trends = settings->rounds >= TREND_ROUNDS_MIN,
-                          .calls = settings->calls};
+                          .calls = settings->calls,
+                          .progress = settings->progress};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         gate->resources[i].limit = settings->limits[i];
     }

@@ -20,6 +20,7 @@ struct gate_settings {
     unsigned calls;  /* calls in a round; at least one for each URL */
     unsigned timeout_secs;
     struct limit limits[RESOURCE_COUNT];
+    struct gate_progress *progress; /* NULL: not needed */
 };
 
 /* Makes the calls and measures. Returns 0, or -errno if no verdict is possible: for

@@ -4,6 +4,8 @@
 #ifndef LEAKCHECK_JUDGE_GATE_FINDINGS_H
 #define LEAKCHECK_JUDGE_GATE_FINDINGS_H
 
+#include <stdatomic.h>
+
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/judge/picture.h"
@@ -35,12 +37,19 @@ struct gate_resource {
 extern const enum resource gate_judged[];
 extern const size_t gate_judged_count;
 
+/* How far the rounds are, for another thread to read; all 0 before the first. */
+struct gate_progress {
+    atomic_uint planned;
+    atomic_uint done;
+};
+
 /* What was measured. Lives in memory that the caller owns; { 0 } is empty. */
 struct gate {
     struct server server;
     struct caller caller;
     struct program program;
-    struct sample *samples; /* the baseline, then one for each round */
+    struct gate_progress *progress; /* owned by the caller; NULL: not needed */
+    struct sample *samples;         /* the baseline, then one for each round */
     size_t sample_count;
     struct resources idle; /* before any call */
     size_t rounds_first;   /* rounds that the user asked for; more may follow */

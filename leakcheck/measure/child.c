@@ -177,7 +177,6 @@ static void *guard_main(void *argument)
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, number);
-    signal(number, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &one, NULL);
     raise(number);
     return NULL;

@@ -16,6 +16,7 @@ from commands import run
 from pages import free_port
 from processes import descendants, ended
 from servers import Server
+from terminals import Terminal
 from tree import BUILD, scratch
 
 pytestmark = pytest.mark.slow
@@ -262,6 +263,21 @@ def test_interrupted(name):
     equal(status, -number)
     check(ended(pid), "the program has ended")
     equal(descendants() - before, set(), "processes that are left")
+
+
+def test_interrupted_on_a_terminal():
+    """Ctrl-C also clears the line that shows how far the judge is."""
+    place = Place()
+    words = place.words(place.program("fixed"), "--rounds", "100", "--calls", "1000")
+    seen = Terminal(
+        place.directory, "leakcheck", *words[1:], STARTED=place.started, HOW=""
+    )
+    seen.wait_for("warming up; ")
+    pid = place.pid()
+    seen.type(b"\x03")
+    equal(seen.end(), -signal.SIGINT)
+    check(ended(pid), "the program has ended")
+    equal(seen.output[-64:], b"\r" + 62 * b" " + b"\r", "the cleared line")
 
 
 def test_killed():
