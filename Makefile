@@ -119,7 +119,7 @@ $(BUILD)/leakcheck: $(call object,$(JUDGE) $(BASE)) $(call embedded,$(JUDGE_FILE
 
 $(BUILD)/libleakprobe.so: $(LIBRARY) probe/preload/exports.map
 	@echo '  link  $@'
-	$(Q)$(CC) -shared -pthread -Wl,-soname,libleakprobe.so -Wl,-z,defs -Wl,-z,now \
+	$(Q)$(CC) -shared -pthread -Wl,-soname,libleakprobe.so -Wl,-z,defs,-z,now,-z,nodelete \
 		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 $(BUILD)/leakprobe: $(call object,$(LAUNCHER) $(BASE))

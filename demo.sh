@@ -344,6 +344,8 @@ tell_page() {
 
 practise() {
     printf 'Now find one yourself, without the answers:\n  ./learn.sh\n'
+    printf 'Or look into a program of your own (make build; docs/take-it-home.md):\n'
+    printf '  make build && build/leakprobe -- COMMAND\n'
 }
 
 tell_report() {

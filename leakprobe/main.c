@@ -16,6 +16,7 @@
 #include "leakprobe/program.h"
 
 #define LIBRARY "libleakprobe.so"
+#define SHELL "/bin/sh"
 /* What shells and env(1) end with for a command that they cannot start. */
 #define STATUS_NOT_EXECUTED 126
 #define STATUS_NOT_FOUND 127
@@ -230,6 +231,30 @@ static void instruments_prepare(const char *path)
     }
 }
 
+/* A file that the kernel does not know is a script without "#!": execvp gives such a
+ * file to the shell, and so does every other program that starts commands. */
+static void shell_run(const char *path, char **command)
+{
+    size_t count = 0;
+    while (command[count] != NULL) {
+        count++;
+    }
+    char **arguments = calloc(count + 2, sizeof(*arguments));
+    if (arguments == NULL) {
+        return; /* errno says ENOMEM */
+    }
+    arguments[0] = SHELL;
+    arguments[1] = (char *)path;
+    for (size_t i = 1; i < count; i++) {
+        arguments[i + 1] = command[i];
+    }
+    if (options.only.count == 0 && getenv("LEAKPROBE_ONLY") != NULL) {
+        only_set(SHELL);
+    }
+    execv(SHELL, arguments);
+    free(arguments);
+}
+
 int main(int argc, char **argv)
 {
     struct failure failure;
@@ -255,6 +280,9 @@ int main(int argc, char **argv)
     }
     instruments_prepare(path);
     execv(path, command);
+    if (errno == ENOEXEC) {
+        shell_run(path, command);
+    }
     failure_set(&failure, errno, "cannot run '%.300s': %s", path, strerror(errno));
     return fail(failure.text, STATUS_NOT_EXECUTED);
 }

@@ -12,6 +12,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/sanitizer_names.h"
+
 #define SCRIPT_DEPTH_MAX 5 /* as the kernel: an interpreter may be a script */
 
 /* ---- Finding it ---- */
@@ -110,20 +112,6 @@ static bool gets_more_rights(int fd, struct failure *reason)
     return false;
 }
 
-/* The libraries that bring allocation records of their own, which fail if another
- * library stands before them. */
-static bool is_sanitizer(const char *library)
-{
-    static const char *const starts[] = {"libasan.so", "libtsan.so", "liblsan.so",
-                                         "libhwasan.so", "libclang_rt."};
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (strncmp(library, starts[i], strlen(starts[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether one of the libraries in the dynamic section is a sanitizer. */
 static bool needs_sanitizer(Elf *elf, struct failure *reason)
 {
@@ -140,7 +128,7 @@ static bool needs_sanitizer(Elf *elf, struct failure *reason)
                 entry.d_tag == DT_NEEDED
                     ? elf_strptr(elf, header.sh_link, (size_t)entry.d_un.d_val)
                     : NULL;
-            if (name != NULL && is_sanitizer(name)) {
+            if (name != NULL && is_sanitizer_name(name)) {
                 failure_set(reason, EPERM,
                             "it has a sanitizer's instruments already (%.60s)", name);
                 return true;

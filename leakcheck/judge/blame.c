@@ -384,6 +384,7 @@ static void groups_judge(const struct group *groups, size_t count, struct blame 
     snprintf(blame->file, sizeof(blame->file), "%s",
              frame->file == NULL ? "" : frame->file);
     blame->line = frame->line;
+    blame->address = frame->address;
     blame->own = most->own;
     blame->growth = most->growth;
     for (size_t i = 0; i < count; i++) {
@@ -419,6 +420,48 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     free(shares);
     free(groups);
     return error;
+}
+
+/* Whether the function takes the blame, as blame_frame has it. */
+static bool frame_is_blamed(const struct frame *frame, const struct blame_own *own)
+{
+    bool is_own = own->count == 0;
+    for (size_t i = 0; i < own->count && !is_own; i++) {
+        is_own = path_is_own(frame->file, own->paths[i]);
+    }
+    return is_own && is_named_work(frame) && !code_is_library(frame) &&
+           !wrappers_have(&own->wrappers, frame->function);
+}
+
+/* How long the start of the path is that the blamed file's name has not: the profile
+ * may leave out the directory where the program was built. */
+static size_t directory_length(const char *path, const char *blamed)
+{
+    size_t length = strlen(path);
+    size_t known = strlen(blamed);
+    return length >= known && strcmp(path + length - known, blamed) == 0
+               ? length - known
+               : 0;
+}
+
+void blame_refine(struct blame *blame, const struct frame *frames, size_t count,
+                  const struct blame_own *own)
+{
+    for (size_t i = 0; i < count && count > 1; i++) {
+        const struct frame *frame = &frames[i];
+        if (!frame_is_blamed(frame, own)) {
+            continue;
+        }
+        size_t skipped = directory_length(frames[0].file, blame->file);
+        bool same_place = strncmp(frame->file, frames[0].file, skipped) == 0;
+        snprintf(blame->file, sizeof(blame->file), "%s",
+                 frame->file + (same_place ? skipped : 0));
+        blame->line = frame->line;
+        if (i + 1 < count) { /* the outermost has its name already */
+            snprintf(blame->function, sizeof(blame->function), "%s", frame->function);
+        }
+        return;
+    }
 }
 
 bool blame_meets(const struct profile *profile, const char *path)

@@ -43,6 +43,7 @@ struct blame {
     char function[200];
     char file[200];
     unsigned line;
+    uint64_t address;       /* in that function; 0: not known */
     bool own;               /* it is the program's own code */
     int64_t growth;         /* of the blamed function, in bytes or threads */
     int64_t file_growth;    /* of all functions of the blamed file */
@@ -54,6 +55,11 @@ struct blame {
  * is 0. */
 int blame_find(struct blame *ret_blame, const struct blame_question *question,
                struct failure *failure);
+
+/* Names the function more exactly: `frames` are those that the compiler has put into
+ * each other at the blamed address, the innermost first. */
+void blame_refine(struct blame *blame, const struct frame *frames, size_t count,
+                  const struct blame_own *own);
 
 /* Whether any stack with names has a frame in `path`, one of those in blame_own. */
 bool blame_meets(const struct profile *profile, const char *path);

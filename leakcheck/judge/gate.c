@@ -232,19 +232,18 @@ static int baseline_check(struct gate *gate, struct failure *failure)
 static int rounds_run(struct gate *gate, const struct gate_settings *settings,
                       struct failure *failure)
 {
-    int error = rounds_drive(gate, settings->rounds, failure);
+    size_t rounds = settings->rounds;
+    int error = 0;
+    gate->rounds_first = rounds;
+    while (rounds > 0 && error == 0) {
+        error = rounds_drive(gate, rounds, failure);
+        if (error == 0) {
+            gate_judge(gate);
+            rounds = gate_rounds_missing(gate);
+        }
+    }
     if (error < 0) {
         return error;
-    }
-    gate->rounds_first = settings->rounds;
-    gate_judge(gate);
-    size_t missing = gate_rounds_missing(gate);
-    if (missing > 0) {
-        error = rounds_drive(gate, missing, failure);
-        if (error < 0) {
-            return error;
-        }
-        gate_judge(gate);
     }
     error = limits_check(gate, failure);
     if (error == 0 && !gate_is_over(gate)) {
@@ -340,10 +339,8 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         gate->resources[i].limit = settings->limits[i];
     }
-    size_t rounds_most = settings->rounds < TREND_ROUNDS_MIN / 2
-                             ? TREND_ROUNDS_MIN
-                             : 2 * (size_t)settings->rounds;
-    gate->samples = calloc(rounds_most + 1, sizeof(*gate->samples));
+    gate->samples =
+        calloc(gate_rounds_most(settings->rounds) + 1, sizeof(*gate->samples));
     int error = gate->samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
                                       : gate_open(gate, settings, deadline_ms, failure);
     if (error == 0) {

@@ -4,7 +4,10 @@
  */
 #include "leakcheck/judge/gate_blame.h"
 
+#include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/names.h"
+
+#define INLINED_MOST 16 /* functions at one address */
 
 /* Chooses the picture: from the resources over their limits, or else from growth below
  * the limits. */
@@ -105,6 +108,23 @@ static int churn_blame(struct gate *gate, const struct blame_own *own,
     return 0;
 }
 
+/* Where the compiler has put functions into each other, the symbol table knows only the
+ * outermost, and the line table the place in the innermost. The debug information of
+ * the program's file knows all. */
+static void inlined_find(const struct gate *gate, const struct blame_own *own,
+                         struct profile *profile, struct blame *blame)
+{
+    struct frame frames[INLINED_MOST];
+    if (blame->growth <= 0 || blame->address == 0 || blame->line == 0 ||
+        gate->server.binary == NULL || gate->server.is_go) {
+        return;
+    }
+    /* A return address is after its call. */
+    size_t count = binary_inlined(gate->server.binary, profile, blame->address - 1,
+                                  frames, INLINED_MOST);
+    blame_refine(blame, frames, count, own);
+}
+
 int gate_blame(struct gate *gate, const struct blame_own *own,
                struct gate_profiles *profiles, struct failure *failure)
 {
@@ -114,5 +134,14 @@ int gate_blame(struct gate *gate, const struct blame_own *own,
         gate->own_missed = own_missed(own, profiles);
         error = growth_blame(gate, own, profiles, failure);
     }
-    return error == 0 ? churn_blame(gate, own, profiles, failure) : error;
+    if (error == 0) {
+        error = churn_blame(gate, own, profiles, failure);
+    }
+    if (error == 0) {
+        inlined_find(gate, own, &profiles->heap_last,
+                     &gate->resources[RESOURCE_HEAP].blame);
+        inlined_find(gate, own, &profiles->threads_last,
+                     &gate->resources[RESOURCE_THREADS].blame);
+    }
+    return error;
 }

@@ -12,7 +12,12 @@
 #include <math.h>
 #include <stdio.h>
 
-#define TREND_ERRORS 3    /* standard errors: a larger slope is not chance */
+#include "base/amount.h"
+#include "base/size.h"
+
+#define TREND_ERRORS 3 /* standard errors: a larger slope is not chance */
+#define THREAD_START                                                                   \
+    (16 * KIB)            /* resident memory that a thread's first call may take */
 #define SAMPLES_WANTED 10 /* heap samples that growth at the limit should give */
 
 /* Fits the samples from `first` on. */
@@ -136,6 +141,17 @@ static void heap_judge(struct gate *gate)
     }
 }
 
+/* Whether the resident set grew by no more than the threads of a pool take when each
+ * gets its first call: stack, thread-local memory, and its part of the allocator. That
+ * climbs as a leak does until all of them had a call. */
+static bool may_be_pool(const struct gate *gate)
+{
+    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    int64_t threads = gate->samples[0].now.amount[RESOURCE_THREADS];
+    return threads != UNKNOWN && !resident->limit.asked &&
+           resident->fit.change <= amount_multiply(threads, THREAD_START);
+}
+
 /* Judges a resource by the trend of its samples. */
 static void trend_use(struct gate *gate, enum resource resource)
 {
@@ -152,6 +168,10 @@ static void trend_use(struct gate *gate, enum resource resource)
     judged->fit.slope = judged->trend.slope;
     judged->over = judged->trend.answer == TREND_GROWS;
     judged->unclear = judged->trend.answer == TREND_UNCLEAR;
+    if (resource == RESOURCE_RSS && judged->over && may_be_pool(gate)) {
+        judged->over = false;
+        judged->unclear = true;
+    }
 }
 
 static bool wants_trend(const struct gate *gate, enum resource resource)
@@ -182,24 +202,41 @@ void gate_judge(struct gate *gate)
     heap_judge(gate);
 }
 
+size_t gate_rounds_most(size_t rounds)
+{
+    return 2 * (rounds < TREND_ROUNDS_MIN ? TREND_ROUNDS_MIN : rounds);
+}
+
+/* Whether nothing but the resident set needs more rounds: it is open, or would be
+ * called a leak without the test of its trend. */
+static bool is_resident_alone(const struct gate *gate)
+{
+    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    for (size_t i = 0; i < gate_judged_count; i++) {
+        enum resource resource = gate_judged[i];
+        if (resource != RESOURCE_RSS &&
+            (gate->resources[resource].over || is_open(gate, resource))) {
+            return false;
+        }
+    }
+    return is_open(gate, RESOURCE_RSS) || (resident->over && !resident->by_trend);
+}
+
 size_t gate_rounds_missing(const struct gate *gate)
 {
     size_t rounds = gate->sample_count - 1;
-    bool resident = gate->resources[RESOURCE_RSS].over;
-    bool others = false;
+    if (is_resident_alone(gate)) {
+        size_t wanted = rounds < TREND_ROUNDS_MIN
+                            ? TREND_ROUNDS_MIN
+                            : gate_rounds_most(gate->rounds_first);
+        return wanted > rounds ? wanted - rounds : 0;
+    }
     for (size_t i = 0; i < gate_judged_count; i++) {
-        enum resource resource = gate_judged[i];
-        bool open = is_open(gate, resource);
-        if (open && resource != RESOURCE_RSS) {
+        if (is_open(gate, gate_judged[i]) && rounds == gate->rounds_first) {
             return rounds;
         }
-        resident = resident || open;
-        others = others || (resource != RESOURCE_RSS && gate->resources[resource].over);
     }
-    if (!resident || (others && !is_open(gate, RESOURCE_RSS))) {
-        return 0;
-    }
-    return rounds < TREND_ROUNDS_MIN / 2 ? TREND_ROUNDS_MIN - rounds : rounds;
+    return 0;
 }
 
 /* Writes that the trend of a resource is not clear; returns -EPROTO. */

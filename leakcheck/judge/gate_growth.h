@@ -12,10 +12,13 @@ bool gate_is_counted(const struct gate *gate, enum resource resource);
 /* Judges each resource by the samples so far. May be called again after more rounds. */
 void gate_judge(struct gate *gate);
 
-/* How many more rounds the verdict needs; 0: none. Two cases need some: growth that
- * paused, and growth of the resident set alone, which is normal while a server warms
- * up. At most TREND_ROUNDS_MIN rounds in all, or twice those so far. */
+/* How many more rounds the verdict needs; 0: none, or more would not help. Growth that
+ * paused needs as many rounds again. Growth of the resident set alone, which is normal
+ * while a server warms up, needs enough for a test of its trend. */
 size_t gate_rounds_missing(const struct gate *gate);
+
+/* How many rounds there are at most if the user asked for so many. */
+size_t gate_rounds_most(size_t rounds);
 
 /* Called after all rounds. Returns 0, or -EPROTO if a resource is still open and
  * nothing else leaks. */

@@ -4,6 +4,7 @@
  */
 #include "leakcheck/measure/binary.h"
 
+#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
@@ -175,8 +176,8 @@ static int codes_collect(struct binary *binary)
     return 0;
 }
 
-/* The row of the line table for the address; NULL if there is none. */
-static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
+/* The code that has the address; NULL if there is none. */
+static const struct code *code_find(const struct binary *binary, Dwarf_Addr address)
 {
     size_t low = 0;
     size_t high = binary->code_count;
@@ -191,8 +192,14 @@ static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
     if (low == 0 || address >= binary->codes[low - 1].end) {
         return NULL;
     }
-    const struct code *code = &binary->codes[low - 1];
-    return dwarf_getsrc_die(code->unit, address - code->bias);
+    return &binary->codes[low - 1];
+}
+
+/* The row of the line table for the address; NULL if there is none. */
+static Dwarf_Line *line_find(const struct binary *binary, Dwarf_Addr address)
+{
+    const struct code *code = code_find(binary, address);
+    return code == NULL ? NULL : dwarf_getsrc_die(code->unit, address - code->bias);
 }
 
 /* Fills in one frame. Returns 0 or -ENOMEM. */
@@ -221,18 +228,33 @@ static int frame_name(const struct binary *binary, struct arena *arena,
     return 0;
 }
 
+/* Opens the file as the program of the profile, which has these addresses. The caller
+ * calls binary_close in any case. */
+static int binary_start(struct binary *binary, const char *path,
+                        const struct profile *profile, const struct frame *frames,
+                        size_t count, struct failure *failure)
+{
+    int error = binary_open(binary, path, failure);
+    if (error == 0 && !binary_place(binary, profile, frames, count)) {
+        error = failure_set(failure, EINVAL,
+                            "%.80s does not fit the addresses of the profile", path);
+    }
+    return error == 0 ? codes_collect(binary) : error;
+}
+
+static void binary_close(struct binary *binary)
+{
+    free(binary->codes);
+    if (binary->dwfl != NULL) {
+        dwfl_end(binary->dwfl);
+    }
+}
+
 int binary_name(const char *path, struct profile *profile, struct frame *frames,
                 size_t count, struct failure *failure)
 {
     struct binary binary = {0};
-    int error = binary_open(&binary, path, failure);
-    if (error == 0 && !binary_place(&binary, profile, frames, count)) {
-        error = failure_set(failure, EINVAL,
-                            "%.80s does not fit the addresses of the profile", path);
-    }
-    if (error == 0) {
-        error = codes_collect(&binary);
-    }
+    int error = binary_start(&binary, path, profile, frames, count, failure);
     for (size_t i = 0; i < count && error == 0; i++) {
         if (profile_in_program(profile, frames[i].address)) {
             error = frame_name(&binary, &profile->arena, &frames[i]);
@@ -241,9 +263,108 @@ int binary_name(const char *path, struct profile *profile, struct frame *frames,
     if (error == -ENOMEM) {
         failure_set(failure, ENOMEM, "out of memory");
     }
-    free(binary.codes);
-    if (binary.dwfl != NULL) {
-        dwfl_end(binary.dwfl);
-    }
+    binary_close(&binary);
     return error;
+}
+
+/* -- functions that the compiler has put into others ------------------------------- */
+
+/* A number of a debugging entry, such as the line of a call; 0 if it has none. */
+static unsigned number_of(Dwarf_Die *entry, unsigned name)
+{
+    Dwarf_Attribute memory;
+    Dwarf_Word value;
+    Dwarf_Attribute *attribute = dwarf_attr(entry, name, &memory);
+    return attribute != NULL && dwarf_formudata(attribute, &value) == 0
+               ? (unsigned)value
+               : 0;
+}
+
+/* Where the function of this entry was called before it was put there. */
+static const char *caller_file(Dwarf_Die *unit, Dwarf_Die *entry)
+{
+    Dwarf_Files *files;
+    size_t count;
+    unsigned number = number_of(entry, DW_AT_call_file);
+    return dwarf_getsrcfiles(unit, &files, &count) == 0 && number < count
+               ? dwarf_filesrc(files, number, NULL, NULL)
+               : NULL;
+}
+
+static bool frame_fill(struct frame *frame, struct arena *arena, const char *function,
+                       const char *file, unsigned line)
+{
+    if (function == NULL || file == NULL || line == 0) {
+        return false;
+    }
+    frame->function = arena_text(arena, function, strlen(function));
+    frame->file = arena_text(arena, file, strlen(file));
+    frame->line = line;
+    return frame->function != NULL && frame->file != NULL;
+}
+
+/* The debugging entries around the address, the innermost first. libdw's first answer
+ * goes on with those around the place where an inlined function was written; its second
+ * one has those around the place where it was put. The caller frees them. */
+static int entries_find(const struct code *code, Dwarf_Addr address,
+                        Dwarf_Die **ret_entries)
+{
+    Dwarf_Die *written = NULL;
+    int count = dwarf_getscopes(code->unit, address, &written);
+    count = count > 0 ? dwarf_getscopes_die(&written[0], ret_entries) : 0;
+    free(written);
+    return count;
+}
+
+/* Goes outwards through the entries around the address. */
+static size_t entries_walk(const struct code *code, Dwarf_Addr address,
+                           struct arena *arena, struct frame *frames, size_t most)
+{
+    Dwarf_Die *entries = NULL;
+    size_t found = 0;
+    int line = 0;
+    int count = entries_find(code, address, &entries);
+    Dwarf_Line *row = dwarf_getsrc_die(code->unit, address);
+    const char *file = row == NULL ? NULL : dwarf_linesrc(row, NULL, NULL);
+    if (row != NULL) {
+        dwarf_lineno(row, &line);
+    }
+    for (int i = 0; i < count && found < most; i++) {
+        int tag = dwarf_tag(&entries[i]);
+        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
+            continue;
+        }
+        if (!frame_fill(&frames[found], arena, dwarf_diename(&entries[i]), file,
+                        (unsigned)line)) {
+            break;
+        }
+        found++;
+        if (tag == DW_TAG_subprogram) {
+            break;
+        }
+        file = caller_file(code->unit, &entries[i]);
+        line = (int)number_of(&entries[i], DW_AT_call_line);
+    }
+    free(entries);
+    return found;
+}
+
+size_t binary_inlined(const char *path, struct profile *profile, uint64_t address,
+                      struct frame *ret_frames, size_t most)
+{
+    struct binary binary = {0};
+    struct failure ignored;
+    const struct frame wanted = {.address = address};
+    size_t count = 0;
+    if (profile_in_program(profile, address) &&
+        binary_start(&binary, path, profile, &wanted, 1, &ignored) == 0) {
+        Dwarf_Addr place = address - binary.bias;
+        const struct code *code = code_find(&binary, place);
+        if (code != NULL) {
+            count = entries_walk(code, place - code->bias, &profile->arena, ret_frames,
+                                 most);
+        }
+    }
+    binary_close(&binary);
+    return count;
 }

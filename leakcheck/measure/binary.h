@@ -17,4 +17,11 @@
 int binary_name(const char *path, struct profile *profile, struct frame *frames,
                 size_t count, struct failure *failure);
 
+/* The functions at an address of the profile's program, the innermost first: more than
+ * one where the compiler has put functions into each other. Each but the first has the
+ * line of its call. Returns how many of at most `most`; 0 if this is not known. The
+ * profile's arena owns the texts. */
+size_t binary_inlined(const char *path, struct profile *profile, uint64_t address,
+                      struct frame *ret_frames, size_t most);
+
 #endif

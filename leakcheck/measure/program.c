@@ -17,11 +17,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "leakcheck/measure/command.h"
 #include "leakcheck/measure/process.h"
 #include "leakcheck/measure/replies.h"
 
 #define START_LIMIT_MS 30000
 #define LOOK_PAUSE_MS 20
+#define COMMAND_PATIENCE_MS 10000 /* for the first success of --drive-command */
+#define COMMAND_PAUSE_MS 200
 #define ANSWER_LIMIT_MS 2000 /* for /status, while the program starts */
 #define STOP_PATIENCE_MS 5000
 #define END_PATIENCE_MS 500 /* after a failure: does the program end, too? */
@@ -289,7 +292,9 @@ static bool is_ready(const struct program_port *port, const struct call_settings
         }
     }
     if (serves && !port_answers(port, deadline_ms)) {
-        failure_set(failure, EAGAIN, "no answer from the debug port of process %d",
+        failure_set(failure, EAGAIN,
+                    "no answer from the debug port of process %d (is it the server "
+                    "itself, or a script that starts it?)",
                     port->pid);
         return false;
     }
@@ -324,6 +329,21 @@ static bool process_find(struct program *program, const struct call_settings *ca
     return false;
 }
 
+/* Nothing says where a command calls the program, so its first success says that the
+ * program is ready. */
+static int command_await(const struct program *program, const char *command,
+                         int64_t deadline_ms, struct failure *failure)
+{
+    int64_t end_ms = clock_now_ms() + COMMAND_PATIENCE_MS;
+    int error;
+    while ((error = command_run(command, deadline_ms, failure)) < 0 &&
+           clock_now_ms() < end_ms && clock_now_ms() < deadline_ms &&
+           !child_has_ended(&program->child, 0)) {
+        clock_sleep_ms(COMMAND_PAUSE_MS);
+    }
+    return error;
+}
+
 int program_await(struct program *program, const struct call_settings *calls,
                   int64_t deadline_ms, struct failure *failure)
 {
@@ -345,7 +365,9 @@ int program_await(struct program *program, const struct call_settings *calls,
         missing = latest;
         clock_sleep_ms(LOOK_PAUSE_MS);
     }
-    return 0;
+    return calls->command == NULL
+               ? 0
+               : command_await(program, calls->command, deadline_ms, failure);
 }
 
 int program_check(const struct program *program, const struct caller *caller,

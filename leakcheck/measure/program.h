@@ -47,8 +47,9 @@ int program_start(struct program *program, const char *command,
 
 /* Waits until the program accepts connections for all URLs that are driven, and until
  * the debug port of the process that does so answers; without URLs: that of the program
- * itself. Then `pid` and `url` are valid. Gives up at `deadline_ms` (clock_now_ms), and
- * earlier if the program takes too long or ends. Returns 0 or -errno. */
+ * itself, and until the command that drives it succeeds. Then `pid` and `url` are
+ * valid. Gives up at `deadline_ms` (clock_now_ms), and earlier if the program takes too
+ * long or ends. Returns 0 or -errno. */
 int program_await(struct program *program, const struct call_settings *calls,
                   int64_t deadline_ms, struct failure *failure);
 

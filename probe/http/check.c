@@ -132,7 +132,7 @@ bool probe_check_host(const struct request *request, struct reply *reply)
         return true;
     }
     probe_reply_error(reply, 403, "forbidden_host",
-                      "use localhost, 127.0.0.1 or the address given with --bind",
+                      "use localhost, 127.0.0.1 or the address that it listens on",
                       "'%s' is not a name of this server",
                       target ? host : request->target);
     reply->closes = true;

@@ -140,8 +140,9 @@ void probe_reply_uncounted(struct reply *reply, int error)
 {
     const struct site_hints *hints = &reply->request->site->hints;
     bool memory = error == -ENOMEM;
+    const char *hint = memory ? hints->memory : hints->fds;
     probe_reply_error(reply, 503, memory ? "heap_limit" : "fd_limit",
-                      memory ? hints->memory : hints->fds,
+                      error == -ENOENT ? REPLY_NO_PROC : hint,
                       "the process could not be counted: %s", strerror(-error));
 }
 

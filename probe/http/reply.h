@@ -14,6 +14,9 @@
 #define REPLY_TEXT "text/plain; charset=utf-8"
 #define REPLY_HTML "text/html; charset=utf-8"
 #define REPLY_JSON "application/json"
+
+/* The hint where a file of the kernel is missing. */
+#define REPLY_NO_PROC "the probe reads the kernel's files: mount /proc"
 #define REPLY_BYTES "application/octet-stream"
 
 #define REPLY_HEADERS_MAX 1024 /* bytes */

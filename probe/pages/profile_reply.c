@@ -20,6 +20,8 @@ void probe_profile_refuse(struct reply *reply, int error)
     } else if (error == -ENOBUFS) {
         code = "thread_limit";
         hint = hints->mappings;
+    } else if (error == -ENOENT) {
+        hint = REPLY_NO_PROC;
     }
     probe_reply_error(reply, 503, code, hint, "the profile could not be written: %s",
                       strerror(-error));

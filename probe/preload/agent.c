@@ -11,6 +11,7 @@
  */
 #include "probe/preload/agent.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -62,6 +63,7 @@ static struct {
     struct site site;
     char name[64];
     char url[160];
+    char socket_path[SETTINGS_SOCKET_MAX];
     pid_t pid;
     bool first; /* this process was started with the probe, not forked */
 
@@ -73,27 +75,55 @@ static struct {
     atomic_bool stopping; /* it is to end soon: long work is given up */
     unsigned paused;
     bool given_up;
-    atomic_bool main_left; /* the main thread has ended */
+    atomic_bool main_left;  /* the main thread has ended */
+    pthread_key_t main_key; /* its value's destructor sees that */
+    bool watches_main;
 
     pthread_mutex_t work; /* held while a page is being made */
 } agent = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- The thread ---- */
 
-/* Whether every thread but the calling one has ended. The main thread stays in the list
- * after its end. */
-static bool is_alone(void)
+/* Whether every thread but the calling one has ended: 1 or 0, or -errno. The main
+ * thread stays in the list after its end, in the state Z. */
+static int is_alone(void)
 {
-    struct figures figures;
-    return probe_figures_read(&figures) == 0 && figures.process.threads <= 2;
+    char text[512];
+    int fd = probe_proc_open("self/stat", O_RDONLY);
+    if (fd < 0) {
+        return fd;
+    }
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[got < 0 ? 0 : got] = '\0';
+    /* The name may have any characters. Of the fields behind it (proc(5)) the first is
+     * the state, and the eighteenth the number of threads. */
+    const char *name_end = strrchr(text, ')');
+    char state = '\0';
+    long threads = 0;
+    if (name_end == NULL ||
+        sscanf(
+            name_end + 1,
+            " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+            &state, &threads) != 2) {
+        return -EPROTO;
+    }
+    return state == 'Z' && threads <= 2;
 }
 
 static int64_t on_tick(int64_t now_ns)
 {
     int64_t next = probe_memory_trace_tick(now_ns);
     if (atomic_load(&agent.main_left)) {
-        if (is_alone()) {
+        int alone = is_alone();
+        if (alone > 0) {
             exit(0); /* as the C library does when the last thread ends */
+        }
+        if (alone < 0) {
+            /* Without /proc it is not known when to end the process: so this thread
+             * ends, and the C library does it. */
+            probe_listener_stop(agent.listener);
+            return 0;
         }
         int64_t look = now_ns + LAST_LOOK_NS;
         next = next == 0 || look < next ? look : next;
@@ -170,21 +200,21 @@ static void thread_stop(void)
 static void url_format(void)
 {
     if (agent.settings.socket_path != NULL) {
-        snprintf(agent.url, sizeof(agent.url), "unix:%s", agent.settings.socket_path);
+        snprintf(agent.url, sizeof(agent.url), "unix:%s", agent.socket_path);
     } else {
         snprintf(agent.url, sizeof(agent.url), "http://127.0.0.1:%d/",
                  probe_listener_port(agent.listener));
     }
 }
 
-/* Opens the debug port, starts the thread, and says the address. */
-static int port_open(void)
+/* Opens the listener at the port that is free, or at the Unix socket `path`. */
+static int listener_open(const char *path)
 {
     const struct listener_settings settings = {
         .site = &agent.site,
         .port = agent.settings.port,
         .ports = PORTS_TRIED,
-        .path = agent.settings.socket_path,
+        .path = path,
         .fd_from = probe_descriptors_from(),
         .find = probe_pages_find,
         .work = on_work,
@@ -192,6 +222,39 @@ static int port_open(void)
     int error = probe_listener_open(&agent.listener, &settings);
     if (error != 0) {
         agent.listener = NULL;
+    }
+    return error;
+}
+
+/* Opens the listener at the Unix socket PATH: in a forked child, and if another process
+ * answers there, at PATH.PID. */
+static int socket_open(void)
+{
+    const char *wanted = agent.settings.socket_path;
+    int error = -EADDRINUSE;
+    if (agent.first) {
+        snprintf(agent.socket_path, sizeof(agent.socket_path), "%s", wanted);
+        error = listener_open(agent.socket_path);
+    }
+    if (error == -EADDRINUSE) {
+        int length = snprintf(agent.socket_path, sizeof(agent.socket_path), "%s.%d",
+                              wanted, (int)agent.pid);
+        error = length < (int)sizeof(agent.socket_path)
+                    ? listener_open(agent.socket_path)
+                    : -ENAMETOOLONG;
+        if (error == 0 && agent.first) {
+            probe_say("%s is taken, this process has %s", wanted, agent.socket_path);
+        }
+    }
+    return error;
+}
+
+/* Opens the debug port, starts the thread, and says the address. */
+static int port_open(void)
+{
+    int error =
+        agent.settings.socket_path != NULL ? socket_open() : listener_open(NULL);
+    if (error != 0) {
         return error;
     }
     url_format();
@@ -221,29 +284,60 @@ static void port_open_or_say(void)
     }
 }
 
+/* ---- The program's threads in here ---- */
+
+/* A thread of the program that is here records nothing and keeps its errno; and it is
+ * not cancelled here, where it may hold a lock, and where the program expects no
+ * cancellation point. */
+struct visit {
+    int error;
+    int cancellation;
+};
+
+static struct visit visit_begin(void)
+{
+    struct visit visit = {.error = errno};
+    probe_inside++;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit.cancellation);
+    return visit;
+}
+
+static void visit_end(struct visit visit)
+{
+    pthread_setcancelstate(visit.cancellation, NULL);
+    probe_inside--;
+    errno = visit.error;
+}
+
 /* The first wait of a forked child: see waits.h. */
 static void on_first_wait(void)
 {
-    int saved = errno;
-    probe_inside++;
+    struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
         getpid() == agent.pid) {
         port_open_or_say();
     }
     pthread_mutex_unlock(&agent.lock);
-    probe_inside--;
-    errno = saved;
+    visit_end(visit);
 }
 
 /* ---- What stops it for a while, or for good ---- */
 
-/* Whether the agent is this process's own. It is not in the child of vfork, which
- * shares its parent's memory, nor where fork was not the C library's. */
+bool probe_agent_is_own_process(void)
+{
+    return (pid_t)syscall(SYS_getpid) == agent.pid;
+}
+
+static bool is_agent(void)
+{
+    return gettid() == atomic_load(&agent.tid);
+}
+
+/* Whether a thread of the program has an agent to stop. */
 static bool is_own(void)
 {
-    return probe_active && (pid_t)syscall(SYS_getpid) == agent.pid &&
-           gettid() != atomic_load(&agent.tid);
+    return probe_active && probe_agent_is_own_process() && !is_agent();
 }
 
 void probe_agent_pause(void)
@@ -251,15 +345,13 @@ void probe_agent_pause(void)
     if (!is_own()) {
         return;
     }
-    int saved = errno;
-    probe_inside++;
+    struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.paused++ == 0 && agent.running) {
         thread_stop();
     }
     pthread_mutex_unlock(&agent.lock);
-    probe_inside--;
-    errno = saved;
+    visit_end(visit);
 }
 
 void probe_agent_resume(void)
@@ -267,8 +359,7 @@ void probe_agent_resume(void)
     if (!is_own()) {
         return;
     }
-    int saved = errno;
-    probe_inside++;
+    struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
         int error = thread_start();
@@ -280,8 +371,29 @@ void probe_agent_resume(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    probe_inside--;
-    errno = saved;
+    visit_end(visit);
+}
+
+bool probe_agent_hold(void)
+{
+    bool held = probe_inside == 0 && is_own();
+    if (held) {
+        int saved = errno;
+        probe_inside++;
+        pthread_mutex_lock(&agent.work);
+        errno = saved;
+    }
+    return held;
+}
+
+void probe_agent_let_go(bool held)
+{
+    if (held) {
+        int saved = errno;
+        pthread_mutex_unlock(&agent.work);
+        probe_inside--;
+        errno = saved;
+    }
 }
 
 void probe_agent_stand_aside(const char *why)
@@ -289,8 +401,7 @@ void probe_agent_stand_aside(const char *why)
     if (!is_own()) {
         return;
     }
-    int saved = errno;
-    probe_inside++;
+    struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.running) {
         thread_stop();
@@ -301,17 +412,12 @@ void probe_agent_stand_aside(const char *why)
     }
     agent.given_up = true;
     pthread_mutex_unlock(&agent.lock);
-    probe_inside--;
-    errno = saved;
+    visit_end(visit);
 }
 
-void probe_agent_note_thread_exit(void)
+bool probe_agent_has_thread(void)
 {
-    if (is_own() && gettid() == agent.pid) {
-        atomic_store(&agent.main_left, true);
-        probe_agent_pause(); /* so that the thread looks at its clock again */
-        probe_agent_resume();
-    }
+    return is_own() && atomic_load(&agent.tid) != 0 && agent.running;
 }
 
 void probe_agent_before_chroot(void)
@@ -319,19 +425,48 @@ void probe_agent_before_chroot(void)
     if (!is_own()) {
         return;
     }
-    int saved = errno;
-    probe_inside++;
+    struct visit visit = visit_begin();
     pthread_mutex_lock(&agent.work);
     probe_symbols_read_all();
     pthread_mutex_unlock(&agent.work);
-    probe_inside--;
-    errno = saved;
+    visit_end(visit);
+}
+
+/* ---- The end of the main thread ---- */
+
+/* Runs when the main thread ends but the process does not: by pthread_exit or
+ * thrd_exit, or cancelled. The process then ends with its last thread, which the agent
+ * must not be. */
+static void main_ends(void *unused)
+{
+    (void)unused;
+    if (is_own() && gettid() == agent.pid) {
+        atomic_store(&agent.main_left, true);
+        probe_agent_pause(); /* so that the agent looks at its clock again */
+        probe_agent_resume();
+    }
+}
+
+/* Called in the main thread, also in that of a forked child. */
+static void main_watch(void)
+{
+    if (agent.watches_main) {
+        pthread_setspecific(agent.main_key, &agent);
+    }
 }
 
 /* ---- fork ---- */
 
+/* This thread forks in a signal handler that has interrupted the probe: it may hold any
+ * of the probe's locks. */
+static _Thread_local bool forks_within;
+
 static void before_fork(void)
 {
+    forks_within = probe_inside != 0 && !is_agent();
+    if (forks_within) {
+        return;
+    }
     if (probe_inside == 0) {
         pthread_mutex_lock(&agent.lock);
         pthread_mutex_lock(&agent.work);
@@ -342,6 +477,10 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
+    if (forks_within) {
+        forks_within = false;
+        return;
+    }
     probe_recorder_fork_parent();
     if (--probe_inside == 0) {
         pthread_mutex_unlock(&agent.work);
@@ -352,6 +491,12 @@ static void after_fork_in_parent(void)
 /* The child has the calling thread alone, and a copy of everything else. */
 static void after_fork_in_child(void)
 {
+    if (forks_within) {
+        /* Nothing that the probe has noted can be relied on. */
+        forks_within = false;
+        probe_active = false;
+        return;
+    }
     probe_recorder_fork_child();
     pthread_mutex_init(&agent.work, NULL);
     pthread_mutex_init(&agent.lock, NULL);
@@ -359,6 +504,8 @@ static void after_fork_in_child(void)
     agent.first = false;
     agent.running = false;
     agent.paused = 0;
+    atomic_store(&agent.main_left, false);
+    main_watch();
     atomic_store(&agent.tid, 0);
     if (agent.listener != NULL) {
         probe_listener_close(agent.listener, true);
@@ -476,6 +623,13 @@ static void instruments_begin(void)
     probe_page_index_extend(probe_family_add);
 }
 
+/* Whether no other copy of this library is loaded: the program may be linked with one,
+ * and another one preloaded. The last one in the loader's order works. */
+static bool is_only(void)
+{
+    return dlsym(RTLD_NEXT, "leakprobe_version") == NULL;
+}
+
 /* The loader calls this before main, after the constructors of the libraries that the
  * program itself names. */
 __attribute__((constructor)) static void agent_begin(void)
@@ -485,16 +639,21 @@ __attribute__((constructor)) static void agent_begin(void)
     probe_malloc_prepare();
     /* A program with more rights than its user gets no instruments, as the loader has
      * it, too, for LD_PRELOAD. */
-    if (getauxval(AT_SECURE) == 0 && probe_settings_wanted()) {
+    if (getauxval(AT_SECURE) == 0 && is_only() && probe_settings_wanted()) {
         probe_settings_read(&agent.settings);
         agent.pid = getpid();
         agent.first = true;
         site_fill();
-        if (probe_descriptors_protect(descriptors_from()) != 0) {
-            probe_say("%s, pid %d: no descriptor is left", agent.name, (int)agent.pid);
+        int error = probe_descriptors_protect(descriptors_from());
+        if (error != 0) {
+            probe_say("%s, pid %d: /proc cannot be opened: %s", agent.name,
+                      (int)agent.pid, strerror(-error));
         }
         recorder_begin();
         instruments_begin();
+        agent.watches_main = gettid() == agent.pid &&
+                             pthread_key_create(&agent.main_key, main_ends) == 0;
+        main_watch();
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
         probe_active = true;
         if (agent.settings.trace_seconds != 0) {
@@ -561,15 +720,16 @@ static void exit_file_write(void)
  * the program's own last functions; not after _exit or a signal. */
 __attribute__((destructor)) static void agent_end(void)
 {
-    if (!probe_active || (pid_t)syscall(SYS_getpid) != agent.pid) {
-        return;
+    bool within = probe_inside != 0 && !is_agent();
+    if (!probe_active || !probe_agent_is_own_process() || within) {
+        return; /* within: as for fork, a handler has called exit in the probe */
     }
-    probe_inside++;
+    struct visit visit = visit_begin();
     exit_file_write();
     pthread_mutex_lock(&agent.lock);
     probe_family_leave();
     agent.given_up = true;
-    if (agent.running && gettid() != atomic_load(&agent.tid)) {
+    if (agent.running && !is_agent()) {
         probe_listener_stop(agent.listener);
         const int64_t end = clock_now_ns() + END_LIMIT_NS;
         const struct timespec until = {.tv_sec = end / CLOCK_NS_PER_SECOND,
@@ -579,7 +739,7 @@ __attribute__((destructor)) static void agent_end(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    probe_inside--;
+    visit_end(visit);
 }
 
 /* ---- leakprobe.h ---- */

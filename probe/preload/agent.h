@@ -6,18 +6,31 @@
 #ifndef PROBE_PRELOAD_AGENT_H
 #define PROBE_PRELOAD_AGENT_H
 
+#include <stdbool.h>
+
 /* Stops the thread, and waits until the kernel no longer has it. Calls may be nested;
  * the same number of probe_agent_resume starts it again. Both do nothing in a process
  * without the thread, and keep errno. */
 void probe_agent_pause(void);
 void probe_agent_resume(void);
 
+/* Whether the thread is among this process's. It is not, to itself. */
+bool probe_agent_has_thread(void);
+
+/* Keeps the thread from its work: waits until it has made the page that it is at, and
+ * begins no other until probe_agent_let_go, with what was returned. Keep errno. Quick
+ * while no page is being made; do nothing in a signal handler that has interrupted the
+ * probe. */
+bool probe_agent_hold(void);
+void probe_agent_let_go(bool held);
+
 /* Stops the thread for good, and says why on standard error. */
 void probe_agent_stand_aside(const char *why);
 
-/* Notes that the calling thread ends; if it is the main one, the agent ends the process
- * when no other thread is left, as the C library would without the agent. */
-void probe_agent_note_thread_exit(void);
+/* Whether the caller is in the process that the agent works for: not in the child of
+ * vfork, which shares its parent's memory, nor where fork was not the C library's. May
+ * be called from a signal handler; keeps errno. */
+bool probe_agent_is_own_process(void);
 
 /* Reads what cannot be reached any more after a chroot. */
 void probe_agent_before_chroot(void);

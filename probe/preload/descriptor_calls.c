@@ -7,17 +7,25 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "probe/preload/agent.h"
 #include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 
-/* Whether the program is about to close one of the probe's descriptors. */
+PROBE_REAL(close)
+PROBE_REAL(close_range)
+PROBE_REAL(closefrom)
+PROBE_REAL(dup2)
+PROBE_REAL(dup3)
+
+/* Whether the program is about to close one of the probe's descriptors. The child of
+ * vfork has descriptors of its own: it may do with them what it likes. */
 static bool is_ours(int fd)
 {
-    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd);
+    return probe_active && probe_inside == 0 && probe_descriptor_is_kept(fd) &&
+           probe_agent_is_own_process();
 }
 
-PROBE_REAL(close)
 PROBE_EXPORT int close(int fd)
 {
     if (is_ours(fd)) {
@@ -27,7 +35,6 @@ PROBE_EXPORT int close(int fd)
     return close_real()(fd);
 }
 
-PROBE_REAL(close_range)
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     int result = 0;
@@ -47,7 +54,6 @@ PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
     return close_range_real()(first, last, flags);
 }
 
-PROBE_REAL(closefrom)
 PROBE_EXPORT void closefrom(int first)
 {
     if (!probe_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
@@ -60,24 +66,30 @@ PROBE_EXPORT void closefrom(int first)
     errno = saved;
 }
 
-/* The numbers are high: a program that wants one of them for itself is very unusual.
- * It gets the error that the kernel has for a number that is just being taken. */
-PROBE_REAL(dup2)
-PROBE_EXPORT int dup2(int from, int to)
+/* A number of the probe's that the program wants is the program's from then on. The
+ * agent makes no page meanwhile: it could be just opening a file, which would get the
+ * same number. */
+static int duplicate(int from, int to, int flags, bool has_flags)
 {
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
+    bool held = probe_agent_hold();
+    bool ours = held && probe_descriptor_is_kept(to);
+    int result = has_flags ? dup3_real()(from, to, flags) : dup2_real()(from, to);
+    probe_agent_let_go(held);
+    if (ours) {
+        /* When it starts again, the agent sees what it has lost, and opens that again.
+         */
+        probe_agent_pause();
+        probe_agent_resume();
     }
-    return dup2_real()(from, to);
+    return result;
 }
 
-PROBE_REAL(dup3)
+PROBE_EXPORT int dup2(int from, int to)
+{
+    return duplicate(from, to, 0, false);
+}
+
 PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    if (is_ours(to)) {
-        errno = EBUSY;
-        return -1;
-    }
-    return dup3_real()(from, to, flags);
+    return duplicate(from, to, flags, true);
 }

@@ -9,12 +9,16 @@
 #include <iconv.h>
 #include <unistd.h>
 
+#include "probe/preload/agent.h"
 #include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/call_stack.h"
 #include "probe/recorder/inside.h"
 
 PROBE_REAL(dlclose)
+PROBE_REAL(iconv_close)
+PROBE_REAL(pipe2)
+
 PROBE_EXPORT int dlclose(void *library)
 {
     if (!probe_active) {
@@ -28,7 +32,6 @@ PROBE_EXPORT int dlclose(void *library)
     return result;
 }
 
-PROBE_REAL(iconv_close)
 PROBE_EXPORT int iconv_close(iconv_t converter)
 {
     if (!probe_active) {
@@ -42,7 +45,6 @@ PROBE_EXPORT int iconv_close(iconv_t converter)
     return result;
 }
 
-PROBE_REAL(pipe2)
 PROBE_EXPORT int pipe2(int ends[2], int flags)
 {
     int result = pipe2_real()(ends, flags);

@@ -4,9 +4,9 @@
  * their user. So the probe's thread is stopped around them, and has the new credentials
  * and namespaces when it starts again.
  */
+#include <errno.h>
 #include <grp.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -63,9 +63,18 @@ PROBE_EXPORT int seccomp_load(void *filter)
     return seccomp_load_real()(filter);
 }
 
+PROBE_REAL(prctl)
+
+/* Whether the call filters system calls. Without a filter it only asks whether the
+ * kernel can. */
+static bool is_filter(int option, const unsigned long values[4])
+{
+    return option == PR_SET_SECCOMP &&
+           (values[0] == SECCOMP_MODE_STRICT || values[1] != 0);
+}
+
 /* Every option of prctl takes at most four arguments, and reads none that it does not
  * know. */
-PROBE_REAL(prctl)
 PROBE_EXPORT int prctl(int option, ...)
 {
     unsigned long values[4];
@@ -75,7 +84,7 @@ PROBE_EXPORT int prctl(int option, ...)
         values[i] = va_arg(arguments, unsigned long);
     }
     va_end(arguments);
-    if (option == PR_SET_SECCOMP) {
+    if (is_filter(option, values)) {
         probe_agent_stand_aside("it filters its system calls");
     }
     /* What belongs to a thread and is inherited by those that it starts. */
@@ -92,18 +101,9 @@ PROBE_EXPORT int prctl(int option, ...)
     return result;
 }
 
-/* A process whose main thread has ended goes on until its last thread ends: the probe's
- * must not be that one. */
-PROBE_REAL(pthread_exit)
-PROBE_EXPORT void pthread_exit(void *result)
-{
-    probe_agent_note_thread_exit();
-    pthread_exit_real()(result);
-    __builtin_unreachable();
-}
+PROBE_REAL(chroot)
 
 /* After it the files of symbols and libraries are out of reach. */
-PROBE_REAL(chroot)
 PROBE_EXPORT int chroot(const char *path)
 {
     probe_agent_before_chroot();

@@ -25,10 +25,23 @@ void *probe_real_find(struct real_function *real)
         address = library == NULL ? NULL : dlsym(library, real->name);
     }
     probe_inside--;
+    errno = saved;
     if (address == NULL) {
-        address = (void *)function_missing;
+        return (void *)function_missing;
     }
     atomic_store_explicit(&real->address, address, memory_order_relaxed);
-    errno = saved;
     return address;
+}
+
+/* The begin and the end of the section; the linker defines them. */
+extern struct real_function probe_real_first[] __asm__("__start_probe_real_functions")
+    __attribute__((visibility("hidden")));
+extern struct real_function probe_real_end[] __asm__("__stop_probe_real_functions")
+    __attribute__((visibility("hidden")));
+
+void probe_real_find_all(void)
+{
+    for (struct real_function *real = probe_real_first; real < probe_real_end; real++) {
+        probe_real(real);
+    }
 }

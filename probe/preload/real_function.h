@@ -24,12 +24,19 @@ static inline void *probe_real(struct real_function *real)
     return address != NULL ? address : probe_real_find(real);
 }
 
+/* Looks for all functions that PROBE_REAL names, in any file: dlsym must not be called
+ * in a signal handler, nor in the child of vfork. One that is not there is looked for
+ * again when it is called: its library may be loaded later. */
+void probe_real_find_all(void);
+
 /* Defines NAME_real(), which returns the C library's function NAME; the second, that of
- * another library. */
+ * another library. The linker puts all that is in a section side by side:
+ * probe_real_find_all finds it there. */
 #define PROBE_REAL(function) PROBE_REAL_OF(function, NULL)
 #define PROBE_REAL_OF(function, other_library)                                         \
-    static struct real_function function##_function = {.name = #function,              \
-                                                       .library = (other_library)};    \
+    static struct real_function function##_function                                    \
+        __attribute__((section("probe_real_functions"), used)) = {                     \
+            .name = #function, .library = (other_library)};                            \
     static inline __typeof__(&(function)) function##_real(void)                        \
     {                                                                                  \
         return (__typeof__(&(function)))probe_real(&function##_function);              \

@@ -11,7 +11,8 @@
 /* Remembers what standard error is. */
 void probe_say_start(bool quiet);
 
-/* Writes "leakprobe: <text>\n" in one write. Keeps errno. */
+/* Writes "leakprobe: <text>\n" in one write; nothing if that would wait, or if nobody
+ * reads. Keeps errno. */
 void probe_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -142,6 +142,24 @@ static const char *path_read(const char *name, char *copy, size_t size)
     return copy;
 }
 
+/* The same as a path from the root: the program may change its directory before a child
+ * wants a socket beside this one. A path that is then too long stays as it is. */
+static const char *socket_path_read(void)
+{
+    char whole[PATH_MAX];
+    const char *path = path_read("LEAKPROBE_UNIX", socket_path, sizeof(socket_path));
+    if (path == NULL || path[0] == '/' || getcwd(whole, sizeof(whole)) == NULL) {
+        return path;
+    }
+    size_t length = strlen(whole);
+    if (length + 1 + strlen(path) < sizeof(socket_path)) {
+        whole[length] = '/';
+        strcpy(whole + length + 1, path);
+        strcpy(socket_path, whole);
+    }
+    return socket_path;
+}
+
 void probe_settings_read(struct settings *ret_settings)
 {
     const char *quiet = value_of("LEAKPROBE_QUIET");
@@ -149,8 +167,7 @@ void probe_settings_read(struct settings *ret_settings)
         (struct settings){.quiet = quiet != NULL && strcmp(quiet, "0") != 0};
     probe_say_start(ret_settings->quiet);
     ret_settings->port = port_read();
-    ret_settings->socket_path =
-        path_read("LEAKPROBE_UNIX", socket_path, sizeof(socket_path));
+    ret_settings->socket_path = socket_path_read();
     heap_read(ret_settings);
     ret_settings->follow_fork = switch_read("LEAKPROBE_FOLLOW_FORK");
     ret_settings->at_exit =

@@ -13,12 +13,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
 #include "probe/threads/threads.h"
 
 static bool started;
+static pid_t process;
 
 /* Programs call some of these still. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -59,10 +62,15 @@ static int signal_choose(int from)
     return -EBUSY;
 }
 
-/* The program wants our signal. */
+/* The program wants our signal. Not so in the child of vfork, which may have its own
+ * dispositions, but shares our memory: the signal stays that of its parent. */
 static void signal_yield(void)
 {
     int saved = errno;
+    if ((pid_t)syscall(SYS_getpid) != process) {
+        errno = saved;
+        return;
+    }
     probe_inside++;
     if (signal_choose(probe_threads_signal() - 1) != 0) {
         probe_threads_move_signal(-1); /* the program needs them all */
@@ -81,9 +89,15 @@ int probe_signals_start(void)
         sigemptyset(&own);
         sigaddset(&own, probe_threads_signal());
         pthread_sigmask_real()(SIG_UNBLOCK, &own, NULL);
+        process = getpid();
         started = true;
     }
     return error;
+}
+
+void probe_signals_fork_child(void)
+{
+    process = getpid();
 }
 
 /* Whether a set has our signal because it has nearly all of them. */

@@ -11,6 +11,9 @@
  * that the wrappers pass through. Returns 0, or -EBUSY if no signal is free. */
 int probe_signals_start(void);
 
+/* In a forked child: the signal is its own now. */
+void probe_signals_fork_child(void);
+
 /* The set without our signal: `set` itself if it does not have it (or is NULL),
  * otherwise a copy in `room`. A set that means our signal in particular makes it move
  * to another number. */

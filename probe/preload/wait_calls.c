@@ -186,21 +186,9 @@ PROBE_EXPORT void __longjmp_chk(struct __jmp_buf_tag place[1], int value)
     __builtin_unreachable();
 }
 
-/* All are looked for at the start: dlsym must not be called in a signal handler. */
-#define WAIT(is_pure, result, function, parameters, arguments) &function##_function,
-static struct real_function *const functions[] = {
-#include "probe/preload/wait_list.h"
-    &fcntl_function,         &fcntl64_function,  &syscall_function,
-    &longjmp_function,       &_longjmp_function, &siglongjmp_function,
-    &__longjmp_chk_function,
-};
-#undef WAIT
-
 void probe_wait_calls_start(void (*new_first_wait)(void))
 {
-    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-        probe_real(functions[i]);
-    }
+    probe_real_find_all();
     first_wait = new_first_wait;
     atomic_store(&watched, true);
 }

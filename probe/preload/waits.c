@@ -74,4 +74,5 @@ void probe_waits_wake_up(void)
 void probe_waits_fork_child(void)
 {
     probe_wait_records_fork_child();
+    probe_signals_fork_child();
 }

@@ -32,7 +32,7 @@ static struct {
 static atomic_int lowest = INT_MAX;
 static atomic_int highest = -1;
 static int moved_from;
-static int proc_fd = -1;
+static struct kept_file proc = {.fd = -1};
 
 int probe_descriptors_from(void)
 {
@@ -164,6 +164,36 @@ bool probe_descriptor_is_kept(int fd)
     return false;
 }
 
+int probe_kept_file_set(struct kept_file *file, int fd)
+{
+    struct stat status;
+    int moved = probe_descriptor_keep(fd);
+    file->fd = -1;
+    if (moved < 0) {
+        return moved;
+    }
+    if (fstat(moved, &status) != 0) {
+        return -errno;
+    }
+    *file = (struct kept_file){moved, status.st_dev, status.st_ino};
+    return 0;
+}
+
+bool probe_kept_file_check(const struct kept_file *file)
+{
+    struct stat status;
+    return file->fd >= 0 && fstat(file->fd, &status) == 0 &&
+           status.st_dev == file->device && status.st_ino == file->inode;
+}
+
+void probe_kept_file_close(struct kept_file *file)
+{
+    if (probe_kept_file_check(file)) {
+        probe_descriptor_close(file->fd);
+    }
+    file->fd = -1;
+}
+
 int probe_descriptor_next(int from)
 {
     int next = -1;
@@ -181,8 +211,8 @@ int probe_proc_open(const char *path, int flags)
     char absolute[256];
     int fd;
     do {
-        if (probe_descriptor_is_kept(proc_fd)) {
-            fd = openat(proc_fd, path, flags | O_CLOEXEC);
+        if (probe_kept_file_check(&proc)) {
+            fd = openat(proc.fd, path, flags | O_CLOEXEC);
         } else {
             snprintf(absolute, sizeof(absolute), "/proc/%s", path);
             fd = open(absolute, flags | O_CLOEXEC);
@@ -195,10 +225,5 @@ int probe_descriptors_protect(int from)
 {
     moved_from = from;
     int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    fd = fd < 0 ? -errno : probe_descriptor_keep(fd);
-    if (fd < 0) {
-        return fd;
-    }
-    proc_fd = fd;
-    return 0;
+    return probe_kept_file_set(&proc, fd < 0 ? -errno : fd);
 }

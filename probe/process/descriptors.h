@@ -7,6 +7,7 @@
 #define PROBE_PROCESS_DESCRIPTORS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* From now on kept descriptors are moved to numbers from `from` on, and /proc is kept
  * open itself: its files can then be opened after a chroot. Returns 0 or -errno. In the
@@ -26,6 +27,23 @@ int probe_descriptor_move(int fd, int from);
  * `fd` is passed on.
  */
 int probe_descriptor_keep(int fd);
+
+/* A kept descriptor and what it was opened as: the program may have closed it, and the
+ * number may even be another one of the probe's by now. */
+struct kept_file {
+    int fd; /* -1: none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Keeps `fd` (or passes on an -errno) as this file. Returns 0 or -errno. */
+int probe_kept_file_set(struct kept_file *file, int fd);
+
+/* Whether it is still there. */
+bool probe_kept_file_check(const struct kept_file *file);
+
+/* Closes it, if it is there. */
+void probe_kept_file_close(struct kept_file *file);
 
 /* Closes a descriptor that is kept; does nothing if it is another file by now, or
  * negative. */

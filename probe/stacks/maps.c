@@ -16,7 +16,7 @@
 
 #define READ_BYTES ((size_t)32 * 1024)
 
-static int maps_fd = -1;
+static struct kept_file maps_file = {.fd = -1};
 static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Reads the whole file. The kernel makes the text again when the offset goes back to
@@ -25,12 +25,10 @@ static int text_read(struct buffer *text)
 {
     int error = 0;
     pthread_mutex_lock(&maps_lock);
-    if (!probe_descriptor_is_kept(maps_fd)) {
-        maps_fd = probe_descriptor_keep(probe_proc_open("self/maps", O_RDONLY));
+    if (!probe_kept_file_check(&maps_file)) {
+        error = probe_kept_file_set(&maps_file, probe_proc_open("self/maps", O_RDONLY));
     }
-    if (maps_fd < 0) {
-        error = maps_fd;
-    } else if (lseek(maps_fd, 0, SEEK_SET) < 0) {
+    if (error == 0 && lseek(maps_file.fd, 0, SEEK_SET) < 0) {
         error = -errno;
     }
     while (error == 0) {
@@ -39,7 +37,7 @@ static int text_read(struct buffer *text)
             error = text->error;
             break;
         }
-        ssize_t got = read(maps_fd, end, READ_BYTES);
+        ssize_t got = read(maps_file.fd, end, READ_BYTES);
         if (got < 0 && errno != EINTR) {
             error = -errno;
         } else if (got == 0) {
@@ -54,8 +52,7 @@ static int text_read(struct buffer *text)
 
 void probe_maps_fork_child(void)
 {
-    probe_descriptor_close(maps_fd);
-    maps_fd = -1;
+    probe_kept_file_close(&maps_file);
 }
 
 /* Adds the mapping of one line if it is code and has a name. `path` holds the offset in

@@ -6,14 +6,13 @@
 
 #include "probe/process/descriptors.h"
 
-static int task_fd = -1;
+static struct kept_file task = {.fd = -1};
 static bool opened;
 
 static int task_open(void)
 {
-    int fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
-    task_fd = probe_descriptor_keep(fd);
-    return task_fd < 0 ? task_fd : 0;
+    return probe_kept_file_set(&task,
+                               probe_proc_open("self/task", O_RDONLY | O_DIRECTORY));
 }
 
 int probe_task_directory_open(void)
@@ -27,8 +26,8 @@ int probe_task_directory(void)
     if (!opened) {
         return -ENOTSUP;
     }
-    int error = probe_descriptor_is_kept(task_fd) ? 0 : task_open();
-    return error == 0 ? task_fd : error;
+    int error = probe_kept_file_check(&task) ? 0 : task_open();
+    return error == 0 ? task.fd : error;
 }
 
 int probe_task_directory_fork_child(void)
@@ -36,6 +35,6 @@ int probe_task_directory_fork_child(void)
     if (!opened) {
         return 0;
     }
-    probe_descriptor_close(task_fd);
+    probe_kept_file_close(&task);
     return task_open();
 }

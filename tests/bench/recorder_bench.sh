@@ -5,6 +5,7 @@
 set -euo pipefail
 
 readonly threads=(1 2 8)
+readonly choices=(0 10 14) # calls on the way that are one of two: 1, 1,024, 16,384 stacks
 readonly heaptrack_bound=0.5 threads_bound=2.0 memory_bound=100
 
 cd "$(dirname "$0")/../.."
@@ -57,9 +58,12 @@ verdict() {
 
 slower=$(awk 'NR == 1 { alone = $2 } $2 / alone > worst { worst = $2 / alone }
     END { print worst }' "$scratch/by_threads")
-bytes=$("$scratch/recorded" blocks)
 failed=0
 verdict "exact against heaptrack" "$ratio" "$heaptrack_bound" || failed=1
 verdict "a pair in several threads against one" "$slower" "$threads_bound" || failed=1
-verdict "bytes for each of 1,000,000 blocks in use" "$bytes" "$memory_bound" || failed=1
+for count in "${choices[@]}"; do
+    bytes=$("$scratch/recorded" blocks "$count")
+    verdict "bytes for each of 1,000,000 blocks in use, from $((1 << count)) stacks" \
+        "$bytes" "$memory_bound" || failed=1
+done
 exit "$failed"

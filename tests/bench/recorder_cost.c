@@ -1,10 +1,11 @@
 /*
  * What the recorder costs. Prints the CPU time, in nanoseconds, of a pair of malloc and
  * free at the end of a stack of 12 frames, in so many threads at once; or the bytes
- * that the recorder takes for each of 1,000,000 blocks in use.
+ * that the recorder takes for each of 1,000,000 blocks in use, from 2 to the power of
+ * CHOICES stacks, at most 16.
  *
  *   usage: recorder_cost bare|exact|sampled THREADS
- *          recorder_cost blocks
+ *          recorder_cost blocks CHOICES
  *
  * Compiled with -DPLAIN it has no recorder: for other programs' instruments.
  */
@@ -22,6 +23,7 @@
 #define THREADS_MAX 8
 #define ROUNDS 3
 #define LIVE 1000000
+#define CHOICES_MAX 16
 #define FRAMES 12 /* with that of the thread's first function, and those below it */
 
 #ifndef PLAIN
@@ -112,19 +114,27 @@ static __attribute__((noinline)) void *block_of(unsigned bits, unsigned frames)
     return block;
 }
 
+static int print_memory(unsigned choices)
+{
+    if (choices > CHOICES_MAX || begin("exact") != 0) {
+        return EXIT_FAILURE;
+    }
+    for (unsigned i = 0; i < LIVE; i++) {
+        void *block = block_of(i, choices);
+        __asm__ volatile("" : : "r"(block) : "memory"); /* kept, on purpose */
+    }
+    printf("%.1f\n", (double)own_bytes() / LIVE);
+    return EXIT_SUCCESS;
+}
+
 int main(int count, char **arguments)
 {
-    if (count == 2 && strcmp(arguments[1], "blocks") == 0 && begin("exact") == 0) {
-        for (unsigned i = 0; i < LIVE; i++) {
-            void *block = block_of(i % 1024, 10);
-            __asm__ volatile("" : : "r"(block) : "memory"); /* kept, on purpose */
-        }
-        printf("%.1f\n", (double)own_bytes() / LIVE);
-        return EXIT_SUCCESS;
+    if (count == 3 && strcmp(arguments[1], "blocks") == 0) {
+        return print_memory((unsigned)strtoul(arguments[2], NULL, 10));
     }
     unsigned threads = count == 3 ? (unsigned)strtoul(arguments[2], NULL, 10) : 0;
     if (threads == 0 || threads > THREADS_MAX || begin(arguments[1]) != 0) {
-        fprintf(stderr, "usage: recorder_cost bare|exact|sampled THREADS | blocks\n");
+        fprintf(stderr, "usage: recorder_cost bare|exact|sampled THREADS | blocks CHOICES\n");
         return 2;
     }
     double least = cost(threads);

@@ -14,6 +14,7 @@ from checks import check, equal
 from commands import run
 from samples import first_difference
 from scenarios import LOST, scenario_names
+from server_programs import Nginx, Redis
 from servers import Server
 from tree import BUILD, ROOT, copy_with_build, scratch
 from turns import in_turns
@@ -94,7 +95,11 @@ def test_commands_print_what_the_page_shows(name):
     with Server("leaky", build=build, cwd=copy) as leaky:
         with Server("fixed", build=build, cwd=copy) as fixed:
             servers = {"leaky": leaky, "fixed": fixed}
-            run_page(name, pages.Shell(copy, scratch(), servers))
+            shell = pages.Shell(copy, scratch(), servers)
+            if name == "docs/take-it-home.md":
+                for kind in (Nginx(), Redis()):
+                    shell.add_programs(kind)
+            run_page(name, shell)
 
 
 def table_commands():

@@ -144,6 +144,14 @@ def test_driven_by_a_command():
         place.program("fixed"), "--drive-command", ask, "--max-rss", "1M", expect=0
     )
     equal(figures["run"]["pid"], place.pid())
+    # It may fail until the program is ready.
+    tries = os.path.join(place.directory, "tries")
+    place.check(
+        *(place.program("fixed"), "--drive-command"),
+        f"echo >>{tries}; test $(wc -l <{tries}) -gt 3 && {ask}",
+        *("--max-rss", "1M"),
+        expect=0,
+    )
     # Its end is no success of the calls.
     said, _ = place.check(
         place.program("fixed"), "--drive-command", "echo why; exit 4", expect=2

@@ -218,7 +218,7 @@ def test_noise():
     with Small("--heap", "go", "--leak", "noisy") as server:
         status, output, figures = judge(server, "--rounds", "12")
         equal(status, 1, output)
-        equal(figures["rounds"], 24)
+        equal(figures["rounds"], 12)
     with Small("--heap", "go", "--leak", "noise") as server:
         status, output, _ = judge(server, "--rounds", "12")
         equal(status, 0, output)

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from checks import check, equal
+from commands import run
 from http_request import request
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
 from tree import scratch
@@ -129,6 +130,32 @@ def test_program_with_a_sanitizer_runs_without_instruments():
     check(len(said.splitlines()) == 1 and "sanitizer" in said, f"lines: {said}")
 
 
+def test_child_that_cannot_have_the_library_gets_an_environment_without_it():
+    """A program with a sanitizer ends at once if another library stands before it."""
+    child = compiled("executes.c", "-fsanitize=address", target="executes-address")
+    command = [compiled("executes.c"), child]
+    expected = "".join(f"{kind}: 7\n" for kind in range(11)).encode()
+    status, output, errors, _ = ran(command, probe=("--port", "0"))
+    equal((status, output, errors), (0, expected, ""), "what the children end with")
+
+
+def test_libraries_of_the_user_stay_in_the_environment_of_such_a_child():
+    """Other libraries that are preloaded are the user's wish."""
+    other = os.path.join(scratch(), "other.so")
+    run("gcc", "-shared", "-o", other, "-x", "c", "/dev/null")
+    loader = os.path.join(scratch(), "another-loader.so")
+    shutil.copy("/lib64/ld-linux-x86-64.so.2", loader)
+    child = compiled(
+        "preload.c", f"-Wl,--dynamic-linker={loader}", target="preload-other"
+    )
+    status, output, *_ = ran(
+        ["sh", "-c", f"{child}; exit $?"],
+        probe=("--port", "0", "--only", "sh"),
+        env={"LD_PRELOAD": other},
+    )
+    equal((status, output), (0, f"{other}\n".encode()), "LD_PRELOAD of the child")
+
+
 def test_script_gets_instruments_by_its_name():
     """The kernel starts the interpreter; the name is the script's."""
     path = os.path.join(scratch(), "greet")
@@ -137,6 +164,19 @@ def test_script_gets_instruments_by_its_name():
     os.chmod(path, stat.S_IRWXU)
     status, output, _, said = ran([path], probe=("--port", "0"))
     equal((status, output), (0, b"hello\n"), "status and output")
+    equal(len(said), 1, f"lines: {said}")
+
+
+@pytest.mark.parametrize("text, status", (("echo $1; exit 4\n", 4), ("", 0)))
+def test_script_without_a_first_line_is_the_shells(text, status):
+    """As with execvp, and so with env, timeout and nohup."""
+    path = os.path.join(scratch(), "plain script")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, stat.S_IRWXU)
+    got, output, errors, said = ran([path, "a b"], probe=("--port", "0"))
+    equal((got, errors), (status, ""), "status and error lines")
+    equal(output, b"a b\n" if text else b"", "output")
     equal(len(said), 1, f"lines: {said}")
 
 
@@ -279,19 +319,49 @@ def test_allocator_that_is_part_of_the_program_is_not_seen_and_it_is_said():
         equal(program.output(), b"own 1\n", "output")
 
 
-def test_no_file_is_written_for_a_dump():
-    """What the servers of the lab write into a directory, a client must fetch here."""
-    directory = scratch()
-    with Program([compiled("stays.c")], probe=(), cwd=directory) as program:
-        reply = request(program.debug_port(), "POST", "/debug/heap/dump").expect(501)
-        equal(reply.json()["error"]["code"], "no_dumps", "code")
-        check("/pprof/heap" in reply.json()["error"]["hint"], reply.text)
-        equal(program.end(), 7, "status")
-    check(not any("heap" in name for name in os.listdir(directory)), "files")
-
-
 def test_memory_lines():
     command = ["sh", "-c", "sleep 2.5"]
     _, _, errors, said = ran(command, probe=("--port", "0", "--trace-memory"))
     lines = [line for line in errors.splitlines() if line.startswith("sh: memory @")]
     check(len(lines) >= 2, f"{errors} {said}")
+
+
+def test_the_probes_thread_is_not_counted_as_the_programs():
+    """Chromium's processes end themselves if they have more than one."""
+    status, output, errors, _ = ran([compiled("links.c")], probe=("--port", "0"))
+    equal((status, output, errors), (0, b"3 3 3\n", ""), "links of the directory")
+
+
+def test_program_that_has_no_proc():
+    """As in a container's first steps, or after a chroot: it runs, and the messages name
+    what is missing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can take /proc away")
+    library = os.path.join(os.path.dirname(LEAKPROBE), "libleakprobe.so")
+    port = free_port()
+    command = 'umount -l /proc && LD_PRELOAD="$0" exec sleep 60'
+    variables = {"LEAKPROBE_PORT": str(port), "LEAKPROBE_ONLY": "sleep"}
+    with Program(
+        ["unshare", "--mount", "sh", "-c", command, library], env=variables
+    ) as program:
+        program.await_(lambda: "http://" in program.errors(), "debug port")
+        check("no thread profile: No such file" in program.errors(), program.errors())
+        for page in ("/status", "/metrics", "/debug/pprof/goroutine?debug=1"):
+            reply = request(port, "GET", page).expect(503)
+            equal(
+                reply.json()["error"]["hint"],
+                "the probe reads the kernel's files: mount /proc",
+                f"hint of {page}",
+            )
+        equal(program.end(), -15, "status")
+def test_no_dump_is_written_into_the_program_s_directory():
+    """A dump is refused with a hint, and the program goes on; the index does not tell
+    people to take one, and says whose it is."""
+    with Program([compiled("stays.c")], probe=()) as program:
+        port = program.debug_port()
+        error = request(port, "POST", "/debug/heap/dump?reason=x").error(501, "no_dumps")
+        check("/pprof/heap" in error["hint"], error)
+        index = program.get("/debug/pprof/").text
+        check("/debug/heap/dump" not in index, index)
+        check(f"<h1>Profiles of stays, pid {program.pid}</h1>" in index, index)
+        equal(program.end(), 7, "status")

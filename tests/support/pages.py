@@ -26,6 +26,7 @@ BLOCK = re.compile(r"((?:^<!--(?:(?!-->).)*-->\n)*)^```(\w*)\n(.*?)^```$", re.M 
 NOTE = re.compile(r"<!--\s*(exits|[^:]+:)\s*(.*?)\s*-->", re.S)
 NOTES = {"exits", "not run by the tests here", "as on Debian 12", "not compared"}
 PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
+STARTED = r"(?:--port |listen 127\.0\.0\.1:)([1-9]\d*)"  # by the commands themselves
 HOME = "/home/you"  # the home directory in the pages, and the lab below it
 
 
@@ -110,6 +111,13 @@ class Shell:
         self.environment = {k: v for k, v in os.environ.items() if k not in own}
         self.environment |= {"HOME": home}
 
+    def add_programs(self, kind):
+        """Debian's programs of this kind (see server_programs.py) can be called as if
+        they were installed."""
+        directory = os.path.dirname(kind.tree().path(kind.program))
+        self.environment["PATH"] += f":{directory}"
+        self.environment |= kind.environment()
+
     def run(self, commands, expected=0):
         """Runs commands as a shell does, and ends what they left running. Returns what
         they printed. `expected` is their exit status."""
@@ -138,7 +146,7 @@ class Shell:
             server = self.servers[name]
             main = documented.startswith("80")
             ports[documented] = server.port if main else server.debug_port
-        for documented in re.findall(r"--port ([1-9]\d*)", commands):
+        for documented in re.findall(STARTED, commands):
             ports[documented] = free_port()
         return ports
 

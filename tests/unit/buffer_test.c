@@ -51,6 +51,15 @@ static void numbers_have_all_their_digits(void **state)
     buffer_release(&buffer);
 }
 
+static void html_has_its_characters_escaped(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_html(&buffer, "a <b> \"c\" & d");
+    assert_string_equal(buffer.data, "a &lt;b> &quot;c&quot; &amp; d");
+    buffer_release(&buffer);
+}
+
 static void is_empty_and_usable_when_cleared(void **state)
 {
     (void)state;
@@ -86,6 +95,7 @@ int main(void)
         cmocka_unit_test(keeps_all_that_is_written),
         cmocka_unit_test(prints_what_is_longer_than_expected),
         cmocka_unit_test(numbers_have_all_their_digits),
+        cmocka_unit_test(html_has_its_characters_escaped),
         cmocka_unit_test(is_empty_and_usable_when_cleared),
         cmocka_unit_test(stays_failed_once_it_has_failed),
     };

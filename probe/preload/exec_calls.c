@@ -1,0 +1,176 @@
+/*
+ * Calls that execute another program. One that cannot have the probe's library gets an
+ * environment without it: see next_program.h. All run in children of vfork too, and
+ * allocate nothing.
+ */
+#include <alloca.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "probe/preload/agent.h"
+#include "probe/preload/next_program.h"
+#include "probe/preload/real_function.h"
+
+PROBE_REAL(execve)
+PROBE_REAL(execvpe)
+PROBE_REAL(execveat)
+PROBE_REAL(posix_spawn)
+PROBE_REAL(posix_spawnp)
+
+/* A signal on its way to this thread, for a thread profile, would end the next program,
+ * which has no handler for it: so no profile may be under way. */
+#define BEFORE_EXEC(call)                                                              \
+    do {                                                                               \
+        probe_agent_pause();                                                           \
+        int result = call;                                                             \
+        probe_agent_resume();                                                          \
+        return result;                                                                 \
+    } while (0)
+
+/* Declares `names`, the environment without the library. */
+#define WITHOUT_LIBRARY(environment)                                                   \
+    char text[NEXT_PRELOAD_MAX];                                                       \
+    char **names = alloca(probe_next_count(environment) * sizeof(*names));             \
+    probe_next_environment(environment, names, text)
+
+PROBE_EXPORT int execve(const char *path, char *const arguments[],
+                        char *const environment[])
+{
+    if (!probe_next_refuses(path)) {
+        BEFORE_EXEC(execve_real()(path, arguments, environment));
+    }
+    WITHOUT_LIBRARY(environment);
+    BEFORE_EXEC(execve_real()(path, arguments, names));
+}
+
+PROBE_EXPORT int execvpe(const char *file, char *const arguments[],
+                         char *const environment[])
+{
+    if (!probe_next_refuses_command(file)) {
+        BEFORE_EXEC(execvpe_real()(file, arguments, environment));
+    }
+    WITHOUT_LIBRARY(environment);
+    BEFORE_EXEC(execvpe_real()(file, arguments, names));
+}
+
+PROBE_EXPORT int execv(const char *path, char *const arguments[])
+{
+    return execve(path, arguments, environ);
+}
+
+PROBE_EXPORT int execvp(const char *file, char *const arguments[])
+{
+    return execvpe(file, arguments, environ);
+}
+
+/* The path by which a file is found that is opened, or is in an open directory; as long
+ * as /proc is there. */
+static void path_of(int directory, const char *path, char *ret_path, size_t size)
+{
+    if (directory == AT_FDCWD || *path == '/') {
+        snprintf(ret_path, size, "%s", path);
+    } else {
+        snprintf(ret_path, size, "/proc/self/fd/%d%s%s", directory,
+                 *path == '\0' ? "" : "/", path);
+    }
+}
+
+PROBE_EXPORT int execveat(int directory, const char *path, char *const arguments[],
+                          char *const environment[], int flags)
+{
+    char place[PATH_MAX];
+    path_of(directory, path, place, sizeof(place));
+    if (!probe_next_refuses(place)) {
+        BEFORE_EXEC(execveat_real()(directory, path, arguments, environment, flags));
+    }
+    WITHOUT_LIBRARY(environment);
+    BEFORE_EXEC(execveat_real()(directory, path, arguments, names, flags));
+}
+
+PROBE_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
+{
+    return execveat(fd, "", arguments, environment, AT_EMPTY_PATH);
+}
+
+/* The arguments of execl and its like, up to the NULL that ends them. */
+static size_t list_count(const char *first, va_list rest)
+{
+    size_t count = first == NULL ? 0 : 1;
+    while (count > 0 && va_arg(rest, const char *) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+/* The same as an array, with the NULL. */
+static void list_copy(const char *first, va_list rest, size_t count, char **array)
+{
+    array[0] = (char *)first;
+    for (size_t i = 1; i <= count; i++) {
+        array[i] = va_arg(rest, char *);
+    }
+}
+
+/* Declares `array`, with the arguments of the calling function from `first` on, and
+ * `rest`, which is then behind the NULL. */
+#define LIST_TAKE(first)                                                               \
+    va_list rest;                                                                      \
+    va_start(rest, first);                                                             \
+    size_t count = list_count(first, rest);                                            \
+    va_end(rest);                                                                      \
+    char **array = alloca((count + 1) * sizeof(*array));                               \
+    va_start(rest, first);                                                             \
+    list_copy(first, rest, count, array)
+
+PROBE_EXPORT int execl(const char *path, const char *first, ...)
+{
+    LIST_TAKE(first);
+    va_end(rest);
+    return execve(path, array, environ);
+}
+
+PROBE_EXPORT int execlp(const char *file, const char *first, ...)
+{
+    LIST_TAKE(first);
+    va_end(rest);
+    return execvpe(file, array, environ);
+}
+
+PROBE_EXPORT int execle(const char *path, const char *first, ...)
+{
+    LIST_TAKE(first);
+    char *const *environment = va_arg(rest, char *const *);
+    va_end(rest);
+    return execve(path, array, environment);
+}
+
+PROBE_EXPORT int posix_spawn(pid_t *ret_child, const char *path,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attributes,
+                             char *const arguments[], char *const environment[])
+{
+    if (!probe_next_refuses(path)) {
+        return posix_spawn_real()(ret_child, path, actions, attributes, arguments,
+                                  environment);
+    }
+    WITHOUT_LIBRARY(environment);
+    return posix_spawn_real()(ret_child, path, actions, attributes, arguments, names);
+}
+
+PROBE_EXPORT int posix_spawnp(pid_t *ret_child, const char *file,
+                              const posix_spawn_file_actions_t *actions,
+                              const posix_spawnattr_t *attributes,
+                              char *const arguments[], char *const environment[])
+{
+    if (!probe_next_refuses_command(file)) {
+        return posix_spawnp_real()(ret_child, file, actions, attributes, arguments,
+                                   environment);
+    }
+    WITHOUT_LIBRARY(environment);
+    return posix_spawnp_real()(ret_child, file, actions, attributes, arguments, names);
+}

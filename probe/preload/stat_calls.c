@@ -1,0 +1,58 @@
+/*
+ * Calls that count the links of a directory. In /proc/self/task each thread is one, and
+ * programs look there whether they have one thread only, before they give up rights or
+ * fork: Chromium's, for example, end themselves if not. They mean their own threads, so
+ * the probe's is left out.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "probe/preload/agent.h"
+#include "probe/preload/real_function.h"
+
+PROBE_REAL(stat)
+PROBE_REAL(lstat)
+PROBE_REAL(fstatat)
+PROBE_REAL(stat64)
+PROBE_REAL(lstat64)
+PROBE_REAL(fstatat64)
+
+/* Whether the path is that of this process's threads: "/proc/self/task/", or relative
+ * to a directory. */
+static bool is_of_threads(const char *path)
+{
+    static const char end[] = "self/task";
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/') {
+        length--;
+    }
+    return length >= sizeof(end) - 1 &&
+           strncmp(path + length - (sizeof(end) - 1), end, sizeof(end) - 1) == 0;
+}
+
+/* The links that the program's own threads are; a directory has two of its own. */
+static nlink_t own_links(const char *path, nlink_t links)
+{
+    bool counted = links > 3 && is_of_threads(path) && probe_agent_has_thread();
+    return counted ? links - 1 : links;
+}
+
+/* `path` and `status` are among the parameters. */
+#define COUNTED(name, parameters, arguments)                                           \
+    PROBE_EXPORT int name parameters                                                   \
+    {                                                                                  \
+        int result = name##_real() arguments;                                          \
+        if (result == 0) {                                                             \
+            status->st_nlink = own_links(path, status->st_nlink);                      \
+        }                                                                              \
+        return result;                                                                 \
+    }
+
+COUNTED(stat, (const char *path, struct stat *status), (path, status))
+COUNTED(lstat, (const char *path, struct stat *status), (path, status))
+COUNTED(fstatat, (int directory, const char *path, struct stat *status, int flags),
+        (directory, path, status, flags))
+COUNTED(stat64, (const char *path, struct stat64 *status), (path, status))
+COUNTED(lstat64, (const char *path, struct stat64 *status), (path, status))
+COUNTED(fstatat64, (int directory, const char *path, struct stat64 *status, int flags),
+        (directory, path, status, flags))

@@ -1,0 +1,150 @@
+"""What programs do to a library in them without knowing: they reset signals, execute
+other programs, end their main thread, take every descriptor, lose standard error."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from checks import check, equal, wait_until
+from commands import run
+from http_request import request
+from programs import Program, compiled, free_port, probed, ran, same_under_leakprobe
+from tree import BUILD, ROOT, scratch
+
+
+def waiting(*arguments, probe=None):
+    """The program in this mode, ready; and the end of the pipe that keeps it waiting."""
+    reader, writer = os.pipe()
+    program = Program([compiled("edges.c"), *arguments], probe=probe, stdin=reader)
+    os.close(reader)
+    program.await_(lambda: b"ready" in program.output(), "ready")
+    return program, writer
+
+
+def ended(program, writer):
+    os.close(writer)
+    return program.end(sign=None)
+
+
+def test_child_of_vfork_that_resets_its_signals():
+    """Its parent's signal for thread profiles stays what it is."""
+    program, writer = waiting("vfork", probe=())
+    with program:
+        for _ in range(3):
+            names = program.functions("goroutine")
+            check({"spin", "main"} <= names, f"names of its threads: {names}")
+        equal(ended(program, writer), 3, "exit status")
+
+
+def test_no_profile_is_under_way_when_a_program_executes_another():
+    """A signal of the profile would end the next program."""
+    port = free_port()
+    over = threading.Event()
+
+    def ask():
+        while not over.is_set():
+            try:
+                request(port, "GET", "/debug/pprof/goroutine", limit=5)
+            except OSError:
+                pass  # one program has ended, the next has not begun to listen
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        command = [compiled("edges.c"), "exec", "60"]
+        status, _, errors, said = ran(command, probe=("--port", port))
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
+    equal((status, errors), (7, ""), "status and error lines")
+    check(len(said) >= 61, f"{len(said)} programs with a port")
+
+
+@pytest.mark.parametrize("how", ("pthread_exit", "thrd_exit", "cancel"))
+def test_main_thread_that_ends_is_awaited(how):
+    """Its cleanup runs to its end, and then the process ends."""
+    bare, _ = same_under_leakprobe([compiled("edges.c"), "main", how])
+    equal(bare, (0, b"cleaned up\n", ""), "status, output, error lines")
+
+
+def test_descriptors_of_the_probe_are_the_programs_if_it_wants_them():
+    """It takes all numbers by dup2; the debug port is still there afterwards."""
+    program, writer = waiting("dup2", probe=())
+    with program:
+        names = program.functions("goroutine")
+        check("take_descriptors" in names, f"names: {names}")
+        program.get("/status")
+        equal(ended(program, writer), 5, "exit status")
+
+
+@pytest.mark.parametrize("is_full", (False, True), ids=("closed", "full"))
+def test_standard_error_that_nobody_reads(is_full):
+    """The line with the address is left out: no SIGPIPE, and no waiting."""
+    reader, writer = os.pipe()
+    if is_full:
+        fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
+        while True:
+            try:
+                os.write(writer, bytes(4096))
+            except BlockingIOError:
+                break
+        fcntl.fcntl(writer, fcntl.F_SETFL, 0)
+    else:
+        os.close(reader)
+    command = probed([compiled("edges.c"), "nothing"], "--port", "0")
+    done = subprocess.run(command, stderr=writer, timeout=60, check=False)
+    os.close(writer)
+    if is_full:
+        os.close(reader)
+    equal(done.returncode, 8, "exit status")
+
+
+def test_each_forked_child_has_a_unix_socket_of_its_own():
+    """PATH.PID, where the directory was at the start of the first one."""
+    directory = scratch()
+    path = os.path.join(directory, "socket")
+    program, writer = waiting("fork", probe=("--unix", path))
+    with program:
+        line = re.compile(rf"pid (\d+): unix:({re.escape(path)}\S*)$", re.M)
+        wait_until(lambda: len(line.findall(program.errors())) == 3, what="3 sockets")
+        for pid, own in line.findall(program.errors()):
+            expected = path if int(pid) == program.pid else f"{path}.{pid}"
+            equal(own, expected, f"socket of {pid}")
+            reply = run("curl", "-s", "--unix-socket", own, "http://localhost/status")
+            equal(json.loads(reply.stdout)["pid"], int(pid), f"process at {own}")
+        equal(ended(program, writer), 6, "exit status")
+
+
+def test_unix_socket_that_another_process_answers_at():
+    """It stays that one's; PATH.PID is the next one's, which is said."""
+    path = os.path.join(scratch(), "socket")
+    first, one = waiting("fork", probe=("--unix", path, "--follow-fork", "off"))
+    second, two = waiting("fork", probe=("--unix", path, "--follow-fork", "off"))
+    with first, second:
+        line = f"pid {second.pid}: unix:{path}.{second.pid}\n"
+        check(line in second.errors(), second.errors())
+        check("is taken" in second.errors(), second.errors())
+        equal((ended(first, one), ended(second, two)), (6, 6), "exit statuses")
+
+
+def test_linked_with_one_copy_and_preloaded_another():
+    """One of the two works: one port, and each block counts once."""
+    directory = scratch()
+    shutil.copy(f"{BUILD}/libleakprobe.so", directory)
+    linked = os.path.join(directory, "linked")
+    source = os.path.join(ROOT, "tests", "programs", "edges.c")
+    flags = ["-D_GNU_SOURCE", "-O1", "-g", "-pthread"]
+    library = os.path.join(directory, "libleakprobe.so")
+    run("gcc", *flags, source, "-o", linked, library, "-Wl,-rpath," + directory,
+        "-Wl,--no-as-needed")
+    status, output, errors, said = ran([linked, "main", "cancel"], probe=("--port", "0"))
+    equal((status, output, errors), (0, b"cleaned up\n", ""), "status and output")
+    equal(len(said), 1, f"lines of the probe: {said}")
