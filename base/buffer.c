@@ -77,23 +77,39 @@ void buffer_text(struct buffer *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
-void buffer_html(struct buffer *buffer, const char *text)
+void buffer_html_length(struct buffer *buffer, const char *text, size_t length)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
+    for (size_t i = 0; i < length; i++) {
+        switch (text[i]) {
+        case '&':
+            buffer_text(buffer, "&amp;");
+            break;
         case '<':
             buffer_text(buffer, "&lt;");
             break;
-        case '&':
-            buffer_text(buffer, "&amp;");
+        case '>':
+            buffer_text(buffer, "&gt;");
             break;
         case '"':
             buffer_text(buffer, "&quot;");
             break;
+        case '\'':
+            buffer_text(buffer, "&#39;");
+            break;
         default:
-            buffer_append(buffer, text, 1);
+            /* No control characters except newline and tab. */
+            if ((unsigned char)text[i] >= ' ' || text[i] == '\n' || text[i] == '\t') {
+                buffer_append(buffer, &text[i], 1);
+            } else {
+                buffer_text(buffer, "?");
+            }
         }
     }
+}
+
+void buffer_html(struct buffer *buffer, const char *text)
+{
+    buffer_html_length(buffer, text, strlen(text));
 }
 
 void buffer_number(struct buffer *buffer, uint64_t number)

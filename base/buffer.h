@@ -34,8 +34,11 @@ void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 /* Appends a string, without its '\0'. */
 void buffer_text(struct buffer *buffer, const char *text);
 
-/* Appends a string in which HTML's own characters are escaped. */
+/* Appends plain text to a page, for an element or for the value of an attribute in
+ * quotes: every character that has a meaning in HTML is escaped, and a control
+ * character other than newline and tab becomes a '?'. */
 void buffer_html(struct buffer *buffer, const char *text);
+void buffer_html_length(struct buffer *buffer, const char *text, size_t length);
 
 /* Appends a number in decimal digits: much faster than buffer_printf. */
 void buffer_number(struct buffer *buffer, uint64_t number);

@@ -1,5 +1,5 @@
 /*
- * Escaping, and the small pieces that several parts of the report share.
+ * The small pieces that several parts of the report share.
  */
 #include "leakcheck/report/html.h"
 
@@ -21,45 +21,10 @@ struct pair html_pair(const struct judgement *judgement, size_t index)
                          .resource = verdict_resource(&leaky->list[index])};
 }
 
-void html_text_length(struct buffer *page, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        switch (text[i]) {
-        case '&':
-            buffer_text(page, "&amp;");
-            break;
-        case '<':
-            buffer_text(page, "&lt;");
-            break;
-        case '>':
-            buffer_text(page, "&gt;");
-            break;
-        case '"':
-            buffer_text(page, "&quot;");
-            break;
-        case '\'':
-            buffer_text(page, "&#39;");
-            break;
-        default:
-            /* No control characters except newline and tab. */
-            if ((unsigned char)text[i] >= ' ' || text[i] == '\n' || text[i] == '\t') {
-                buffer_append(page, &text[i], 1);
-            } else {
-                buffer_text(page, "?");
-            }
-        }
-    }
-}
-
-void html_text(struct buffer *page, const char *text)
-{
-    html_text_length(page, text, strlen(text));
-}
-
 void html_element(struct buffer *page, const char *tag, const char *text)
 {
     buffer_printf(page, "<%s>", tag);
-    html_text(page, text);
+    buffer_html(page, text);
     buffer_printf(page, "</%s>", tag);
 }
 
@@ -68,7 +33,7 @@ void html_family(struct buffer *page, const char *family)
     for (size_t i = 0; family[i] != '\0'; i++) {
         char letter = family[i] == '-' ? ' ' : family[i];
         letter = i == 0 ? (char)toupper((unsigned char)letter) : letter;
-        html_text_length(page, &letter, 1);
+        buffer_html_length(page, &letter, 1);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
  * The parts of the HTML report. Each writes to the end of a page. All text that comes
- * from outside goes through html_text. A section's id is the name of its scenario.
+ * from outside goes through buffer_html. A section's id is the name of its scenario.
  * All other ids begin with '_', which no scenario's name does.
  */
 #ifndef LEAKCHECK_REPORT_HTML_H
@@ -22,11 +22,6 @@ struct pair {
 
 /* The pair of the scenario with that index in the servers' list. */
 struct pair html_pair(const struct judgement *judgement, size_t index);
-
-/* Writes text, and escapes every character that has a meaning in HTML. Also for the
- * value of an attribute in double quotes. */
-void html_text(struct buffer *page, const char *text);
-void html_text_length(struct buffer *page, const char *text, size_t length);
 
 /* An element with text that came from outside. */
 void html_element(struct buffer *page, const char *tag, const char *text);

@@ -81,24 +81,24 @@ static void box_write(struct icicle *icicle, const struct heap_node *node, int64
                   role_names[role], icicle->count);
     if (own) {
         buffer_text(page, " href=\"#");
-        html_text(page, icicle->side->list[scenario].name);
+        buffer_html(page, icicle->side->list[scenario].name);
         buffer_text(page, "\"");
     }
     place_write(icicle, left, node->bytes, row);
     buffer_printf(page, " data-bytes=\"%s\" data-name=\"", bytes.at);
-    html_text(page, frame->function);
+    buffer_html(page, frame->function);
     buffer_text(page, "\" title=\"");
-    html_text(page, frame->function);
+    buffer_html(page, frame->function);
     buffer_printf(page, ": %s, %.1f %% of the %s heap", bytes.at,
                   100.0 * (double)node->bytes / (double)icicle->total,
                   role_names[role]);
     if (frame->file != NULL) {
         buffer_text(page, "; ");
-        html_text(page, frame->file);
+        buffer_html(page, frame->file);
         buffer_printf(page, ":%u", frame->line);
     }
     buffer_text(page, "\">");
-    html_text(page, frame->function);
+    buffer_html(page, frame->function);
     buffer_printf(page, " %s</a>\n", bytes.at);
 }
 

@@ -48,9 +48,9 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
     answers_write(page, &summary);
     buffer_printf(page, "<span><strong>%.1f s</strong> of measuring</span></p><p>",
                   (double)judgement->elapsed_ms / 1000);
-    html_text(page, order->urls[0]);
+    buffer_html(page, order->urls[0]);
     buffer_text(page, " against ");
-    html_text(page, order->urls[1]);
+    buffer_html(page, order->urls[1]);
     buffer_printf(page,
                   ", %s. Each scenario is called in %u rounds of up to %u call%s; what "
                   "one call adds is the slope over the rounds.</p>",
@@ -76,9 +76,9 @@ static void row_write(struct buffer *page, const struct pair *pair)
 {
     enum resource resource = pair->resource;
     buffer_text(page, "<tr><th scope=\"row\"><a href=\"#");
-    html_text(page, pair->info->name);
+    buffer_html(page, pair->info->name);
     buffer_text(page, "\">");
-    html_text(page, pair->info->name);
+    buffer_html(page, pair->info->name);
     buffer_text(page, "</a></th><td class=\"verdict\">");
     html_badge(page, pair);
     buffer_printf(page, "</td><td data-label=\"Grows\">%s</td>",

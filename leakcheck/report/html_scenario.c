@@ -109,13 +109,13 @@ static void problem_write(struct buffer *page, const struct pair *pair)
         if (gives_away(pair, reasons[i])) {
             buffer_text(page, "the profile does not name the right function.");
         } else {
-            html_text(page, reasons[i]);
+            buffer_html(page, reasons[i]);
         }
         buffer_text(page, "</p>");
     }
     if (pair->answers.result == ANSWERS_WRONG) {
         buffer_text(page, "<p class=\"problem\">The answers are wrong: ");
-        html_text(page, pair->answers.reason);
+        buffer_html(page, pair->answers.reason);
         buffer_text(page, "</p>");
     }
 }
@@ -129,7 +129,7 @@ static void place_write(struct buffer *page, const struct pair *pair, const char
     buffer_printf(page, "<h4>%s ", what);
     html_element(page, "code", place->function);
     buffer_text(page, "</h4><p>");
-    html_text(page, place->file[0] == '\0' ? "In an unknown file" : place->file);
+    buffer_html(page, place->file[0] == '\0' ? "In an unknown file" : place->file);
     if (place->file[0] != '\0') {
         buffer_printf(page, ", line %u", place->line);
     }
@@ -172,7 +172,7 @@ static void fixed_place_write(struct buffer *page, const char *what,
     html_element(page, "code", place->function);
     if (place->file[0] != '\0') {
         buffer_text(page, ", ");
-        html_text(page, place->file);
+        buffer_html(page, place->file);
         buffer_printf(page, ", line %u", place->line);
     }
     buffer_text(page, ".</p>");
@@ -225,9 +225,9 @@ void html_scenario(struct buffer *page, const struct pair *pair,
 {
     const struct scenario_info *info = pair->info;
     buffer_text(page, "<article id=\"");
-    html_text(page, info->name);
+    buffer_html(page, info->name);
     buffer_text(page, "\"><h3>");
-    html_text(page, info->name);
+    buffer_html(page, info->name);
     buffer_text(page, " ");
     html_badge(page, pair);
     buffer_text(page, "</h3>");

@@ -67,7 +67,7 @@ static void line_write(struct buffer *page, const struct lines *lines, size_t in
                        const char *class, const char *sign)
 {
     buffer_printf(page, "<span class=\"%s\"><i>%4zu</i>%s", class, index + 1, sign);
-    html_text_length(page, lines->start[index], lines->length[index]);
+    buffer_html_length(page, lines->start[index], lines->length[index]);
     buffer_text(page, "\n</span>");
 }
 
@@ -77,10 +77,10 @@ static void code_open(struct buffer *page, const char *what, const char *file)
 {
     buffer_text(page, "<figure class=\"code\"><figcaption>");
     buffer_text(page, what);
-    html_text(page, file);
+    buffer_html(page, file);
     buffer_text(page, "<span> scrolls sideways &#8596;</span></figcaption>"
                       "<pre tabindex=\"0\" role=\"region\" aria-label=\"Code: ");
-    html_text(page, file);
+    buffer_html(page, file);
     buffer_text(page, "\">");
 }
 
@@ -120,7 +120,7 @@ static void answer_write(struct buffer *page, const struct lines *lines, size_t 
 static void note_write(struct buffer *page, const char *file)
 {
     buffer_text(page, "<p class=\"note\">The source is not shown: ");
-    html_text(page, file[0] == '\0' ? "the server names no file" : file);
+    buffer_html(page, file[0] == '\0' ? "the server names no file" : file);
     buffer_text(page, file[0] == '\0' ? ".</p>" : " is not here (see --source).</p>");
 }
 

@@ -37,8 +37,8 @@ int probe_family_start(void)
 }
 
 /* Whether the process is there. One of another user, or in another namespace of
- * processes, cannot be told from a stranger: it counts as living only if the kernel
- * knows it. */
+ * processes, may be another process with the same number: it counts as living if the
+ * kernel knows the number. */
 static bool is_alive(pid_t pid)
 {
     return kill(pid, 0) == 0 || errno == EPERM;

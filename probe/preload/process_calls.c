@@ -53,9 +53,9 @@ STOPPED_AROUND(capset, (void *header, const void *data), (header, data))
 STOPPED_AROUND(unshare, (int flags), (flags))
 STOPPED_AROUND(setns, (int fd, int type), (fd, type))
 
-/* A program that closes its mind to system calls gets its wish: a thread that began
- * before the filter would not be bound by it, and one that begins later could end the
- * program by a call that the filter forbids. */
+/* A filter for system calls (seccomp) is meant for the whole process. A thread that
+ * started before it is not bound by it, and one that starts later may end the program
+ * with a call that the filter forbids. So the probe's thread does not go on. */
 PROBE_REAL_OF(seccomp_load, "libseccomp.so.2")
 PROBE_EXPORT int seccomp_load(void *filter)
 {

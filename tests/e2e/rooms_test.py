@@ -65,7 +65,7 @@ OWN_LIBRARIES = {
     "civetweb.h": ("common/server/",),
     "gperftools/": ("probe/heap/",),
     "elfutils/": ("probe/symbols/", "leakcheck/measure/"),
-    "dwarf.h": ("probe/symbols/",),
+    "dwarf.h": ("probe/symbols/", "leakcheck/measure/"),
     "gelf.h": ("leakprobe/", "leakcheck/measure/"),
     "libunwind.h": ("probe/recorder/",),
 }
@@ -226,7 +226,7 @@ def read_symbols(paths):
     """What each object defines for others, and what it needs: two sets of names, without
     the definitions of interposed functions, and without names of the compiler's own."""
     interposed = read_interposed()
-    symbols = {}
+    sources = {}  # of each object
     for path in paths:
         compiled = compiled_of(path)
         if re.search(OTHER_BUILD, path) and not os.path.exists(compiled):
@@ -234,21 +234,25 @@ def read_symbols(paths):
         assert os.path.exists(compiled), f"{compiled} is missing: make build first"
         source_time = os.path.getmtime(os.path.join(ROOT, path))
         assert os.path.getmtime(compiled) >= source_time, f"{compiled} is out of date"
-        rows = subprocess.run(
-            ["nm", "--extern-only", "--format=posix", compiled],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        ).stdout.splitlines()
-        defined, needed = set(), set()
-        for name, kind, *_ in map(str.split, rows):
-            if "." in name:
-                continue
-            (needed if kind in "Uwv" else defined).add(name)
-        if layer_of(path) == "preload":
-            defined = {name for name in defined if not interposed.match(name)}
-        symbols[path] = (defined, needed)
+        sources[compiled] = path
+    rows = subprocess.run(
+        ["nm", "--extern-only", "--format=posix", "--print-file-name", *sources],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    ).stdout.splitlines()
+    symbols = {path: (set(), set()) for path in sources.values()}
+    for row in rows:
+        compiled, name, kind, *_ = re.split(r":? ", row)
+        path = sources[compiled]
+        defined, needed = symbols[path]
+        if kind in "Uwv":
+            needed.add(name)
+        elif "." not in name and not (
+            layer_of(path) == "preload" and interposed.match(name)
+        ):
+            defined.add(name)
     return symbols
 
 
