@@ -136,7 +136,8 @@ int main(int count, char **arguments)
     }
     unsigned threads = count == 3 ? (unsigned)strtoul(arguments[2], NULL, 10) : 0;
     if (threads == 0 || threads > THREADS_MAX || begin(arguments[1]) != 0) {
-        fprintf(stderr, "usage: recorder_cost bare|exact|sampled THREADS | blocks CHOICES\n");
+        fprintf(stderr,
+                "usage: recorder_cost bare|exact|sampled THREADS | blocks CHOICES\n");
         return 2;
     }
     double least = cost(threads);
