@@ -133,7 +133,7 @@ class Shell:
             f"exit {status}, expected {expected}:\n{commands}\n{output[-3000:]}",
         )
         for documented, real in ports.items():
-            output = re.sub(rf"(?<=:){real}\b", documented, output)
+            output = re.sub(rf"(:|--port ){real}\b", rf"\g<1>{documented}", output)
         lab = os.path.join(HOME, "leak-lab")
         output = output.replace(self.directory, lab).replace(self.home, HOME)
         return output.replace(tempfile.gettempdir(), "/tmp")
