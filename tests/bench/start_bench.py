@@ -89,8 +89,9 @@ def wake_ups():
 
 def verdict(text, value, bound):
     """Prints a figure with its bound; returns whether it is within it."""
-    print(f"start: {text}, at most {bound} wanted: {'ok' if value <= bound else 'TOO MUCH'}")
-    return value <= bound
+    held = value <= bound
+    print(f"start: {text}, at most {bound} wanted: {'ok' if held else 'TOO MUCH'}")
+    return held
 
 
 def main():
