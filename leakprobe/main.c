@@ -70,7 +70,8 @@ static const struct command_option table[] = {
      .most = 65535},
     {.name = "unix",
      .word = "PATH",
-     .help = "a Unix socket in place of the port, for containers",
+     .help = "a Unix socket in place of the port, for containers; a forked child's is "
+             "PATH.PID",
      .text = &options.socket_path,
      .check = socket_check},
     {.name = "heap",

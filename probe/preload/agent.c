@@ -11,7 +11,6 @@
  */
 #include "probe/preload/agent.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -632,8 +631,9 @@ static void recorder_begin(void)
     int error = probe_recorder_start(agent.settings.heap, agent.settings.period);
     if (error != 0) {
         probe_say("%s, pid %d: no heap profile: %s", agent.name, (int)agent.pid,
-                  error == -ENOSYS ? "libunwind.so.8 is missing (package libunwind8)"
-                                   : strerror(-error));
+                  error == -ENOSYS
+                      ? "libunwind.so.8 cannot be opened (package libunwind8)"
+                      : strerror(-error));
     }
 }
 
@@ -650,13 +650,6 @@ static void instruments_begin(void)
     probe_page_index_extend(probe_family_add);
 }
 
-/* Whether no other copy of this library is loaded: the program may be linked with one,
- * and another one preloaded. The last one in the loader's order works. */
-static bool is_only(void)
-{
-    return dlsym(RTLD_NEXT, "leakprobe_version") == NULL;
-}
-
 /* The loader calls this before main, after the constructors of the libraries that the
  * program itself names. */
 __attribute__((constructor)) static void agent_begin(void)
@@ -666,7 +659,7 @@ __attribute__((constructor)) static void agent_begin(void)
     probe_malloc_prepare();
     /* A program with more rights than its user gets no instruments, as the loader has
      * it, too, for LD_PRELOAD. */
-    if (getauxval(AT_SECURE) == 0 && is_only() && probe_settings_wanted()) {
+    if (getauxval(AT_SECURE) == 0 && probe_settings_wanted()) {
         probe_settings_read(&agent.settings);
         agent.pid = getpid();
         agent.first = true;

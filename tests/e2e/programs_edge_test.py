@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import subprocess
 import threading
 
@@ -15,7 +14,7 @@ from checks import check, equal, wait_until
 from commands import run
 from http_request import request
 from programs import Program, compiled, free_port, probed, ran, same_under_leakprobe
-from tree import BUILD, ROOT, scratch
+from tree import scratch
 
 
 def waiting(*arguments, probe=None):
@@ -133,18 +132,3 @@ def test_unix_socket_that_another_process_answers_at():
         check(line in second.errors(), second.errors())
         check("is taken" in second.errors(), second.errors())
         equal((ended(first, one), ended(second, two)), (6, 6), "exit statuses")
-
-
-def test_linked_with_one_copy_and_preloaded_another():
-    """One of the two works: one port, and each block counts once."""
-    directory = scratch()
-    shutil.copy(f"{BUILD}/libleakprobe.so", directory)
-    linked = os.path.join(directory, "linked")
-    source = os.path.join(ROOT, "tests", "programs", "edges.c")
-    flags = ["-D_GNU_SOURCE", "-O1", "-g", "-pthread"]
-    library = os.path.join(directory, "libleakprobe.so")
-    run("gcc", *flags, source, "-o", linked, library, "-Wl,-rpath," + directory,
-        "-Wl,--no-as-needed")
-    status, output, errors, said = ran([linked, "main", "cancel"], probe=("--port", "0"))
-    equal((status, output, errors), (0, b"cleaned up\n", ""), "status and output")
-    equal(len(said), 1, f"lines of the probe: {said}")
