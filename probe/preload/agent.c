@@ -387,15 +387,25 @@ void probe_agent_resume(void)
     visit_end(visit);
 }
 
+/* Waits until no page is being made. Returns false if that takes too long. */
+static bool work_take(void)
+{
+    const struct timespec until = patience_end();
+    return pthread_mutex_clocklock(&agent.work, CLOCK_MONOTONIC, &until) == 0;
+}
+
 bool probe_agent_hold(void)
 {
-    bool held = probe_inside == 0 && is_own();
-    if (held) {
-        int saved = errno;
-        probe_inside++;
-        pthread_mutex_lock(&agent.work);
-        errno = saved;
+    if (probe_inside != 0 || !is_own()) {
+        return false;
     }
+    int saved = errno;
+    probe_inside++;
+    bool held = work_take();
+    if (!held) {
+        probe_inside--;
+    }
+    errno = saved;
     return held;
 }
 
@@ -439,9 +449,10 @@ void probe_agent_before_chroot(void)
         return;
     }
     struct visit visit = visit_begin();
-    pthread_mutex_lock(&agent.work);
-    probe_symbols_read_all();
-    pthread_mutex_unlock(&agent.work);
+    if (work_take()) {
+        probe_symbols_read_all();
+        pthread_mutex_unlock(&agent.work);
+    }
     visit_end(visit);
 }
 
@@ -482,11 +493,11 @@ static bool locks_take(void)
     if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &until) != 0) {
         return false;
     }
-    if (pthread_mutex_clocklock(&agent.work, CLOCK_MONOTONIC, &until) != 0) {
+    bool taken = work_take();
+    if (!taken) {
         pthread_mutex_unlock(&agent.lock);
-        return false;
     }
-    return true;
+    return taken;
 }
 
 static void before_fork(void)

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -69,19 +70,25 @@ int probe_unwinder_open(void)
     return 0;
 }
 
-static void enter(void)
+/* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
+ * would end there, in the middle of malloc. Returns what leave wants. */
+static int enter(void)
 {
+    int cancellation = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     atomic_fetch_add(&users, 1);
     while (atomic_load(&forking)) {
         atomic_fetch_sub(&users, 1);
         sched_yield();
         atomic_fetch_add(&users, 1);
     }
+    return cancellation;
 }
 
-static void leave(void)
+static void leave(int cancellation)
 {
     atomic_fetch_sub(&users, 1);
+    pthread_setcancelstate(cancellation, NULL);
 }
 
 /* A part of a stack, made up: wherever a rule looks in it, it finds the address of
@@ -190,7 +197,7 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
     struct made_up made_up;
     struct frame_rule rule = {.kind = FRAME_ODD};
     make_up(&made_up);
-    enter();
+    int cancellation = enter();
     struct step step = step_from(frame, &made_up);
     *ret_known = !step.no_information;
     if (step.result > 0) {
@@ -204,7 +211,7 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
         rule.kind = FRAME_LAST;
         *ret_known = again.result <= 0;
     }
-    leave();
+    leave(cancellation);
     return rule;
 }
 
@@ -214,7 +221,7 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
     unw_cursor_t cursor;
     size_t depth = 0;
     bool found = false;
-    enter();
+    int cancellation = enter();
     unwind.get_context(&context);
     bool going = unwind.init_local(&cursor, &context) == 0;
     while (going && depth < size) {
@@ -228,7 +235,7 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
             frames[depth++] = interrupted ? ip : ip - 1;
         }
     }
-    leave();
+    leave(cancellation);
     return depth;
 }
 
