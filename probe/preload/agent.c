@@ -39,6 +39,7 @@
 #include "probe/preload/family.h"
 #include "probe/preload/leakprobe.h"
 #include "probe/preload/malloc_calls.h"
+#include "probe/preload/next_program.h"
 #include "probe/preload/say.h"
 #include "probe/preload/settings.h"
 #include "probe/preload/waits.h"
@@ -668,6 +669,7 @@ __attribute__((constructor)) static void agent_begin(void)
     int saved = errno;
     probe_inside++;
     probe_malloc_prepare();
+    probe_next_start();
     /* A program with more rights than its user gets no instruments, as the loader has
      * it, too, for LD_PRELOAD. */
     if (getauxval(AT_SECURE) == 0 && probe_settings_wanted()) {

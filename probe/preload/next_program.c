@@ -3,6 +3,7 @@
  */
 #include "probe/preload/next_program.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,8 @@ typedef Elf32_Ehdr elf_header;
 typedef Elf32_Phdr elf_part;
 typedef Elf32_Dyn elf_entry;
 #endif
+
+static char own_path[PATH_MAX]; /* of the library; "" if it is not known */
 
 struct elf_file {
     int fd;
@@ -165,11 +168,26 @@ static bool file_refuses(const char *path, unsigned depth)
     return refuses;
 }
 
+void probe_next_start(void)
+{
+    Dl_info own;
+    if (dladdr((void *)probe_next_start, &own) != 0 && own.dli_fname[0] == '/') {
+        snprintf(own_path, sizeof(own_path), "%s", own.dli_fname);
+    }
+}
+
+/* Whether the loader will find the library. It does not after a chroot, nor if the
+ * process has given up the right to read it, and then says so on standard error. */
+static bool is_out_of_reach(void)
+{
+    return own_path[0] != '\0' && faccessat(AT_FDCWD, own_path, R_OK, AT_EACCESS) != 0;
+}
+
 bool probe_next_refuses(const char *path)
 {
     int saved = errno;
     probe_inside++;
-    bool refuses = path != NULL && file_refuses(path, 0);
+    bool refuses = path != NULL && (is_out_of_reach() || file_refuses(path, 0));
     probe_inside--;
     errno = saved;
     return refuses;

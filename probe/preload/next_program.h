@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Remembers where the library is. */
+void probe_next_start(void);
+
 /* Whether the program fails, or complains, if the library is brought to it; of a
  * script, its interpreter. False too for what cannot be read. Safe in a signal handler
  * and in the child of vfork, as all functions here: nothing is allocated. Keeps errno.

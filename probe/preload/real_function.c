@@ -43,6 +43,8 @@ extern struct real_function *const
 
 void probe_real_find_all(void)
 {
+    /* Both are in one section. */
+    /* cppcheck-suppress comparePointers */
     for (struct real_function *const *real = probe_real_first; real < probe_real_end;
          real++) {
         probe_real(*real);

@@ -56,7 +56,7 @@ static void html_has_its_characters_escaped(void **state)
     (void)state;
     struct buffer buffer = {0};
     buffer_html(&buffer, "a <b> \"c\" & d");
-    assert_string_equal(buffer.data, "a &lt;b> &quot;c&quot; &amp; d");
+    assert_string_equal(buffer.data, "a &lt;b&gt; &quot;c&quot; &amp; d");
     buffer_release(&buffer);
 }
 
