@@ -146,16 +146,16 @@ static const char *path_read(const char *name, char *copy, size_t size)
  * wants a socket beside this one. A path that is then too long stays as it is. */
 static const char *socket_path_read(void)
 {
-    char whole[PATH_MAX];
+    char directory[PATH_MAX];
+    char whole[sizeof(socket_path)];
     const char *path = path_read("LEAKPROBE_UNIX", socket_path, sizeof(socket_path));
-    if (path == NULL || path[0] == '/' || getcwd(whole, sizeof(whole)) == NULL) {
+    if (path == NULL || path[0] == '/' ||
+        getcwd(directory, sizeof(directory)) == NULL) {
         return path;
     }
-    size_t length = strlen(whole);
-    if (length + 1 + strlen(path) < sizeof(socket_path)) {
-        whole[length] = '/';
-        strcpy(whole + length + 1, path);
-        strcpy(socket_path, whole);
+    int length = snprintf(whole, sizeof(whole), "%s/%s", directory, path);
+    if (length > 0 && (size_t)length < sizeof(whole)) {
+        memcpy(socket_path, whole, (size_t)length + 1);
     }
     return socket_path;
 }

@@ -38,6 +38,7 @@ static nlink_t own_links(const char *path, nlink_t links)
 }
 
 /* `path` and `status` are among the parameters. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the arguments are lists */
 #define COUNTED(name, parameters, arguments)                                           \
     PROBE_EXPORT int name parameters                                                   \
     {                                                                                  \
@@ -47,6 +48,7 @@ static nlink_t own_links(const char *path, nlink_t links)
         }                                                                              \
         return result;                                                                 \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 COUNTED(stat, (const char *path, struct stat *status), (path, status))
 COUNTED(lstat, (const char *path, struct stat *status), (path, status))
