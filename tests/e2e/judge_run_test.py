@@ -19,7 +19,7 @@ from servers import Server
 from terminals import Terminal
 from tree import BUILD, scratch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "run")]
 
 # As leakprobe: --port N -- COMMAND. HOW changes what it does.
 LAUNCHER = """#!/bin/bash

@@ -13,7 +13,11 @@ from checks import check, equal
 from commands import run
 from tree import BUILD, ROOT, scratch
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slowserver")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.one_of("judge of other servers", "slow"),
+    pytest.mark.xdist_group("slowserver"),
+]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 SOURCE = os.path.join(ROOT, "tests", "e2e", "slowserver", "server.c")

@@ -298,6 +298,7 @@ def test_the_one_that_waits_longest_gives_way(program):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("listener's clients", "slow")
 def test_slow_clients_are_given_up():
     """After 10 s that a request is not whole, or nothing of a reply is taken; after 2 s
     without another request. Meanwhile others are answered."""
@@ -340,6 +341,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(program):
         check(received > 64 << 20, f"{received} bytes came")
 
 
+@pytest.mark.one_of("listener's clients", "gone")
 def test_clients_that_go_away(program):
     """In the middle of a request, of a page's work, and of a reply."""
     for data in (
@@ -393,6 +395,7 @@ def ask_everything(program, clients, seconds, restarts=0):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("listener's clients", "twenty")
 def test_twenty_clients_ask_for_everything():
     """For ten seconds: every reply comes whole."""
     with Listening() as program:
