@@ -4,7 +4,6 @@
  */
 #include "server/metrics.h"
 
-#include "probe/http/form.h"
 #include "probe/metrics/metric_text.h"
 #include "probe/pages/metrics.h"
 #include "scenario.h"
@@ -52,21 +51,15 @@ static void add_limits(struct buffer *text, const struct options *options)
                        (uint64_t)options->max_timers);
 }
 
+static void add_own(struct buffer *text, const struct request *request)
+{
+    const struct lab *lab = lab_of(request);
+    add_requests(text, lab);
+    add_scenarios(text, lab);
+    add_limits(text, lab->settings->options);
+}
+
 void metrics_page(const struct request *request, struct reply *reply)
 {
-    if (!probe_form_read_none(request, reply)) {
-        return;
-    }
-    const struct lab *lab = lab_of(request);
-    struct buffer text = {0};
-    int error = probe_metrics_add(&text, request->site);
-    if (error != 0) {
-        buffer_release(&text);
-        probe_reply_uncounted(reply, error);
-        return;
-    }
-    add_requests(&text, lab);
-    add_scenarios(&text, lab);
-    add_limits(&text, lab->settings->options);
-    probe_reply_buffer(reply, METRIC_TEXT_TYPE, &text);
+    probe_metrics_reply(request, reply, add_own);
 }

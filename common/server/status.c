@@ -4,7 +4,6 @@
  */
 #include "server/status.h"
 
-#include "probe/http/form.h"
 #include "probe/pages/status.h"
 #include "scenario.h"
 #include "server/lab.h"
@@ -32,24 +31,15 @@ static void add_limits(struct json_writer *json, const struct options *options)
     probe_json_close(json);
 }
 
+static void add_own(struct json_writer *json, const struct request *request)
+{
+    const struct lab *lab = lab_of(request);
+    probe_json_number(json, "requests_total", atomic_load(&lab->requests_total));
+    add_scenarios(json, lab);
+    add_limits(json, lab->settings->options);
+}
+
 void status_page(const struct request *request, struct reply *reply)
 {
-    if (!probe_form_read_none(request, reply)) {
-        return;
-    }
-    const struct lab *lab = lab_of(request);
-    struct buffer text = {0};
-    struct json_writer json;
-    probe_json_begin(&json, &text);
-    int error = probe_status_add(&json, request->site);
-    if (error != 0) {
-        buffer_release(&text);
-        probe_reply_uncounted(reply, error);
-        return;
-    }
-    probe_json_number(&json, "requests_total", atomic_load(&lab->requests_total));
-    add_scenarios(&json, lab);
-    add_limits(&json, lab->settings->options);
-    probe_json_end(&json);
-    probe_reply_buffer(reply, REPLY_JSON, &text);
+    probe_status_reply(request, reply, add_own);
 }

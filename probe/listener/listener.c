@@ -133,19 +133,6 @@ int probe_listener_port(const struct listener *listener)
     return listener->door.port;
 }
 
-bool probe_listener_owns(const struct listener *listener, int fd)
-{
-    bool owns = fd >= 0 && (fd == atomic_load(&listener->door.socket.fd) ||
-                            fd == atomic_load(&listener->wake_in.fd) ||
-                            fd == atomic_load(&listener->wake_out.fd) ||
-                            fd == atomic_load(&listener->reserve.fd) ||
-                            fd == atomic_load(&listener->owner.spare.fd));
-    for (size_t i = 0; i < CONNECTIONS_MOST && fd >= 0 && !owns; i++) {
-        owns = fd == atomic_load(&listener->connections[i].socket.fd);
-    }
-    return owns;
-}
-
 void probe_listener_close(struct listener *listener, bool forked)
 {
     for (size_t i = 0; i < CONNECTIONS_MOST; i++) {

@@ -46,9 +46,6 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
  * probe_listener_run, which may be on another thread. */
 void probe_listener_stop(struct listener *listener);
 
-/* Whether the descriptor is one of the listener's own. */
-bool probe_listener_owns(const struct listener *listener, int fd);
-
 /* Closes everything. In a forked child: only the child's copies; a Unix socket's file
  * is then left alone. */
 void probe_listener_close(struct listener *listener, bool forked);

@@ -1,5 +1,6 @@
 /*
- * The figures of a process without figures of its own: as JSON, and for Prometheus.
+ * The figures of a process, as JSON and for Prometheus; and the pages of a process that
+ * has no figures of its own to add.
  */
 #include "probe/http/form.h"
 #include "probe/metrics/metric_text.h"
@@ -7,7 +8,9 @@
 #include "probe/pages/pages.h"
 #include "probe/pages/status.h"
 
-void probe_page_status(const struct request *request, struct reply *reply)
+void probe_status_reply(const struct request *request, struct reply *reply,
+                        void (*more)(struct json_writer *json,
+                                     const struct request *request))
 {
     if (!probe_form_read_none(request, reply)) {
         return;
@@ -21,11 +24,16 @@ void probe_page_status(const struct request *request, struct reply *reply)
         probe_reply_uncounted(reply, error);
         return;
     }
+    if (more != NULL) {
+        more(&json, request);
+    }
     probe_json_end(&json);
     probe_reply_buffer(reply, REPLY_JSON, &text);
 }
 
-void probe_page_metrics(const struct request *request, struct reply *reply)
+void probe_metrics_reply(const struct request *request, struct reply *reply,
+                         void (*more)(struct buffer *text,
+                                      const struct request *request))
 {
     if (!probe_form_read_none(request, reply)) {
         return;
@@ -37,5 +45,18 @@ void probe_page_metrics(const struct request *request, struct reply *reply)
         probe_reply_uncounted(reply, error);
         return;
     }
+    if (more != NULL) {
+        more(&text, request);
+    }
     probe_reply_buffer(reply, METRIC_TEXT_TYPE, &text);
+}
+
+void probe_page_status(const struct request *request, struct reply *reply)
+{
+    probe_status_reply(request, reply, NULL);
+}
+
+void probe_page_metrics(const struct request *request, struct reply *reply)
+{
+    probe_metrics_reply(request, reply, NULL);
 }

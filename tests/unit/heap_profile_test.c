@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap_totals.h"
 #include "probe/symbols/symbols.h"
 #include "proto_reader.h"
 #include "unit.h"
@@ -60,18 +61,6 @@ static struct buffer proto_make(const char *text)
     assert_int_equal(probe_heap_profile_proto(text, HEAP_VIEW_INUSE, &buffer), 0);
     assert_int_equal(buffer.error, 0);
     return buffer;
-}
-
-static void assert_totals(const struct buffer *buffer, int64_t alloc_objects,
-                          int64_t alloc_space, int64_t inuse_objects,
-                          int64_t inuse_space)
-{
-    int64_t totals[8];
-    profile_totals(proto_of(buffer), totals);
-    assert_int_equal(totals[HEAP_ALLOC_OBJECTS], alloc_objects);
-    assert_int_equal(totals[HEAP_ALLOC_SPACE], alloc_space);
-    assert_int_equal(totals[HEAP_INUSE_OBJECTS], inuse_objects);
-    assert_int_equal(totals[HEAP_INUSE_SPACE], inuse_space);
 }
 
 static void proto_has_the_totals_of_the_text(void **state)

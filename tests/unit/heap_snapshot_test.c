@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "heap_totals.h"
 #include "proto_reader.h"
 #include "unit.h"
 
@@ -48,18 +49,6 @@ static struct heap_snapshot snapshot_make(int64_t period, int64_t times)
                          0);
     }
     return snapshot;
-}
-
-static void assert_totals(const struct buffer *buffer, int64_t alloc_objects,
-                          int64_t alloc_space, int64_t inuse_objects,
-                          int64_t inuse_space)
-{
-    int64_t totals[8];
-    profile_totals(proto_of(buffer), totals);
-    assert_int_equal(totals[HEAP_ALLOC_OBJECTS], alloc_objects);
-    assert_int_equal(totals[HEAP_ALLOC_SPACE], alloc_space);
-    assert_int_equal(totals[HEAP_INUSE_OBJECTS], inuse_objects);
-    assert_int_equal(totals[HEAP_INUSE_SPACE], inuse_space);
 }
 
 static const char *comment_of(const struct buffer *buffer)
