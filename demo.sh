@@ -57,7 +57,6 @@ fi
 
 exec 3>&2  # for the last message: a signal may come while stderr goes to a file
 servers=() # process ids, leaky first
-step_pid=
 stage=starting
 
 clean_up() {
@@ -66,11 +65,14 @@ clean_up() {
     trap '' INT TERM HUP PIPE
     # When the terminal has gone, printing fails: that must not end the cleaning up.
     set +e
-    if [[ -n $step_pid ]]; then
-        # The step runs in a session of its own, so this ends all that it started.
-        kill -TERM -- "-$step_pid" 2>/dev/null
-        wait "$step_pid" 2>/dev/null
-    fi
+    # Steps, and a server that a signal kept from being noted. Each runs in a session of
+    # its own, so this ends all that it started; or is about to make its session.
+    for pid in $(jobs -pr); do
+        if [[ " ${servers[*]} " != *" $pid "* ]]; then
+            kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+            wait "$pid" 2>/dev/null
+        fi
+    done
     if [[ $stage != finished ]]; then
         printf '\n%sStopped while %s.%s\n' "$red" "$stage" "$plain" >&3
     fi
@@ -97,12 +99,8 @@ fail() {
 # Runs a command in a session of its own and waits for it. The shell acts on a signal
 # only between commands or while it waits, so that Ctrl-C ends the demo at once.
 step() {
-    local status=0
     setsid "$@" </dev/null 3>&- &
-    step_pid=$!
-    wait "$step_pid" || status=$?
-    step_pid=
-    return "$status"
+    wait $!
 }
 
 # -- telling ---------------------------------------------------------------------------
@@ -200,9 +198,9 @@ start_both() {
 # Calls every scenario `count` times on a server. {a,b} makes curl ask for a, then b.
 drive() {
     local name=$1 count=$2 all
-    all=$(IFS=, && echo "${scenarios[*]}")
+    printf -v all ',%s' "${scenarios[@]}" # not $(...): bash may lose a Ctrl-C there
     step curl -sS --fail-early --fail-with-body -m 60 -o out/reply.json \
-        "${url[$name]}/leak/{$all}?id=demo&count=$count" ||
+        "${url[$name]}/leak/{${all:1}}?id=demo&count=$count" ||
         fail "$name refused a call: $(cat out/reply.json)"
 }
 

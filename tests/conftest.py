@@ -57,10 +57,12 @@ def has_word(item, words):
 
 
 def one_of_each_group(items, seed):
-    """Keeps only the tests of one member of each group, chosen by the seed."""
+    """Keeps only the tests of one member of each group, chosen by the seed. A test that is
+    in several groups runs if each of them has chosen it."""
     members = {}  # of each group
-    for marker in filter(None, map(group_of, items)):
-        members.setdefault(marker.args[0], set()).add(marker.args[1])
+    for item in items:
+        for group, member in groups_of(item):
+            members.setdefault(group, set()).add(member)
     chosen = {
         group: random.Random(f"{seed} {group}").choice(sorted(found))
         for group, found in members.items()
@@ -68,12 +70,13 @@ def one_of_each_group(items, seed):
     return [
         item
         for item in items
-        if not (marker := group_of(item)) or chosen[marker.args[0]] == marker.args[1]
+        if all(chosen[group] == member for group, member in groups_of(item))
     ]
 
 
-def group_of(item):
-    return item.get_closest_marker("one_of")
+def groups_of(item):
+    """Pairs of a group and the item's member of it."""
+    return [marker.args for marker in item.iter_markers("one_of")]
 
 
 # -- everything ends with what started it ----------------------------------------------

@@ -33,7 +33,9 @@ def build(directory):
         (*shared, "-o", library),
         ("-o", program, library, f"-Wl,-rpath,{directory}"),
     ):
-        subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", source, *options], check=True)
+        subprocess.run(
+            ["gcc", "-std=c11", "-D_GNU_SOURCE", source, *options], check=True
+        )
     return program
 
 

@@ -49,7 +49,7 @@ def test_page_is_usable_at_once(name):
             page.wait("document.readyState === 'complete'")
             sizes.append(page.received())
     print(f"{name}: first chart after {sorted(times)} ms, {max(sizes)} bytes")
-    check(min(times) < 1000, f"the first chart is drawn after {times} ms")
+    check(min(times) < 4000, f"the first chart is drawn after {times} ms")
     check(100_000 < max(sizes) < 500_000, f"the page takes {sizes} bytes")
 
 

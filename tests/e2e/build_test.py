@@ -23,6 +23,7 @@ EVERYTHING = ("build", "unit-programs")
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("thorough", "warnings")
 @pytest.mark.parametrize(
     "variables",
     in_turns(
@@ -46,7 +47,7 @@ def test_everything_is_built_without_warning(variables):
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("other builds", "clang")
+@pytest.mark.one_of("thorough", "clang")
 def test_clang_build_leaks_as_gcc_does_each_leak_is_there():
     """Clang's build leaks as gcc's does: each leak is there, under its name."""
     path = os.path.join(ROOT, "tests", "e2e", "leaky_test.py")
@@ -77,7 +78,7 @@ def test_both_halves_have_same_scenarios():
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("other builds", "libc")
+@pytest.mark.one_of("thorough", "libc")
 def test_allocator_libc_no_gperftools():
     """ALLOCATOR=libc: no gperftools; profiles answer 501 with the reason."""
     directory = built("CC=gcc", "ALLOCATOR=libc")
@@ -108,7 +109,7 @@ def test_servers_are_position_independent_and_keep_every_function():
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("other builds", "flags")
+@pytest.mark.one_of("thorough", "flags")
 def test_change_of_flags_or_compiler_builds_anew():
     """A change of flags or compiler rebuilds all files; no change rebuilds none."""
     program = f"{scratch()}/tests/unit/origin_test"  # two files, so that it is quick

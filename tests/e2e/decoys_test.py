@@ -230,6 +230,7 @@ def ended(server):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("practice", "mystery")
 @pytest.mark.parametrize("sanitizer", in_turns("decoys, sanitizer", SANITIZERS))
 def test_decoys_are_clean_under_the_sanitizers(sanitizer):
     """ASan, LeakSanitizer and UBSan, and ThreadSanitizer: no report."""

@@ -131,7 +131,7 @@ def path_without(name):
     return folder
 
 
-@pytest.mark.one_of("demo that fails", "swapped")
+@pytest.mark.one_of("demo that ends early", "swapped")
 def test_pair_that_is_swapped_no_google_pprof_its_row_says():
     """A pair that is swapped, no google-pprof: its row says NO, exit 1, nothing is
     left."""
@@ -191,7 +191,7 @@ CRASHES = "case $1 in --list) ;; *) kill -SEGV $$ ;; esac"
 LISTS_HALF = 'case $1 in --list) "$JUDGE" "$@" | head -n 3; exit 9 ;; esac'
 
 
-@pytest.mark.one_of("demo that fails", "part")
+@pytest.mark.one_of("demo that ends early", "part")
 @pytest.mark.parametrize(
     "judge, environment, words",
     [
@@ -212,7 +212,7 @@ def test_part_that_is_missing_ends_it(judge, environment, words):
     nothing_left(copy)
 
 
-@pytest.mark.one_of("demo that fails", "server")
+@pytest.mark.one_of("demo that ends early", "server")
 def test_server_that_says_nothing_ends_it():
     """A curl that fails ends the demo with exit 1, whatever its own status."""
     copy = copy_with_build()
@@ -252,7 +252,7 @@ def test_ctrl_c_in_middle_ends_it_at_once_and_leaves_nothing():
 RESULTS = ("report.html", "verdict.txt", "leakcheck.json", "leaky.pprof.txt")
 
 
-@pytest.mark.one_of("demo that is stopped", "Ctrl-C")
+@pytest.mark.one_of("demo that ends early", "Ctrl-C")
 def test_ctrl_c_while_judging_is_said_and_leaves_no_older_results():
     """Ctrl-C while it judges: its last line is on the terminal, and no result of an
     earlier run is left beside those of this one."""
@@ -279,7 +279,7 @@ def test_ctrl_c_while_judging_is_said_and_leaves_no_older_results():
     nothing_left(copy)
 
 
-@pytest.mark.one_of("demo that is stopped", "closed terminal")
+@pytest.mark.one_of("demo that ends early", "closed terminal")
 def test_no_color_is_obeyed_on_terminal():
     """NO_COLOR is obeyed on a terminal; closing the terminal leaves nothing."""
     copy = copy_with_build()
@@ -291,7 +291,7 @@ def test_no_color_is_obeyed_on_terminal():
     nothing_left(copy)
 
 
-@pytest.mark.one_of("demo that is stopped", "SIGTERM")
+@pytest.mark.one_of("demo that ends early", "SIGTERM")
 def test_sigterm_while_it_builds_or_judges_ends_it_and_leaves():
     """SIGTERM while it builds or judges ends it and leaves nothing."""
     for words, step, copy in (

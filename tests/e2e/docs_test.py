@@ -84,10 +84,12 @@ def run_page(name, shell):
     check(not failed, "\n\n".join(failed))
 
 
+README = pytest.param("README.md", marks=pytest.mark.one_of("README", "sessions"))
+PAGES = [README, *in_turns("pages", pages.page_names()[1:], parts=3)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["README.md", *in_turns("pages", pages.page_names()[1:], parts=3)]
-)
+@pytest.mark.parametrize("name", PAGES)
 def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""
     copy = copy_with_build()
@@ -112,6 +114,7 @@ def table_commands():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("README", "table")
 def test_commands_of_the_table_run():
     """Every command in README's table of what to type runs, and prints something,
     unless its output is a file."""

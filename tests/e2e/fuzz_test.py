@@ -8,7 +8,7 @@ from checks import check, equal
 from commands import run
 from tree import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_of("instrument", "fuzz")]
+pytestmark = [pytest.mark.slow, pytest.mark.one_of("thorough", "fuzz")]
 
 
 @pytest.mark.timeout(600)

@@ -59,7 +59,9 @@ def test_programs_run_where_nothing_else_is(installed):
         check=False,
     )
     equal((done.returncode, done.stdout), (9, ""), "status and output")
-    check(re.fullmatch(r"leakprobe: sh, pid \d+: http://\S+/\n", done.stderr), done.stderr)
+    check(
+        re.fullmatch(r"leakprobe: sh, pid \d+: http://\S+/\n", done.stderr), done.stderr
+    )
 
 
 def linked(installed, *flags):
@@ -107,7 +109,9 @@ def test_man_page_names_every_option(installed, name):
     done = run("man", "--warnings", "-l", page, env=os.environ | {"MANWIDTH": "78"})
     equal(done.stderr, "", "warnings")
     shown = re.sub(r".\x08", "", done.stdout)
-    options = re.findall(r"^  (--[a-z-]+)", run(f"{BUILD}/{name}", "--help").stdout, re.M)
+    options = re.findall(
+        r"^  (--[a-z-]+)", run(f"{BUILD}/{name}", "--help").stdout, re.M
+    )
     check(len(options) > 5, f"options of --help: {options}")
     for option in set(options) - {"--help", "--version"}:
         check(option in shown, f"{option} in {shown}")

@@ -16,7 +16,7 @@ from servers import Server
 from stand_in import half, heap, status
 from tree import BUILD, scratch
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "names")]
+pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "alone")]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
 FUNCTION = ("function", "file", "line")

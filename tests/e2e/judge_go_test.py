@@ -15,7 +15,7 @@ from tree import BUILD, ROOT, scratch
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("goserver"),
-    pytest.mark.one_of("judge of other servers", "names"),
+    pytest.mark.one_of("judge of other servers", "go"),
 ]
 
 JUDGE = os.path.join(BUILD, "leakcheck")

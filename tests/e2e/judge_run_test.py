@@ -118,7 +118,10 @@ def test_verdict(half):
     equal((ran["command"], ran["pid"]), (command, place.pid()))
     equal((ran["exit_status"], ran["signal"]), (0, None))
     check(f"{half}: listening on" in ran["last_lines"][-1], ran)
-    check(f"program      {command}, pid {place.pid()}: stopped, exit status 0\n" in text, text)
+    check(
+        f"program      {command}, pid {place.pid()}: stopped, exit status 0\n" in text,
+        text,
+    )
     check("it printed   leakprobe: " in text, text)
     for resource in ("heap", "threads", "fds", "timers", "rss"):
         check(figures["resources"][resource]["measured"], f"{resource}: {text}")
@@ -226,7 +229,9 @@ def test_no_leakprobe():
     place = Place(launcher=None)
     place.environment["PATH"] = "/nowhere::/usr/bin:/bin"
     said, _ = place.check(place.program("fixed"), expect=2)
-    check("--run needs leakprobe, which is neither beside leakcheck nor in" in said, said)
+    check(
+        "--run needs leakprobe, which is neither beside leakcheck nor in" in said, said
+    )
     place.environment["PATH"] = f"{Place().directory}:/usr/bin:/bin"
     place.check(place.program("fixed"), expect=0)
 
@@ -249,7 +254,9 @@ def interrupted(place, number):
         stderr=subprocess.DEVNULL,
     )
     pid = place.pid()
-    wait_until(lambda: len(descendants() - before) >= 3, what="the program and its child")
+    wait_until(
+        lambda: len(descendants() - before) >= 3, what="the program and its child"
+    )
     process.send_signal(number)
     status = process.wait(timeout=30)
     return status, pid, before
@@ -292,7 +299,8 @@ def test_other_children_are_left_alone():
     place = Place()
     words = " ".join(f"'{word}'" for word in place.words("/bin/false"))
     script = place.script(
-        "shell", f"#!/bin/bash\nsleep 100 >/dev/null 2>&1 &\necho $!\nexec {words} >&2\n"
+        "shell",
+        f"#!/bin/bash\nsleep 100 >/dev/null 2>&1 &\necho $!\nexec {words} >&2\n",
     )
     done = run(script, env=place.environment, check_exit=False)
     equal(done.returncode, 2, done.stderr)

@@ -69,9 +69,9 @@ def test_help_fits_a_terminal_and_names_every_option():
     done = started("--help")
     equal(done.returncode, 0, "status")
     check(all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
-    for name in (
-        "port heap resources follow-fork at-exit unix only trace-memory quiet".split()
-    ):
+    for (
+        name
+    ) in "port heap resources follow-fork at-exit unix only trace-memory quiet".split():
         check(f"--{name}" in done.stdout, f"--{name} in {done.stdout}")
 
 
@@ -205,7 +205,10 @@ def test_taken_port_gives_the_next_free_one():
         port = taken.getsockname()[1]
         _, _, _, said = ran(["true"], probe=("--port", port))
     equal(len(said), 2, f"lines: {said}")
-    check(said[0].startswith(f"leakprobe: port {port} is taken, the next free one is "), said[0])
+    check(
+        said[0].startswith(f"leakprobe: port {port} is taken, the next free one is "),
+        said[0],
+    )
     used = int(re.search(r":(\d+)/$", said[1]).group(1))
     check(port < used < port + 100, f"port {used} after {port}")
 
@@ -354,12 +357,16 @@ def test_program_that_has_no_proc():
                 f"hint of {page}",
             )
         equal(program.end(), -15, "status")
+
+
 def test_no_dump_is_written_into_the_program_s_directory():
     """A dump is refused with a hint, and the program goes on; the index does not tell
     people to take one, and says whose it is."""
     with Program([compiled("stays.c")], probe=()) as program:
         port = program.debug_port()
-        error = request(port, "POST", "/debug/heap/dump?reason=x").error(501, "no_dumps")
+        error = request(port, "POST", "/debug/heap/dump?reason=x").error(
+            501, "no_dumps"
+        )
         check("/pprof/heap" in error["hint"], error)
         index = program.get("/debug/pprof/").text
         check("/debug/heap/dump" not in index, index)
@@ -375,7 +382,13 @@ def test_a_profile_while_the_loader_is_busy_holds_nobody_up_for_ever():
         program.await_(lambda: b"opens" in program.output(), "opens")
         port = program.debug_port()
         done = subprocess.run(
-            ["curl", "-s", "-m", "30", f"http://127.0.0.1:{port}/debug/pprof/heap?debug=1"],
+            [
+                "curl",
+                "-s",
+                "-m",
+                "30",
+                f"http://127.0.0.1:{port}/debug/pprof/heap?debug=1",
+            ],
             capture_output=True,
             timeout=60,
             check=False,

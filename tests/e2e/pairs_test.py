@@ -319,6 +319,7 @@ def halve(copy, name):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("pairs", "lessened")
 @pytest.mark.parametrize("lessen", in_turns("lessened", [empty, halve]))
 def test_fixed_half_that_does_less_is_found_out(lessen):
     """Where a fixed half does nothing, or half of its work, nothing leaks; but its

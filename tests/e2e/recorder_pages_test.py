@@ -207,7 +207,7 @@ def test_without_gperftools_there_is_the_recorder():
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("other builds", "sanitizer")
+@pytest.mark.one_of("thorough", "sanitizer")
 def test_sanitizer_has_the_allocations():
     """Under a sanitizer --profile recorder is refused, and the reason is said."""
     program = os.path.join(built(*ADDRESS), "leaky")

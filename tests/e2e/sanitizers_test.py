@@ -19,8 +19,8 @@ from servers import Server
 from tree import ROOT
 
 pytestmark = pytest.mark.slow
-by_address = pytest.mark.one_of("instrument", "address")
-by_thread = pytest.mark.one_of("instrument", "thread")
+by_address = pytest.mark.one_of("thorough", "address")
+by_thread = pytest.mark.one_of("thorough", "thread")
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
 

@@ -16,7 +16,7 @@ from tree import scratch
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.one_of("instrument", "valgrind"),
+    pytest.mark.one_of("thorough", "valgrind"),
 ]
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
