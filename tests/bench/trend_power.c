@@ -33,10 +33,9 @@ int main(int argc, char **argv)
         fputs("usage: trend_power [RUNS]\n", stderr);
         return 2;
     }
-    printf(
-        "%% of %u runs, rounds of %d calls (of sampled profiles: 500); as many rounds "
-        "again if the answer is open\n",
-        runs, SIMULATED_CALLS);
+    printf("%% of %u runs, rounds of %d calls (of sampled profiles: 500);\n"
+           "as many rounds again if the answer is open\n",
+           runs, SIMULATED_CALLS);
     servers_print("leaks", simulated_leaks,
                   sizeof(simulated_leaks) / sizeof(simulated_leaks[0]), runs);
     servers_print("no leaks", simulated_clean,
