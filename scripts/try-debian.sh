@@ -98,7 +98,10 @@ end_running() {
     if [[ -n $running ]]; then
         read -r first _ 2>/dev/null <"/proc/$running/task/$running/children" || true
         kill -KILL "${first:-$running}" 2>/dev/null || true
-        wait "$running" 2>/dev/null || true
+        # Not `wait`, which may never return after a signal ended an earlier one.
+        while kill -0 "$running" 2>/dev/null; do
+            sleep 0.05
+        done
         running=
     fi
 }
