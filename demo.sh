@@ -179,8 +179,7 @@ start_both() {
     if [[ $keep == no || ${url[leaky]} == *:8080 && ${url[fixed]} == *:8081 ]]; then
         return
     fi
-    kill "${process[leaky]}"
-    wait "${process[leaky]}" || true
+    end_all "${process[leaky]}"
     servers=("${process[fixed]}")
     printf 'leaky starts again, with the address of fixed:\n'
     start_server leaky --port "${url[leaky]##*:}" --debug-port 0 \

@@ -139,13 +139,6 @@ scratch=$(mktemp -d)
 server= # process id; empty: not running
 load=
 
-# Ends a process, and takes its exit status. Bash's message about that goes nowhere.
-end() {
-    local sign=$1 pid=$2
-    kill "-$sign" "$pid" 2>/dev/null || true
-    { wait "$pid" || true; } 2>/dev/null
-}
-
 # shellcheck disable=SC2317 # It is reached: through the trap.
 clean_up() {
     local status=$?
@@ -250,7 +243,7 @@ note_end() {
         how="killed by SIG$(kill -l "$1") at $(in_mib "$resident")"
     fi
     kills=$(($1 == 137 ? kills + 1 : kills))
-    end TERM "$load"
+    end_all "$load"
     load=
     ends=$((ends + 1))
     up_ms=$((up_ms + life))
@@ -299,11 +292,11 @@ run() {
     done
     # The run ends, and the last server with it: no restart.
     lasted=$server
-    [[ -z $load ]] || end TERM "$load"
+    [[ -z $load ]] || end_all "$load"
     load=
     if [[ -n $server ]]; then
         up_ms=$((up_ms + ms - started))
-        end TERM "$server"
+        end_all "$server"
         server=
     fi
 }
