@@ -5,6 +5,7 @@
 set -euo pipefail
 
 readonly threads=(1 2 8)
+readonly turns=5 # of each measurement, one after the other: the median counts
 readonly choices=(0 10 14) # calls on the way that are one of two: 1, 1,024, 16,384 stacks
 readonly heaptrack_bound=0.5 threads_bound=2.0 memory_bound=100
 
@@ -31,12 +32,23 @@ compile() {
 compile plain -DPLAIN
 compile recorded "${objects[@]}"
 
+median() {
+    sort -n "$scratch/$1" | sed -n "$(((turns + 1) / 2))p"
+}
+
 for count in "${threads[@]}"; do
-    bare=$("$scratch/plain" bare "$count")
-    exact=$("$scratch/recorded" exact "$count")
-    sampled=$("$scratch/recorded" sampled "$count")
-    other=$(heaptrack -o "$scratch/heaptrack" "$scratch/plain" bare "$count" |
-        grep -E '^[0-9.]+$')
+    rm -f "$scratch"/{bare,exact,sampled,other}
+    for ((turn = 0; turn < turns; turn++)); do
+        "$scratch/plain" bare "$count" >>"$scratch/bare"
+        "$scratch/recorded" exact "$count" >>"$scratch/exact"
+        "$scratch/recorded" sampled "$count" >>"$scratch/sampled"
+        heaptrack -o "$scratch/heaptrack" "$scratch/plain" bare "$count" 2>&1 |
+            grep -E '^[0-9.]+$' >>"$scratch/other"
+    done
+    bare=$(median bare)
+    exact=$(median exact)
+    sampled=$(median sampled)
+    other=$(median other)
     printf '%s %s\n' "$count" "$exact" >>"$scratch/by_threads"
     if ((count == 1)); then
         ratio=$(awk -v ours="$exact" -v other="$other" 'BEGIN { print ours / other }')
