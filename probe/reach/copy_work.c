@@ -28,6 +28,7 @@ static sigjmp_buf unreadable;
 
 static struct frame frames[COPY_FRAMES_MAX]; /* of one thread, the innermost first */
 static size_t frames_count;
+static uintptr_t stack_begin; /* of that thread */
 
 static void leave(enum copy_state state, int error) __attribute__((noreturn));
 static void leave(enum copy_state state, int error)
@@ -134,6 +135,7 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
 static void frames_find(const struct parked_thread *thread)
 {
     frames_count = 0;
+    stack_begin = thread->sp;
     if (!thread->shown || sigsetjmp(unreadable, 0) != 0) {
         return; /* what was found so far is right */
     }
@@ -147,7 +149,7 @@ static void frames_find(const struct parked_thread *thread)
 /* The function in whose frame the address is; 0: not known. */
 static uintptr_t frame_of(uintptr_t address)
 {
-    for (size_t i = 0; i < frames_count; i++) {
+    for (size_t i = 0; address >= stack_begin && i < frames_count; i++) {
         if (address < frames[i].end) {
             return frames[i].code;
         }

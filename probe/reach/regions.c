@@ -435,8 +435,8 @@ static uintptr_t clamp(uintptr_t address, struct range range)
     return address > range.end ? range.end : address;
 }
 
-/* Cuts the thread-local variables of this thread out of the range and returns the rest
- * below; the rest above is added. */
+/* Adds a range that may have the thread's variables, and behind them what the C library
+ * keeps of the thread. */
 static void thread_part_add(struct work *work, struct range range, uint32_t thread,
                             enum reach_kind kind)
 {
