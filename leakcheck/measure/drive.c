@@ -84,16 +84,17 @@ struct held_call {
     struct failure failure;
     char path[160];
     int error;
-    int64_t took_ms;
+    int64_t began_ms; /* clock_now_ms */
+    int64_t ended_ms;
     atomic_bool done;
 };
 
 static void *held_call_main(void *argument)
 {
     struct held_call *call = argument;
-    int64_t start = clock_now_ms();
+    call->began_ms = clock_now_ms();
     call->error = http_get_ok(call->http, call->path, &call->reply, &call->failure);
-    call->took_ms = clock_now_ms() - start;
+    call->ended_ms = clock_now_ms();
     atomic_store(&call->done, true);
     return NULL;
 }
@@ -110,29 +111,40 @@ static void peak_raise(struct resources *peak, const struct resources *before,
 }
 
 /* Samples the server while the call is under way. A sample that comes after its end
- * shows nothing of it: *ret_samples counts the others. */
+ * shows nothing of it. *ret_last_ms is when the last of the others began; 0: there is
+ * none. */
 static int held_sample(struct server *server, const struct held_call *call,
                        const struct resources *before, struct resources *peak,
-                       unsigned *ret_samples, struct failure *failure)
+                       int64_t *ret_last_ms, struct failure *failure)
 {
     int error = 0;
-    *ret_samples = 0;
+    *ret_last_ms = 0;
     while (error == 0 && !atomic_load(&call->done)) {
         struct status now;
+        int64_t begin_ms = clock_now_ms();
         error = server_status(server, &now, failure);
         if (error == 0 && !atomic_load(&call->done)) {
             peak_raise(peak, before, &now.now);
-            (*ret_samples)++;
+            *ret_last_ms = begin_ms;
         }
         clock_sleep_ms(HOLD_PAUSE_MS);
     }
     return error;
 }
 
-/* Makes one held call. One that ends early was not held: its samples show nothing. */
+/* Whether a sample that began at this time shows the peak. The call waits for HOLD_MS
+ * at its peak and then ends, so in its last HOLD_MS it has reached that. Before, it may
+ * still be on its way. A call that took less was not held. */
+static bool shows_peak(const struct held_call *call, int64_t sample_ms)
+{
+    return call->ended_ms - call->began_ms >= HOLD_MS / 2 &&
+           sample_ms > call->ended_ms - HOLD_MS;
+}
+
+/* Makes one held call. *ret_shown is whether its peak was sampled. */
 static int held_try(struct server *server, struct http *own,
                     const struct scenario_info *info, struct resources *ret_peak,
-                    unsigned *ret_samples, struct failure *failure)
+                    bool *ret_shown, struct failure *failure)
 {
     struct status before;
     int error = server_status(server, &before, failure);
@@ -147,12 +159,11 @@ static int held_try(struct server *server, struct http *own,
         return failure_set(failure, EAGAIN, "cannot start a thread");
     }
     *ret_peak = (struct resources){{0}};
-    error = held_sample(server, &call, &before.now, ret_peak, ret_samples, failure);
+    int64_t last_ms;
+    error = held_sample(server, &call, &before.now, ret_peak, &last_ms, failure);
     pthread_join(thread, NULL);
     http_reply_release(&call.reply);
-    if (call.took_ms < HOLD_MS / 2) {
-        *ret_samples = 0;
-    }
+    *ret_shown = shows_peak(&call, last_ms);
     if (error == 0 && call.error < 0) {
         *failure = call.failure;
         error = call.error;
@@ -164,14 +175,14 @@ int drive_held(struct server *server, struct http *own,
                const struct scenario_info *info, struct resources *ret_peak,
                struct failure *failure)
 {
-    unsigned samples = 0;
-    for (int i = 0; i < HOLD_TRIES && samples == 0; i++) {
-        int error = held_try(server, own, info, ret_peak, &samples, failure);
+    bool shown = false;
+    for (int i = 0; i < HOLD_TRIES && !shown; i++) {
+        int error = held_try(server, own, info, ret_peak, &shown, failure);
         if (error < 0) {
             return error;
         }
     }
-    if (samples > 0) {
+    if (shown) {
         return 0;
     }
     return failure_set(failure, ENODATA,

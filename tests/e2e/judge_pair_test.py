@@ -3,6 +3,7 @@ what the leaky half leaks, or stops counting: no "fix holds" is said of either."
 
 import json
 import os
+import time
 
 import pytest
 
@@ -182,3 +183,40 @@ def test_call_that_is_not_held():
             check("over before anything can be measured" in done.stderr, done.stderr)
         else:
             check("1 of 1 fixes hold" in done.stdout, done.stdout)
+
+
+class Slow:
+    """A half whose call needs a while until it has its ten descriptors. Every other time
+    /status takes so long meanwhile that no later one arrives before the call's end."""
+
+    def __init__(self, name, peak):
+        self.name, self.peak, self.now, self.calls = name, peak, 1, 0
+        self.waiting = held(json.dumps({"declared": {}}))
+
+    def call(self, asked):
+        self.calls += 1
+        time.sleep(0.3)
+        self.now = self.peak
+        try:
+            return self.waiting(asked)
+        finally:
+            self.now = 1
+
+    def status(self, _):
+        said = status(self.name, fds=self.now)
+        if self.calls % 2:
+            time.sleep(0.25)
+        return said
+
+    def half(self):
+        scenario = {"kind": "temporary", "leaves": {}, "holds": {"fds": 10}}
+        return half(self.name, self.call, scenario, status=self.status)
+
+
+def test_sample_before_the_peak_shows_no_peak():
+    """A call that is sampled on its way to its peak only is called again: a busy machine
+    is no reason to say that a leak is not shown."""
+    with Slow("leaky", 11).half() as leaky, Slow("fixed", 1).half() as fixed:
+        done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=60)
+    equal(done.returncode, 0, done.stdout + done.stderr)
+    check("1 of 1 leaks shown, 1 of 1 fixes hold" in done.stdout, done.stdout)
