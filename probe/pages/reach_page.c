@@ -7,19 +7,10 @@
 #include "probe/http/form.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
+#include "probe/reach/holders.h"
 #include "probe/reach/reach.h"
 #include "probe/recorder/stack_records.h"
 #include "probe/symbols/symbols.h"
-
-static int name_roots(struct shared_copy *copy, const struct process_parts *parts,
-                      void *argument)
-{
-    (void)parts, (void)argument;
-    for (uint32_t i = 0; i < copy->roots_count; i++) {
-        copy->roots[i].holder = copy->roots[i].kind;
-    }
-    return 0;
-}
 
 static void answer(const struct request *request, bool lost, struct reply *reply)
 {
@@ -27,7 +18,9 @@ static void answer(const struct request *request, bool lost, struct reply *reply
     if (!probe_form_read(request, &debug, 1, reply)) {
         return;
     }
-    struct reach_question question = {.name_roots = name_roots,
+    struct holders holders = {.count = 0};
+    struct reach_question question = {.name_roots = probe_holders_name,
+                                      .argument = &holders,
                                       .sleep = request->site->sleep,
                                       .owner = request->site->owner};
     struct reach reach;
@@ -64,11 +57,7 @@ static void answer(const struct request *request, bool lost, struct reply *reply
                 at = copy->blocks[at].from;
             }
             struct reach_root *root = &copy->roots[copy->blocks[at].root];
-            struct symbol symbol;
-            buffer_printf(&text, " root %p", (void *)root->place);
-            if (root->kind == REACH_STACK && probe_symbols_find(root->code, &symbol)) {
-                buffer_printf(&text, " in %s", symbol.function);
-            }
+            buffer_printf(&text, " %s at %p,", probe_holder_text(&holders, root->holder), (void*)root->place);
         }
         struct stack_record *record = probe_record_at(block->stack);
         for (uint32_t j = 0; j < record->depth && j < 6; j++) {
@@ -79,6 +68,7 @@ static void answer(const struct request *request, bool lost, struct reply *reply
         buffer_text(&text, "\n");
     }
     probe_reach_release(&reach);
+    probe_holders_release(&holders);
     probe_profile_reply(reply, REPLY_TEXT, 0, &text);
 }
 

@@ -29,6 +29,8 @@ static sigjmp_buf unreadable;
 static struct frame frames[COPY_FRAMES_MAX]; /* of one thread, the innermost first */
 static size_t frames_count;
 static uintptr_t stack_begin; /* of that thread */
+static const struct own_range *lower;
+static size_t lower_count;
 
 static void leave(enum copy_state state, int error) __attribute__((noreturn));
 static void leave(enum copy_state state, int error)
@@ -146,12 +148,35 @@ static void frames_find(const struct parked_thread *thread)
     }
 }
 
+static bool is_lower(uintptr_t code)
+{
+    for (size_t i = 0; i < lower_count; i++) {
+        if (code >= lower[i].start && code < lower[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The function of this frame, or of the first caller that is not the C library's: what
+ * a thread keeps in there is what it was called with, and what it has to restore. 0:
+ * not known. */
+static uintptr_t caller_from(size_t frame)
+{
+    for (size_t i = frame; i < frames_count; i++) {
+        if (!is_lower(frames[i].code)) {
+            return frames[i].code;
+        }
+    }
+    return frame < frames_count ? frames[frame].code : 0;
+}
+
 /* The function in whose frame the address is; 0: not known. */
 static uintptr_t frame_of(uintptr_t address)
 {
     for (size_t i = 0; address >= stack_begin && i < frames_count; i++) {
         if (address < frames[i].end) {
-            return frames[i].code;
+            return caller_from(i);
         }
     }
     return 0;
@@ -188,7 +213,7 @@ static void registers_search(const struct parked_thread *thread, uint32_t number
 {
     struct reach_root root = {.kind = REACH_STACK,
                               .thread = number,
-                              .code = frames_count > 0 ? frames[0].code : 0};
+                              .code = caller_from(0)};
     const uintptr_t *registers = &thread->registers.rip;
     for (size_t i = 0; i < sizeof(thread->registers) / sizeof(*registers); i++) {
         word_look(registers[i], root);
@@ -223,7 +248,7 @@ static void stacks_search(const struct regions_input *input,
 {
     for (volatile uint32_t i = 0; i < input->threads_count; i++) {
         const struct parked_thread *thread = &input->threads[i];
-        copy->tids[i] = thread->tid;
+        copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
         copy->inexact += !thread->exact;
         frames_find(thread);
         if (sigsetjmp(unreadable, 0) != 0) {
@@ -240,6 +265,8 @@ static void stacks_search(const struct regions_input *input,
 
 static void roots_find(struct regions_input *input)
 {
+    lower = input->lower;
+    lower_count = input->lower_count;
     input->index = &blocks_index;
     input->own = probe_own_memory_ranges(&input->own_count);
     size_t bytes = COPY_REGIONS_MAX * sizeof(struct reach_region);

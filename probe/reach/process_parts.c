@@ -23,6 +23,7 @@ struct reading {
     uintptr_t program;   /* an address in the program */
     uintptr_t allocator; /* in the allocator's, if that is not the C library */
     uintptr_t libc;      /* in the C library */
+    uintptr_t loader;    /* in the loader */
     uintptr_t pointer;   /* of the calling thread */
     int error;
 };
@@ -40,6 +41,32 @@ static bool covers(const struct dl_phdr_info *info, uintptr_t address)
     return false;
 }
 
+/* An address in the code of the file; 0: it has none. */
+static uintptr_t code_of(const struct dl_phdr_info *info)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {
+            return info->dlpi_addr + part->p_vaddr;
+        }
+    }
+    return 0;
+}
+
+static void lower_note(struct reading *reading, const struct dl_phdr_info *info,
+                       const ElfW(Phdr) * part)
+{
+    struct process_parts *parts = reading->parts;
+    bool lower = covers(info, reading->libc) || covers(info, reading->loader) ||
+                 covers(info, reading->own);
+    if (lower && !covers(info, reading->program) &&
+        parts->lower_count < LOWER_CODE_MAX) {
+        uintptr_t start = info->dlpi_addr + part->p_vaddr;
+        parts->lower[parts->lower_count++] =
+            (struct own_range){start, start + part->p_memsz};
+    }
+}
+
 static void segment_note(struct reading *reading, const struct dl_phdr_info *info,
                          const ElfW(Phdr) * part)
 {
@@ -52,6 +79,8 @@ static void segment_note(struct reading *reading, const struct dl_phdr_info *inf
     parts->segments[parts->segments_count++] = (struct data_segment){
         .start = start & ~(PAGE - 1),
         .end = (start + part->p_memsz + PAGE - 1) & ~(PAGE - 1),
+        .code = code_of(info),
+        .program = covers(info, reading->program),
         .left_out = !covers(info, reading->program) &&
                     (covers(info, reading->own) ||
                      (reading->allocator != 0 && covers(info, reading->allocator))),
@@ -73,7 +102,7 @@ static void tls_note(struct reading *reading, const struct dl_phdr_info *info,
     }
     uintptr_t below = reading->pointer - start;
     parts->tls[parts->tls_count++] = (struct tls_part){
-        below, part->p_memsz, info->dlpi_addr + info->dlpi_phdr[0].p_vaddr};
+        below, part->p_memsz, code_of(info)};
     if (below > parts->tls_bytes) {
         parts->tls_bytes = below;
     }
@@ -87,6 +116,8 @@ static int file_note(struct dl_phdr_info *info, size_t size, void *argument)
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
         if (part->p_type == PT_LOAD && (part->p_flags & PF_W) != 0) {
             segment_note(reading, info, part);
+        } else if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {
+            lower_note(reading, info, part);
         } else if (part->p_type == PT_TLS) {
             tls_note(reading, info, part);
         }

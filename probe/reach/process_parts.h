@@ -12,12 +12,16 @@
 
 #define DATA_SEGMENTS_MAX 4096
 
+/* Code whose frames say nothing about who holds a block: the C library's, the loader's,
+ * and the probe's. What is in them is their caller's. */
+#define LOWER_CODE_MAX 16
+
 /* The thread-local variables of one file that are at the same place for every thread.
  */
 struct tls_part {
     uintptr_t below; /* its start is so far below a thread's pointer */
     size_t bytes;
-    uintptr_t module; /* an address in the file that has them */
+    uintptr_t code; /* an address in the code of their file */
 };
 
 struct process_parts {
@@ -25,6 +29,8 @@ struct process_parts {
     size_t segments_count;
     struct tls_part *tls; /* DATA_SEGMENTS_MAX */
     size_t tls_count;
+    struct own_range lower[LOWER_CODE_MAX];
+    size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
 };

@@ -81,6 +81,8 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .threads = frozen->threads,
             .threads_count = frozen->count,
             .glibc = ask->glibc,
+            .lower = ask->parts.lower,
+            .lower_count = ask->parts.lower_count,
             .tls_bytes = ask->parts.tls_bytes,
             .tid_offset = ask->parts.tid_offset,
 #ifdef __x86_64__

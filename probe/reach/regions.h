@@ -28,7 +28,9 @@
 struct data_segment {
     uintptr_t start;
     uintptr_t end;
-    bool left_out; /* the allocator's, or the probe's */
+    uintptr_t code; /* an address in the code of the same file; 0: it has none */
+    bool program;   /* of the program itself */
+    bool left_out;  /* the allocator's, or the probe's */
     bool libc;     /* the C library's, which has pointers to the ends of blocks */
 };
 
@@ -43,6 +45,8 @@ struct regions_input {
     size_t own_count;
     const struct block_index *index;
     bool glibc;        /* the allocator is the C library's: chunks have headers */
+    const struct own_range *lower; /* code whose frames are their caller's */
+    size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
     uintptr_t caller;  /* thread pointer of the thread that made the copy */

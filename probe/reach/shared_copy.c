@@ -22,7 +22,7 @@ struct shared_copy *probe_shared_copy_take(size_t blocks)
     size_t maps = part(&bytes, COPY_MAPS_BYTES, 1);
     size_t words = part(&bytes, COPY_WORDS_MAX, sizeof(struct kernel_word));
     size_t roots = part(&bytes, COPY_ROOTS_MAX, sizeof(struct reach_root));
-    size_t tids = part(&bytes, THREADS_MAX, sizeof(pid_t));
+    size_t threads = part(&bytes, THREADS_MAX, sizeof(struct copy_thread));
     size_t all = part(&bytes, blocks, sizeof(struct reach_block));
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -34,7 +34,7 @@ struct shared_copy *probe_shared_copy_take(size_t blocks)
     shared->maps = memory + maps;
     shared->words = (void *)(memory + words);
     shared->roots = (void *)(memory + roots);
-    shared->tids = (void *)(memory + tids);
+    shared->threads = (void *)(memory + threads);
     shared->blocks = (void *)(memory + all);
     shared->blocks_room = blocks;
     if (!probe_own_memory_note(memory, bytes)) {

@@ -33,6 +33,11 @@ struct kernel_word {
     const char *what; /* "epoll", "timer" */
 };
 
+struct copy_thread {
+    pid_t tid;
+    uintptr_t pointer; /* pthread_self(); 0: not known */
+};
+
 struct shared_copy {
     atomic_uint state; /* enum copy_state */
     int error;         /* of COPY_FAILED: -errno */
@@ -50,7 +55,7 @@ struct shared_copy {
     uint32_t first; /* the block that was reached first, see probe_flood */
     struct reach_root *roots;
     uint32_t roots_count;
-    pid_t *tids; /* of the threads, by their number */
+    struct copy_thread *threads; /* by their number */
     size_t threads_count;
     size_t inexact;      /* threads whose registers are not all known */
     size_t not_read;     /* regions that could not be read */
