@@ -47,6 +47,7 @@ while (($# > 0)); do
 done
 
 cd "$(dirname "$0")"
+source scripts/end-all.sh
 
 bold='' dim='' red='' green='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
@@ -60,29 +61,23 @@ servers=() # process ids, leaky first
 stage=starting
 
 clean_up() {
-    local status=$? pid
+    local status=$? pid steps=()
     trap - EXIT
     trap '' INT TERM HUP PIPE
     # When the terminal has gone, printing fails: that must not end the cleaning up.
     set +e
-    # Steps, and a server that a signal kept from being noted. Each runs in a session of
-    # its own, so this ends all that it started; or is about to make its session.
+    # Steps, and a server that a signal kept from being noted.
     for pid in $(jobs -pr); do
         if [[ " ${servers[*]} " != *" $pid "* ]]; then
-            kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
-            wait "$pid" 2>/dev/null
+            steps+=("$pid")
         fi
     done
+    end_all "${steps[@]}"
     if [[ $stage != finished ]]; then
         printf '\n%sStopped while %s.%s\n' "$red" "$stage" "$plain" >&3
     fi
     if [[ $keep == no || $stage != finished ]]; then
-        for pid in "${servers[@]}"; do
-            kill -TERM "$pid" 2>/dev/null
-        done
-        for pid in "${servers[@]}"; do
-            wait "$pid" 2>/dev/null
-        done
+        end_all "${servers[@]}"
     fi
     exit "$status"
 }

@@ -88,6 +88,7 @@ fi
 [[ -z $data || $data == /* ]] || data=$PWD/$data
 
 cd "$(dirname "$0")/.."
+source scripts/end-all.sh
 build=${BUILD:-build}
 data=${data:-out/monitor}
 programs=${PROMETHEUS:-$build/prometheus}
@@ -98,16 +99,11 @@ started=() # process ids
 
 # shellcheck disable=SC2317 # It is reached: through the trap.
 clean_up() {
-    local status=$? pid
+    local status=$?
     trap - EXIT
     trap '' INT TERM HUP PIPE
     set +e
-    for pid in "${started[@]}"; do
-        kill -TERM "$pid" 2>/dev/null
-    done
-    for pid in "${started[@]}"; do
-        wait "$pid" 2>/dev/null
-    done
+    end_all "${started[@]}"
     exit "$status"
 }
 trap clean_up EXIT

@@ -119,6 +119,7 @@ while (($# > 0)); do
 done
 
 cd "$(dirname "$0")/.."
+source scripts/end-all.sh
 [[ $scenario =~ ^[a-z-]+$ && $scenario != variant && -f leaky/${scenario//-/_}.c ]] ||
     wrong_usage "no scenario named '$scenario'"
 if [[ -z $bytes && $scenario == slice-prefix ]]; then
@@ -151,8 +152,8 @@ clean_up() {
     trap - EXIT
     trap '' INT TERM HUP PIPE
     set +e
-    [[ -z $load ]] || end TERM "$load"
-    [[ -z $server ]] || end TERM "$server"
+    [[ -z $load ]] || end_all "$load"
+    [[ -z $server ]] || end_all "$server"
     rm -rf "$scratch"
     exit "$status"
 }

@@ -52,6 +52,7 @@ done
 options+=(--seed "$seed" ${depth:+"$depth"})
 
 cd "$(dirname "$0")/.."
+source scripts/end-all.sh
 started=$SECONDS
 ./scripts/setup.sh --tests
 
@@ -68,8 +69,7 @@ finish() {
     trap '' INT TERM HUP
     if [[ -n $running ]]; then
         # Ending pytest ends every test and what the tests started.
-        kill -TERM "$running" 2>/dev/null || true
-        wait "$running" || true
+        end_all "$running"
     fi
     rm -rf "$scratch"
     if ((status != 0)); then

@@ -87,6 +87,7 @@ for program in debootstrap git unshare setpriv tar; do
 done
 
 source_directory=$(cd "$(dirname "$0")/.." && pwd)
+source "$source_directory/scripts/end-all.sh"
 scratch=$(mktemp -d -p "${TMPDIR:-/var/tmp}" try-debian-XXXXXX)
 running= # the process that waits for the one in the namespaces
 
@@ -98,7 +99,7 @@ end_running() {
     if [[ -n $running ]]; then
         read -r first _ 2>/dev/null <"/proc/$running/task/$running/children" || true
         kill -KILL "${first:-$running}" 2>/dev/null || true
-        wait "$running" 2>/dev/null || true
+        end_all "$running"
         running=
     fi
 }

@@ -245,14 +245,6 @@ void probe_recorder_freed(const void *block)
     probe_recorder_take(block);
 }
 
-void probe_recorder_moved(struct recorder_note note, const void *block, size_t bytes)
-{
-    (void)note;
-    if (block != NULL && probe_inside == 0 && wanted_block(bytes)) {
-        record(block, bytes, __builtin_frame_address(0));
-    }
-}
-
 void probe_recorder_put_back(struct recorder_note note, const void *block)
 {
     if (note.stack != 0) {

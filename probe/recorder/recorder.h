@@ -67,9 +67,6 @@ void probe_recorder_freed(const void *block);
 struct recorder_note probe_recorder_take(const void *block);
 void probe_recorder_put_back(struct recorder_note note, const void *block);
 
-/* After a realloc that has succeeded: notes the new block. */
-void probe_recorder_moved(struct recorder_note note, const void *block, size_t bytes);
-
 struct recorder_figures {
     uint64_t allocations; /* blocks since the start */
     uint64_t allocated_bytes;

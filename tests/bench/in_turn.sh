@@ -7,6 +7,8 @@
 # shellcheck disable=SC2034 # the scripts use the first one
 readonly rounds=5 seconds=2 connections=4
 
+source scripts/end-all.sh
+
 # Ends the measurement if a program is missing.
 need() {
     local program
@@ -23,11 +25,7 @@ scratch=$(mktemp -d)
 started=()
 # shellcheck disable=SC2317 # It is reached: through the trap.
 clean_up() {
-    local pid
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
+    end_all "${started[@]}"
     rm -rf "$scratch"
 }
 trap clean_up EXIT

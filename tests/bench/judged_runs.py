@@ -12,9 +12,9 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 
-import processes  # noqa: E402
+import bench  # noqa: E402
 from judged import LIBRARY, TWELVE, judged, program, verdict_check  # noqa: E402
-from tree import remove_scratch, scratch  # noqa: E402
+from tree import scratch  # noqa: E402
 
 TOGETHER = 3  # servers at the same time: most of the time they wait
 
@@ -34,12 +34,11 @@ def runs(server, count):
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    processes.take_in_orphans()
     tempfile.tempdir = scratch()
     servers = (*TWELVE, LIBRARY)
     for server in servers:
         program(server)
-    failed = False
+    held = True
     print(f"{'server':<14}{'leaks':<10}{'right':>8}{'seconds':>9}{'slowest':>9}")
     with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
         results = pool.map(lambda server: runs(server, count), servers)
@@ -51,11 +50,10 @@ def main():
                 flush=True,
             )
             for each in wrong:
-                failed = True
+                held = False
                 print(each, flush=True)
-    remove_scratch(0)
-    return int(failed)
+    return held
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    bench.run(main)

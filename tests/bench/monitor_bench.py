@@ -11,10 +11,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 
+import bench  # noqa: E402
 from checks import check, wait_until  # noqa: E402
 from prometheus import Monitor  # noqa: E402
 from servers import Server  # noqa: E402
-from tree import remove_scratch, scratch  # noqa: E402
+from tree import scratch  # noqa: E402
 
 SERVERS = 30
 INTERVAL = 5
@@ -107,10 +108,8 @@ def main():
         f"the servers {asked / took:.1%} together (bound {CPU_BOUND:.0%})"
     )
     check(share < CPU_BOUND, f"{share:.1%} of a core")
+    return True
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    finally:
-        remove_scratch(0)
+    bench.run(main)

@@ -15,10 +15,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 
+import bench  # noqa: E402
 from checks import check  # noqa: E402
 from commands import run  # noqa: E402
 from servers import Server  # noqa: E402
-from tree import remove_scratch, scratch  # noqa: E402
+from tree import scratch  # noqa: E402
 
 COUNT = 10000
 ROUNDS = 15
@@ -142,11 +143,8 @@ def main():
         else:
             good &= verdict(text, busy < STATUS_BOUND_MS)
         server.stop(limit=30)
-    sys.exit(0 if good else 1)
+    return good
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    finally:
-        remove_scratch(0)
+    bench.run(main)

@@ -123,6 +123,19 @@ def test_fits_and_can_be_read(name, width, scheme):
     equal(weak, [], "texts with little contrast")
 
 
+def test_index_of_profiles_fits_a_phone():
+    """Nor is anything on the index of the profiles, where long build ids may stand."""
+    with browser.page(f"{leaky.debug_url}/debug/pprof/", width=360) as page:
+        page.wait("document.readyState === 'complete'")
+        page.script(
+            "document.querySelectorAll('details').forEach((e) => { e.open = true; })"
+        )
+        names = page.script("return document.querySelector('#names') !== null")
+        wide = page.script("return document.documentElement.scrollWidth")
+    check(names, "no file without symbols here, and so no long line")
+    check(wide <= 360, f"the page is {wide} pixels wide")
+
+
 @pytest.mark.parametrize("width", [1150, 1400, 1600])
 def test_charts_stay_beside_cards(width):
     """On a wide screen all charts are in the window while a card below is used."""
