@@ -90,6 +90,7 @@ static void blocks_find(void)
     if (sigsetjmp(unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
+    probe_live_sums(&copy->in_use_blocks, &copy->in_use_bytes);
     probe_live_stopped_each(block_list, NULL);
     int error = probe_block_index_make(copy->blocks, copy->blocks_count, &blocks_index);
     if (error != 0) {

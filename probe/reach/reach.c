@@ -85,9 +85,6 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .lower_count = ask->parts.lower_count,
             .tls_bytes = ask->parts.tls_bytes,
             .tid_offset = ask->parts.tid_offset,
-#ifdef __x86_64__
-            .caller = (uintptr_t)__builtin_thread_pointer(),
-#endif
         };
         probe_copy_work(ask->copy, &input, parent);
     }
@@ -214,6 +211,7 @@ int probe_reach_ask(const struct reach_question *question, struct reach *ret_rea
         error = ask_prepared(question, &ask, &reach, ret_stubborn);
     }
     if (error == 0) {
+        reach.parts = ask.parts;
         reach.took_ns = clock_now_ns() - began;
         *ret_reach = reach;
     } else if (ask.copy != NULL) {

@@ -40,6 +40,7 @@ struct reach_question {
 
 struct reach {
     struct shared_copy *copy; /* blocks and roots */
+    struct process_parts parts;
     int64_t stopped_ns;       /* how long the threads were stopped */
     int64_t took_ns;          /* all in all */
 };

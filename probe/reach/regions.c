@@ -351,7 +351,7 @@ static uintptr_t pointer_find(struct range range)
 static bool is_dead_stack(const struct regions_input *input, struct range range)
 {
     uintptr_t at = input->tid_offset == 0 ? 0 : pointer_find(range);
-    if (at == 0 || at == input->caller) {
+    if (at == 0) {
         return false;
     }
     pid_t tid;

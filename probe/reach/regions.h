@@ -49,7 +49,6 @@ struct regions_input {
     size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
-    uintptr_t caller;  /* thread pointer of the thread that made the copy */
 };
 
 struct reach_region {

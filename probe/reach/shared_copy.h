@@ -52,6 +52,8 @@ struct shared_copy {
     /* From the copy. */
     struct reach_block *blocks;
     uint32_t blocks_count;
+    uint64_t in_use_blocks; /* as the recorder has counted them */
+    uint64_t in_use_bytes;
     uint32_t first; /* the block that was reached first, see probe_flood */
     struct reach_root *roots;
     uint32_t roots_count;

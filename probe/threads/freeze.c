@@ -29,7 +29,7 @@ struct stopped {
     struct thread_hold hold; /* STOP_HELD and STOP_COPIED */
 };
 
-static struct parked_thread *threads; /* THREADS_MAX */
+static struct parked_thread *threads; /* THREADS_MAX, and the caller */
 static struct stopped *stops;         /* of the same threads */
 
 struct freeze {
@@ -48,10 +48,10 @@ struct freeze {
 static int arrays_take(void)
 {
     if (threads == NULL) {
-        threads = probe_own_memory_take(THREADS_MAX * sizeof(*threads));
+        threads = probe_own_memory_take((THREADS_MAX + 1) * sizeof(*threads));
     }
     if (stops == NULL) {
-        stops = probe_own_memory_take(THREADS_MAX * sizeof(*stops));
+        stops = probe_own_memory_take((THREADS_MAX + 1) * sizeof(*stops));
     }
     return threads == NULL || stops == NULL ? -ENOMEM : 0;
 }
@@ -268,6 +268,41 @@ static size_t ended_drop(size_t count)
     return kept;
 }
 
+/* Adds the calling thread, which goes on: its stack is in use from here on. */
+#ifdef __x86_64__
+static inline __attribute__((always_inline)) void caller_add(struct freeze *freeze)
+{
+    struct parked_thread *thread = &threads[freeze->count];
+    *thread = (struct parked_thread){
+        .tid = freeze->own_tid,
+        .exact = true,
+        .shown = true,
+        .pointer = (uintptr_t)__builtin_thread_pointer(),
+    };
+    struct stack_registers *registers = &thread->registers;
+    __asm__ volatile("leaq 0(%%rip), %%rax\n\t"
+                     "movq %%rax, 0(%0)\n\t"
+                     "movq %%rsp, 8(%0)\n\t"
+                     "movq %%rbp, 16(%0)\n\t"
+                     "movq %%rbx, 24(%0)\n\t"
+                     "movq %%r12, 32(%0)\n\t"
+                     "movq %%r13, 40(%0)\n\t"
+                     "movq %%r14, 48(%0)\n\t"
+                     "movq %%r15, 56(%0)"
+                     :
+                     : "r"(registers)
+                     : "rax", "memory");
+    thread->sp = registers->rsp;
+    stops[freeze->count++] = (struct stopped){.stop = STOP_ENDED};
+}
+#else
+static void caller_add(struct freeze *freeze)
+{
+    threads[freeze->count] = (struct parked_thread){.tid = freeze->own_tid};
+    stops[freeze->count++] = (struct stopped){.stop = STOP_ENDED};
+}
+#endif
+
 int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument),
                          void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
 {
@@ -287,10 +322,9 @@ int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument
     freeze.round = probe_thread_slots_begin();
     error = all_stop(&freeze);
     if (error == 0) {
-        size_t all = freeze.count;
-        struct frozen frozen = {threads, ended_drop(all)};
-        freeze.count = frozen.count;
-        act(&frozen, argument);
+        freeze.count = ended_drop(freeze.count);
+        caller_add(&freeze);
+        act(&(struct frozen){threads, freeze.count}, argument);
     } else {
         *ret_stubborn = stubborn_find(&freeze);
     }

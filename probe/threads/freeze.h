@@ -16,7 +16,7 @@
 
 #include "probe/threads/thread_park.h"
 
-/* All threads but the calling one. The memory is the probe's, and valid until the next
+/* All threads, the calling one last. The memory is the probe's, and valid until the next
  * freeze. */
 struct frozen {
     const struct parked_thread *threads;
