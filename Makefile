@@ -359,7 +359,7 @@ SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(DECOYS) $(JUDGE) \
 	$(LAUNCHER) $(TEST_SOURCES)
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h leakprobe/*.h tests/*/*.h)
-SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh scripts/*/*.sh tests/*/*.sh)
 FORMATTED = $(sort $(SOURCES) $(HEADERS) $(wildcard tests/programs/*.cc))
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck believes that a function in another file reads a buffer which it only fills.

@@ -47,7 +47,7 @@ while (($# > 0)); do
 done
 
 cd "$(dirname "$0")"
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 
 bold='' dim='' red='' green='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then

@@ -88,7 +88,7 @@ fi
 [[ -z $data || $data == /* ]] || data=$PWD/$data
 
 cd "$(dirname "$0")/.."
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 build=${BUILD:-build}
 data=${data:-out/monitor}
 programs=${PROMETHEUS:-$build/prometheus}

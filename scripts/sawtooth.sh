@@ -119,7 +119,7 @@ while (($# > 0)); do
 done
 
 cd "$(dirname "$0")/.."
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 [[ $scenario =~ ^[a-z-]+$ && $scenario != variant && -f leaky/${scenario//-/_}.c ]] ||
     wrong_usage "no scenario named '$scenario'"
 if [[ -z $bytes && $scenario == slice-prefix ]]; then

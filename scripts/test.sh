@@ -52,7 +52,7 @@ done
 options+=(--seed "$seed" ${depth:+"$depth"})
 
 cd "$(dirname "$0")/.."
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 started=$SECONDS
 ./scripts/setup.sh --tests
 

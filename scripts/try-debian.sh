@@ -87,7 +87,6 @@ for program in debootstrap git unshare setpriv tar; do
 done
 
 source_directory=$(cd "$(dirname "$0")/.." && pwd)
-source "$source_directory/scripts/end-all.sh"
 scratch=$(mktemp -d -p "${TMPDIR:-/var/tmp}" try-debian-XXXXXX)
 running= # the process that waits for the one in the namespaces
 
@@ -99,7 +98,10 @@ end_running() {
     if [[ -n $running ]]; then
         read -r first _ 2>/dev/null <"/proc/$running/task/$running/children" || true
         kill -KILL "${first:-$running}" 2>/dev/null || true
-        end_all "$running"
+        # Not `wait`, which may never return after a signal ended an earlier one.
+        while kill -0 "$running" 2>/dev/null; do
+            sleep 0.05
+        done
         running=
     fi
 }

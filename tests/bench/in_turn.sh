@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034 # the scripts use the first one
 readonly rounds=5 seconds=2 connections=4
 
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 
 # Ends the measurement if a program is missing.
 need() {

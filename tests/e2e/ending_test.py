@@ -1,4 +1,4 @@
-"""scripts/end-all.sh: how the scripts end what they started."""
+"""scripts/lib/end-all.sh: how the scripts end what they started."""
 
 import concurrent.futures
 import os
@@ -13,7 +13,7 @@ from tree import ROOT, scratch
 # As in demo.sh: a step in a session of its own, and a server that it must end.
 SCRIPT = """
 set -euo pipefail
-source scripts/end-all.sh
+source scripts/lib/end-all.sh
 clean_up() {
     local status=$?
     trap - EXIT
