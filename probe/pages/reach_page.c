@@ -52,29 +52,29 @@ static bool reach_is_there(struct reply *reply)
     return false;
 }
 
-static int ask(struct reach_page *page, int sign)
+static int ask(struct reach_page *asked, int sign)
 {
-    const struct site *site = page->request->site;
+    const struct site *site = asked->request->site;
     struct reach_question question = {.name_roots = probe_holders_name,
-                                      .argument = &page->profile.holders,
+                                      .argument = &asked->profile.holders,
                                       .sleep = site->sleep,
                                       .owner = site->owner};
     struct reach reach;
-    int error = probe_reach_ask(&question, &reach, &page->stubborn);
+    int error = probe_reach_ask(&question, &reach, &asked->stubborn);
     if (error == 0) {
-        error = probe_reach_profile_add(&page->profile, &reach, sign);
+        error = probe_reach_profile_add(&asked->profile, &reach, sign);
         probe_reach_release(&reach);
     }
     return error;
 }
 
 /* Asks again, and waits for its turn if somebody else is asking. */
-static int ask_in_turn(struct reach_page *page)
+static int ask_in_turn(struct reach_page *asked)
 {
-    const struct site *site = page->request->site;
+    const struct site *site = asked->request->site;
     int64_t end = clock_now_ns() + TURN_LIMIT_MS * CLOCK_NS_PER_MS;
     int error;
-    while ((error = ask(page, 1)) == -EBUSY && clock_now_ns() < end) {
+    while ((error = ask(asked, 1)) == -EBUSY && clock_now_ns() < end) {
         error = site->sleep(site->owner, TURN_LOOK_MS);
         if (error != 0) {
             return error;
@@ -83,22 +83,22 @@ static int ask_in_turn(struct reach_page *page)
     return error;
 }
 
-static int ask_twice(struct reach_page *page, unsigned seconds)
+static int ask_twice(struct reach_page *asked, unsigned seconds)
 {
-    const struct site *site = page->request->site;
+    const struct site *site = asked->request->site;
     int64_t began = clock_now_ns();
-    int error = ask(page, -1);
+    int error = ask(asked, -1);
     if (error == 0) {
         error = site->sleep(site->owner, seconds * 1000);
     }
     if (error == 0) {
-        error = ask_in_turn(page);
+        error = ask_in_turn(asked);
     }
-    page->took_ns = clock_now_ns() - began;
+    asked->took_ns = clock_now_ns() - began;
     return error;
 }
 
-static void refuse(const struct reach_page *page, int error, struct reply *reply)
+static void refuse(const struct reach_page *asked, int error, struct reply *reply)
 {
     switch (error) {
     case -EBUSY:
@@ -112,7 +112,7 @@ static void refuse(const struct reach_page *page, int error, struct reply *reply
                           "moment",
                           "thread %d did not stop: it blocks all signals, or is in a "
                           "call of the kernel that cannot be interrupted",
-                          (int)page->stubborn);
+                          (int)asked->stubborn);
         return;
     case -EAGAIN:
     case -ETIMEDOUT:
@@ -129,18 +129,18 @@ static void refuse(const struct reach_page *page, int error, struct reply *reply
     }
 }
 
-static void answer_with(struct reach_page *page, bool as_text, struct reply *reply)
+static void answer_with(struct reach_page *asked, bool as_text, struct reply *reply)
 {
     struct buffer buffer = {0};
     int error;
     if (as_text) {
-        error = page->lost ? probe_reach_lost_text(&page->profile, &buffer)
-                           : probe_reach_retained_text(&page->profile, &buffer);
-    } else if (page->lost) {
-        error = probe_reach_lost_proto(&page->profile, page->took_ns, &buffer);
+        error = asked->lost ? probe_reach_lost_text(&asked->profile, &buffer)
+                           : probe_reach_retained_text(&asked->profile, &buffer);
+    } else if (asked->lost) {
+        error = probe_reach_lost_proto(&asked->profile, asked->took_ns, &buffer);
     } else {
-        error = probe_reach_retained_proto(&page->profile, page->with_lost,
-                                           page->took_ns, &buffer);
+        error = probe_reach_retained_proto(&asked->profile, asked->with_lost,
+                                           asked->took_ns, &buffer);
     }
     probe_profile_reply(reply, as_text ? REPLY_TEXT : REPLY_BYTES, error, &buffer);
 }
@@ -165,17 +165,17 @@ static void answer(const struct request *request, bool lost, struct reply *reply
                           "a difference over seconds has no text form");
         return;
     }
-    struct reach_page page = {
+    struct reach_page asked = {
         .request = request, .lost = lost, .with_lost = parameters[LOST].number == 1};
     int error = parameters[SECONDS].present
-                    ? ask_twice(&page, (unsigned)parameters[SECONDS].number)
-                    : ask(&page, 1);
+                    ? ask_twice(&asked, (unsigned)parameters[SECONDS].number)
+                    : ask(&asked, 1);
     if (error != 0) {
-        refuse(&page, error, reply);
+        refuse(&asked, error, reply);
     } else {
-        answer_with(&page, as_text, reply);
+        answer_with(&asked, as_text, reply);
     }
-    probe_reach_profile_release(&page.profile);
+    probe_reach_profile_release(&asked.profile);
 }
 
 void probe_page_lost(const struct request *request, struct reply *reply)

@@ -387,6 +387,44 @@ bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol)
     return true;
 }
 
+/* libdw may use some 100 KiB of stack for them. */
+#define VARIABLES_STACK_BYTES ((size_t)1024 * 1024)
+
+struct variables_reading {
+    const struct symbol_file *file;
+    const struct symbol_source *source;
+    const struct symbol_variables *variables;
+};
+
+static void *variables_read(void *argument)
+{
+    struct variables_reading *reading = argument;
+    reading->variables =
+        probe_symbol_files_variables(reading->file, reading->source);
+    return NULL;
+}
+
+/* Reads the variables: on a thread with a stack that is large enough, unless the caller
+ * is known to have one (probe_symbols_read_when_needed). */
+static const struct symbol_variables *variables_read_on_stack(const struct symbol_file *file,
+                                                    const struct symbol_source *source)
+{
+    struct variables_reading reading = {file, source, NULL};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (atomic_load(&when_needed)) {
+        variables_read(&reading);
+        return reading.variables;
+    }
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, VARIABLES_STACK_BYTES);
+    if (pthread_create(&thread, &attributes, variables_read, &reading) == 0) {
+        pthread_join(thread, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    return reading.variables;
+}
+
 /* The variables of a file; NULL if they cannot be read. */
 static const struct symbol_variables *variables_of(const struct listed *listed)
 {
@@ -396,7 +434,7 @@ static const struct symbol_variables *variables_of(const struct listed *listed)
     if (listed->file->variables_read) {
         variables = &listed->file->variables;
     } else if (source_open(&listed->module, &source) == 0) {
-        variables = probe_symbol_files_variables(listed->file, &source);
+        variables = variables_read_on_stack(listed->file, &source);
         close(source.fd);
     }
     pthread_mutex_unlock(&load_lock);
