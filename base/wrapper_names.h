@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Whether the function is a known wrapper. A name's suffix from the compiler (`.part.0`)
- * or its parameters do not matter. */
+/* Whether the function is a known wrapper. A name's suffix from the compiler
+ * (`.part.0`) or its parameters do not matter. */
 bool wrapper_name_known(const char *function);
 
 /* Whether `pattern` is the name of the function, or the start of it before a '*' at the

@@ -119,7 +119,7 @@ static void refuse(const struct reach_page *asked, int error, struct reply *repl
     case -ECHILD:
         probe_reply_error(reply, 503, "copy_failed", "ask again",
                           "the copy of the process did not get to its end: %s",
-                          error == -EAGAIN     ? "the machine is too busy"
+                          error == -EAGAIN      ? "the machine is too busy"
                           : error == -ETIMEDOUT ? "it took too long"
                                                 : "it was ended");
         return;
@@ -135,7 +135,7 @@ static void answer_with(struct reach_page *asked, bool as_text, struct reply *re
     int error;
     if (as_text) {
         error = asked->lost ? probe_reach_lost_text(&asked->profile, &buffer)
-                           : probe_reach_retained_text(&asked->profile, &buffer);
+                            : probe_reach_retained_text(&asked->profile, &buffer);
     } else if (asked->lost) {
         error = probe_reach_lost_proto(&asked->profile, asked->took_ns, &buffer);
     } else {

@@ -28,10 +28,10 @@ struct profile_writer {
     /* Of the profile that is being written. */
     size_t values_count;
     struct buffer samples;
-    struct buffer ids; /* encoded location ids of one stack */
+    struct buffer ids;         /* encoded location ids of one stack */
     struct buffer label_field; /* the encoded label of one sample */
-    uint32_t label_value; /* number of the string "yes"; 0: none yet */
-    const char *label;    /* the last label, and the number of its string */
+    uint32_t label_value;      /* number of the string "yes"; 0: none yet */
+    const char *label;         /* the last label, and the number of its string */
     uint32_t label_key;
     bool of_its_own; /* nothing of this profile is kept */
     bool failed;     /* memory ran out: the contents are not valid */

@@ -22,21 +22,27 @@ struct frame {
     uintptr_t end; /* of its part of the stack */
 };
 
-static struct shared_copy *copy;
-static struct block_index blocks_index;
-static sigjmp_buf unreadable;
+/* What the copy works with. It is in memory that is mapped after the copy was made: so
+ * what it remembers of blocks is in no root. */
+struct work {
+    struct shared_copy *copy;
+    struct block_index index;
+    sigjmp_buf unreadable;
 
-static struct frame frames[COPY_FRAMES_MAX]; /* of one thread, the innermost first */
-static size_t frames_count;
-static uintptr_t stack_begin; /* of that thread */
-static const struct own_range *lower;
-static size_t lower_count;
+    struct frame frames[COPY_FRAMES_MAX]; /* of one thread, the innermost first */
+    size_t frames_count;
+    uintptr_t stack_begin; /* of that thread */
+    const struct own_range *lower;
+    size_t lower_count;
+};
+
+static struct work *work;
 
 static void leave(enum copy_state state, int error) __attribute__((noreturn));
 static void leave(enum copy_state state, int error)
 {
-    copy->error = error;
-    atomic_store(&copy->state, state);
+    work->copy->error = error;
+    atomic_store(&work->copy->state, state);
     for (;;) {
         syscall(SYS_exit_group, 0);
     }
@@ -47,7 +53,7 @@ static void leave(enum copy_state state, int error)
 static void on_fault(int signal)
 {
     (void)signal;
-    siglongjmp(unreadable, 1);
+    siglongjmp(work->unreadable, 1);
 }
 
 /* Nobody else learns that this process exists: it has no descriptor of the program's,
@@ -75,10 +81,10 @@ static void be_alone(pid_t parent)
 static void block_list(uintptr_t address, struct recorder_note note, void *argument)
 {
     (void)argument;
-    if (copy->blocks_count == copy->blocks_room) {
+    if (work->copy->blocks_count == work->copy->blocks_room) {
         leave(COPY_FAILED, -EAGAIN); /* there are many more than a moment ago */
     }
-    struct reach_block *block = &copy->blocks[copy->blocks_count++];
+    struct reach_block *block = &work->copy->blocks[work->copy->blocks_count++];
     *block = (struct reach_block){
         .address = address, .bytes = note.bytes, .stack = note.stack};
     size_t shown = note.bytes < REACH_SHOWN_BYTES ? note.bytes : REACH_SHOWN_BYTES;
@@ -87,12 +93,13 @@ static void block_list(uintptr_t address, struct recorder_note note, void *argum
 
 static void blocks_find(void)
 {
-    if (sigsetjmp(unreadable, 0) != 0) {
+    if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
-    probe_live_sums(&copy->in_use_blocks, &copy->in_use_bytes);
+    probe_live_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
     probe_live_stopped_each(block_list, NULL);
-    int error = probe_block_index_make(copy->blocks, copy->blocks_count, &blocks_index);
+    int error = probe_block_index_make(work->copy->blocks, work->copy->blocks_count,
+                                       &work->index);
     if (error != 0) {
         leave(COPY_FAILED, error);
     }
@@ -102,16 +109,16 @@ static void blocks_find(void)
 
 static void root_add(struct reach_root root)
 {
-    if (copy->roots_count == COPY_ROOTS_MAX) {
+    if (work->copy->roots_count == COPY_ROOTS_MAX) {
         leave(COPY_FAILED, -E2BIG);
     }
-    copy->roots[copy->roots_count++] = root;
+    work->copy->roots[work->copy->roots_count++] = root;
 }
 
 /* If the word points to a block, that is a root. */
 static void word_look(uintptr_t word, struct reach_root root)
 {
-    root.block = probe_block_index_find(&blocks_index, word);
+    root.block = probe_block_index_find(&work->index, word);
     if (root.block != REACH_NONE) {
         root_add(root);
     }
@@ -124,11 +131,11 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
     uintptr_t code = _Unwind_GetIPInfo(context, &interrupted);
     *inside |= interrupted != 0;
     if (*inside && code != 0) {
-        if (frames_count == COPY_FRAMES_MAX) {
+        if (work->frames_count == COPY_FRAMES_MAX) {
             return _URC_END_OF_STACK;
         }
-        frames[frames_count].code = interrupted ? code : code - 1;
-        frames[frames_count++].end = _Unwind_GetCFA(context);
+        work->frames[work->frames_count].code = interrupted ? code : code - 1;
+        work->frames[work->frames_count++].end = _Unwind_GetCFA(context);
     }
     return _URC_NO_REASON;
 }
@@ -137,22 +144,22 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
  * begins, which the unwinder calls the frame address of the caller. */
 static void frames_find(const struct parked_thread *thread)
 {
-    frames_count = 0;
-    stack_begin = thread->sp;
-    if (!thread->shown || sigsetjmp(unreadable, 0) != 0) {
+    work->frames_count = 0;
+    work->stack_begin = thread->sp;
+    if (!thread->shown || sigsetjmp(work->unreadable, 0) != 0) {
         return; /* what was found so far is right */
     }
     bool inside = false;
     probe_stack_walk(&thread->registers, frame_note, &inside);
-    if (thread->leaf != 0 && frames_count > 0) {
-        frames[0].code = thread->leaf;
+    if (thread->leaf != 0 && work->frames_count > 0) {
+        work->frames[0].code = thread->leaf;
     }
 }
 
 static bool is_lower(uintptr_t code)
 {
-    for (size_t i = 0; i < lower_count; i++) {
-        if (code >= lower[i].start && code < lower[i].end) {
+    for (size_t i = 0; i < work->lower_count; i++) {
+        if (code >= work->lower[i].start && code < work->lower[i].end) {
             return true;
         }
     }
@@ -164,19 +171,19 @@ static bool is_lower(uintptr_t code)
  * not known. */
 static uintptr_t caller_from(size_t frame)
 {
-    for (size_t i = frame; i < frames_count; i++) {
-        if (!is_lower(frames[i].code)) {
-            return frames[i].code;
+    for (size_t i = frame; i < work->frames_count; i++) {
+        if (!is_lower(work->frames[i].code)) {
+            return work->frames[i].code;
         }
     }
-    return frame < frames_count ? frames[frame].code : 0;
+    return frame < work->frames_count ? work->frames[frame].code : 0;
 }
 
 /* The function in whose frame the address is; 0: not known. */
 static uintptr_t frame_of(uintptr_t address)
 {
-    for (size_t i = 0; address >= stack_begin && i < frames_count; i++) {
-        if (address < frames[i].end) {
+    for (size_t i = 0; address >= work->stack_begin && i < work->frames_count; i++) {
+        if (address < work->frames[i].end) {
             return caller_from(i);
         }
     }
@@ -197,24 +204,23 @@ static void region_search(const struct reach_region *region)
     struct reach_root root = {.kind = region->kind, .thread = region->thread};
     for (; at + sizeof(at) <= region->end; at += sizeof(at)) {
         uintptr_t word = *(const uintptr_t *)at;
-        root.block = probe_block_index_find(&blocks_index, word);
+        root.block = probe_block_index_find(&work->index, word);
         if (root.block == REACH_NONE ||
-            (region->libc && is_header(word, &copy->blocks[root.block]))) {
+            (region->libc && is_header(word, &work->copy->blocks[root.block]))) {
             continue;
         }
         root.place = at;
         root.code = region->kind == REACH_STACK ? frame_of(at) : 0;
         root_add(root);
     }
-    copy->root_bytes += region->end - region->start;
+    work->copy->root_bytes += region->end - region->start;
 }
 
 /* Searches a thread's registers: they are the innermost frame's. */
 static void registers_search(const struct parked_thread *thread, uint32_t number)
 {
-    struct reach_root root = {.kind = REACH_STACK,
-                              .thread = number,
-                              .code = caller_from(0)};
+    struct reach_root root = {
+        .kind = REACH_STACK, .thread = number, .code = caller_from(0)};
     const uintptr_t *registers = &thread->registers.rip;
     for (size_t i = 0; i < sizeof(thread->registers) / sizeof(*registers); i++) {
         word_look(registers[i], root);
@@ -236,8 +242,8 @@ static void regions_search(const struct reach_region *regions, size_t count,
             (kind == REACH_STACK && regions[i].thread != thread)) {
             continue;
         }
-        if (sigsetjmp(unreadable, 0) != 0) {
-            copy->not_read++;
+        if (sigsetjmp(work->unreadable, 0) != 0) {
+            work->copy->not_read++;
         } else {
             region_search(&regions[i]);
         }
@@ -249,32 +255,32 @@ static void stacks_search(const struct regions_input *input,
 {
     for (volatile uint32_t i = 0; i < input->threads_count; i++) {
         const struct parked_thread *thread = &input->threads[i];
-        copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
-        copy->inexact += !thread->exact;
+        work->copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
+        work->copy->inexact += !thread->exact;
         frames_find(thread);
-        if (sigsetjmp(unreadable, 0) != 0) {
-            copy->not_read++;
+        if (sigsetjmp(work->unreadable, 0) != 0) {
+            work->copy->not_read++;
             continue;
         }
         registers_search(thread, i);
         regions_search(regions, count, REACH_STACK, i);
     }
-    copy->threads_count = input->threads_count;
-    frames_count = 0;
+    work->copy->threads_count = input->threads_count;
+    work->frames_count = 0;
     regions_search(regions, count, REACH_STACK, REACH_NONE);
 }
 
 static void roots_find(struct regions_input *input)
 {
-    lower = input->lower;
-    lower_count = input->lower_count;
-    input->index = &blocks_index;
+    work->lower = input->lower;
+    work->lower_count = input->lower_count;
+    input->index = &work->index;
     input->own = probe_own_memory_ranges(&input->own_count);
     size_t bytes = COPY_REGIONS_MAX * sizeof(struct reach_region);
     struct reach_region *regions =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (sigsetjmp(unreadable, 0) != 0) {
+    if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
     long count = regions == MAP_FAILED
@@ -286,11 +292,12 @@ static void roots_find(struct regions_input *input)
     regions_search(regions, (size_t)count, REACH_GLOBAL, REACH_NONE);
     regions_search(regions, (size_t)count, REACH_THREAD_LOCAL, REACH_NONE);
     stacks_search(input, regions, (size_t)count);
+    regions_search(regions, (size_t)count, REACH_THREAD, REACH_NONE);
     regions_search(regions, (size_t)count, REACH_MAPPING, REACH_NONE);
-    for (size_t i = 0; i < copy->words_count; i++) {
-        word_look(copy->words[i].word,
+    for (size_t i = 0; i < work->copy->words_count; i++) {
+        word_look(work->copy->words[i].word,
                   (struct reach_root){.kind = REACH_KERNEL,
-                                      .code = (uintptr_t)copy->words[i].what});
+                                      .code = (uintptr_t)work->copy->words[i].what});
     }
 }
 
@@ -298,10 +305,10 @@ static void roots_find(struct regions_input *input)
 static void names_await(void)
 {
     struct timespec limit = {.tv_sec = NAMES_LIMIT_S};
-    atomic_store(&copy->state, COPY_ROOTS);
-    while (atomic_load(&copy->state) == COPY_ROOTS) {
-        if (syscall(SYS_futex, &copy->state, FUTEX_WAIT, COPY_ROOTS, &limit, NULL, 0) !=
-                0 &&
+    atomic_store(&work->copy->state, COPY_ROOTS);
+    while (atomic_load(&work->copy->state) == COPY_ROOTS) {
+        if (syscall(SYS_futex, &work->copy->state, FUTEX_WAIT, COPY_ROOTS, &limit, NULL,
+                    0) != 0 &&
             errno == ETIMEDOUT) {
             leave(COPY_FAILED, -ETIMEDOUT);
         }
@@ -311,15 +318,22 @@ static void names_await(void)
 void probe_copy_work(struct shared_copy *shared, struct regions_input *input,
                      pid_t parent)
 {
-    copy = shared;
+    work = mmap(NULL, sizeof(*work), PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (work == MAP_FAILED) {
+        shared->error = -ENOMEM;
+        atomic_store(&shared->state, COPY_FAILED);
+        syscall(SYS_exit_group, 0);
+    }
+    work->copy = shared;
     be_alone(parent);
     blocks_find();
     roots_find(input);
     names_await();
-    if (sigsetjmp(unreadable, 0) != 0) {
+    if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
-    int error =
-        probe_flood(&blocks_index, copy->roots, copy->roots_count, &copy->first);
+    int error = probe_flood(&work->index, work->copy->roots, work->copy->roots_count,
+                            &work->copy->first);
     leave(error == 0 ? COPY_DONE : COPY_FAILED, error);
 }

@@ -16,6 +16,8 @@ enum reach_kind {
     REACH_GLOBAL,
     REACH_THREAD_LOCAL,
     REACH_STACK,
+    REACH_THREAD, /* what the C library keeps of a thread: what it was started with, and
+                     what pthread_setspecific has set */
     REACH_MAPPING,
     REACH_KERNEL,
     REACH_KINDS
@@ -26,7 +28,8 @@ struct reach_root {
     uintptr_t place; /* the address of the word; 0: the kernel has it */
     uintptr_t
         code; /* of REACH_STACK: the function in whose frame it is; 0: not known */
-    uint32_t thread; /* of REACH_STACK and REACH_THREAD_LOCAL: number in the list */
+    uint32_t thread; /* of REACH_STACK, REACH_THREAD and REACH_THREAD_LOCAL: number in
+                        the list */
     uint32_t block;  /* what it points to */
     uint32_t holder; /* whose it is: equal numbers are the same holder */
     enum reach_kind kind;

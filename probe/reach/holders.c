@@ -122,8 +122,8 @@ static uint32_t global_name(struct naming *naming, uintptr_t place)
 {
     const struct data_segment *segment = segment_find(naming->parts, place);
     struct symbol_of_data variable;
-    bool found = segment != NULL && probe_symbols_find_data(segment->code, false, place,
-                                                            &variable);
+    bool found = segment != NULL &&
+                 probe_symbols_find_data(segment->code, false, place, &variable);
     naming->start = naming->end = 0;
     if (found && (segment->program || variable.line > 0)) {
         naming->start = variable.start;
@@ -241,6 +241,7 @@ static uint32_t root_name(struct naming *naming, const struct reach_root *root)
     case REACH_THREAD_LOCAL:
         return local_name(naming, root);
     case REACH_STACK:
+    case REACH_THREAD:
         return thread_name(naming, root);
     case REACH_KERNEL:
         snprintf(text, sizeof(text), "kernel: %s", (const char *)root->code);
@@ -249,9 +250,8 @@ static uint32_t root_name(struct naming *naming, const struct reach_root *root)
         break;
     }
     if (root->place < naming->start || root->place >= naming->end) {
-        naming->holder = root->kind == REACH_GLOBAL
-                             ? global_name(naming, root->place)
-                             : mapping_name(naming, root->place);
+        naming->holder = root->kind == REACH_GLOBAL ? global_name(naming, root->place)
+                                                    : mapping_name(naming, root->place);
     }
     return naming->holder;
 }

@@ -101,8 +101,8 @@ static void tls_note(struct reading *reading, const struct dl_phdr_info *info,
         return;
     }
     uintptr_t below = reading->pointer - start;
-    parts->tls[parts->tls_count++] = (struct tls_part){
-        below, part->p_memsz, code_of(info)};
+    parts->tls[parts->tls_count++] =
+        (struct tls_part){below, part->p_memsz, code_of(info)};
     if (below > parts->tls_bytes) {
         parts->tls_bytes = below;
     }

@@ -1,6 +1,6 @@
 /*
- * Blocks are added in the order in which they were reached: so the way to the block that
- * leads to another is known when that one comes.
+ * Blocks are added in the order in which they were reached: so the way to the block
+ * that leads to another is known when that one comes.
  */
 #include "probe/reach/reach_profile.h"
 
@@ -31,7 +31,8 @@ size_t probe_reach_lost_count(const struct reach_profile *profile)
     return profile->lost.length / sizeof(struct lost_stack);
 }
 
-struct lost_stack *probe_reach_lost_at(const struct reach_profile *profile, size_t number)
+struct lost_stack *probe_reach_lost_at(const struct reach_profile *profile,
+                                       size_t number)
 {
     return item_at(&profile->lost, sizeof(struct lost_stack), number);
 }
@@ -164,8 +165,8 @@ static void lost_add(struct adding *adding, const struct reach_block *block)
     struct reach_profile *profile = adding->profile;
     struct lost_stack new = {.stack = block->stack,
                              .place = place_of(adding, block->stack)};
-    uint32_t number = item_of(&profile->lost_index, block->stack, &profile->lost, &new,
-                              sizeof(new));
+    uint32_t number =
+        item_of(&profile->lost_index, block->stack, &profile->lost, &new, sizeof(new));
     if (profile->lost.error != 0) {
         return;
     }
@@ -216,8 +217,8 @@ static void retained_add(struct adding *adding, uint32_t number)
                                 .shared = block->shared,
                                 .example = example_of(block)};
     uint64_t key = (uint64_t)way << 32 | (uint64_t)place << 1 | (block->shared ? 1 : 0);
-    uint32_t path = item_of(&profile->retained_index, key, &profile->retained, &new,
-                            sizeof(new));
+    uint32_t path =
+        item_of(&profile->retained_index, key, &profile->retained, &new, sizeof(new));
     if (profile->retained.error != 0 || profile->nodes.error != 0) {
         return;
     }
@@ -260,8 +261,8 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
         }
     }
     buffer_release(&ways);
-    profile->in_use = (struct reach_sums){(int64_t)copy->in_use_blocks,
-                                          (int64_t)copy->in_use_bytes};
+    profile->in_use =
+        (struct reach_sums){(int64_t)copy->in_use_blocks, (int64_t)copy->in_use_bytes};
     profile->stopped_ns = reach->stopped_ns;
     profile->took_ns = reach->took_ns;
     profile->threads = copy->threads_count;

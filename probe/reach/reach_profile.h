@@ -6,8 +6,9 @@
  *   orders_reserve    that allocated the block which points to it
  *   global orders     the holder                                   node without parent
  *
- * A run of blocks of the same function, such as a list, is one node. Allocation wrappers
- * (base/wrapper_names.h) and the C library are passed over: who called them allocated.
+ * A run of blocks of the same function, such as a list, is one node. Allocation
+ * wrappers (base/wrapper_names.h) and the C library are passed over: who called them
+ * allocated.
  *
  * Two questions can be added with opposite signs: then the profile says what came to
  * each holder in between.
@@ -51,17 +52,17 @@ struct allocator_place {
 
 /* A step on the way from a holder. */
 struct path_node {
-    uint32_t parent; /* nearer to the holder; NODE_NONE: this is the holder */
-    uint32_t number; /* of the holder, or of the function */
+    uint32_t parent;   /* nearer to the holder; NODE_NONE: this is the holder */
+    uint32_t number;   /* of the holder, or of the function */
     uintptr_t address; /* of a function: where it allocates */
 };
 
 /* Blocks that are held in the same way, and were allocated at the same place. */
 struct retained_path {
-    uint32_t node;   /* the way, from the holder to the blocks' own function */
-    uint32_t place;  /* number in `places` */
-    uint32_t stack;  /* of the example, see stack_records.h */
-    bool shared;     /* other holders lead to them, too */
+    uint32_t node;  /* the way, from the holder to the blocks' own function */
+    uint32_t place; /* number in `places` */
+    uint32_t stack; /* of the example, see stack_records.h */
+    bool shared;    /* other holders lead to them, too */
     int64_t objects;
     int64_t bytes;
     struct reach_example example;
@@ -111,7 +112,8 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
 
 /* The items of the buffers above. */
 size_t probe_reach_lost_count(const struct reach_profile *profile);
-struct lost_stack *probe_reach_lost_at(const struct reach_profile *profile, size_t number);
+struct lost_stack *probe_reach_lost_at(const struct reach_profile *profile,
+                                       size_t number);
 size_t probe_reach_retained_count(const struct reach_profile *profile);
 struct retained_path *probe_reach_retained_at(const struct reach_profile *profile,
                                               size_t number);

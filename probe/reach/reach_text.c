@@ -13,9 +13,9 @@ static void example_add(struct buffer *text, const struct reach_example *example
 {
     size_t shown =
         example->bytes < REACH_SHOWN_BYTES ? example->bytes : REACH_SHOWN_BYTES;
-    buffer_printf(text, "#\tblock 0x%llx of %llu bytes:",
-                  (unsigned long long)example->address,
-                  (unsigned long long)example->bytes);
+    buffer_printf(
+        text, "#\tblock 0x%llx of %llu bytes:", (unsigned long long)example->address,
+        (unsigned long long)example->bytes);
     for (size_t i = 0; i < shown; i++) {
         buffer_printf(text, " %02x", example->first[i]);
     }
@@ -43,11 +43,10 @@ static int lost_larger(const void *one, const void *other)
 int probe_reach_lost_text(struct reach_profile *profile, struct buffer *ret_text)
 {
     size_t count = probe_reach_lost_count(profile);
-    buffer_printf(ret_text, "lost: %lld: %lld [%lld: %lld] directly\n# ",
-                  (long long)profile->lost_all.objects,
-                  (long long)profile->lost_all.bytes,
-                  (long long)profile->lost_direct.objects,
-                  (long long)profile->lost_direct.bytes);
+    buffer_printf(
+        ret_text, "lost: %lld: %lld [%lld: %lld] directly\n# ",
+        (long long)profile->lost_all.objects, (long long)profile->lost_all.bytes,
+        (long long)profile->lost_direct.objects, (long long)profile->lost_direct.bytes);
     probe_reach_summary(profile, ret_text);
     buffer_text(ret_text, "\n# blocks: bytes [those to which no lost block leads]\n");
     if (count > 0) {
@@ -60,7 +59,8 @@ int probe_reach_lost_text(struct reach_profile *profile, struct buffer *ret_text
                       (long long)lost->bytes, (long long)lost->direct_objects,
                       (long long)lost->direct_bytes);
         for (uint32_t j = 0; j < record->depth; j++) {
-            buffer_printf(ret_text, " 0x%llx", (unsigned long long)record->frames[j] + 1);
+            buffer_printf(ret_text, " 0x%llx",
+                          (unsigned long long)record->frames[j] + 1);
         }
         buffer_text(ret_text, "\n");
         for (uint32_t j = 0; j < record->depth; j++) {
@@ -126,15 +126,15 @@ static void path_add(const struct reach_profile *profile,
     buffer_printf(text, "%lld: %lld @ 0x%llx", (long long)path->objects,
                   (long long)path->bytes, (unsigned long long)leaf + 1);
     const struct path_node *step;
-    for (uint32_t at = parent; (step = probe_reach_node_at(profile, at))->parent !=
-                               NODE_NONE;
+    for (uint32_t at = parent;
+         (step = probe_reach_node_at(profile, at))->parent != NODE_NONE;
          at = step->parent) {
         buffer_printf(text, " 0x%llx", (unsigned long long)step->address + 1);
     }
     buffer_text(text, "\n");
     probe_frame_comment(text, leaf + 1, leaf);
-    for (uint32_t at = parent; (step = probe_reach_node_at(profile, at))->parent !=
-                               NODE_NONE;
+    for (uint32_t at = parent;
+         (step = probe_reach_node_at(profile, at))->parent != NODE_NONE;
          at = step->parent) {
         probe_frame_comment(text, step->address + 1, step->address);
     }
@@ -198,7 +198,8 @@ int probe_reach_retained_text(struct reach_profile *profile, struct buffer *ret_
     probe_reach_summary(profile, ret_text);
     buffer_text(ret_text, "\n# blocks: bytes, of each holder and of each way to it\n");
     groups_write(profile, (void *)(space + placed_bytes),
-                 (void *)(space + placed_bytes + groups_bytes), (void *)space, ret_text);
+                 (void *)(space + placed_bytes + groups_bytes), (void *)space,
+                 ret_text);
     buffer_release(&memory);
     return ret_text->error;
 }

@@ -441,10 +441,12 @@ static void thread_part_add(struct work *work, struct range range, uint32_t thre
                             enum reach_kind kind)
 {
     uintptr_t pointer = work->input->threads[thread].pointer;
-    uintptr_t from = pointer;
-    uintptr_t to = pointer;
+    uintptr_t from = 0;
+    uintptr_t middle = 0;
+    uintptr_t to = 0;
     if (pointer != 0) {
         from = clamp(pointer - work->input->tls_bytes, range);
+        middle = clamp(pointer, range);
         to = clamp(pointer + THREAD_BYTES, range);
     }
     if (from >= to) {
@@ -453,8 +455,10 @@ static void thread_part_add(struct work *work, struct range range, uint32_t thre
     }
     part_add(work, (struct range){range.start, from},
              kind == REACH_STACK ? thread : REACH_NONE, kind);
+    region_add_rest(
+        work, (struct reach_region){from, middle, thread, REACH_THREAD_LOCAL, false});
     region_add_rest(work,
-                    (struct reach_region){from, to, thread, REACH_THREAD_LOCAL, false});
+                    (struct reach_region){middle, to, thread, REACH_THREAD, false});
     part_add(work, (struct range){to, range.end}, REACH_NONE, REACH_MAPPING);
 }
 

@@ -5,6 +5,7 @@
  *   data of the program and its libraries     REACH_GLOBAL
  *   thread-local variables                    REACH_THREAD_LOCAL
  *   stacks, from the stack pointer upwards    REACH_STACK
+ *   what the C library keeps of a thread      REACH_THREAD
  *   other memory that can be written, and
  *   memory without a file that can be read    REACH_MAPPING
  *
@@ -31,7 +32,7 @@ struct data_segment {
     uintptr_t code; /* an address in the code of the same file; 0: it has none */
     bool program;   /* of the program itself */
     bool left_out;  /* the allocator's, or the probe's */
-    bool libc;     /* the C library's, which has pointers to the ends of blocks */
+    bool libc;      /* the C library's, which has pointers to the ends of blocks */
 };
 
 /* What the regions are made from; all of it belongs to the caller. */
@@ -44,7 +45,7 @@ struct regions_input {
     const struct own_range *own; /* the probe's memory */
     size_t own_count;
     const struct block_index *index;
-    bool glibc;        /* the allocator is the C library's: chunks have headers */
+    bool glibc; /* the allocator is the C library's: chunks have headers */
     const struct own_range *lower; /* code whose frames are their caller's */
     size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */

@@ -30,8 +30,8 @@ struct symbol_session {
     bool interrupted;        /* the reading was given up */
 };
 
-/* Opens the file, as if it was mapped at its own addresses. The session does not move in
- * memory before it is closed. Returns 0, also if nothing can be read; or -errno, and
+/* Opens the file, as if it was mapped at its own addresses. The session does not move
+ * in memory before it is closed. Returns 0, also if nothing can be read; or -errno, and
  * then there is nothing to close. */
 int probe_symbol_session_open(const struct symbol_request *request,
                               struct symbol_session *session);

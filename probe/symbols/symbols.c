@@ -399,15 +399,15 @@ struct variables_reading {
 static void *variables_read(void *argument)
 {
     struct variables_reading *reading = argument;
-    reading->variables =
-        probe_symbol_files_variables(reading->file, reading->source);
+    reading->variables = probe_symbol_files_variables(reading->file, reading->source);
     return NULL;
 }
 
 /* Reads the variables: on a thread with a stack that is large enough, unless the caller
  * is known to have one (probe_symbols_read_when_needed). */
-static const struct symbol_variables *variables_read_on_stack(const struct symbol_file *file,
-                                                    const struct symbol_source *source)
+static const struct symbol_variables *
+variables_read_on_stack(const struct symbol_file *file,
+                        const struct symbol_source *source)
 {
     struct variables_reading reading = {file, source, NULL};
     pthread_attr_t attributes;
@@ -453,11 +453,10 @@ bool probe_symbols_find_data(uintptr_t code, bool thread_local, uintptr_t addres
     }
     const struct symbol_variables *variables = variables_of(listed);
     const struct symbol_variable *found =
-        variables == NULL
-            ? NULL
-            : probe_symbol_variables_find(variables, thread_local,
-                                          thread_local ? address
-                                                       : address - listed->bias);
+        variables == NULL ? NULL
+                          : probe_symbol_variables_find(
+                                variables, thread_local,
+                                thread_local ? address : address - listed->bias);
     if (found == NULL) {
         return false;
     }

@@ -73,8 +73,8 @@ bool probe_symbols_readable(void);
  * address. */
 bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol);
 
-/* A variable that lives as long as the program, or as a thread. The strings live as long
- * as the process. */
+/* A variable that lives as long as the program, or as a thread. The strings live as
+ * long as the process. */
 struct symbol_of_data {
     const char *name;
     const char *file_in_tree; /* where it is declared; NULL: not known */

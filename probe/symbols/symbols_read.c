@@ -187,8 +187,9 @@ static void lines_collect(struct reading *reading)
     struct symbol_tables *tables = reading->tables;
     Dwarf_Addr bias = 0;
     Dwarf_Die *unit = NULL;
-    while (!interrupted(reading) && (unit = reading->session.libdw->dwfl_module_nextcu(
-                                         reading->session.module, unit, &bias)) != NULL) {
+    while (!interrupted(reading) &&
+           (unit = reading->session.libdw->dwfl_module_nextcu(reading->session.module,
+                                                              unit, &bias)) != NULL) {
         lines_collect_unit(reading, unit, bias);
     }
     if (tables->lines_count > 0 && tables->lines.error == 0) {

@@ -1,7 +1,8 @@
 /*
- * The symbol table has every variable with its place, unless it was stripped. DWARF adds
- * file and line: its entries (DIEs) are a tree, with one unit for each source file, in
- * it the functions, in these the blocks; any of them may have static variables.
+ * The symbol table has every variable with its place, unless it was stripped. DWARF
+ * adds file and line: its entries (DIEs) are a tree, with one unit for each source
+ * file, in it the functions, in these the blocks; any of them may have static
+ * variables.
  */
 #include "probe/symbols/variables_read.h"
 
@@ -12,8 +13,8 @@
 
 #include "probe/symbols/libdw.h"
 
-#define STEP 4096     /* entries between two looks at whether to go on */
-#define DEPTH_MAX 32  /* of blocks in a function */
+#define STEP 4096    /* entries between two looks at whether to go on */
+#define DEPTH_MAX 32 /* of blocks in a function */
 
 struct reading {
     struct symbol_session session;
@@ -161,11 +162,11 @@ static void variable_declare(struct reading *reading, Dwarf_Die *die)
     if (found == NULL || found->start != place) {
         return;
     }
-    struct symbol_variable *variable = variable_at(
-        variables, (size_t)(found - variable_at(variables, 0)));
+    struct symbol_variable *variable =
+        variable_at(variables, (size_t)(found - variable_at(variables, 0)));
     size_t length = reading->tree == NULL ? 0 : strlen(reading->tree);
-    bool in_tree = length > 0 && strncmp(file, reading->tree, length) == 0 &&
-                   file[length] == '/';
+    bool in_tree =
+        length > 0 && strncmp(file, reading->tree, length) == 0 && file[length] == '/';
     variable->file = string_add(&variables->strings, file, strlen(file));
     variable->file_in_tree = variable->file + (in_tree ? (uint32_t)length + 1 : 0);
     variable->line = (uint32_t)line;

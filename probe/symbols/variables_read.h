@@ -31,7 +31,8 @@ struct symbol_variables {
 };
 
 /* Reads a file. One without symbols gives none. Returns 0, and they are the caller's;
- * or -errno with nothing kept: -ECANCELED if it was interrupted. Call it under a lock. */
+ * or -errno with nothing kept: -ECANCELED if it was interrupted. Call it under a lock.
+ */
 int probe_symbol_variables_read(const struct symbol_request *request,
                                 struct symbol_variables *ret_variables);
 
@@ -40,7 +41,8 @@ void probe_symbol_variables_release(struct symbol_variables *variables);
 /* The memory that they take, in bytes. */
 size_t probe_symbol_variables_bytes(const struct symbol_variables *variables);
 
-/* The variable that holds the address (or the offset of a thread-local one), or NULL. */
+/* The variable that holds the address (or the offset of a thread-local one), or NULL.
+ */
 const struct symbol_variable *
 probe_symbol_variables_find(const struct symbol_variables *variables, bool thread_local,
                             uintptr_t address);

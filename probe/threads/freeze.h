@@ -16,8 +16,8 @@
 
 #include "probe/threads/thread_park.h"
 
-/* All threads, the calling one last. The memory is the probe's, and valid until the next
- * freeze. */
+/* All threads, the calling one last. The memory is the probe's, and valid until the
+ * next freeze. */
 struct frozen {
     const struct parked_thread *threads;
     size_t count;
