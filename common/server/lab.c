@@ -42,6 +42,7 @@ static void site_init(struct lab *lab)
                                          "for stacks, see --max-threads",
                 .no_profile =
                     "start the server with --profile exact or --profile recorder",
+                .no_reach = "start the server with --profile recorder",
                 .no_build = "build without ALLOCATOR=libc; without a sanitizer, too, "
                             "--profile recorder records it",
                 .dump = "see --profile-dir",

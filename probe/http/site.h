@@ -17,6 +17,7 @@ struct site_hints {
     const char *fds;        /* no descriptor is free */
     const char *mappings;   /* too many mappings for a heap profile */
     const char *no_profile; /* the heap is not profiled, but could be */
+    const char *no_reach;   /* blocks cannot be followed: no recorder, or it samples */
     const char *no_build;   /* this build cannot profile the heap */
     const char *dump;       /* a dump could not be written */
     const char *cross_site; /* another site's page was refused */

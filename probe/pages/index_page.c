@@ -21,7 +21,7 @@ struct entry {
     const char *title;
     const char *text;               /* HTML */
     const char *values[VALUES_MAX]; /* the sample types of its profile.proto */
-    bool heap;                      /* needs a heap profiler */
+    enum need { NEEDS_NOTHING, NEEDS_HEAP, NEEDS_RECORDER } need;
 };
 
 static const struct entry entries[] = {
@@ -33,7 +33,7 @@ static const struct entry entries[] = {
                 "<code>?seconds=N</code> what changed during N seconds (1 to 60), "
                 "<code>?gc=1</code> gives free memory back first.",
         .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
-        .heap = true,
+        .need = NEEDS_HEAP,
     },
     {
         .name = "allocs",
@@ -41,7 +41,31 @@ static const struct entry entries[] = {
         .text = "The same profile, which first shows what was ever allocated: for a "
                 "program that allocates fast and keeps nothing.",
         .values = {"alloc_objects", "alloc_space", "inuse_objects", "inuse_space"},
-        .heap = true,
+        .need = NEEDS_HEAP,
+    },
+    {
+        .name = "lost",
+        .title = "Memory that is lost",
+        .text = "The blocks that nothing in the process points to any more: nobody can "
+                "free them. By the call stack that allocated them; "
+                "<code>direct_*</code> counts those to which no other lost block "
+                "leads. <code>?debug=1</code> shows one block of each stack, "
+                "<code>?seconds=N</code> what was lost during N seconds. All threads "
+                "stop for some milliseconds.",
+        .values = {"lost_objects", "lost_space", "direct_objects", "direct_space"},
+        .need = NEEDS_RECORDER,
+    },
+    {
+        .name = "retained",
+        .title = "Who holds the rest",
+        .text = "The memory in use by who holds it: where it was allocated, through "
+                "which blocks it is reached, and from which global variable, thread, "
+                "library or mapping. <code>?debug=1</code> lists the largest holder "
+                "first, <code>?seconds=N</code> what each one gained during N "
+                "seconds, <code>?lost=1</code> adds what is lost. All threads stop "
+                "for some milliseconds.",
+        .values = {"inuse_objects", "inuse_space"},
+        .need = NEEDS_RECORDER,
     },
     {
         .name = "goroutine",
@@ -141,7 +165,14 @@ static void heap_describe(struct buffer *text)
 
 static bool is_there(const struct entry *entry)
 {
-    return !entry->heap || probe_heap_profiled();
+    switch (entry->need) {
+    case NEEDS_HEAP:
+        return probe_heap_profiled();
+    case NEEDS_RECORDER:
+        return probe_recorder_mode() == RECORDER_EXACT;
+    default:
+        return true;
+    }
 }
 
 static void reply_json(struct reply *reply)

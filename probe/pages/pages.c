@@ -17,6 +17,8 @@ static const struct route routes[] = {
     {"/debug/pprof/allocs", ROUTE_READS, false, probe_page_allocs},
     {"/debug/pprof/goroutine", ROUTE_READS, false, probe_page_goroutine},
     {"/debug/pprof/threads", ROUTE_READS, false, probe_page_threads},
+    {"/debug/pprof/lost", ROUTE_READS, false, probe_page_lost},
+    {"/debug/pprof/retained", ROUTE_READS, false, probe_page_retained},
     {"/debug/pprof/trace", ROUTE_READS, false, probe_page_trace},
     {"/debug/pprof/symbol", ROUTE_READS | METHOD_POST, false, probe_page_symbol},
     {"/debug/pprof/cmdline", ROUTE_READS, false, probe_page_cmdline},

@@ -26,6 +26,10 @@ page probe_page_heap_dump; /* /debug/heap/dump */
 page probe_page_goroutine; /* /debug/pprof/goroutine */
 page probe_page_threads;   /* /debug/pprof/threads */
 
+/* reach_page.c */
+page probe_page_lost;     /* /debug/pprof/lost */
+page probe_page_retained; /* /debug/pprof/retained */
+
 /* trace_page.c */
 page probe_page_trace; /* /debug/pprof/trace */
 

@@ -44,6 +44,7 @@
 #include "probe/preload/settings.h"
 #include "probe/preload/waits.h"
 #include "probe/process/descriptors.h"
+#include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/stacks/maps.h"
@@ -555,6 +556,7 @@ static void after_fork_in_child(void)
     probe_threads_fork_child();
     probe_waits_fork_child();
     probe_heap_difference_fork_child();
+    probe_reach_fork_child();
     probe_trace_fork_child();
     probe_inside--;
     if (agent.settings.follow_fork && !agent.given_up) {
@@ -589,6 +591,8 @@ static void site_fill(void)
                 .mappings = "the program has too many mappings",
                 .no_profile = "start the program with LEAKPROBE_HEAP=exact, or "
                               "leakprobe --heap exact",
+                .no_reach = "start the program with LEAKPROBE_HEAP=exact, or "
+                            "leakprobe --heap exact",
                 .no_build = "this build of the probe has no recorder",
                 .dump = "fetch /pprof/heap, and keep it where you like",
                 .cross_site = "open the program's own pages, or use curl",
@@ -635,7 +639,7 @@ static void recorder_begin(void)
             "%s, pid %d: its allocator is part of the program, so the heap is not "
             "seen",
             agent.name, (int)agent.pid);
-        agent.site.hints.no_profile =
+        agent.site.hints.no_reach = agent.site.hints.no_profile =
             "its allocator is part of the program's own file, "
             "where no library can stand before it";
         return;

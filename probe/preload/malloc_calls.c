@@ -225,6 +225,8 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     if (!probe_active) {
         return real.realloc(block, bytes);
     }
+    /* Meanwhile the block is in use and not noted. */
+    probe_changing++;
     struct recorder_note before = probe_recorder_take(block);
     void *moved = real.realloc(block, bytes);
     if (moved != NULL) {
@@ -233,6 +235,7 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
         /* It has failed. With 0 bytes NULL means that the block is free. */
         probe_recorder_put_back(before, block);
     }
+    probe_changing--;
     return moved;
 }
 

@@ -117,6 +117,7 @@ static void hold_fill(struct thread_hold *hold, const struct call *call, uintptr
                       .r14 = room,
                       .r15 = room},
         .copy = true,
+        .sp = call->sp,
         .end_begin = (uintptr_t)words,
         .end_end = (uintptr_t)words + sizeof(words),
         .cut = (uintptr_t)leakprobe_stack_cut_short,

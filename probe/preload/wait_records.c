@@ -40,7 +40,8 @@ struct wait_record {
     _Atomic(struct wait_frame *) frame;
     atomic_uint_least64_t number; /* waits that the thread has begun */
     struct wait_record *next;
-    uint32_t round; /* when the agent saw it last */
+    atomic_uintptr_t pointer; /* the thread's pthread_self(); 0: not known */
+    uint32_t round;           /* when the agent saw it last */
 } __attribute__((aligned(64)));
 
 static _Atomic(struct wait_record *) lists[LISTS];
@@ -115,6 +116,7 @@ static struct wait_record *record_take(pid_t tid)
         if (record != NULL) {
             atomic_store(&record->frame, NULL);
             atomic_store(&record->state, 0);
+            atomic_store(&record->pointer, 0);
             atomic_store(&record->tid, tid);
         } else if ((record = record_allocate()) != NULL) {
             atomic_store(&record->tid, tid);
@@ -165,6 +167,7 @@ static struct wait_record *own_make(void)
         atomic_store(&record->frame, NULL);
         unpublish(record);
         own = record;
+        atomic_store(&record->pointer, (uintptr_t)pthread_self());
         probe_inside++; /* it may call malloc */
         pthread_setspecific(end_key, record);
         probe_inside--;
@@ -306,6 +309,7 @@ static enum thread_found record_hold(struct wait_record *record, pid_t tid,
         ret_hold->registers = frame.registers;
         ret_hold->leaf = (uintptr_t)frame.function;
         ret_hold->waits = frame.number;
+        ret_hold->pointer = atomic_load(&record->pointer);
         return THREAD_HELD;
     } else {
         /* It is just leaving, or has left in a way that we did not see. */

@@ -28,8 +28,13 @@ struct profile_writer {
     /* Of the profile that is being written. */
     size_t values_count;
     struct buffer samples;
-    struct buffer ids; /* encoded location ids of one stack */
-    bool failed;       /* memory ran out: the contents are not valid */
+    struct buffer ids;         /* encoded location ids of one stack */
+    struct buffer label_field; /* the encoded label of one sample */
+    uint32_t label_value;      /* number of the string "yes"; 0: none yet */
+    const char *label;         /* the last label, and the number of its string */
+    uint32_t label_key;
+    bool of_its_own; /* nothing of this profile is kept */
+    bool failed;     /* memory ran out: the contents are not valid */
 };
 
 /* When more bytes than this are kept, all are dropped: a program that makes new stacks
@@ -53,8 +58,10 @@ static bool values_all_zero(const int64_t *values, size_t count)
  * field; the ids are already encoded. A profile has thousands of samples, so this
  * writes the bytes directly and builds no message in between. */
 static void sample_write(struct profile_writer *writer, const void *ids,
-                         size_t ids_bytes, const int64_t *values)
+                         size_t ids_bytes, const int64_t *values,
+                         const struct buffer *label)
 {
+    size_t label_bytes = label == NULL ? 0 : label->length;
     unsigned char packed[STACK_VALUES * WIRE_VARINT_MAX];
     unsigned char *packed_end = packed;
     for (size_t i = 0; i < writer->values_count; i++) {
@@ -69,7 +76,7 @@ static void sample_write(struct profile_writer *writer, const void *ids,
     size_t head_bytes = (size_t)(head_end - head);
 
     /* The field of the values is short: one byte of tag and one byte of length. */
-    size_t bytes = head_bytes + ids_bytes + 2 + packed_bytes;
+    size_t bytes = head_bytes + ids_bytes + 2 + packed_bytes + label_bytes;
     unsigned char *start =
         (unsigned char *)buffer_reserve(&writer->samples, bytes + 2 * WIRE_VARINT_MAX);
     if (start == NULL) {
@@ -83,6 +90,9 @@ static void sample_write(struct profile_writer *writer, const void *ids,
     *at++ = SAMPLE_VALUE << 3 | WIRE_BYTES;
     *at++ = (unsigned char)packed_bytes;
     at = mempcpy(at, packed, packed_bytes);
+    if (label_bytes > 0) {
+        at = mempcpy(at, label->data, label_bytes);
+    }
     buffer_extend(&writer->samples, (size_t)(at - start));
 }
 
@@ -105,7 +115,7 @@ void probe_profile_add(struct profile_writer *writer, const uintptr_t *frames,
     struct buffer *ids = &writer->ids;
     buffer_clear(ids);
     location_ids_write(writer, frames, depth, ids);
-    sample_write(writer, ids->data, ids->length, values);
+    sample_write(writer, ids->data, ids->length, values, NULL);
     writer->failed |= ids->error != 0;
 }
 
@@ -116,7 +126,7 @@ bool probe_profile_add_known(struct profile_writer *writer, const char *key,
         probe_known_stacks_find(&writer->known, key, key_bytes);
     if (known != NULL && !values_all_zero(values, writer->values_count)) {
         sample_write(writer, probe_known_stacks_ids(&writer->known, known),
-                     known->ids_bytes, values);
+                     known->ids_bytes, values, NULL);
     }
     return known != NULL;
 }
@@ -136,12 +146,64 @@ void probe_profile_add_as(struct profile_writer *writer, const char *key,
     probe_profile_add_known(writer, key, key_bytes, values);
 }
 
+uint32_t probe_profile_place(struct profile_writer *writer, uintptr_t address)
+{
+    return probe_dictionary_location(&writer->dictionary, address);
+}
+
+uint32_t probe_profile_place_named(struct profile_writer *writer, const char *name,
+                                   const char *file, unsigned line)
+{
+    struct dictionary *dictionary = &writer->dictionary;
+    writer->of_its_own = true;
+    uint32_t file_string = probe_dictionary_string(dictionary, file);
+    uint32_t function = probe_dictionary_function(dictionary, name, file_string);
+    return probe_dictionary_place(dictionary, 0, 0, function, line);
+}
+
+/* Encodes a sample's label: two numbers of strings, in a message of its own. */
+static void label_write(struct profile_writer *writer, const char *label)
+{
+    struct dictionary *dictionary = &writer->dictionary;
+    writer->of_its_own = true;
+    if (writer->label_value == 0) {
+        writer->label_value = probe_dictionary_string(dictionary, "yes");
+    }
+    if (writer->label != label) {
+        writer->label = label;
+        writer->label_key = probe_dictionary_string(dictionary, label);
+    }
+    probe_wire_number(&dictionary->message, LABEL_KEY, writer->label_key);
+    probe_wire_number(&dictionary->message, LABEL_STRING, writer->label_value);
+    probe_wire_message(&writer->label_field, SAMPLE_LABEL, &dictionary->message);
+}
+
+void probe_profile_add_places(struct profile_writer *writer, const uint32_t *places,
+                              size_t count, const int64_t *values, const char *label)
+{
+    if (values_all_zero(values, writer->values_count)) {
+        return;
+    }
+    buffer_clear(&writer->ids);
+    buffer_clear(&writer->label_field);
+    for (size_t i = 0; i < count; i++) {
+        probe_wire_varint(&writer->ids, places[i]);
+    }
+    if (label != NULL) {
+        label_write(writer, label);
+    }
+    sample_write(writer, writer->ids.data, writer->ids.length, values,
+                 &writer->label_field);
+    writer->failed |= writer->ids.error != 0 || writer->label_field.error != 0;
+}
+
 static void writer_release(struct profile_writer *writer)
 {
     probe_dictionary_release(&writer->dictionary);
     probe_known_stacks_release(&writer->known);
     buffer_release(&writer->samples);
     buffer_release(&writer->ids);
+    buffer_release(&writer->label_field);
     *writer = (struct profile_writer){0};
 }
 
@@ -167,7 +229,7 @@ struct profile_writer *probe_profile_begin(size_t values_count)
 /* Unlocks the writer. After a failure everything that was kept is dropped. */
 static void writer_leave(struct profile_writer *writer)
 {
-    if (writer->failed || writer->dictionary.failed) {
+    if (writer->failed || writer->dictionary.failed || writer->of_its_own) {
         writer_release(writer);
     } else {
         buffer_clear(&writer->samples);
@@ -222,7 +284,7 @@ static void rest_write(struct profile_writer *writer,
     buffer_clear(&writer->ids);
     probe_wire_varint(&writer->ids,
                       probe_dictionary_place(&writer->dictionary, 0, 0, function, 0));
-    sample_write(writer, writer->ids.data, writer->ids.length, description->rest);
+    sample_write(writer, writer->ids.data, writer->ids.length, description->rest, NULL);
 }
 
 int probe_profile_end(struct profile_writer *writer,

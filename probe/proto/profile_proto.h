@@ -66,6 +66,22 @@ void probe_profile_add_as(struct profile_writer *writer, const char *key,
                           size_t key_bytes, const uintptr_t *frames, size_t depth,
                           const int64_t *values);
 
+/* The place of an address: its number in the profile that is being written. 0: memory
+ * is short. */
+uint32_t probe_profile_place(struct profile_writer *writer, uintptr_t address);
+
+/* A place that is no code, for example a variable that holds memory. `file` may be
+ * NULL, `line` 0. The writer forgets all places after this profile: it is for profiles
+ * that are not asked for every second. */
+uint32_t probe_profile_place_named(struct profile_writer *writer, const char *name,
+                                   const char *file, unsigned line);
+
+/* Adds a sample with these places, the innermost first. `label`, with the value "yes",
+ * tells it apart from others with the same places; NULL: none. One whose values are all
+ * zero is left out. */
+void probe_profile_add_places(struct profile_writer *writer, const uint32_t *places,
+                              size_t count, const int64_t *values, const char *label);
+
 /* Appends the profile, not compressed. Returns 0 or -ENOMEM. */
 int probe_profile_end(struct profile_writer *writer,
                       const struct profile_description *description,

@@ -19,4 +19,9 @@ extern bool probe_active;
  * models may call malloc. */
 extern _Thread_local unsigned probe_inside __attribute__((tls_model("initial-exec")));
 
+/* How many changes of the recorder's tables the thread is in the middle of: also
+ * between the moments when realloc takes a block's note away and when it notes the new
+ * block. Whoever stops the thread to look at the tables lets it finish first. */
+extern _Thread_local unsigned probe_changing __attribute__((tls_model("initial-exec")));
+
 #endif

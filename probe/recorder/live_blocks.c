@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "probe/recorder/inside.h"
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
 
@@ -81,6 +82,7 @@ int probe_live_add(uintptr_t address, struct recorder_note note)
 {
     struct shard *shard = shard_of(address);
     int error = 0;
+    probe_changing++;
     probe_lock_take(&shard->lock);
     if (shard->blocks + 1 > shard->slots / 4 * 3) {
         error = shard_grow(shard);
@@ -98,6 +100,7 @@ int probe_live_add(uintptr_t address, struct recorder_note note)
         shard->bytes += note.bytes;
     }
     probe_lock_give(&shard->lock);
+    probe_changing--;
     return error;
 }
 
@@ -121,9 +124,11 @@ enum live_taken probe_live_take(uintptr_t address, bool wait,
 {
     struct shard *shard = shard_of(address);
     enum live_taken result = LIVE_UNKNOWN;
+    probe_changing++;
     if (wait) {
         probe_lock_take(&shard->lock);
     } else if (!probe_lock_take_soon(&shard->lock)) {
+        probe_changing--;
         return LIVE_BUSY;
     }
     if (shard->slots > 0) {
@@ -138,6 +143,7 @@ enum live_taken probe_live_take(uintptr_t address, bool wait,
         }
     }
     probe_lock_give(&shard->lock);
+    probe_changing--;
     return result;
 }
 
@@ -155,6 +161,30 @@ void probe_live_each(void (*visit)(uintptr_t address, struct recorder_note note,
             }
         }
         probe_lock_give(&shards[i].lock);
+    }
+}
+
+uint64_t probe_live_stopped_count(void)
+{
+    uint64_t blocks = 0;
+    for (size_t i = 0; i < SHARDS; i++) {
+        blocks += shards[i].blocks;
+    }
+    return blocks;
+}
+
+void probe_live_stopped_each(void (*visit)(uintptr_t address, struct recorder_note note,
+                                           void *argument),
+                             void *argument)
+{
+    for (size_t i = 0; i < SHARDS; i++) {
+        for (size_t at = 0; at < shards[i].slots; at++) {
+            const struct slot *slot = &shards[i].table[at];
+            if (slot->address != 0) {
+                visit(slot->address, (struct recorder_note){slot->bytes, slot->stack},
+                      argument);
+            }
+        }
     }
 }
 

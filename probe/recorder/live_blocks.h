@@ -31,6 +31,13 @@ void probe_live_each(void (*visit)(uintptr_t address, struct recorder_note note,
                                    void *argument),
                      void *argument);
 
+/* The same two while no thread can be in the middle of a change (probe_changing): they
+ * take no lock. */
+uint64_t probe_live_stopped_count(void);
+void probe_live_stopped_each(void (*visit)(uintptr_t address, struct recorder_note note,
+                                           void *argument),
+                             void *argument);
+
 /* The number of blocks, and their bytes. */
 void probe_live_sums(uint64_t *ret_blocks, uint64_t *ret_bytes);
 

@@ -387,10 +387,12 @@ void probe_recorder_fork_prepare(void)
     probe_rule_hold();
     probe_record_hold();
     probe_live_hold_all();
+    probe_own_memory_hold();
 }
 
 static void fork_release(void)
 {
+    probe_own_memory_release();
     probe_live_release_all();
     probe_record_release();
     probe_rule_release();

@@ -12,13 +12,22 @@
 /* Every function that is called. To use one more, add it here. */
 #define LIBDW_FUNCTIONS(DO)                                                            \
     DO(dwarf_attr)                                                                     \
+    DO(dwarf_child)                                                                    \
+    DO(dwarf_decl_file)                                                                \
+    DO(dwarf_decl_line)                                                                \
+    DO(dwarf_diename)                                                                  \
+    DO(dwarf_formaddr)                                                                 \
     DO(dwarf_formstring)                                                               \
+    DO(dwarf_getlocation)                                                              \
+    DO(dwarf_getlocation_attr)                                                         \
     DO(dwarf_getsrclines)                                                              \
     DO(dwarf_lineaddr)                                                                 \
     DO(dwarf_lineendsequence)                                                          \
     DO(dwarf_lineno)                                                                   \
     DO(dwarf_linesrc)                                                                  \
     DO(dwarf_onesrcline)                                                               \
+    DO(dwarf_siblingof)                                                                \
+    DO(dwarf_tag)                                                                      \
     DO(dwfl_begin)                                                                     \
     DO(dwfl_end)                                                                       \
     DO(dwfl_module_getsym_info)                                                        \

@@ -30,12 +30,9 @@ static bool is_same(const struct symbol_file *file, const char *path,
            strcmp(file->path, path) == 0;
 }
 
-static int file_read(const struct symbol_source *source, struct symbol_file *file)
+static struct symbol_request request_of(const struct symbol_source *source,
+                                        const struct symbol_file *file)
 {
-    int error = probe_elf_facts_read(source->fd, &file->facts);
-    if (error != 0) {
-        return error;
-    }
     struct symbol_request request = {.fd = source->fd,
                                      .path = source->path,
                                      .facts = &file->facts,
@@ -46,6 +43,16 @@ static int file_read(const struct symbol_source *source, struct symbol_file *fil
         request.detached_line_bytes =
             source->is_program ? SYMBOLS_LINES_MAX : SYMBOLS_LINES_DETACHED_MAX;
     }
+    return request;
+}
+
+static int file_read(const struct symbol_source *source, struct symbol_file *file)
+{
+    int error = probe_elf_facts_read(source->fd, &file->facts);
+    if (error != 0) {
+        return error;
+    }
+    struct symbol_request request = request_of(source, file);
     return probe_symbol_tables_read(&request, &file->tables);
 }
 
@@ -75,6 +82,22 @@ int probe_symbol_files_get(const struct symbol_source *source,
     files_count++;
     *ret_file = file;
     return 0;
+}
+
+const struct symbol_variables *
+probe_symbol_files_variables(const struct symbol_file *file,
+                             const struct symbol_source *source)
+{
+    struct symbol_file *own = &files[file - files];
+    if (!own->variables_read) {
+        struct symbol_request request = request_of(source, own);
+        if (probe_symbol_variables_read(&request, &own->variables) != 0) {
+            return NULL;
+        }
+        tables_bytes += probe_symbol_variables_bytes(&own->variables);
+        own->variables_read = true;
+    }
+    return &own->variables;
 }
 
 bool probe_symbol_files_refresh(void)

@@ -11,12 +11,15 @@
 
 #include "probe/symbols/elf_facts.h"
 #include "probe/symbols/symbols_read.h"
+#include "probe/symbols/variables_read.h"
 
 struct symbol_file {
     const char *path;
     struct stat status;     /* tells it from others at the same path */
     struct elf_facts facts; /* of its headers */
     struct symbol_tables tables;
+    struct symbol_variables variables;
+    bool variables_read;
     bool stale; /* its detached symbols were installed since: no longer used */
 };
 
@@ -34,6 +37,13 @@ struct symbol_source {
  * errors of probe_symbol_tables_read. Call it under a lock. */
 int probe_symbol_files_get(const struct symbol_source *source,
                            const struct symbol_file **ret_file);
+
+/* The variables of a file that probe_symbol_files_get has given, read now if they have
+ * not been; `source` is the same file. They live as long as the process. NULL: they
+ * cannot be read. Call it under the same lock. */
+const struct symbol_variables *
+probe_symbol_files_variables(const struct symbol_file *file,
+                             const struct symbol_source *source);
 
 /* Marks as stale the files whose detached symbols were not there when they were read,
  * and are now. Returns whether there are any. Call it under the same lock. */

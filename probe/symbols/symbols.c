@@ -89,28 +89,37 @@ static bool is_program(const struct module *module)
     return entry >= module->start && entry < module->end;
 }
 
-/* Reads the tables of a module. Returns 0, also if the file has none or is not there;
- * or -errno: it may work another time. */
-static int module_read(struct listed *listed)
+/* Opens the file of a module. Returns 0, and the caller closes the source's descriptor;
+ * or -errno. */
+static int source_open(const struct module *module, struct symbol_source *ret_source)
 {
-    const struct module *module = &listed->module;
     struct mapping mapping = {.start = module->start,
                               .end = module->end,
                               .offset = module->offset,
                               .path = module->path};
     int fd = probe_mapped_file_open(&mapping, module->build_id);
+    *ret_source = (struct symbol_source){.fd = fd,
+                                         .path = module->path,
+                                         .is_program = is_program(module),
+                                         .when_needed = atomic_load(&when_needed),
+                                         .interrupted = reading_interrupted};
+    return fd < 0 ? fd : 0;
+}
+
+/* Reads the tables of a module. Returns 0, also if the file has none or is not there;
+ * or -errno: it may work another time. */
+static int module_read(struct listed *listed)
+{
+    const struct module *module = &listed->module;
+    struct symbol_source source;
     uint64_t address = 0;
-    int error = fd;
-    if (fd >= 0 && (error = probe_elf_address(fd, module->offset, &address)) == 0) {
-        struct symbol_source source = {.fd = fd,
-                                       .path = module->path,
-                                       .is_program = is_program(module),
-                                       .when_needed = atomic_load(&when_needed),
-                                       .interrupted = reading_interrupted};
-        error = probe_symbol_files_get(&source, &listed->file);
-    }
-    if (fd >= 0) {
-        close(fd);
+    int error = source_open(module, &source);
+    if (error == 0) {
+        error = probe_elf_address(source.fd, module->offset, &address);
+        if (error == 0) {
+            error = probe_symbol_files_get(&source, &listed->file);
+        }
+        close(source.fd);
     }
     if (error == -ENOMEM || error == -EMFILE || error == -ENFILE ||
         error == -ECANCELED) {
@@ -375,6 +384,90 @@ bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol)
     if (ret_symbol->function == ret_symbol->made_up) {
         name_make_up(&listed->module, address, ret_symbol);
     }
+    return true;
+}
+
+/* libdw may use some 100 KiB of stack for them. */
+#define VARIABLES_STACK_BYTES ((size_t)1024 * 1024)
+
+struct variables_reading {
+    const struct symbol_file *file;
+    const struct symbol_source *source;
+    const struct symbol_variables *variables;
+};
+
+static void *variables_read(void *argument)
+{
+    struct variables_reading *reading = argument;
+    reading->variables = probe_symbol_files_variables(reading->file, reading->source);
+    return NULL;
+}
+
+/* Reads the variables: on a thread with a stack that is large enough, unless the caller
+ * is known to have one (probe_symbols_read_when_needed). */
+static const struct symbol_variables *
+variables_read_on_stack(const struct symbol_file *file,
+                        const struct symbol_source *source)
+{
+    struct variables_reading reading = {file, source, NULL};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (atomic_load(&when_needed)) {
+        variables_read(&reading);
+        return reading.variables;
+    }
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, VARIABLES_STACK_BYTES);
+    if (pthread_create(&thread, &attributes, variables_read, &reading) == 0) {
+        pthread_join(thread, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    return reading.variables;
+}
+
+/* The variables of a file; NULL if they cannot be read. */
+static const struct symbol_variables *variables_of(const struct listed *listed)
+{
+    const struct symbol_variables *variables = NULL;
+    struct symbol_source source;
+    pthread_mutex_lock(&load_lock);
+    if (listed->file->variables_read) {
+        variables = &listed->file->variables;
+    } else if (source_open(&listed->module, &source) == 0) {
+        variables = variables_read_on_stack(listed->file, &source);
+        close(source.fd);
+    }
+    pthread_mutex_unlock(&load_lock);
+    return variables;
+}
+
+bool probe_symbols_find_data(uintptr_t code, bool thread_local, uintptr_t address,
+                             struct symbol_of_data *ret_symbol)
+{
+    struct listed *listed = listed_find(code);
+    if (listed != NULL && !atomic_load(&listed->read)) {
+        module_read_now(listed);
+    }
+    if (listed == NULL || !atomic_load(&listed->read) || listed->file == NULL) {
+        return false;
+    }
+    const struct symbol_variables *variables = variables_of(listed);
+    const struct symbol_variable *found =
+        variables == NULL ? NULL
+                          : probe_symbol_variables_find(
+                                variables, thread_local,
+                                thread_local ? address : address - listed->bias);
+    if (found == NULL) {
+        return false;
+    }
+    const char *strings = variables->strings.data;
+    *ret_symbol = (struct symbol_of_data){
+        .name = strings + found->name,
+        .file_in_tree = found->line == 0 ? NULL : strings + found->file_in_tree,
+        .line = found->line,
+        .start = found->start + (thread_local ? 0 : listed->bias),
+        .bytes = found->bytes,
+    };
     return true;
 }
 

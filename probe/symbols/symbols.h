@@ -73,6 +73,23 @@ bool probe_symbols_readable(void);
  * address. */
 bool probe_symbols_find(uintptr_t address, struct symbol *ret_symbol);
 
+/* A variable that lives as long as the program, or as a thread. The strings live as
+ * long as the process. */
+struct symbol_of_data {
+    const char *name;
+    const char *file_in_tree; /* where it is declared; NULL: not known */
+    unsigned line;            /* 0: not known */
+    uintptr_t start;          /* as what was looked up */
+    uintptr_t bytes;
+};
+
+/* Looks up the variable at `address`; for a thread-local one `address` is the offset
+ * among those of its file. `code` is any address in the code of the same program or
+ * library. The first call for a file opens it, takes a lock and allocates. Returns
+ * false if no variable is known there. */
+bool probe_symbols_find_data(uintptr_t code, bool thread_local, uintptr_t address,
+                             struct symbol_of_data *ret_symbol);
+
 /* The module that holds the address, or NULL. */
 const struct module *probe_symbols_module(uintptr_t address);
 

@@ -1,63 +1,28 @@
 /*
- * Uses libdw (elfutils/libdwfl.h): names come from the symbol table, files and lines
- * from the DWARF line table. Each file has a session of its own, so few descriptors are
- * open at a time.
+ * Names come from the symbol table, files and lines from the DWARF line table.
  */
 #include "probe/symbols/symbols_read.h"
 
 #include <dwarf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "probe/symbols/libdw.h"
-#include "probe/symbols/mapped_file.h"
 
 /* How many symbols or rows are read between two looks at `interrupted`. */
 #define STEP 4096
 
 /* One file that is being read. */
 struct reading {
-    const struct libdw *libdw;
-    const struct symbol_request *request;
+    struct symbol_session session;
     struct symbol_tables *tables;
-    Dwfl_Module *module;
-    uint64_t detached_lines; /* bytes of .debug_line in the detached file */
-    bool interrupted;
 };
 
 static bool interrupted(struct reading *reading)
 {
-    if (!reading->interrupted && reading->request->interrupted != NULL) {
-        reading->interrupted = reading->request->interrupted();
-    }
-    return reading->interrupted;
+    return probe_symbol_session_interrupted(&reading->session);
 }
-
-/* libdw wants the detached file, and closes it when the session ends. `userdata` is the
- * place in the module where the struct reading is. */
-static int debug_info_find(Dwfl_Module *module, void **userdata, const char *name,
-                           Dwarf_Addr base, const char *file_name, const char *link,
-                           GElf_Word link_crc, char **ret_file_name)
-{
-    (void)module, (void)name, (void)base, (void)file_name, (void)link, (void)link_crc;
-    (void)ret_file_name;
-    struct reading *reading = *userdata;
-    const struct symbol_request *request = reading->request;
-    int fd = probe_debug_file_open(request->path, request->facts->build_id,
-                                   request->facts->debug_link);
-    struct elf_facts facts;
-    if (fd >= 0 && probe_elf_facts_read(fd, &facts) == 0) {
-        reading->tables->detached = true;
-        reading->detached_lines = facts.line_bytes;
-    }
-    return fd < 0 ? -1 : fd;
-}
-
-/* The file itself is given to libdw; it never looks for one. */
-static const Dwfl_Callbacks callbacks = {.find_debuginfo = debug_info_find};
 
 /* Appends a string with its '\0' and returns its offset. */
 static uint32_t string_add(struct buffer *strings, const char *text, size_t length)
@@ -80,7 +45,7 @@ static uint32_t name_rank(const char *name, unsigned char info)
 static void functions_collect(struct reading *reading)
 {
     struct symbol_tables *tables = reading->tables;
-    int count = reading->libdw->dwfl_module_getsymtab(reading->module);
+    int count = reading->session.libdw->dwfl_module_getsymtab(reading->session.module);
     for (int i = 1; i < count; i++) {
         GElf_Sym symbol;
         GElf_Addr address = 0;
@@ -88,8 +53,8 @@ static void functions_collect(struct reading *reading)
         if (i % STEP == 0 && interrupted(reading)) {
             return;
         }
-        const char *name = reading->libdw->dwfl_module_getsym_info(
-            reading->module, i, &symbol, &address, &section, NULL, NULL);
+        const char *name = reading->session.libdw->dwfl_module_getsym_info(
+            reading->session.module, i, &symbol, &address, &section, NULL, NULL);
         int type = GELF_ST_TYPE(symbol.st_info);
         if (name == NULL || name[0] == '\0' || section == SHN_UNDEF ||
             (type != STT_FUNC && type != STT_GNU_IFUNC)) {
@@ -142,17 +107,6 @@ static void functions_settle(struct symbol_tables *tables)
     tables->functions_count = kept;
 }
 
-/* Whether there are lines that are to be read. */
-static bool lines_wanted(const struct reading *reading)
-{
-    const struct symbol_request *request = reading->request;
-    uint64_t own = request->facts->line_bytes;
-    uint64_t bytes = own > 0 ? own : reading->detached_lines;
-    uint64_t limit = own > 0 ? request->line_bytes : request->detached_line_bytes;
-    reading->tables->lines_left_out = limit > 0 && bytes > limit;
-    return bytes > 0 && bytes <= limit;
-}
-
 /* The offset in `file` after the directory `tree`; 0 if the file is not in it. */
 static uint32_t tree_prefix(const char *file, const char *tree)
 {
@@ -185,7 +139,7 @@ static bool row_read(const struct libdw *libdw, Dwarf_Line *row,
 static void lines_collect_unit(struct reading *reading, Dwarf_Die *unit,
                                Dwarf_Addr bias)
 {
-    const struct libdw *libdw = reading->libdw;
+    const struct libdw *libdw = reading->session.libdw;
     struct symbol_tables *tables = reading->tables;
     Dwarf_Lines *rows = NULL;
     size_t count = 0;
@@ -233,8 +187,9 @@ static void lines_collect(struct reading *reading)
     struct symbol_tables *tables = reading->tables;
     Dwarf_Addr bias = 0;
     Dwarf_Die *unit = NULL;
-    while (!interrupted(reading) && (unit = reading->libdw->dwfl_module_nextcu(
-                                         reading->module, unit, &bias)) != NULL) {
+    while (!interrupted(reading) &&
+           (unit = reading->session.libdw->dwfl_module_nextcu(reading->session.module,
+                                                              unit, &bias)) != NULL) {
         lines_collect_unit(reading, unit, bias);
     }
     if (tables->lines_count > 0 && tables->lines.error == 0) {
@@ -243,53 +198,29 @@ static void lines_collect(struct reading *reading)
     }
 }
 
-/* Gives the file to a session, as if it was mapped at its own addresses. Returns 0,
- * with no module if libdw cannot read the file; or -errno. */
-static int file_report(struct reading *reading, Dwfl *dwfl)
+static int file_read(struct reading *reading, const struct symbol_request *request)
 {
-    const struct libdw *libdw = reading->libdw;
-    const char *path = reading->request->path;
-    int fd = fcntl(reading->request->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    reading->module = libdw->dwfl_report_elf(dwfl, path, path, fd, 0, true);
-    if (reading->module == NULL) {
-        close(fd);
-        return 0;
-    }
-    void **userdata = NULL;
-    libdw->dwfl_module_info(reading->module, &userdata, NULL, NULL, NULL, NULL, NULL,
-                            NULL);
-    *userdata = reading;
-    return libdw->dwfl_report_end(dwfl, NULL, NULL) == 0 ? 0 : -ENOMEM;
-}
-
-static int file_read(struct reading *reading)
-{
-    Dwfl *dwfl = reading->libdw->dwfl_begin(&callbacks);
-    if (dwfl == NULL) {
-        return -ENOMEM;
-    }
-    int error = file_report(reading, dwfl);
-    if (error == 0 && reading->module != NULL) {
+    struct symbol_tables *tables = reading->tables;
+    struct symbol_session *session = &reading->session;
+    int error = probe_symbol_session_open(request, session);
+    if (error == 0 && session->module != NULL) {
         functions_collect(reading);
-        functions_settle(reading->tables);
-        if (lines_wanted(reading)) {
+        functions_settle(tables);
+        if (probe_symbol_session_lines_wanted(session, &tables->lines_left_out)) {
             lines_collect(reading);
         }
+        tables->detached = session->detached;
     }
-    reading->libdw->dwfl_end(dwfl);
-    return reading->interrupted ? -ECANCELED : error;
+    probe_symbol_session_close(session);
+    return session->interrupted ? -ECANCELED : error;
 }
 
 int probe_symbol_tables_read(const struct symbol_request *request,
                              struct symbol_tables *ret_tables)
 {
     struct symbol_tables tables = {.functions_count = 0};
-    struct reading reading = {
-        .libdw = probe_libdw(), .request = request, .tables = &tables};
-    int error = reading.libdw == NULL ? 0 : file_read(&reading);
+    struct reading reading = {.tables = &tables};
+    int error = file_read(&reading, request);
     if (tables.strings.error != 0 || tables.functions.error != 0 ||
         tables.lines.error != 0) {
         error = -ENOMEM;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "probe/symbols/elf_facts.h"
+#include "probe/symbols/symbol_session.h"
 
 /* Addresses in the tables are those of the file, which is mapped elsewhere. */
 struct symbol_function {
@@ -38,15 +38,6 @@ struct symbol_tables {
     size_t lines_count;
     bool detached;       /* a file with detached symbols was found */
     bool lines_left_out; /* its line tables are larger than the limit */
-};
-
-struct symbol_request {
-    int fd; /* of the file; stays the caller's */
-    const char *path;
-    const struct elf_facts *facts;
-    uint64_t line_bytes;          /* lines are read up to this size of .debug_line */
-    uint64_t detached_line_bytes; /* the same in a detached file; 0: never */
-    bool (*interrupted)(void);    /* true: stop soon; NULL: never */
 };
 
 /* Reads a file. One without symbols, or a process without libdw, gives empty tables.

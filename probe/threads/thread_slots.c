@@ -33,6 +33,7 @@
 
 #include "base/clock.h"
 #include "probe/recorder/inside.h"
+#include "probe/recorder/own_memory.h"
 
 enum slot_phase {
     SLOT_FREE,
@@ -40,13 +41,20 @@ enum slot_phase {
     SLOT_WRITING,
     SLOT_DONE,
     SLOT_CLOSED,
-    SLOT_SKIPPED
+    SLOT_SKIPPED,
+    SLOT_BUSY, /* asked to stay, but the thread must do something else first */
 };
 
 struct slot {
     _Atomic uint64_t state; /* round << 8 | phase */
-    struct thread_answer answer;
+    union {
+        struct thread_answer answer;
+        struct parked_thread parked;
+    };
 };
+
+/* In a signal's value, beside the slot's number: the thread is to stay. */
+#define VALUE_PARK 0x80000000U
 
 static struct slot *slots; /* THREADS_MAX */
 static pid_t process_id;
@@ -196,19 +204,48 @@ static void slot_answer(struct slot *slot, uint32_t round, bool inside)
     answer_count(round);
 }
 
+/* The same for a thread that is to stay. */
+static void slot_park(struct slot *slot, uint32_t round, const ucontext_t *context)
+{
+    uint64_t state = slot_state(round, SLOT_ASKED);
+    if (atomic_load(&slot->state) != state) {
+        return; /* too late: the asker has given up */
+    }
+    if (probe_changing != 0) {
+        atomic_compare_exchange_strong(&slot->state, &state,
+                                       slot_state(round, SLOT_BUSY));
+        return;
+    }
+    struct parked_thread parked;
+    probe_thread_park_fill(context, &parked);
+    if (!atomic_compare_exchange_strong(&slot->state, &state,
+                                        slot_state(round, SLOT_WRITING))) {
+        return;
+    }
+    slot->parked = parked;
+    atomic_store(&slot->state, slot_state(round, SLOT_DONE));
+    answer_count(round);
+    probe_thread_park_stay(round);
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    (void)signal, (void)context;
+    (void)signal;
     int saved = errno;
     probe_inside++;
     uint64_t value = (uintptr_t)info->si_value.sival_ptr;
-    uint32_t number = (uint32_t)value;
+    uint32_t number = (uint32_t)value & ~VALUE_PARK;
+    uint32_t round = (uint32_t)(value >> 32);
     /* Another process can send this signal too, with any value. */
     if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
         number < THREADS_MAX) {
-        slot_answer(&slots[number], (uint32_t)(value >> 32), false);
+        if ((value & VALUE_PARK) != 0) {
+            slot_park(&slots[number], round, context);
+        } else {
+            slot_answer(&slots[number], round, false);
+        }
         if (source != NULL) {
-            source->answered((uint32_t)(value >> 32));
+            source->answered(round);
         }
     }
     probe_inside--;
@@ -270,6 +307,10 @@ int probe_thread_slots_start(void)
     if (memory == MAP_FAILED) {
         return -errno;
     }
+    if (!probe_own_memory_note(memory, THREADS_MAX * sizeof(struct slot))) {
+        munmap(memory, THREADS_MAX * sizeof(struct slot));
+        return -ENOMEM;
+    }
     slots = memory;
     /* The unwinder initialises itself at its first use; that must not happen in a
      * handler. */
@@ -309,17 +350,40 @@ bool probe_thread_slot_skipped(size_t number)
     return atomic_load(&slots[number].state) == slot_state(round_number, SLOT_SKIPPED);
 }
 
-int probe_thread_slot_ask(size_t number, pid_t tid)
+/* Sends the signal with this value. */
+static int slot_send(size_t number, uint32_t flag, pid_t tid)
 {
     atomic_store(&slots[number].state, slot_state(round_number, SLOT_ASKED));
     int signal = probe_threads_signal();
     siginfo_t info = {.si_signo = signal, .si_code = SI_QUEUE};
     info.si_pid = process_id;
     info.si_uid = getuid();
-    uint64_t value = (uint64_t)round_number << 32 | number;
+    uint64_t value = (uint64_t)round_number << 32 | flag | number;
     info.si_value.sival_ptr = (void *)(uintptr_t)value;
     return syscall(SYS_rt_tgsigqueueinfo, process_id, tid, signal, &info) == 0 ? 0
                                                                                : -errno;
+}
+
+int probe_thread_slot_ask(size_t number, pid_t tid)
+{
+    return slot_send(number, 0, tid);
+}
+
+int probe_thread_slot_park(size_t number, pid_t tid)
+{
+    return slot_send(number, VALUE_PARK, tid);
+}
+
+bool probe_thread_slot_busy(size_t number)
+{
+    return atomic_load(&slots[number].state) == slot_state(round_number, SLOT_BUSY);
+}
+
+const struct parked_thread *probe_thread_slot_parked(size_t number)
+{
+    bool done =
+        atomic_load(&slots[number].state) == slot_state(round_number, SLOT_DONE);
+    return done ? &slots[number].parked : NULL;
 }
 
 void probe_thread_slot_ask_self(size_t number)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "probe/threads/thread_entry.h"
+#include "probe/threads/thread_park.h"
 #include "probe/threads/thread_records.h"
 #include "probe/threads/thread_source.h"
 
@@ -47,6 +48,16 @@ bool probe_thread_slot_skipped(size_t number);
  * -ESRCH if the thread has ended, or -EAGAIN if the kernel's queue of signals is full
  * (RLIMIT_SIGPENDING). */
 int probe_thread_slot_ask(size_t number, pid_t tid);
+
+/* The same, but the handler stays until probe_thread_park_release. */
+int probe_thread_slot_park(size_t number, pid_t tid);
+
+/* Whether the thread cannot stay now: it is changing the recorder's tables. Ask again.
+ */
+bool probe_thread_slot_busy(size_t number);
+
+/* The thread that stays, without its tid; NULL if it does not. */
+const struct parked_thread *probe_thread_slot_parked(size_t number);
 
 /* Writes the calling thread's own stack into the slot. */
 void probe_thread_slot_ask_self(size_t number);

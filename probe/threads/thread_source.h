@@ -15,9 +15,11 @@
 /* A thread's stack that does not change until it is released. */
 struct thread_hold {
     struct stack_registers registers;
-    uintptr_t leaf; /* shown in place of the first frame; 0: nothing is replaced */
-    uint64_t waits; /* how many waits the thread has begun, this one too */
-    bool copy;      /* the stack is a copy, and the thread may go on */
+    uintptr_t leaf;    /* shown in place of the first frame; 0: nothing is replaced */
+    uint64_t waits;    /* how many waits the thread has begun, this one too */
+    uintptr_t pointer; /* the thread's pointer, pthread_self(); 0: not known */
+    bool copy;         /* the stack is a copy, and the thread may go on */
+    uintptr_t sp;      /* of a copy: the stack pointer of the thread itself */
     uintptr_t
         end_begin; /* a frame at one of these addresses is where a copy ends ... */
     uintptr_t end_end;

@@ -71,6 +71,22 @@ int probe_threads_fork_child(void)
     return error;
 }
 
+int probe_threads_round_begin(const struct thread_source **ret_source)
+{
+    pthread_mutex_lock(&round_lock);
+    *ret_source = source;
+    int fd = probe_task_directory();
+    if (fd < 0) {
+        pthread_mutex_unlock(&round_lock);
+    }
+    return fd;
+}
+
+void probe_threads_round_end(void)
+{
+    pthread_mutex_unlock(&round_lock);
+}
+
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number)
 {
     return (struct thread_entry *)(void *)threads->entries.data + number;

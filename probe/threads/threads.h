@@ -97,6 +97,12 @@ int probe_threads_read_waits(struct threads *ret_threads);
  * that is `unchanged`: the others have just been woken by a signal. */
 void probe_threads_read_wait(struct thread_entry *entry);
 
+/* For another kind of round (freeze.h): waits until none is under way, and returns the
+ * open directory of the threads; or -errno, and then there is nothing to end. Writes
+ * the source, which may be NULL. */
+int probe_threads_round_begin(const struct thread_source **ret_source);
+void probe_threads_round_end(void);
+
 /* The entry of thread number `number`, from 0; `threads` owns it. */
 struct thread_entry *probe_threads_at(const struct threads *threads, size_t number);
 

@@ -1,0 +1,220 @@
+/*
+ * Three walks over the graph of blocks:
+ *
+ *   1. From the roots, kind by kind, breadth first: whoever comes first is the holder,
+ *      by the shortest way. Where a second holder comes to a block that has one, the
+ *      block is shared.
+ *   2. From the shared blocks: all that they lead to is shared as well.
+ *   3. Over the blocks that were not reached. A lost block to which no other lost one
+ *      leads is lost directly. Of blocks that lead to each other in a circle, one is:
+ *      the circle that no other lost block leads to has a block from which a walk in
+ *      any order starts last (as in Kosaraju's algorithm for strong components).
+ */
+#include "probe/reach/flood.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct flood {
+    const struct block_index *index;
+    struct reach_block *blocks;
+    uint32_t *queue; /* as many places as there are blocks */
+    uint32_t begin;  /* of what waits in the queue */
+    uint32_t end;
+    uint32_t last; /* the block that was reached last */
+    uint32_t first;
+};
+
+typedef void edge_function(struct flood *flood, uint32_t from, uint32_t to);
+
+/* Calls `edge` for each word in a block that points to another block. */
+static void edges_each(struct flood *flood, uint32_t number, edge_function *edge)
+{
+    const struct reach_block *block = &flood->blocks[number];
+    uintptr_t first =
+        (block->address + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1);
+    uintptr_t end = block->address + block->bytes;
+    for (uintptr_t at = first; at + sizeof(uintptr_t) <= end; at += sizeof(uintptr_t)) {
+        uint32_t to = probe_block_index_find(flood->index, *(const uintptr_t *)at);
+        if (to != REACH_NONE && to != number) {
+            edge(flood, number, to);
+        }
+    }
+}
+
+static void queue_add(struct flood *flood, uint32_t number)
+{
+    flood->queue[flood->end++] = number;
+}
+
+static void queue_empty(struct flood *flood, edge_function *edge)
+{
+    while (flood->begin < flood->end) {
+        edges_each(flood, flood->queue[flood->begin++], edge);
+    }
+}
+
+/* ---- Who holds it ---- */
+
+static void claim(struct flood *flood, uint32_t number, uint32_t holder, uint32_t from,
+                  uint32_t root)
+{
+    struct reach_block *block = &flood->blocks[number];
+    if (block->holder != REACH_NONE) {
+        block->shared |= block->holder != holder;
+        return;
+    }
+    block->holder = holder;
+    block->from = from;
+    block->root = root;
+    if (flood->last == REACH_NONE) {
+        flood->first = number;
+    } else {
+        flood->blocks[flood->last].next = number;
+    }
+    flood->last = number;
+    queue_add(flood, number);
+}
+
+static void claim_by_block(struct flood *flood, uint32_t from, uint32_t to)
+{
+    claim(flood, to, flood->blocks[from].holder, from, REACH_NONE);
+}
+
+static void claim_all(struct flood *flood, const struct reach_root *roots,
+                      uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        claim(flood, roots[i].block, roots[i].holder, REACH_NONE, i);
+        if (i + 1 == count || roots[i + 1].kind != roots[i].kind) {
+            queue_empty(flood, claim_by_block);
+        }
+    }
+}
+
+/* ---- What is shared ---- */
+
+static void share(struct flood *flood, uint32_t from, uint32_t to)
+{
+    (void)from;
+    if (!flood->blocks[to].shared) {
+        flood->blocks[to].shared = true;
+        queue_add(flood, to);
+    }
+}
+
+static void share_all(struct flood *flood)
+{
+    flood->begin = flood->end = 0;
+    for (uint32_t i = 0; i < flood->index->count; i++) {
+        if (flood->blocks[i].shared) {
+            queue_add(flood, i);
+        }
+    }
+    queue_empty(flood, share);
+}
+
+/* ---- What is lost ---- */
+
+/* In the walks over lost blocks `next` says whether a block was visited: REACH_NONE, or
+ * the smallest number of a walk. */
+enum { WALK_LAST, WALK_FIRST };
+
+static void visit(struct flood *flood, uint32_t from, uint32_t to)
+{
+    struct reach_block *block = &flood->blocks[to];
+    if (block->holder == REACH_NONE && block->next > flood->blocks[from].next) {
+        block->next = flood->blocks[from].next;
+        queue_add(flood, to);
+    }
+}
+
+static void mark_indirect(struct flood *flood, uint32_t from, uint32_t to)
+{
+    (void)from;
+    if (flood->blocks[to].holder == REACH_NONE) {
+        flood->blocks[to].indirect = true;
+    }
+}
+
+static void walk_from(struct flood *flood, uint32_t number, uint32_t walk)
+{
+    flood->begin = flood->end = 0;
+    flood->blocks[number].next = walk;
+    queue_add(flood, number);
+    queue_empty(flood, visit);
+}
+
+static bool is_lost(const struct flood *flood, uint32_t number)
+{
+    return flood->blocks[number].holder == REACH_NONE;
+}
+
+/* A block of each circle that no other lost block leads to is not indirect. `starts`
+ * has as many places as there are blocks. */
+static void circles_begin(struct flood *flood, uint32_t *starts)
+{
+    uint32_t count = flood->index->count;
+    uint32_t started = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_lost(flood, i) && !flood->blocks[i].indirect) {
+            walk_from(flood, i, WALK_LAST);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_lost(flood, i) && flood->blocks[i].next == REACH_NONE) {
+            starts[started++] = i;
+            walk_from(flood, i, WALK_FIRST);
+        }
+    }
+    while (started-- > 0) {
+        uint32_t start = starts[started];
+        if (flood->blocks[start].next == WALK_FIRST) {
+            flood->blocks[start].indirect = false;
+            walk_from(flood, start, WALK_LAST);
+        }
+    }
+}
+
+static void lost_all(struct flood *flood, uint32_t *starts)
+{
+    for (uint32_t i = 0; i < flood->index->count; i++) {
+        if (is_lost(flood, i)) {
+            edges_each(flood, i, mark_indirect);
+        }
+    }
+    circles_begin(flood, starts);
+    for (uint32_t i = 0; i < flood->index->count; i++) {
+        if (is_lost(flood, i)) {
+            flood->blocks[i].next = REACH_NONE;
+        }
+    }
+}
+
+int probe_flood(const struct block_index *index, const struct reach_root *roots,
+                uint32_t roots_count, uint32_t *ret_first)
+{
+    struct flood flood = {.index = index,
+                          .blocks = index->blocks,
+                          .last = REACH_NONE,
+                          .first = REACH_NONE};
+    size_t bytes = ((size_t)index->count + 1) * sizeof(uint32_t);
+    uint32_t *memory = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    flood.queue = memory;
+    for (uint32_t i = 0; i < index->count; i++) {
+        struct reach_block *block = &index->blocks[i];
+        block->holder = block->from = block->root = block->next = REACH_NONE;
+        block->shared = block->indirect = false;
+    }
+    claim_all(&flood, roots, roots_count);
+    share_all(&flood);
+    lost_all(&flood, memory + index->count + 1);
+    munmap(memory, 2 * bytes);
+    *ret_first = flood.first;
+    return 0;
+}

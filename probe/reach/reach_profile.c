@@ -1,0 +1,288 @@
+/*
+ * Blocks are added in the order in which they were reached: so the way to the block
+ * that leads to another is known when that one comes.
+ */
+#include "probe/reach/reach_profile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/wrapper_names.h"
+#include "probe/recorder/stack_records.h"
+#include "probe/symbols/symbols.h"
+
+struct adding {
+    struct reach_profile *profile;
+    const struct shared_copy *copy;
+    const struct process_parts *parts;
+    uint32_t *ways; /* of each block of the copy: the node that it is held through */
+    int sign;
+};
+
+/* ---- Items ---- */
+
+static void *item_at(const struct buffer *items, size_t size, size_t number)
+{
+    return items->data + number * size;
+}
+
+size_t probe_reach_lost_count(const struct reach_profile *profile)
+{
+    return profile->lost.length / sizeof(struct lost_stack);
+}
+
+struct lost_stack *probe_reach_lost_at(const struct reach_profile *profile,
+                                       size_t number)
+{
+    return item_at(&profile->lost, sizeof(struct lost_stack), number);
+}
+
+size_t probe_reach_retained_count(const struct reach_profile *profile)
+{
+    return profile->retained.length / sizeof(struct retained_path);
+}
+
+struct retained_path *probe_reach_retained_at(const struct reach_profile *profile,
+                                              size_t number)
+{
+    return item_at(&profile->retained, sizeof(struct retained_path), number);
+}
+
+const struct path_node *probe_reach_node_at(const struct reach_profile *profile,
+                                            uint32_t number)
+{
+    return item_at(&profile->nodes, sizeof(struct path_node), number);
+}
+
+const struct allocator_place *probe_reach_place_at(const struct reach_profile *profile,
+                                                   uint32_t number)
+{
+    return item_at(&profile->places, sizeof(struct allocator_place), number);
+}
+
+/* The number of the item with this key, from 0 on; `item` becomes a new one if there is
+ * none. 0 if memory is short, and then the buffer has an error. */
+static uint32_t item_of(struct table *index, uint64_t key, struct buffer *items,
+                        const void *item, size_t size)
+{
+    uint32_t *number = probe_table_at(index, key);
+    if (number == NULL) {
+        items->error = -ENOMEM;
+        return 0;
+    }
+    if (*number == 0) {
+        buffer_append(items, item, size);
+        *number = (uint32_t)(items->length / size);
+    }
+    return items->error != 0 ? 0 : *number - 1;
+}
+
+/* ---- Who allocated ---- */
+
+static bool is_lower(const struct process_parts *parts, uintptr_t address)
+{
+    for (size_t i = 0; i < parts->lower_count; i++) {
+        if (address >= parts->lower[i].start && address < parts->lower[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The address in the stack where a function of the program, or of a library other than
+ * the C library, allocates that is no wrapper. */
+static uintptr_t place_choose(const struct process_parts *parts,
+                              const struct stack_record *record)
+{
+    struct symbol symbol;
+    for (uint32_t i = 0; i < record->depth; i++) {
+        uintptr_t address = record->frames[i];
+        if (is_lower(parts, address)) {
+            continue;
+        }
+        probe_symbols_find(address, &symbol);
+        if (!wrapper_name_known(symbol.function)) {
+            return address;
+        }
+    }
+    return record->depth == 0 ? 0 : record->frames[0];
+}
+
+/* The number of the function that has the address. */
+static uint32_t function_of(struct reach_profile *profile, uintptr_t address)
+{
+    struct symbol symbol;
+    probe_symbols_find(address, &symbol);
+    uintptr_t start = symbol.start != 0 ? symbol.start : address;
+    uint32_t *number = probe_table_at(&profile->function_index, start);
+    if (number == NULL) {
+        profile->places.error = -ENOMEM;
+        return 0;
+    }
+    if (*number == 0) {
+        *number = ++profile->functions_count;
+    }
+    return *number;
+}
+
+/* The number of the place where the blocks of a stack were allocated. */
+static uint32_t place_of(struct adding *adding, uint32_t stack)
+{
+    struct reach_profile *profile = adding->profile;
+    uint32_t *known = probe_table_at(&profile->place_index, stack);
+    if (known != NULL && *known != 0) {
+        return *known - 1;
+    }
+    uintptr_t address = place_choose(adding->parts, probe_record_at(stack));
+    struct allocator_place place = {address, function_of(profile, address)};
+    uint32_t number = item_of(&profile->address_index, address, &profile->places,
+                              &place, sizeof(place));
+    if (known != NULL) {
+        *known = number + 1;
+    }
+    return number;
+}
+
+/* ---- Adding ---- */
+
+static uint32_t node_of(struct reach_profile *profile, uint32_t parent, uint32_t number,
+                        uintptr_t address)
+{
+    struct path_node node = {parent, number, address};
+    uint64_t key = (uint64_t)parent << 32 | number;
+    return item_of(&profile->node_index, key, &profile->nodes, &node, sizeof(node));
+}
+
+static struct reach_example example_of(const struct reach_block *block)
+{
+    struct reach_example example = {.address = block->address, .bytes = block->bytes};
+    memcpy(example.first, block->first, sizeof(example.first));
+    return example;
+}
+
+static void lost_add(struct adding *adding, const struct reach_block *block)
+{
+    struct reach_profile *profile = adding->profile;
+    struct lost_stack new = {.stack = block->stack,
+                             .place = place_of(adding, block->stack)};
+    uint32_t number =
+        item_of(&profile->lost_index, block->stack, &profile->lost, &new, sizeof(new));
+    if (profile->lost.error != 0) {
+        return;
+    }
+    struct lost_stack *stack = probe_reach_lost_at(profile, number);
+    int64_t objects = adding->sign;
+    int64_t bytes = adding->sign * (int64_t)block->bytes;
+    bool direct = !block->indirect;
+    if (stack->example.address == 0 || (direct && stack->direct_objects == 0)) {
+        stack->example = example_of(block);
+    }
+    stack->objects += objects;
+    stack->bytes += bytes;
+    profile->lost_all.objects += objects;
+    profile->lost_all.bytes += bytes;
+    if (direct) {
+        stack->direct_objects += objects;
+        stack->direct_bytes += bytes;
+        profile->lost_direct.objects += objects;
+        profile->lost_direct.bytes += bytes;
+    }
+}
+
+/* Adds a block that is held. The way of the block that leads to it is known. */
+static void retained_add(struct adding *adding, uint32_t number)
+{
+    struct reach_profile *profile = adding->profile;
+    const struct reach_block *block = &adding->copy->blocks[number];
+    uint32_t place = place_of(adding, block->stack);
+    if (profile->places.error != 0) {
+        return;
+    }
+    const struct allocator_place *allocator = probe_reach_place_at(profile, place);
+    uint32_t way;
+    if (block->from == REACH_NONE) {
+        way = node_of(profile, NODE_NONE, block->holder, 0);
+    } else {
+        way = adding->ways[block->from];
+    }
+    const struct path_node *above = probe_reach_node_at(profile, way);
+    if (profile->nodes.error == 0 &&
+        (above->parent == NODE_NONE || above->number != allocator->function)) {
+        way = node_of(profile, way, allocator->function, allocator->address);
+    }
+    adding->ways[number] = way;
+    struct retained_path new = {.node = way,
+                                .place = place,
+                                .stack = block->stack,
+                                .shared = block->shared,
+                                .example = example_of(block)};
+    uint64_t key = (uint64_t)way << 32 | (uint64_t)place << 1 | (block->shared ? 1 : 0);
+    uint32_t path =
+        item_of(&profile->retained_index, key, &profile->retained, &new, sizeof(new));
+    if (profile->retained.error != 0 || profile->nodes.error != 0) {
+        return;
+    }
+    int64_t bytes = adding->sign * (int64_t)block->bytes;
+    struct retained_path *retained = probe_reach_retained_at(profile, path);
+    retained->objects += adding->sign;
+    retained->bytes += bytes;
+    profile->retained_all.objects += adding->sign;
+    profile->retained_all.bytes += bytes;
+}
+
+static int profile_error(const struct reach_profile *profile)
+{
+    bool failed = profile->lost.error != 0 || profile->retained.error != 0 ||
+                  profile->nodes.error != 0 || profile->places.error != 0;
+    return failed ? -ENOMEM : 0;
+}
+
+int probe_reach_profile_add(struct reach_profile *profile, const struct reach *reach,
+                            int sign)
+{
+    const struct shared_copy *copy = reach->copy;
+    struct buffer ways = {0};
+    size_t ways_bytes = ((size_t)copy->blocks_count + 1) * sizeof(uint32_t);
+    struct adding adding = {.profile = profile,
+                            .copy = copy,
+                            .parts = &reach->parts,
+                            .ways = (void *)buffer_reserve(&ways, ways_bytes),
+                            .sign = sign};
+    if (adding.ways == NULL) {
+        buffer_release(&ways);
+        return -ENOMEM;
+    }
+    for (uint32_t at = copy->first; at != REACH_NONE; at = copy->blocks[at].next) {
+        retained_add(&adding, at);
+    }
+    for (uint32_t i = 0; i < copy->blocks_count; i++) {
+        if (copy->blocks[i].holder == REACH_NONE) {
+            lost_add(&adding, &copy->blocks[i]);
+        }
+    }
+    buffer_release(&ways);
+    profile->in_use =
+        (struct reach_sums){(int64_t)copy->in_use_blocks, (int64_t)copy->in_use_bytes};
+    profile->stopped_ns = reach->stopped_ns;
+    profile->took_ns = reach->took_ns;
+    profile->threads = copy->threads_count;
+    profile->inexact = copy->inexact;
+    profile->not_read = copy->not_read;
+    return profile_error(profile);
+}
+
+void probe_reach_profile_release(struct reach_profile *profile)
+{
+    probe_holders_release(&profile->holders);
+    buffer_release(&profile->lost);
+    buffer_release(&profile->retained);
+    buffer_release(&profile->nodes);
+    buffer_release(&profile->places);
+    probe_table_release(&profile->lost_index);
+    probe_table_release(&profile->retained_index);
+    probe_table_release(&profile->node_index);
+    probe_table_release(&profile->place_index);
+    probe_table_release(&profile->address_index);
+    probe_table_release(&profile->function_index);
+    *profile = (struct reach_profile){.in_use = {0, 0}};
+}

@@ -1,0 +1,553 @@
+/*
+ * Every mapping is cut into what it is: a library's data, a stack, a thread's
+ * variables, other memory. From each part the holes are then taken away. The kernel
+ * joins neighbouring mappings into one, so a hole may be anywhere in a mapping.
+ */
+#include "probe/reach/regions.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define PAGE ((uintptr_t)4096)
+#define THREAD_BYTES                                                                   \
+    4096 /* of what the C library keeps at a thread's pointer, and more */
+#define ARENA_BYTES ((uintptr_t)64 * 1024 * 1024)
+
+/* In the size of a chunk, see "malloc_chunk" in glibc's malloc/malloc.c. */
+#define CHUNK_MAPPED 2U
+#define CHUNK_OTHER_ARENA 4U
+#define CHUNK_BITS 7U
+
+struct range {
+    uintptr_t start;
+    uintptr_t end;
+};
+
+/* A growing array of ranges, in memory from mmap. */
+struct ranges {
+    struct range *data;
+    size_t count;
+    size_t room;
+    bool failed;
+};
+
+/* A line of the maps. */
+struct line {
+    struct range range;
+    bool readable;
+    bool writable;
+    const char *path;
+    size_t path_bytes;
+};
+
+struct work {
+    const struct regions_input *input;
+    struct ranges holes;
+    struct reach_region *found; /* not in order */
+    size_t found_count;
+    size_t found_room;
+    bool failed;
+};
+
+/* ---- Arrays ---- */
+
+/* An array twice as large, with the old one's contents; NULL if memory is short. */
+static void *array_grow(void *data, size_t room, size_t item, size_t *ret_room)
+{
+    *ret_room = room == 0 ? 4096 : room * 2;
+    void *larger = mmap(NULL, *ret_room * item, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (larger == MAP_FAILED) {
+        return NULL;
+    }
+    if (data != NULL) {
+        memcpy(larger, data, room * item);
+        munmap(data, room * item);
+    }
+    return larger;
+}
+
+static void ranges_add(struct ranges *ranges, uintptr_t start, uintptr_t end)
+{
+    if (ranges->failed || start >= end) {
+        return;
+    }
+    if (ranges->count == ranges->room) {
+        size_t room;
+        struct range *larger =
+            array_grow(ranges->data, ranges->room, sizeof(*ranges->data), &room);
+        if (larger == NULL) {
+            ranges->failed = true;
+            return;
+        }
+        ranges->data = larger;
+        ranges->room = room;
+    }
+    ranges->data[ranges->count++] = (struct range){start, end};
+}
+
+static void sift(struct range *data, size_t at, size_t count)
+{
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && data[child + 1].start > data[child].start) {
+            child++;
+        }
+        if (data[at].start >= data[child].start) {
+            return;
+        }
+        struct range other = data[at];
+        data[at] = data[child];
+        data[child] = other;
+    }
+}
+
+/* Sorts and joins what overlaps. A heap sort: the C library's qsort calls malloc. */
+static void ranges_sort(struct ranges *ranges)
+{
+    struct range *data = ranges->data;
+    for (size_t i = ranges->count / 2; i-- > 0;) {
+        sift(data, i, ranges->count);
+    }
+    for (size_t left = ranges->count; left-- > 1;) {
+        struct range first = data[0];
+        data[0] = data[left];
+        data[left] = first;
+        sift(data, 0, left);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < ranges->count; i++) {
+        if (kept > 0 && data[i].start <= data[kept - 1].end) {
+            if (data[i].end > data[kept - 1].end) {
+                data[kept - 1].end = data[i].end;
+            }
+        } else {
+            data[kept++] = data[i];
+        }
+    }
+    ranges->count = kept;
+}
+
+static void region_add(struct work *work, struct reach_region region)
+{
+    if (work->failed || region.start >= region.end) {
+        return;
+    }
+    if (work->found_count == work->found_room) {
+        size_t room;
+        struct reach_region *larger =
+            array_grow(work->found, work->found_room, sizeof(*work->found), &room);
+        if (larger == NULL) {
+            work->failed = true;
+            return;
+        }
+        work->found = larger;
+        work->found_room = room;
+    }
+    work->found[work->found_count++] = region;
+}
+
+/* Adds the region without its holes. */
+static void region_add_rest(struct work *work, struct reach_region region)
+{
+    const struct ranges *holes = &work->holes;
+    size_t low = 0; /* the first hole that ends behind the region's start */
+    size_t high = holes->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (holes->data[middle].end <= region.start) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < holes->count && holes->data[low].start < region.end; low++) {
+        struct reach_region before = region;
+        before.end = holes->data[low].start;
+        region_add(work, before);
+        region.start = holes->data[low].end;
+    }
+    region_add(work, region);
+}
+
+/* ---- The maps ---- */
+
+static const char *hexadecimal_read(const char *at, uintptr_t *ret_number)
+{
+    *ret_number = 0;
+    for (;; at++) {
+        unsigned digit;
+        if (*at >= '0' && *at <= '9') {
+            digit = (unsigned)(*at - '0');
+        } else if (*at >= 'a' && *at <= 'f') {
+            digit = (unsigned)(*at - 'a') + 10;
+        } else {
+            return at;
+        }
+        *ret_number = *ret_number << 4 | digit;
+    }
+}
+
+/* Skips a field and the spaces behind it. */
+static const char *field_skip(const char *at)
+{
+    while (*at != ' ' && *at != '\n' && *at != '\0') {
+        at++;
+    }
+    while (*at == ' ') {
+        at++;
+    }
+    return at;
+}
+
+/* Reads a line, "55d0c000-55d0d000 rw-p 00000000 08:01 123   /usr/bin/x", and returns
+ * the next one; NULL at the end. */
+static const char *line_read(const char *at, struct line *ret_line)
+{
+    if (*at == '\0') {
+        return NULL;
+    }
+    at = hexadecimal_read(at, &ret_line->range.start);
+    at = hexadecimal_read(at + (*at == '-'), &ret_line->range.end);
+    at += *at == ' ';
+    ret_line->readable = at[0] == 'r';
+    ret_line->writable = at[0] != '\0' && at[1] == 'w';
+    for (int i = 0; i < 4; i++) {
+        at = field_skip(at);
+    }
+    ret_line->path = at;
+    while (*at != '\n' && *at != '\0') {
+        at++;
+    }
+    ret_line->path_bytes = (size_t)(at - ret_line->path);
+    return at + (*at == '\n');
+}
+
+static bool path_begins(const struct line *line, const char *text)
+{
+    size_t bytes = strlen(text);
+    return line->path_bytes >= bytes && memcmp(line->path, text, bytes) == 0;
+}
+
+static bool path_is(const struct line *line, const char *text)
+{
+    return line->path_bytes == strlen(text) && path_begins(line, text);
+}
+
+/* Whether reading it may have effects, or it belongs to the kernel. */
+static bool is_special(const struct line *line)
+{
+    bool device = path_begins(line, "/dev/") && !path_begins(line, "/dev/shm/") &&
+                  !path_begins(line, "/dev/zero");
+    bool kernel = path_begins(line, "[v") || path_begins(line, "anon_inode:");
+    return device || kernel;
+}
+
+/* ---- Holes ---- */
+
+static uintptr_t word_at(uintptr_t address)
+{
+    uintptr_t word;
+    memcpy(&word, (const void *)address, sizeof(word));
+    return word;
+}
+
+/* What the C library's allocator uses for this block: its mapping if it has one of its
+ * own, its arena. Blocks of the main arena are in [heap], or where `in_mapping`. */
+static struct range chunk_range(const struct reach_block *block)
+{
+    uintptr_t chunk = block->address - 2 * sizeof(uintptr_t);
+    uintptr_t size = word_at(chunk + sizeof(uintptr_t));
+    struct range none = {0, 0};
+    if ((size & CHUNK_MAPPED) != 0) {
+        uintptr_t before = word_at(chunk); /* of the mapping, before the chunk */
+        return (struct range){chunk - before, chunk + (size & ~(uintptr_t)CHUNK_BITS)};
+    }
+    if ((size & CHUNK_OTHER_ARENA) != 0) {
+        uintptr_t arena = chunk & ~(ARENA_BYTES - 1);
+        return (struct range){arena, arena + ARENA_BYTES};
+    }
+    return none;
+}
+
+/* The blocks of the C library's allocator; ret_others gets whether there may be blocks
+ * of the main arena outside of [heap]. */
+static void holes_of_chunks(struct work *work)
+{
+    const struct block_index *index = work->input->index;
+    struct range last = {0, 0};
+    for (uint32_t i = 0; i < index->count; i++) {
+        uintptr_t address = index->blocks[i].address;
+        if (address >= last.start && address < last.end) {
+            continue;
+        }
+        struct range range = chunk_range(&index->blocks[i]);
+        if (range.start < range.end) {
+            ranges_add(&work->holes, range.start, range.end);
+            last = range;
+        }
+    }
+}
+
+/* The number of the first block at the address or behind it. */
+static uint32_t block_from(const struct block_index *index, uintptr_t address)
+{
+    uint32_t low = 0;
+    uint32_t high = index->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (index->blocks[middle].address < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Whether the mapping has a block that is in none of the holes so far: then all of it
+ * is the allocator's. */
+static bool has_block(const struct work *work, struct range range)
+{
+    const struct block_index *index = work->input->index;
+    uint32_t number = block_from(index, range.start);
+    for (; number < index->count; number++) {
+        const struct reach_block *block = &index->blocks[number];
+        if (block->address >= range.end) {
+            return false;
+        }
+        if (!work->input->glibc || chunk_range(block).start == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_stack(const struct regions_input *input, struct range range)
+{
+    for (size_t i = 0; i < input->threads_count; i++) {
+        if (input->threads[i].sp >= range.start && input->threads[i].sp < range.end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The thread pointer of what was a thread's stack, at the upper end of the range, where
+ * the C library keeps what it knows of the thread; it begins with two pointers to
+ * itself ("tcb" and "self" of tcbhead_t). 0 if there is none. */
+static uintptr_t pointer_find(struct range range)
+{
+    uintptr_t at = range.end - sizeof(uintptr_t) * 16;
+    for (unsigned i = 0; i < 2048 && at >= range.start; i++, at -= 64) {
+        if (word_at(at) == at && word_at(at + 2 * sizeof(uintptr_t)) == at) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+/* Whether the range is the stack of a thread that has ended: it still has a thread's
+ * data, of none of the threads. */
+static bool is_dead_stack(const struct regions_input *input, struct range range)
+{
+    uintptr_t at = input->tid_offset == 0 ? 0 : pointer_find(range);
+    if (at == 0) {
+        return false;
+    }
+    pid_t tid;
+    memcpy(&tid, (const void *)(at + input->tid_offset), sizeof(tid));
+    for (size_t i = 0; i < input->threads_count; i++) {
+        if (input->threads[i].pointer == at || input->threads[i].tid == tid) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The holes that a mapping shows. */
+static void holes_of_line(struct work *work, const struct line *line)
+{
+    const struct regions_input *input = work->input;
+    bool anonymous = line->path_bytes == 0;
+    if (!line->readable || is_special(line)) {
+        return;
+    }
+    if (path_is(line, "[heap]")) {
+        /* Only if the allocator uses it. */
+        if (has_block(work, line->range) || input->glibc) {
+            ranges_add(&work->holes, line->range.start, line->range.end);
+        }
+    } else if (line->writable && !has_stack(input, line->range) &&
+               has_block(work, line->range)) {
+        ranges_add(&work->holes, line->range.start, line->range.end);
+    } else if (anonymous && line->writable && !has_stack(input, line->range) &&
+               is_dead_stack(input, line->range)) {
+        ranges_add(&work->holes, line->range.start, line->range.end);
+    }
+}
+
+static void holes_find(struct work *work)
+{
+    const struct regions_input *input = work->input;
+    struct line line;
+    for (size_t i = 0; i < input->own_count; i++) {
+        ranges_add(&work->holes, input->own[i].start, input->own[i].end);
+    }
+    for (size_t i = 0; i < input->segments_count; i++) {
+        if (input->segments[i].left_out) {
+            ranges_add(&work->holes, input->segments[i].start, input->segments[i].end);
+        }
+    }
+    if (input->glibc) {
+        holes_of_chunks(work);
+    }
+    for (const char *at = input->maps; (at = line_read(at, &line)) != NULL;) {
+        holes_of_line(work, &line);
+    }
+    ranges_sort(&work->holes);
+}
+
+/* ---- Regions ---- */
+
+/* Adds a part of a mapping that is no stack: what a data segment covers is global. */
+static void part_add(struct work *work, struct range part, uint32_t thread,
+                     enum reach_kind kind)
+{
+    const struct regions_input *input = work->input;
+    for (size_t i = 0; i < input->segments_count && kind == REACH_MAPPING; i++) {
+        const struct data_segment *segment = &input->segments[i];
+        uintptr_t start = segment->start > part.start ? segment->start : part.start;
+        uintptr_t end = segment->end < part.end ? segment->end : part.end;
+        if (start < end) {
+            part_add(work, (struct range){part.start, start}, thread, kind);
+            region_add_rest(work, (struct reach_region){start, end, REACH_NONE,
+                                                        REACH_GLOBAL, segment->libc});
+            part.start = end;
+        }
+    }
+    region_add_rest(work,
+                    (struct reach_region){part.start, part.end, thread, kind, false});
+}
+
+static uintptr_t clamp(uintptr_t address, struct range range)
+{
+    address = address < range.start ? range.start : address;
+    return address > range.end ? range.end : address;
+}
+
+/* Adds a range that may have the thread's variables, and behind them what the C library
+ * keeps of the thread. */
+static void thread_part_add(struct work *work, struct range range, uint32_t thread,
+                            enum reach_kind kind)
+{
+    uintptr_t pointer = work->input->threads[thread].pointer;
+    uintptr_t from = 0;
+    uintptr_t middle = 0;
+    uintptr_t to = 0;
+    if (pointer != 0) {
+        from = clamp(pointer - work->input->tls_bytes, range);
+        middle = clamp(pointer, range);
+        to = clamp(pointer + THREAD_BYTES, range);
+    }
+    if (from >= to) {
+        part_add(work, range, kind == REACH_STACK ? thread : REACH_NONE, kind);
+        return;
+    }
+    part_add(work, (struct range){range.start, from},
+             kind == REACH_STACK ? thread : REACH_NONE, kind);
+    region_add_rest(
+        work, (struct reach_region){from, middle, thread, REACH_THREAD_LOCAL, false});
+    region_add_rest(work,
+                    (struct reach_region){middle, to, thread, REACH_THREAD, false});
+    part_add(work, (struct range){to, range.end}, REACH_NONE, REACH_MAPPING);
+}
+
+/* The thread whose value lies in the range and is the smallest one above `after`;
+ * REACH_NONE if there is none. */
+static uint32_t thread_next(const struct regions_input *input, bool by_pointer,
+                            struct range range, uintptr_t after)
+{
+    uint32_t best = REACH_NONE;
+    uintptr_t best_value = range.end;
+    for (size_t i = 0; i < input->threads_count; i++) {
+        const struct parked_thread *thread = &input->threads[i];
+        uintptr_t value = by_pointer ? thread->pointer : thread->sp;
+        if (value > after && value >= range.start && value < best_value) {
+            best = (uint32_t)i;
+            best_value = value;
+        }
+    }
+    return best;
+}
+
+/* A mapping with stacks: each reaches from its stack pointer to the next one's. What is
+ * below the first is not in use. */
+static void stacks_add(struct work *work, struct range range, uint32_t first)
+{
+    const struct regions_input *input = work->input;
+    for (uint32_t thread = first; thread != REACH_NONE;) {
+        uintptr_t sp = input->threads[thread].sp;
+        uint32_t next = thread_next(input, false, range, sp);
+        uintptr_t end = next == REACH_NONE ? range.end : input->threads[next].sp;
+        thread_part_add(work, (struct range){sp, end}, thread, REACH_STACK);
+        thread = next;
+    }
+}
+
+static void line_add(struct work *work, const struct line *line)
+{
+    const struct regions_input *input = work->input;
+    bool anonymous = line->path_bytes == 0 || line->path[0] == '[';
+    if (!line->readable || is_special(line) || !(line->writable || anonymous)) {
+        return;
+    }
+    uint32_t first = thread_next(input, false, line->range, 0);
+    if (first != REACH_NONE) {
+        stacks_add(work, line->range, first);
+        return;
+    }
+    uint32_t local = thread_next(input, true, line->range, 0);
+    if (local != REACH_NONE && input->threads[local].sp != 0) {
+        thread_part_add(work, line->range, local, REACH_MAPPING);
+        return;
+    }
+    part_add(work, line->range, local,
+             local == REACH_NONE ? REACH_MAPPING : REACH_STACK);
+}
+
+/* Copies the regions in the order of their kinds. */
+static size_t regions_copy(const struct work *work, struct reach_region *regions,
+                           size_t room)
+{
+    size_t count = 0;
+    for (enum reach_kind kind = 0; kind < REACH_KINDS; kind++) {
+        for (size_t i = 0; i < work->found_count; i++) {
+            if (work->found[i].kind == kind && count++ < room) {
+                regions[count - 1] = work->found[i];
+            }
+        }
+    }
+    return count;
+}
+
+long probe_regions_make(const struct regions_input *input, struct reach_region *regions,
+                        size_t room)
+{
+    struct work work = {.input = input};
+    struct line line;
+    long count = -1;
+    holes_find(&work);
+    for (const char *at = input->maps; (at = line_read(at, &line)) != NULL;) {
+        line_add(&work, &line);
+    }
+    if (!work.failed && !work.holes.failed) {
+        count = (long)regions_copy(&work, regions, room);
+    }
+    if (work.holes.data != NULL) {
+        munmap(work.holes.data, work.holes.room * sizeof(*work.holes.data));
+    }
+    if (work.found != NULL) {
+        munmap(work.found, work.found_room * sizeof(*work.found));
+    }
+    return count;
+}
