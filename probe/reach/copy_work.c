@@ -19,7 +19,7 @@
 
 struct frame {
     uintptr_t code;
-    uintptr_t end; /* of its part of the stack */
+    uintptr_t begin; /* of its part of the stack, which ends where its caller's begins */
 };
 
 /* What the copy works with. It is in memory that is mapped after the copy was made: so
@@ -135,13 +135,13 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
             return _URC_END_OF_STACK;
         }
         work->frames[work->frames_count].code = interrupted ? code : code - 1;
-        work->frames[work->frames_count++].end = _Unwind_GetCFA(context);
+        work->frames[work->frames_count++].begin = _Unwind_GetCFA(context);
     }
     return _URC_NO_REASON;
 }
 
-/* Walks the thread's stack. A frame's part of the stack ends where that of its caller
- * begins, which the unwinder calls the frame address of the caller. */
+/* Walks the thread's stack. What the unwinder calls the frame address while it is at a
+ * frame is the stack pointer there: that frame's part of the stack begins at it. */
 static void frames_find(const struct parked_thread *thread)
 {
     work->frames_count = 0;
@@ -182,12 +182,14 @@ static uintptr_t caller_from(size_t frame)
 /* The function in whose frame the address is; 0: not known. */
 static uintptr_t frame_of(uintptr_t address)
 {
-    for (size_t i = 0; address >= work->stack_begin && i < work->frames_count; i++) {
-        if (address < work->frames[i].end) {
-            return caller_from(i);
-        }
+    if (address < work->stack_begin || work->frames_count == 0) {
+        return 0;
     }
-    return 0;
+    size_t frame = 0;
+    while (frame + 1 < work->frames_count && address >= work->frames[frame + 1].begin) {
+        frame++;
+    }
+    return caller_from(frame);
 }
 
 /* Whether the word points into the last 8 bytes of the block, where the header of the
