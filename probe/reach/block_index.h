@@ -25,6 +25,7 @@ struct reach_block {
     uint32_t next;   /* the block that was reached after it; REACH_NONE: none */
     bool shared;     /* others hold it, too */
     bool indirect;   /* lost, and a lost block leads to it */
+    bool searched;   /* it has thread-local variables: its words are roots already */
     unsigned char first[REACH_SHOWN_BYTES]; /* of its contents */
 };
 

@@ -252,6 +252,49 @@ static void regions_search(const struct reach_region *regions, size_t count,
     }
 }
 
+/* Where a thread has the variables of a library that was opened later: in which block.
+ * 0: it has not used them. The thread's pointer is to tcbhead_t, whose second word is
+ * the table ("dtv_t"): of each file two words, the first one is the address; before
+ * them the number of files. */
+static uintptr_t late_local_find(const struct parked_thread *thread, size_t number)
+{
+    const uintptr_t *pointer = (const uintptr_t *)thread->pointer;
+    if (pointer == NULL || sigsetjmp(work->unreadable, 0) != 0) {
+        return 0;
+    }
+    const uintptr_t *table = (const uintptr_t *)pointer[1];
+    if (table == NULL || number > table[-2]) {
+        return 0;
+    }
+    uintptr_t start = table[2 * number];
+    uint32_t block = probe_block_index_find(&work->index, start);
+    if (block == REACH_NONE) {
+        return 0;
+    }
+    work->copy->blocks[block].searched = true;
+    return start;
+}
+
+/* Searches the thread-local variables of libraries that were opened later. */
+static void late_locals_search(const struct regions_input *input)
+{
+    for (volatile uint32_t i = 0; i < input->threads_count; i++) {
+        for (volatile size_t j = 0; j < input->late_tls_count; j++) {
+            const struct tls_part *part = &input->late_tls[j];
+            uintptr_t start = late_local_find(&input->threads[i], part->number);
+            if (start == 0 || sigsetjmp(work->unreadable, 0) != 0) {
+                continue;
+            }
+            struct reach_root root = {
+                .kind = REACH_THREAD_LOCAL, .thread = i, .code = part->code};
+            for (; root.place + sizeof(uintptr_t) <= part->bytes;
+                 root.place += sizeof(uintptr_t)) {
+                word_look(*(const uintptr_t *)(start + root.place), root);
+            }
+        }
+    }
+}
+
 static void stacks_search(const struct regions_input *input,
                           const struct reach_region *regions, size_t count)
 {
@@ -293,6 +336,7 @@ static void roots_find(struct regions_input *input)
     }
     regions_search(regions, (size_t)count, REACH_GLOBAL, REACH_NONE);
     regions_search(regions, (size_t)count, REACH_THREAD_LOCAL, REACH_NONE);
+    late_locals_search(input);
     stacks_search(input, regions, (size_t)count);
     regions_search(regions, (size_t)count, REACH_THREAD, REACH_NONE);
     regions_search(regions, (size_t)count, REACH_MAPPING, REACH_NONE);

@@ -34,7 +34,7 @@ static void edges_each(struct flood *flood, uint32_t number, edge_function *edge
     const struct reach_block *block = &flood->blocks[number];
     uintptr_t first =
         (block->address + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1);
-    uintptr_t end = block->address + block->bytes;
+    uintptr_t end = block->searched ? first : block->address + block->bytes;
     for (uintptr_t at = first; at + sizeof(uintptr_t) <= end; at += sizeof(uintptr_t)) {
         uint32_t to = probe_block_index_find(flood->index, *(const uintptr_t *)at);
         if (to != REACH_NONE && to != number) {

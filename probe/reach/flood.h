@@ -26,8 +26,10 @@ enum reach_kind {
 /* A word outside of all blocks that points to a block. */
 struct reach_root {
     uintptr_t place; /* the address of the word; 0: the kernel has it */
-    uintptr_t
-        code; /* of REACH_STACK: the function in whose frame it is; 0: not known */
+    uintptr_t code;  /* of REACH_STACK: the function in whose frame it is; 0: not known.
+                        Of REACH_THREAD_LOCAL in a library that was opened later: an
+                        address in its code, and `place` is where the word is among its
+                        variables. Of REACH_KERNEL: what has it, a text */
     uint32_t thread; /* of REACH_STACK, REACH_THREAD and REACH_THREAD_LOCAL: number in
                         the list */
     uint32_t block;  /* what it points to */

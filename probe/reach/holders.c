@@ -138,20 +138,28 @@ static uint32_t global_name(struct naming *naming, uintptr_t place)
 
 /* ---- Thread-local variables ---- */
 
+/* The variable that is `offset` bytes after the start of those of its file. */
+static uint32_t local_of_file(struct naming *naming, uintptr_t code, uintptr_t offset)
+{
+    struct symbol_of_data variable;
+    if (probe_symbols_find_data(code, true, offset, &variable)) {
+        return variable_add(naming->holders, "thread-local", &variable);
+    }
+    return library_add(naming->holders, code);
+}
+
 static uint32_t local_name(struct naming *naming, const struct reach_root *root)
 {
     const struct process_parts *parts = naming->parts;
+    if (root->code != 0) {
+        return local_of_file(naming, root->code, root->place);
+    }
     uintptr_t below = naming->copy->threads[root->thread].pointer - root->place;
     for (size_t i = 0; i < parts->tls_count; i++) {
         const struct tls_part *part = &parts->tls[i];
-        struct symbol_of_data variable;
-        if (below > part->below || below + part->bytes <= part->below) {
-            continue;
+        if (below <= part->below && below + part->bytes > part->below) {
+            return local_of_file(naming, part->code, part->below - below);
         }
-        if (probe_symbols_find_data(part->code, true, part->below - below, &variable)) {
-            return variable_add(naming->holders, "thread-local", &variable);
-        }
-        return library_add(naming->holders, part->code);
     }
     return holder_add(naming->holders, "thread-local without a name", NULL, 0);
 }

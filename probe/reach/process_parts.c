@@ -16,6 +16,7 @@
 
 static struct data_segment *segments;
 static struct tls_part *tls;
+static struct tls_part *late_tls;
 
 struct reading {
     struct process_parts *parts;
@@ -88,21 +89,26 @@ static void segment_note(struct reading *reading, const struct dl_phdr_info *inf
     };
 }
 
-/* Notes thread-local variables that lie below the calling thread's pointer, next to it:
- * those are at the same distance in every thread. */
+/* Notes a file's thread-local variables: if they lie below the calling thread's pointer,
+ * next to it, they are at the same distance in every thread. */
 static void tls_note(struct reading *reading, const struct dl_phdr_info *info,
                      const ElfW(Phdr) * part)
 {
     struct process_parts *parts = reading->parts;
     uintptr_t start = (uintptr_t)info->dlpi_tls_data;
+    struct tls_part found = {0, part->p_memsz, info->dlpi_tls_modid, code_of(info)};
+    if (parts->tls_count == DATA_SEGMENTS_MAX ||
+        parts->late_tls_count == DATA_SEGMENTS_MAX) {
+        return;
+    }
     if (start == 0 || start >= reading->pointer ||
-        reading->pointer - start > 1024 * 1024 ||
-        parts->tls_count == DATA_SEGMENTS_MAX) {
+        reading->pointer - start > 1024 * 1024) {
+        parts->late_tls[parts->late_tls_count++] = found;
         return;
     }
     uintptr_t below = reading->pointer - start;
-    parts->tls[parts->tls_count++] =
-        (struct tls_part){below, part->p_memsz, code_of(info)};
+    found.below = below;
+    parts->tls[parts->tls_count++] = found;
     if (below > parts->tls_bytes) {
         parts->tls_bytes = below;
     }
@@ -173,10 +179,14 @@ int probe_process_parts_read(struct process_parts *ret_parts)
     if (tls == NULL) {
         tls = probe_own_memory_take(room * sizeof(*tls));
     }
-    if (segments == NULL || tls == NULL) {
+    if (late_tls == NULL) {
+        late_tls = probe_own_memory_take(room * sizeof(*late_tls));
+    }
+    if (segments == NULL || tls == NULL || late_tls == NULL) {
         return -ENOMEM;
     }
-    struct process_parts parts = {.segments = segments, .tls = tls};
+    struct process_parts parts = {
+        .segments = segments, .tls = tls, .late_tls = late_tls};
     struct reading reading = {
         .parts = &parts,
         .own = (uintptr_t)probe_process_parts_read,

@@ -16,19 +16,13 @@
  * and the probe's. What is in them is their caller's. */
 #define LOWER_CODE_MAX 16
 
-/* The thread-local variables of one file that are at the same place for every thread.
- */
-struct tls_part {
-    uintptr_t below; /* its start is so far below a thread's pointer */
-    size_t bytes;
-    uintptr_t code; /* an address in the code of their file */
-};
-
 struct process_parts {
     struct data_segment *segments; /* DATA_SEGMENTS_MAX, by address */
     size_t segments_count;
-    struct tls_part *tls; /* DATA_SEGMENTS_MAX */
+    struct tls_part *tls; /* DATA_SEGMENTS_MAX: those that `below` is known of */
     size_t tls_count;
+    struct tls_part *late_tls; /* DATA_SEGMENTS_MAX: the others */
+    size_t late_tls_count;
     struct own_range lower[LOWER_CODE_MAX];
     size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */

@@ -83,6 +83,8 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .lower = ask->parts.lower,
             .lower_count = ask->parts.lower_count,
+            .late_tls = ask->parts.late_tls,
+            .late_tls_count = ask->parts.late_tls_count,
             .tls_bytes = ask->parts.tls_bytes,
             .tid_offset = ask->parts.tid_offset,
         };

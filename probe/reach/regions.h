@@ -35,6 +35,17 @@ struct data_segment {
     bool libc;      /* the C library's, which has pointers to the ends of blocks */
 };
 
+/* The thread-local variables of one file. Those of the program, and of libraries that it
+ * is linked with, are at the same distance from every thread's pointer; those of a
+ * library that was opened later are in a block for each thread that has used them, which
+ * the thread's table of such blocks ("dtv") leads to. */
+struct tls_part {
+    uintptr_t below; /* their start is so far below a thread's pointer; 0: in a block */
+    size_t bytes;
+    size_t number;  /* in the thread's table */
+    uintptr_t code; /* an address in the code of their file */
+};
+
 /* What the regions are made from; all of it belongs to the caller. */
 struct regions_input {
     const char *maps; /* the text of /proc/self/maps, ends with '\0' */
@@ -48,6 +59,8 @@ struct regions_input {
     bool glibc; /* the allocator is the C library's: chunks have headers */
     const struct own_range *lower; /* code whose frames are their caller's */
     size_t lower_count;
+    const struct tls_part *late_tls; /* of libraries that were opened later */
+    size_t late_tls_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
 };
