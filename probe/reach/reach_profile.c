@@ -89,6 +89,14 @@ static bool is_lower(const struct process_parts *parts, uintptr_t address)
     return false;
 }
 
+/* Whether a function allocates for its caller: a wrapper, or a part of the C++ library,
+ * as are a vector's and a map's. */
+static bool is_wrapper(const char *function)
+{
+    return wrapper_name_known(function) || strncmp(function, "std::", 5) == 0 ||
+           strncmp(function, "__gnu_cxx::", 11) == 0;
+}
+
 /* The address in the stack where a function of the program, or of a library other than
  * the C library, allocates that is no wrapper. */
 static uintptr_t place_choose(const struct process_parts *parts,
@@ -101,7 +109,7 @@ static uintptr_t place_choose(const struct process_parts *parts,
             continue;
         }
         probe_symbols_find(address, &symbol);
-        if (!wrapper_name_known(symbol.function)) {
+        if (!is_wrapper(symbol.function)) {
             return address;
         }
     }

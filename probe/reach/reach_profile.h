@@ -7,8 +7,8 @@
  *   global orders     the holder                                   node without parent
  *
  * A run of blocks of the same function, such as a list, is one node. Allocation
- * wrappers (base/wrapper_names.h) and the C library are passed over: who called them
- * allocated.
+ * wrappers (base/wrapper_names.h) and the libraries of C and C++ are passed over: who
+ * called them allocated.
  *
  * Two questions can be added with opposite signs: then the profile says what came to
  * each holder in between.

@@ -62,9 +62,9 @@ static const char *bracket_end(const char *at)
 {
     int depth = 0;
     for (; *at != '\0'; at++) {
-        if (*at == '(' || *at == '<' || *at == '{') {
+        if (strchr("(<{[", *at) != NULL) {
             depth++;
-        } else if (*at == ')' || *at == '}' || (*at == '>' && at[-1] != '-')) {
+        } else if (strchr(")}]", *at) != NULL || (*at == '>' && at[-1] != '-')) {
             depth--;
         }
         if (depth == 0) {
@@ -90,7 +90,8 @@ static size_t piece_length(const char *name, const char *at)
     if (*at == '{') { /* "{lambda(int)#1}" */
         return (size_t)(bracket_end(at) - at);
     }
-    return *at == '(' || *at == '<' ? 0 : 1;
+    bool tag = strncmp(at, "[abi:", 5) == 0; /* of a version of the library */
+    return tag || *at == '(' || *at == '<' ? 0 : 1;
 }
 
 void probe_demangle_shorten(char *name)

@@ -12,12 +12,14 @@
 /* Every function that is called. To use one more, add it here. */
 #define LIBDW_FUNCTIONS(DO)                                                            \
     DO(dwarf_attr)                                                                     \
+    DO(dwarf_attr_integrate)                                                           \
     DO(dwarf_child)                                                                    \
     DO(dwarf_decl_file)                                                                \
     DO(dwarf_decl_line)                                                                \
     DO(dwarf_diename)                                                                  \
     DO(dwarf_formaddr)                                                                 \
     DO(dwarf_formstring)                                                               \
+    DO(dwarf_formudata)                                                                \
     DO(dwarf_getlocation)                                                              \
     DO(dwarf_getlocation_attr)                                                         \
     DO(dwarf_getsrclines)                                                              \

@@ -462,7 +462,7 @@ bool probe_symbols_find_data(uintptr_t code, bool thread_local, uintptr_t addres
     }
     const char *strings = variables->strings.data;
     *ret_symbol = (struct symbol_of_data){
-        .name = strings + found->name,
+        .name = readable_name(strings + found->name),
         .file_in_tree = found->line == 0 ? NULL : strings + found->file_in_tree,
         .line = found->line,
         .start = found->start + (thread_local ? 0 : listed->bias),

@@ -6,8 +6,11 @@
  */
 #include "probe/symbols/variables_read.h"
 
+#include <ctype.h>
 #include <dwarf.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +24,7 @@ struct reading {
     struct symbol_variables *variables;
     Dwarf_Addr bias;  /* of the unit */
     const char *tree; /* directory in which the unit was compiled; may be NULL */
+    const char *source; /* the unit's source file; may be NULL */
     unsigned long seen;
 };
 
@@ -30,6 +34,21 @@ static uint32_t string_add(struct buffer *strings, const char *text, size_t leng
     buffer_append(strings, text, length);
     buffer_append(strings, "", 1);
     return offset;
+}
+
+/* The length of a name without what is not the source's: the version of
+ * "environ@@GLIBC_2.2.5", and the number by which gcc tells the static variables of
+ * functions apart, as in "count.0". */
+static size_t name_length(const char *name)
+{
+    size_t length = strcspn(name, "@");
+    size_t digits = 0;
+    while (digits < length && isdigit((unsigned char)name[length - digits - 1])) {
+        digits++;
+    }
+    bool numbered =
+        digits > 0 && length > digits + 1 && name[length - digits - 1] == '.';
+    return numbered ? length - digits - 1 : length;
 }
 
 static struct symbol_variable *variable_at(const struct symbol_variables *variables,
@@ -45,12 +64,11 @@ static void symbol_add(struct reading *reading, const char *name,
 {
     struct symbol_variables *variables = reading->variables;
     bool local = GELF_ST_TYPE(symbol->st_info) == STT_TLS;
-    /* "environ@@GLIBC_2.2.5": the version is not part of the name. */
     struct symbol_variable variable = {
         .start = local ? symbol->st_value : address,
         .bytes = symbol->st_size,
         .thread_local = local,
-        .name = string_add(&variables->strings, name, strcspn(name, "@")),
+        .name = string_add(&variables->strings, name, name_length(name)),
     };
     buffer_append(&variables->entries, &variable, sizeof(variable));
     variables->count++;
@@ -145,14 +163,53 @@ static bool place_read(struct reading *reading, Dwarf_Die *die, bool *ret_local,
     }
 }
 
+/* The file in which a variable is declared; NULL: not known. In DWARF 5 file 0 is the
+ * unit's source file, which clang makes use of; libdw 0.188 takes it for none. `path`
+ * is for a made-up path. */
+static const char *file_read(struct reading *reading, Dwarf_Die *die, char *path,
+                             size_t path_bytes)
+{
+    const struct libdw *libdw = reading->session.libdw;
+    Dwarf_Attribute attribute;
+    Dwarf_Word number = 1;
+    const char *file = libdw->dwarf_decl_file(die);
+    if (file != NULL) {
+        return file;
+    }
+    if (libdw->dwarf_attr_integrate(die, DW_AT_decl_file, &attribute) == NULL ||
+        libdw->dwarf_formudata(&attribute, &number) != 0 || number != 0 ||
+        reading->source == NULL) {
+        return NULL;
+    }
+    if (reading->source[0] == '/' || reading->tree == NULL) {
+        return reading->source;
+    }
+    snprintf(path, path_bytes, "%s/%s", reading->tree, reading->source);
+    return path;
+}
+
+/* clang names a static variable "function.variable"; with DWARF it has its own name. */
+static void name_choose(struct reading *reading, Dwarf_Die *die,
+                        struct symbol_variable *variable)
+{
+    struct buffer *strings = &reading->variables->strings;
+    const char *name = strings->data + variable->name;
+    const char *own = reading->session.libdw->dwarf_diename(die);
+    const char *dot = strrchr(name, '.');
+    if (own != NULL && dot != NULL && strcmp(dot + 1, own) == 0) {
+        variable->name += (uint32_t)(dot + 1 - name);
+    }
+}
+
 static void variable_declare(struct reading *reading, Dwarf_Die *die)
 {
     const struct libdw *libdw = reading->session.libdw;
     struct symbol_variables *variables = reading->variables;
+    char path[PATH_MAX];
     bool local;
     uintptr_t place;
     int line = 0;
-    const char *file = libdw->dwarf_decl_file(die);
+    const char *file = file_read(reading, die, path, sizeof(path));
     if (file == NULL || libdw->dwarf_decl_line(die, &line) != 0 || line <= 0 ||
         !place_read(reading, die, &local, &place)) {
         return;
@@ -170,6 +227,7 @@ static void variable_declare(struct reading *reading, Dwarf_Die *die)
     variable->file = string_add(&variables->strings, file, strlen(file));
     variable->file_in_tree = variable->file + (in_tree ? (uint32_t)length + 1 : 0);
     variable->line = (uint32_t)line;
+    name_choose(reading, die, variable);
 }
 
 /* Walks over the entries inside `parent`, and over what is in those. */
@@ -210,6 +268,7 @@ static void declarations_collect(struct reading *reading)
         Dwarf_Attribute attribute;
         reading->tree = libdw->dwarf_formstring(
             libdw->dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+        reading->source = libdw->dwarf_diename(unit);
         entries_walk(reading, unit, 0);
     }
 }
