@@ -91,8 +91,10 @@ static uint32_t function_write(struct dictionary *dictionary, uint32_t name,
 uint32_t probe_dictionary_function(struct dictionary *dictionary, const char *name,
                                    uint32_t file)
 {
+    /* A name that is also the system's is taken for one of C++ that is yet to be made
+     * readable, if it has a "::" in it: go tool pprof then leaves out all brackets. */
     uint32_t number = probe_dictionary_string(dictionary, name);
-    return function_write(dictionary, number, number, file);
+    return function_write(dictionary, number, 0, file);
 }
 
 /* Inlining can put a line of another file into a function. So a function is written

@@ -19,7 +19,8 @@
 
 struct frame {
     uintptr_t code;
-    uintptr_t begin; /* of its part of the stack, which ends where its caller's begins */
+    uintptr_t
+        begin; /* of its part of the stack, which ends where its caller's begins */
 };
 
 /* What the copy works with. It is in memory that is mapped after the copy was made: so

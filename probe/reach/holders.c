@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "probe/process/descriptors.h"
 #include "probe/symbols/symbols.h"
 
@@ -50,6 +51,9 @@ static size_t text_keep(struct holders *holders, const char *text)
 {
     size_t offset = holders->texts.length;
     buffer_append(&holders->texts, text, strlen(text) + 1);
+    if (holders->texts.error == 0) {
+        utf8_clean(holders->texts.data + offset, strlen(text));
+    }
     return offset;
 }
 
@@ -138,14 +142,30 @@ static uint32_t global_name(struct naming *naming, uintptr_t place)
 
 /* ---- Thread-local variables ---- */
 
-/* The variable that is `offset` bytes after the start of those of its file. */
+static bool is_program(const struct process_parts *parts, uintptr_t code)
+{
+    for (size_t i = 0; i < parts->segments_count; i++) {
+        if (parts->segments[i].program && parts->segments[i].code == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The variable that is `offset` bytes after the start of those of its file: as for
+ * global_name. */
 static uint32_t local_of_file(struct naming *naming, uintptr_t code, uintptr_t offset)
 {
     struct symbol_of_data variable;
-    if (probe_symbols_find_data(code, true, offset, &variable)) {
+    bool program = is_program(naming->parts, code);
+    if (probe_symbols_find_data(code, true, offset, &variable) &&
+        (program || variable.line > 0)) {
         return variable_add(naming->holders, "thread-local", &variable);
     }
-    return library_add(naming->holders, code);
+    if (!program) {
+        return library_add(naming->holders, code);
+    }
+    return holder_add(naming->holders, "thread-local without a name", NULL, 0);
 }
 
 static uint32_t local_name(struct naming *naming, const struct reach_root *root)

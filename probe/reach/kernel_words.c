@@ -81,8 +81,8 @@ static int word_add(struct shared_copy *copy, uintptr_t word, const char *what)
 }
 
 /* Adds the hexadecimal number that is behind the `mark` of each `label` of the file,
- * which is read in parts; a line that two parts share is read whole with the second. Returns 0 or -errno; a
- * file that is not there has none. */
+ * which is read in parts; a line that two parts share is read whole with the second.
+ * Returns 0 or -errno; a file that is not there has none. */
 static int file_read(struct shared_copy *copy, const char *path, const char *label,
                      char mark, const char *what)
 {

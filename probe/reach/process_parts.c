@@ -89,8 +89,8 @@ static void segment_note(struct reading *reading, const struct dl_phdr_info *inf
     };
 }
 
-/* Notes a file's thread-local variables: if they lie below the calling thread's pointer,
- * next to it, they are at the same distance in every thread. */
+/* Notes a file's thread-local variables: if they lie below the calling thread's
+ * pointer, next to it, they are at the same distance in every thread. */
 static void tls_note(struct reading *reading, const struct dl_phdr_info *info,
                      const ElfW(Phdr) * part)
 {

@@ -35,10 +35,10 @@ struct data_segment {
     bool libc;      /* the C library's, which has pointers to the ends of blocks */
 };
 
-/* The thread-local variables of one file. Those of the program, and of libraries that it
- * is linked with, are at the same distance from every thread's pointer; those of a
- * library that was opened later are in a block for each thread that has used them, which
- * the thread's table of such blocks ("dtv") leads to. */
+/* The thread-local variables of one file. Those of the program, and of libraries that
+ * it is linked with, are at the same distance from every thread's pointer; those of a
+ * library that was opened later are in a block for each thread that has used them,
+ * which the thread's table of such blocks ("dtv") leads to. */
 struct tls_part {
     uintptr_t below; /* their start is so far below a thread's pointer; 0: in a block */
     size_t bytes;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "probe/symbols/libdw.h"
 
 /* How many symbols or rows are read between two looks at `interrupted`. */
@@ -30,6 +31,9 @@ static uint32_t string_add(struct buffer *strings, const char *text, size_t leng
     uint32_t offset = (uint32_t)strings->length;
     buffer_append(strings, text, length);
     buffer_append(strings, "", 1);
+    if (strings->error == 0) {
+        utf8_clean(strings->data + offset, length);
+    }
     return offset;
 }
 

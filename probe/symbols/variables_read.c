@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "probe/symbols/libdw.h"
 
 #define STEP 4096    /* entries between two looks at whether to go on */
@@ -22,8 +23,8 @@
 struct reading {
     struct symbol_session session;
     struct symbol_variables *variables;
-    Dwarf_Addr bias;  /* of the unit */
-    const char *tree; /* directory in which the unit was compiled; may be NULL */
+    Dwarf_Addr bias;    /* of the unit */
+    const char *tree;   /* directory in which the unit was compiled; may be NULL */
     const char *source; /* the unit's source file; may be NULL */
     unsigned long seen;
 };
@@ -33,6 +34,9 @@ static uint32_t string_add(struct buffer *strings, const char *text, size_t leng
     uint32_t offset = (uint32_t)strings->length;
     buffer_append(strings, text, length);
     buffer_append(strings, "", 1);
+    if (strings->error == 0) {
+        utf8_clean(strings->data + offset, length);
+    }
     return offset;
 }
 
