@@ -200,6 +200,20 @@ static void thread_name_read(pid_t tid, char *ret_name, size_t size)
     }
 }
 
+/* The length of a function's name without what gcc adds to that of a variant of it. */
+static int source_name_length(const char *function)
+{
+    static const char *const variants[] = {".constprop.", ".isra.", ".part.", ".cold"};
+    size_t length = strlen(function);
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+        const char *found = strstr(function, variants[i]);
+        if (found != NULL && (size_t)(found - function) < length) {
+            length = (size_t)(found - function);
+        }
+    }
+    return length > 400 ? 400 : (int)length;
+}
+
 static uint32_t thread_name(struct naming *naming, const struct reach_root *root)
 {
     char text[NAME_BYTES];
@@ -217,8 +231,8 @@ static uint32_t thread_name(struct naming *naming, const struct reach_root *root
         return holder_add(naming->holders, text, NULL, 0);
     }
     probe_symbols_find(root->code, &symbol);
-    snprintf(text, sizeof(text), "thread \"%s\": %.400s", naming->thread_name,
-             symbol.function);
+    snprintf(text, sizeof(text), "thread \"%s\": %.*s", naming->thread_name,
+             source_name_length(symbol.function), symbol.function);
     return holder_add(naming->holders, text, NULL, 0);
 }
 

@@ -269,8 +269,9 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
         }
     }
     buffer_release(&ways);
-    profile->in_use =
-        (struct reach_sums){(int64_t)copy->in_use_blocks, (int64_t)copy->in_use_bytes};
+    profile->in_use.objects += sign * (int64_t)copy->in_use_blocks;
+    profile->in_use.bytes += sign * (int64_t)copy->in_use_bytes;
+    profile->difference |= sign < 0;
     profile->stopped_ns = reach->stopped_ns;
     profile->took_ns = reach->took_ns;
     profile->threads = copy->threads_count;

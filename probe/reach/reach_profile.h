@@ -91,7 +91,6 @@ struct reach_profile {
     uint32_t functions_count;
 
     /* Of the last question. */
-    struct reach_sums in_use; /* as the recorder has counted them */
     int64_t stopped_ns;
     int64_t took_ns;
     size_t threads;
@@ -99,6 +98,8 @@ struct reach_profile {
     size_t not_read; /* mappings that could not be read */
 
     /* Of all that was added. */
+    bool difference;          /* some of it was taken away */
+    struct reach_sums in_use; /* as the recorder has counted them */
     struct reach_sums lost_all;
     struct reach_sums lost_direct;
     struct reach_sums retained_all;

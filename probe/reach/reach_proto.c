@@ -10,6 +10,9 @@
 
 void probe_reach_summary(const struct reach_profile *profile, struct buffer *text)
 {
+    if (profile->difference) {
+        buffer_text(text, "gained meanwhile: ");
+    }
     buffer_printf(text,
                   "in use %lld blocks, %lld bytes; retained %lld blocks, %lld bytes; "
                   "lost %lld blocks, %lld bytes; %zu threads stopped for %.1f ms; "

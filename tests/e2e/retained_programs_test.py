@@ -187,12 +187,17 @@ def check_sums(text, paths):
     equal([sizes[holder] for holder in order], sorted(sizes.values())[::-1], "order")
 
 
-def raw_samples(profile):
-    """The samples of a profile.proto: {(functions and holder, shared): [objects, bytes]}."""
+def raw_text(profile):
+    """All of a profile.proto as text."""
     path = os.path.join(scratch(), "profile")
     with open(path, "wb") as file:
         file.write(profile)
-    text = run("go", "tool", "pprof", "-raw", path).stdout
+    return run("go", "tool", "pprof", "-raw", path).stdout
+
+
+def raw_samples(profile):
+    """The samples of a profile.proto: {(functions and holder, shared): [objects, bytes]}."""
+    text = raw_text(profile)
     rows, _, locations = text.partition("\nSamples:\n")[2].partition("\nLocations\n")
     names = {}
     for line in locations.partition("\nMappings\n")[0].splitlines():
@@ -303,6 +308,10 @@ def test_what_holders_gained_meanwhile():
             with asking.makefile("rb") as file:
                 head, _, body = file.read().partition(b"\r\n\r\n")
         check(head.startswith(b"HTTP/1.1 200 "), f"{head}")
+    summary = re.search(SUMMARY.pattern[2:], raw_text(body))
+    check(summary, "no summary")
+    gained = [int(number) for number in summary.groups()]
+    equal((gained[2] + gained[4], gained[3] + gained[5]), (*gained[:2],), "their sum")
     samples = {}
     for (stack, _), sums in raw_samples(body).items():
         if stack[-1].startswith("global"):

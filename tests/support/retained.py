@@ -13,8 +13,8 @@ FOLDER = "tests/programs/retained"
 CASE = re.compile(r"/\*((?:(?!\*/).)*)\*/\n(?:static |APART )*void case_(\w+)\(", re.S)
 EXPECTED = re.compile(r"(\d+|\*): (\d+|\*) @ (.+?)( shared)? *$")
 SUMMARY = re.compile(
-    r"# in use (\d+) blocks, (\d+) bytes; retained (\d+) blocks, (\d+) bytes; "
-    r"lost (\d+) blocks, (\d+) bytes; "
+    r"# in use (-?\d+) blocks, (-?\d+) bytes; retained (-?\d+) blocks, (-?\d+) bytes; "
+    r"lost (-?\d+) blocks, (-?\d+) bytes; "
 )
 HOLDER = re.compile(r"(.+): (-?\d+): (-?\d+)$")
 PATH = re.compile(r"(-?\d+): (-?\d+) @( 0x[0-9a-f]+)+$")
