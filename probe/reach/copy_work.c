@@ -167,11 +167,17 @@ static bool is_lower(uintptr_t code)
 }
 
 /* The function of this frame, or of the first caller that is not the C library's: what
- * a thread keeps in there is what it was called with, and what it has to restore. 0:
- * not known. */
+ * a thread keeps in there is what it was called with, and what it has to restore. The
+ * frames that started the thread have no such caller: then it is the thread's outermost
+ * function. 0: not known. */
 static uintptr_t caller_from(size_t frame)
 {
     for (size_t i = frame; i < work->frames_count; i++) {
+        if (!is_lower(work->frames[i].code)) {
+            return work->frames[i].code;
+        }
+    }
+    for (size_t i = frame; i-- > 0 && frame < work->frames_count;) {
         if (!is_lower(work->frames[i].code)) {
             return work->frames[i].code;
         }
@@ -198,11 +204,16 @@ static bool is_header(uintptr_t word, const struct reach_block *block)
            word + sizeof(uintptr_t) >= block->address + block->bytes;
 }
 
+/* A stack is searched from its outermost frame inwards: of the functions that have a
+ * pointer to a block, that one holds it which gave it to the others. */
 static void region_search(const struct reach_region *region)
 {
-    uintptr_t at = (region->start + sizeof(at) - 1) & ~(sizeof(at) - 1);
+    bool stack = region->kind == REACH_STACK;
+    uintptr_t first = (region->start + sizeof(first) - 1) & ~(sizeof(first) - 1);
+    size_t count = region->end > first ? (region->end - first) / sizeof(first) : 0;
     struct reach_root root = {.kind = region->kind, .thread = region->thread};
-    for (; at + sizeof(at) <= region->end; at += sizeof(at)) {
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t at = first + (stack ? count - 1 - i : i) * sizeof(at);
         uintptr_t word = *(const uintptr_t *)at;
         root.block = probe_block_index_find(&work->index, word);
         if (root.block == REACH_NONE ||
@@ -210,7 +221,7 @@ static void region_search(const struct reach_region *region)
             continue;
         }
         root.place = at;
-        root.code = region->kind == REACH_STACK ? frame_of(at) : 0;
+        root.code = stack ? frame_of(at) : 0;
         root_add(root);
     }
     work->copy->root_bytes += region->end - region->start;
@@ -258,12 +269,12 @@ static void stacks_search(const struct regions_input *input,
         work->copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
         work->copy->inexact += !thread->exact;
         frames_find(thread);
+        regions_search(regions, count, REACH_STACK, i);
         if (sigsetjmp(work->unreadable, 0) != 0) {
             work->copy->not_read++;
-            continue;
+        } else {
+            registers_search(thread, i);
         }
-        registers_search(thread, i);
-        regions_search(regions, count, REACH_STACK, i);
     }
     work->copy->threads_count = input->threads_count;
     work->frames_count = 0;
