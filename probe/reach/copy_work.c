@@ -17,9 +17,15 @@
 /* How long it waits for the names of the roots. */
 #define NAMES_LIMIT_S 30
 
+/* The registers that a function leaves as its caller had them: rbx, rbp and r12 to r15
+ * by the numbers of the x86-64 ABI, table 3.36. */
+static const int kept_registers[] = {3, 6, 12, 13, 14, 15};
+#define KEPT_REGISTERS (sizeof(kept_registers) / sizeof(kept_registers[0]))
+
 struct frame {
     uintptr_t code;
     uintptr_t end; /* of its part of the stack */
+    uintptr_t kept[KEPT_REGISTERS];
 };
 
 /* What the copy works with. It is in memory that is mapped after the copy was made: so
@@ -134,8 +140,13 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
         if (work->frames_count == COPY_FRAMES_MAX) {
             return _URC_END_OF_STACK;
         }
-        work->frames[work->frames_count].code = interrupted ? code : code - 1;
-        work->frames[work->frames_count++].end = _Unwind_GetCFA(context);
+        struct frame *frame = &work->frames[work->frames_count];
+        frame->code = interrupted ? code : code - 1;
+        frame->end = _Unwind_GetCFA(context);
+        for (size_t i = 0; i < KEPT_REGISTERS; i++) {
+            frame->kept[i] = _Unwind_GetGR(context, kept_registers[i]);
+        }
+        work->frames_count++;
     }
     return _URC_NO_REASON;
 }
@@ -185,12 +196,32 @@ static uintptr_t caller_from(size_t frame)
     return frame < work->frames_count ? work->frames[frame].code : 0;
 }
 
-/* The function in whose frame the address is; 0: not known. */
-static uintptr_t frame_of(uintptr_t address)
+static bool frame_keeps(const struct frame *frame, uintptr_t word)
+{
+    bool found = false;
+    for (size_t i = 0; i < KEPT_REGISTERS; i++) {
+        found |= frame->kept[i] == word;
+    }
+    return found;
+}
+
+/* The function that has the word, which is in this frame, or in a register in it: its
+ * caller, if that has it in a register which this function has saved. 0: not known. */
+static uintptr_t holder_from(size_t frame, uintptr_t word)
+{
+    while (frame + 1 < work->frames_count &&
+           frame_keeps(&work->frames[frame + 1], word)) {
+        frame++;
+    }
+    return caller_from(frame);
+}
+
+/* The function that has the word at this address of the stack; 0: not known. */
+static uintptr_t holder_at(uintptr_t address, uintptr_t word)
 {
     for (size_t i = 0; address >= work->stack_begin && i < work->frames_count; i++) {
         if (address < work->frames[i].end) {
-            return caller_from(i);
+            return holder_from(i, word);
         }
     }
     return 0;
@@ -221,7 +252,7 @@ static void region_search(const struct reach_region *region)
             continue;
         }
         root.place = at;
-        root.code = stack ? frame_of(at) : 0;
+        root.code = stack ? holder_at(at, word) : 0;
         root_add(root);
     }
     work->copy->root_bytes += region->end - region->start;
@@ -230,15 +261,16 @@ static void region_search(const struct reach_region *region)
 /* Searches a thread's registers: they are the innermost frame's. */
 static void registers_search(const struct parked_thread *thread, uint32_t number)
 {
-    struct reach_root root = {
-        .kind = REACH_STACK, .thread = number, .code = caller_from(0)};
+    struct reach_root root = {.kind = REACH_STACK, .thread = number};
     const uintptr_t *registers = &thread->registers.rip;
     for (size_t i = 0; i < sizeof(thread->registers) / sizeof(*registers); i++) {
+        root.code = holder_from(0, registers[i]);
         word_look(registers[i], root);
     }
     for (size_t i = 0; i < sizeof(thread->saved) / sizeof(thread->saved[0]); i++) {
         uintptr_t at = thread->saved[i].start;
         for (; at + sizeof(at) <= thread->saved[i].end; at += sizeof(at)) {
+            root.code = holder_from(0, *(const uintptr_t *)at);
             word_look(*(const uintptr_t *)at, root);
         }
     }
