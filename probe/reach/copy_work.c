@@ -17,10 +17,16 @@
 /* How long it waits for the names of the roots. */
 #define NAMES_LIMIT_S 30
 
+/* The registers that a function leaves as its caller had them: rbx, rbp and r12 to r15
+ * by the numbers of the x86-64 ABI, table 3.36. */
+static const int kept_registers[] = {3, 6, 12, 13, 14, 15};
+#define KEPT_REGISTERS (sizeof(kept_registers) / sizeof(kept_registers[0]))
+
 struct frame {
     uintptr_t code;
     uintptr_t
         begin; /* of its part of the stack, which ends where its caller's begins */
+    uintptr_t kept[KEPT_REGISTERS];
 };
 
 /* What the copy works with. It is in memory that is mapped after the copy was made: so
@@ -135,8 +141,13 @@ static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *arg
         if (work->frames_count == COPY_FRAMES_MAX) {
             return _URC_END_OF_STACK;
         }
-        work->frames[work->frames_count].code = interrupted ? code : code - 1;
-        work->frames[work->frames_count++].begin = _Unwind_GetCFA(context);
+        struct frame *frame = &work->frames[work->frames_count];
+        frame->code = interrupted ? code : code - 1;
+        frame->begin = _Unwind_GetCFA(context);
+        for (size_t i = 0; i < KEPT_REGISTERS; i++) {
+            frame->kept[i] = _Unwind_GetGR(context, kept_registers[i]);
+        }
+        work->frames_count++;
     }
     return _URC_NO_REASON;
 }
@@ -168,8 +179,9 @@ static bool is_lower(uintptr_t code)
 }
 
 /* The function of this frame, or of the first caller that is not the C library's: what
- * a thread keeps in there is what it was called with, and what it has to restore. 0:
- * not known. */
+ * a thread keeps in there is what it was called with, and what it has to restore. The
+ * frames that started the thread have no such caller: then it is the thread's outermost
+ * function. 0: not known. */
 static uintptr_t caller_from(size_t frame)
 {
     for (size_t i = frame; i < work->frames_count; i++) {
@@ -177,11 +189,36 @@ static uintptr_t caller_from(size_t frame)
             return work->frames[i].code;
         }
     }
+    for (size_t i = frame; i-- > 0 && frame < work->frames_count;) {
+        if (!is_lower(work->frames[i].code)) {
+            return work->frames[i].code;
+        }
+    }
     return frame < work->frames_count ? work->frames[frame].code : 0;
 }
 
-/* The function in whose frame the address is; 0: not known. */
-static uintptr_t frame_of(uintptr_t address)
+static bool frame_keeps(const struct frame *frame, uintptr_t word)
+{
+    bool found = false;
+    for (size_t i = 0; i < KEPT_REGISTERS; i++) {
+        found |= frame->kept[i] == word;
+    }
+    return found;
+}
+
+/* The function that has the word, which is in this frame, or in a register in it: its
+ * caller, if that has it in a register which this function has saved. 0: not known. */
+static uintptr_t holder_from(size_t frame, uintptr_t word)
+{
+    while (frame + 1 < work->frames_count &&
+           frame_keeps(&work->frames[frame + 1], word)) {
+        frame++;
+    }
+    return caller_from(frame);
+}
+
+/* The function that has the word at this address of the stack; 0: not known. */
+static uintptr_t holder_at(uintptr_t address, uintptr_t word)
 {
     if (address < work->stack_begin || work->frames_count == 0) {
         return 0;
@@ -190,7 +227,7 @@ static uintptr_t frame_of(uintptr_t address)
     while (frame + 1 < work->frames_count && address >= work->frames[frame + 1].begin) {
         frame++;
     }
-    return caller_from(frame);
+    return holder_from(frame, word);
 }
 
 /* Whether the word points into the last 8 bytes of the block, where the header of the
@@ -201,11 +238,16 @@ static bool is_header(uintptr_t word, const struct reach_block *block)
            word + sizeof(uintptr_t) >= block->address + block->bytes;
 }
 
+/* A stack is searched from its outermost frame inwards: of the functions that have a
+ * pointer to a block, that one holds it which gave it to the others. */
 static void region_search(const struct reach_region *region)
 {
-    uintptr_t at = (region->start + sizeof(at) - 1) & ~(sizeof(at) - 1);
+    bool stack = region->kind == REACH_STACK;
+    uintptr_t first = (region->start + sizeof(first) - 1) & ~(sizeof(first) - 1);
+    size_t count = region->end > first ? (region->end - first) / sizeof(first) : 0;
     struct reach_root root = {.kind = region->kind, .thread = region->thread};
-    for (; at + sizeof(at) <= region->end; at += sizeof(at)) {
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t at = first + (stack ? count - 1 - i : i) * sizeof(at);
         uintptr_t word = *(const uintptr_t *)at;
         root.block = probe_block_index_find(&work->index, word);
         if (root.block == REACH_NONE ||
@@ -213,7 +255,7 @@ static void region_search(const struct reach_region *region)
             continue;
         }
         root.place = at;
-        root.code = region->kind == REACH_STACK ? frame_of(at) : 0;
+        root.code = stack ? holder_at(at, word) : 0;
         root_add(root);
     }
     work->copy->root_bytes += region->end - region->start;
@@ -222,15 +264,16 @@ static void region_search(const struct reach_region *region)
 /* Searches a thread's registers: they are the innermost frame's. */
 static void registers_search(const struct parked_thread *thread, uint32_t number)
 {
-    struct reach_root root = {
-        .kind = REACH_STACK, .thread = number, .code = caller_from(0)};
+    struct reach_root root = {.kind = REACH_STACK, .thread = number};
     const uintptr_t *registers = &thread->registers.rip;
     for (size_t i = 0; i < sizeof(thread->registers) / sizeof(*registers); i++) {
+        root.code = holder_from(0, registers[i]);
         word_look(registers[i], root);
     }
     for (size_t i = 0; i < sizeof(thread->saved) / sizeof(thread->saved[0]); i++) {
         uintptr_t at = thread->saved[i].start;
         for (; at + sizeof(at) <= thread->saved[i].end; at += sizeof(at)) {
+            root.code = holder_from(0, *(const uintptr_t *)at);
             word_look(*(const uintptr_t *)at, root);
         }
     }
@@ -304,12 +347,12 @@ static void stacks_search(const struct regions_input *input,
         work->copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
         work->copy->inexact += !thread->exact;
         frames_find(thread);
+        regions_search(regions, count, REACH_STACK, i);
         if (sigsetjmp(work->unreadable, 0) != 0) {
             work->copy->not_read++;
-            continue;
+        } else {
+            registers_search(thread, i);
         }
-        registers_search(thread, i);
-        regions_search(regions, count, REACH_STACK, i);
     }
     work->copy->threads_count = input->threads_count;
     work->frames_count = 0;

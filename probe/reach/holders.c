@@ -214,12 +214,24 @@ static int source_name_length(const char *function)
     return length > 400 ? 400 : (int)length;
 }
 
+/* What threads that have ended leave is the C library's. */
+static uint32_t ended_name(struct naming *naming)
+{
+    const struct process_parts *parts = naming->parts;
+    for (size_t i = 0; i < parts->segments_count; i++) {
+        if (parts->segments[i].libc) {
+            return library_add(naming->holders, parts->segments[i].code);
+        }
+    }
+    return holder_add(naming->holders, "thread that has ended", NULL, 0);
+}
+
 static uint32_t thread_name(struct naming *naming, const struct reach_root *root)
 {
     char text[NAME_BYTES];
     struct symbol symbol;
     if (root->thread == REACH_NONE) {
-        return holder_add(naming->holders, "thread", NULL, 0);
+        return ended_name(naming);
     }
     if (naming->thread != root->thread) {
         naming->thread = root->thread;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
+#include "probe/recorder/inside.h"
 #include "probe/symbols/mapped_file.h"
 #include "probe/symbols/symbols.h"
 
@@ -53,7 +54,10 @@ static int file_read(const struct symbol_source *source, struct symbol_file *fil
         return error;
     }
     struct symbol_request request = request_of(source, file);
-    return probe_symbol_tables_read(&request, &file->tables);
+    probe_inside++; /* see libdw.c: not all of its calls of free would be seen */
+    error = probe_symbol_tables_read(&request, &file->tables);
+    probe_inside--;
+    return error;
 }
 
 int probe_symbol_files_get(const struct symbol_source *source,
@@ -91,7 +95,10 @@ probe_symbol_files_variables(const struct symbol_file *file,
     struct symbol_file *own = &files[file - files];
     if (!own->variables_read) {
         struct symbol_request request = request_of(source, own);
-        if (probe_symbol_variables_read(&request, &own->variables) != 0) {
+        probe_inside++;
+        int error = probe_symbol_variables_read(&request, &own->variables);
+        probe_inside--;
+        if (error != 0) {
             return NULL;
         }
         tables_bytes += probe_symbol_variables_bytes(&own->variables);
