@@ -30,6 +30,15 @@ struct case_amount {
     int direct_bytes;
 };
 
+#define LOST(function, objects, bytes, direct_objects, direct_bytes)                   \
+    {                                                                                  \
+        function, objects, bytes, direct_objects, direct_bytes                         \
+    }
+#define KEPT(function, objects, bytes)                                                 \
+    {                                                                                  \
+        function, objects, bytes, 0, 0                                                 \
+    }
+
 struct lost_case {
     const char *name;
     void (*run)(void); /* ends with case_ready */
