@@ -41,7 +41,15 @@ def child_of(program):
     return program.await_(pids, "debug port of the child")[0]
 
 
-def differences(case, env):
+def is_part(lost, expected):
+    """Whether nothing is lost but what is expected to be, or less of it."""
+    return all(
+        function in expected and amount[:2] <= expected[function][:2]
+        for function, amount in lost.items()
+    )
+
+
+def differences(case, env, may_miss):
     """Runs a case under leakprobe; returns what is wrong with the answers, if anything."""
     reader, writer = os.pipe()
     program = Program([case.program, case.name], probe=(), stdin=reader, env=env)
@@ -56,22 +64,25 @@ def differences(case, env):
         in_use = lost_programs.amounts(heap)
         kept_open.close()
         equal(program.end(sign=None), 0, "exit status")
-    wrong = [] if lost == case.lost else [f"lost {lost}, expected {case.lost}"]
+    wrong = []
+    if lost != case.lost and not (may_miss and is_part(lost, case.lost)):
+        wrong.append(f"lost {lost}, expected {case.lost}")
     for function, amount in case.kept.items():
         gone = lost.get(function, (0, 0))
         had = in_use.get(function, (0, 0))
         rest = (had[0] - gone[0], had[1] - gone[1])
-        if rest != amount[:2]:
+        if rest != amount[:2] and not (may_miss and rest >= amount[:2]):
             wrong.append(f"of {function} {rest} is kept, expected {amount[:2]}")
     return wrong
 
 
-def check_all(cases, env=None):
-    """Runs them, some at a time, and shows everything that is wrong."""
+def check_all(cases, env=None, may_miss=False):
+    """Runs them, some at a time, and shows everything that is wrong. `may_miss`: some of
+    what is lost may not be found."""
 
     def one(case):
         try:
-            return differences(case, env)
+            return differences(case, env, may_miss)
         except AssertionError as failed:
             return [str(failed)]
 
@@ -88,13 +99,10 @@ def test_what_is_lost(build):
     check_all(cases)
 
 
-def tcmalloc_path():
-    return "libtcmalloc.so.4"
-
-
-@pytest.mark.parametrize(
-    "library", in_turns("lost allocators", (jemalloc_path, tcmalloc_path))
-)
-def test_what_is_lost_with_another_allocator(library):
+@pytest.mark.parametrize("allocator", in_turns("lost allocators", ("je", "tc")))
+def test_what_is_lost_with_another_allocator(allocator):
+    """jemalloc's own tables have the addresses of some blocks and are not told from the
+    program's mappings: with it, nothing else is called lost."""
     cases = lost_programs.cases(lost_programs.built("gcc-2"))
-    check_all(cases, {"LD_PRELOAD": library()})
+    library = jemalloc_path() if allocator == "je" else "libtcmalloc.so.4"
+    check_all(cases, {"LD_PRELOAD": library}, may_miss=allocator == "je")

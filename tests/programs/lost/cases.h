@@ -49,12 +49,14 @@ struct lost_case {
 /* Writes to all of a block, so that the compiler cannot leave it out; returns it. */
 void *case_fill(void *block, size_t bytes);
 
-/* Uses the stack below the caller's frame again, as other calls would. */
-void case_use_stack(void);
+/* Uses the stack below the caller's frame again, and the register for results, as other
+ * calls would: the next function may save what is in there. Returns 0. */
+int case_use_stack(void);
 
 /* The state is as it is to be seen. Does not return, which the compiler does not know:
  * what the caller has is still in use. */
-void case_ready(void);
+#define case_ready() case_wait(case_use_stack())
+void case_wait(int nothing);
 
 /* Ends the program with a message if the condition does not hold. */
 void case_need(int condition, const char *what);
