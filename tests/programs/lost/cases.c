@@ -16,8 +16,9 @@ void *case_fill(void *block, size_t bytes)
 
 NOINLINE int case_use_stack(void)
 {
+    static _Thread_local volatile size_t i; /* the area is all of its frame */
     volatile char area[32 * 1024];
-    for (size_t i = 0; i < sizeof(area); i++) {
+    for (i = 0; i < sizeof(area); i++) {
         area[i] = 0;
     }
     return area[0];

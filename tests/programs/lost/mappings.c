@@ -142,7 +142,7 @@ static NOINLINE void lose_between(void)
 {
     for (int i = 0; i < 10; i++) {
         area_take(MAP_PRIVATE | MAP_ANONYMOUS, -1);
-        case_fill(malloc((size_t)32 * 1024 * 1024), 100);
+        case_fill(malloc((size_t)1024 * 1024), 100);
     }
 }
 
@@ -233,8 +233,8 @@ static const struct lost_case cases[] = {
     {"no-access", no_access, ONE_LOST, ONE_KEPT},
     {"unmapped", unmapped, .lost = {LOST("lose_with_mapping", 1, 100, 1, 100)}},
     {"between-huge", between_huge,
-     .lost = {LOST("lose_between", 10, 10 * 32 * 1024 * 1024, 10,
-                   10 * 32 * 1024 * 1024),
+     .lost = {LOST("lose_between", 10, 10 * 1024 * 1024, 10,
+                   10 * 1024 * 1024),
               LOST("lose_one", 10, 600, 10, 600)},
      .kept = {KEPT("keep_one", 10, 1000)}},
     {"sparse", sparse, ONE_KEPT},
