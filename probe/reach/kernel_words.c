@@ -80,9 +80,10 @@ static int word_add(struct shared_copy *copy, uintptr_t word, const char *what)
     return 0;
 }
 
-/* Adds the hexadecimal number that is behind the `mark` of each `label` of the file,
- * which is read in parts; a line that two parts share is read whole with the second.
- * Returns 0 or -errno; a file that is not there has none. */
+/* Adds the hexadecimal number behind `mark` in each line of the file that has `label`;
+ * the mark comes with the label or after it. The file is read in parts; a line that two
+ * parts share is read whole with the second. Returns 0 or -errno; a file that is not
+ * there has none. */
 static int file_read(struct shared_copy *copy, const char *path, const char *label,
                      char mark, const char *what)
 {
@@ -100,9 +101,9 @@ static int file_read(struct shared_copy *copy, const char *path, const char *lab
              line = end + 1) {
             *end = '\0';
             const char *found = strstr(line, label);
-            const char *number = found == NULL ? NULL : strchr(found, mark);
-            if (number != NULL) {
-                error = word_add(copy, strtoul(number + 1, NULL, 16), what);
+            found = found == NULL ? NULL : strchr(found, mark);
+            if (found != NULL) {
+                error = word_add(copy, strtoul(found + 1, NULL, 16), what);
             }
         }
         kept = strlen(line);

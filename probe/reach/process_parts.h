@@ -25,8 +25,9 @@ struct process_parts {
     size_t late_tls_count;
     struct own_range lower[LOWER_CODE_MAX];
     size_t lower_count;
-    size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
-    size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
+    size_t tls_bytes;    /* of thread-local variables below a thread's pointer */
+    size_t tid_offset;   /* of the tid above a thread's pointer; 0: not known */
+    size_t stack_offset; /* of its stack's start, bytes, guard; 0: not known */
 };
 
 /* Fills it in. The arrays are the probe's own memory, taken once. Returns 0; -ENOMEM;
