@@ -138,7 +138,6 @@ return {
     names: functionsOf(profile, "inuse_space").map(({name}) => name),
 };
 """
-    leaky.leak("global-cache", count=4, bytes="64K")
     with browser.page(leaky.debug_url + "/debug/pprof/") as page:
         read = page.later(code)
     equal(read["leaves"], ["shared: other holders lead here, too"], "the mark")
