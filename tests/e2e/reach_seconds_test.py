@@ -17,6 +17,7 @@ def test_what_was_lost_stays_lost(name):
         for scenario in ("http-body", "database-statement", "finalizer-cycle"):
             leaky.leak(scenario, count=5)
         leaky.settle()
+        leaky.get(f"/debug/pprof/{name}?debug=1", debug=True).expect(200)  # reads names
         profile = leaky.get(f"/debug/pprof/{name}?seconds=1", debug=True).expect(200)
     comment = re.search(rb"in use [^\0]*? answer after", profile.body)[0].decode()
     equal(re.findall(r"lost (-?\d+) blocks", comment), ["0"], comment)
