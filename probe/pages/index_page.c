@@ -112,6 +112,7 @@ static const char page_end[] =
     "<code>google-pprof</code>.</dd>\n"
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
+    "go tool pprof -top -cum http://HOST/debug/pprof/retained\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
     "google-pprof --text http://HOST/pprof/heap\n";
 

@@ -1,6 +1,7 @@
 """Every command in README.md and docs/ runs, in order, against both servers, and prints
 what the page shows. Every path that a page names exists. See support/pages.py."""
 
+import contextlib
 import glob
 import os
 import platform
@@ -94,14 +95,21 @@ def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""
     copy = copy_with_build()
     build = os.path.join(copy, "build")
-    with Server("leaky", build=build, cwd=copy) as leaky:
-        with Server("fixed", build=build, cwd=copy) as fixed:
-            servers = {"leaky": leaky, "fixed": fixed}
-            shell = pages.Shell(copy, scratch(), servers)
-            if name == "docs/take-it-home.md":
-                for kind in (Nginx(), Redis()):
-                    shell.add_programs(kind)
-            run_page(name, shell)
+    with contextlib.ExitStack() as stack:
+
+        def start(server, *options):
+            return stack.enter_context(
+                Server(server, *options, build=build, cwd=copy)
+            )
+
+        servers = {"leaky": start("leaky"), "fixed": start("fixed")}
+        if name == "docs/profiles.md":
+            servers["recorded"] = start("leaky", "--profile", "recorder")
+        shell = pages.Shell(copy, scratch(), servers)
+        if name == "docs/take-it-home.md":
+            for kind in (Nginx(), Redis()):
+                shell.add_programs(kind)
+        run_page(name, shell)
 
 
 def table_commands():
