@@ -116,11 +116,12 @@ static const struct command_option table[] = {
 static const struct command_line line = {
     .program = "leakprobe",
     .usage = "[OPTIONS] -- COMMAND [ARGUMENT]...",
-    .about =
-        "Runs COMMAND with a debug port in it: heap and thread profiles by URL, for "
-        "go tool pprof and the browser. It stays the same process: its pid, its "
-        "signals, its exit status. Each process that gets a debug port says so on "
-        "standard error.",
+    .about = "Runs COMMAND with a debug port in it: heap and thread profiles by URL, "
+             "what is "
+             "lost and who holds the rest, for go tool pprof and the browser. It stays "
+             "the same process: its pid, its "
+             "signals, its exit status. Each process that gets a debug port says so on "
+             "standard error.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "Programs that are static or set-uid run without instruments, and "

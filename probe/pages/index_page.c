@@ -45,7 +45,7 @@ static const struct entry entries[] = {
     },
     {
         .name = "lost",
-        .title = "Memory that is lost",
+        .title = "Lost memory",
         .text = "The blocks that nothing in the process points to any more: nobody can "
                 "free them. By the call stack that allocated them; "
                 "<code>direct_*</code> counts those to which no other lost block "
@@ -57,7 +57,7 @@ static const struct entry entries[] = {
     },
     {
         .name = "retained",
-        .title = "Who holds the rest",
+        .title = "Held by",
         .text = "The memory in use by who holds it: where it was allocated, through "
                 "which blocks it is reached, and from which global variable, thread, "
                 "library or mapping. <code>?debug=1</code> lists the largest holder "
@@ -112,6 +112,7 @@ static const char page_end[] =
     "<code>google-pprof</code>.</dd>\n"
     "</dl>\n"
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
+    "go tool pprof -top -cum http://HOST/debug/pprof/retained\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
     "google-pprof --text http://HOST/pprof/heap\n";
 
@@ -181,12 +182,10 @@ static void reply_json(struct reply *reply)
     struct json_writer json;
     probe_json_begin_array(&json, &text);
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
-        if (!is_there(&entries[i])) {
-            continue;
-        }
         probe_json_item_open(&json);
         probe_json_text(&json, "name", entries[i].name);
         probe_json_text(&json, "title", entries[i].title);
+        probe_json_number(&json, "status", is_there(&entries[i]) ? 200 : 501);
         probe_json_open_array(&json, "values");
         for (size_t j = 0; j < VALUES_MAX && entries[i].values[j] != NULL; j++) {
             probe_json_item_text(&json, entries[i].values[j]);

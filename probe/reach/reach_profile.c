@@ -163,8 +163,11 @@ static uint32_t node_of(struct reach_profile *profile, uint32_t parent, uint32_t
 
 static struct reach_example example_of(const struct reach_block *block)
 {
-    struct reach_example example = {.address = block->address, .bytes = block->bytes};
-    memcpy(example.first, block->first, sizeof(example.first));
+    struct reach_example example = {.turned_address = ~block->address,
+                                    .bytes = block->bytes};
+    for (size_t i = 0; i < REACH_SHOWN_BYTES; i++) {
+        example.turned_first[i] = (unsigned char)~block->first[i];
+    }
     return example;
 }
 
@@ -182,7 +185,7 @@ static void lost_add(struct adding *adding, const struct reach_block *block)
     int64_t objects = adding->sign;
     int64_t bytes = adding->sign * (int64_t)block->bytes;
     bool direct = !block->indirect;
-    if (stack->example.address == 0 || (direct && stack->direct_objects == 0)) {
+    if (stack->example.turned_address == 0 || (direct && stack->direct_objects == 0)) {
         stack->example = example_of(block);
     }
     stack->objects += objects;

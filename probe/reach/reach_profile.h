@@ -26,11 +26,13 @@
 
 #define NODE_NONE UINT32_MAX
 
-/* One block of many, for a person to look at. */
+/* One block of many, for a person to look at. Between two questions the profile lies in
+ * memory that the second one may take for a root, so no pointer stands in it: every bit
+ * of the address and of the bytes is turned over. */
 struct reach_example {
-    uintptr_t address;
+    uintptr_t turned_address; /* 0: none yet */
     uint64_t bytes;
-    unsigned char first[REACH_SHOWN_BYTES];
+    unsigned char turned_first[REACH_SHOWN_BYTES];
 };
 
 /* Lost blocks with the same stack. */

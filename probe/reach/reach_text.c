@@ -13,15 +13,15 @@ static void example_add(struct buffer *text, const struct reach_example *example
 {
     size_t shown =
         example->bytes < REACH_SHOWN_BYTES ? example->bytes : REACH_SHOWN_BYTES;
-    buffer_printf(
-        text, "#\tblock 0x%llx of %llu bytes:", (unsigned long long)example->address,
-        (unsigned long long)example->bytes);
+    buffer_printf(text, "#\tblock 0x%llx of %llu bytes:",
+                  (unsigned long long)~example->turned_address,
+                  (unsigned long long)example->bytes);
     for (size_t i = 0; i < shown; i++) {
-        buffer_printf(text, " %02x", example->first[i]);
+        buffer_printf(text, " %02x", 0xff ^ example->turned_first[i]);
     }
     buffer_text(text, shown < example->bytes ? " ... |" : " |");
     for (size_t i = 0; i < shown; i++) {
-        unsigned char byte = example->first[i];
+        unsigned char byte = 0xff ^ example->turned_first[i];
         char letter = byte >= 0x20 && byte < 0x7f ? (char)byte : '.';
         buffer_append(text, &letter, 1);
     }

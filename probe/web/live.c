@@ -21,6 +21,7 @@ ASSET_DECLARE(icicle_js);
 ASSET_DECLARE(charts_js);
 ASSET_DECLARE(flame_js);
 ASSET_DECLARE(profile_js);
+ASSET_DECLARE(words_js);
 ASSET_DECLARE(chart_min_js);
 ASSET_DECLARE(d3_hierarchy_min_js);
 
@@ -39,6 +40,7 @@ static const struct asset files[] = {
     {"/page/charts.js", ASSET_SCRIPT, charts_js, &charts_js_bytes},
     {"/page/flame.js", ASSET_SCRIPT, flame_js, &flame_js_bytes},
     {"/page/profile.js", ASSET_SCRIPT, profile_js, &profile_js_bytes},
+    {"/page/words.js", ASSET_SCRIPT, words_js, &words_js_bytes},
     {"/page/chart.min.js", ASSET_SCRIPT, chart_min_js, &chart_min_js_bytes},
     {"/page/d3-hierarchy.min.js", ASSET_SCRIPT, d3_hierarchy_min_js,
      &d3_hierarchy_min_js_bytes},

@@ -5,6 +5,7 @@ import pytest
 
 from browser import HEIGHT, Browser, lab
 from checks import check, equal
+from servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -75,8 +76,13 @@ NAMELESS = {"group", "DisclosureTriangle"}  # a fold: its summary is its name
 @pytest.fixture(scope="module", autouse=True)
 def started():
     """Both servers, in which something leaks, and a browser, for all tests here."""
-    global leaky, fixed, browser
-    with lab() as (leaky, fixed), Browser() as browser:
+    global leaky, fixed, recorded, browser
+    with (
+        lab() as (leaky, fixed),
+        Server("leaky", "--profile", "recorder") as recorded,
+        Browser() as browser,
+    ):
+        recorded.leak("slice-prefix", count=2)
         for server in (leaky, fixed):
             server.leak("slice-prefix", count=2)
             server.leak("thread-wait", count=10)
@@ -84,9 +90,11 @@ def started():
 
 
 def drawn(name, width=1400, scheme="light", interval=100):
-    """The page of a debug port, or the lab's page with an open card, and its folds."""
-    base = {"live": leaky.debug_url, "lab": leaky.url}[name]
+    """The page of a debug port, also with the graph of who holds what, or the lab's page
+    with an open card, and its folds."""
+    base = {"live": leaky.debug_url, "held": recorded.debug_url, "lab": leaky.url}[name]
     view = f"/#interval={interval}&card=slice-prefix"
+    view += "&profile=retained" if name == "held" else ""
     return browser.page(base + view, others=[fixed.url], width=width, scheme=scheme)
 
 
@@ -107,7 +115,7 @@ def complete(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", ["live", "lab"])
+@pytest.mark.parametrize("name", ["live", "held", "lab"])
 def test_fits_and_can_be_read(name, width, scheme):
     """Nothing is wider than the window, and each text stands out from what is behind."""
     with drawn(name, width, scheme) as page:

@@ -1,6 +1,7 @@
 """Every command in README.md and docs/ runs, in order, against both servers, and prints
 what the page shows. Every path that a page names exists. See support/pages.py."""
 
+import contextlib
 import glob
 import os
 import platform
@@ -94,14 +95,21 @@ def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""
     copy = copy_with_build()
     build = os.path.join(copy, "build")
-    with Server("leaky", build=build, cwd=copy) as leaky:
-        with Server("fixed", build=build, cwd=copy) as fixed:
-            servers = {"leaky": leaky, "fixed": fixed}
-            shell = pages.Shell(copy, scratch(), servers)
-            if name == "docs/take-it-home.md":
-                for kind in (Nginx(), Redis()):
-                    shell.add_programs(kind)
-            run_page(name, shell)
+    with contextlib.ExitStack() as stack:
+
+        def start(server, *options):
+            return stack.enter_context(
+                Server(server, *options, build=build, cwd=copy)
+            )
+
+        servers = {"leaky": start("leaky"), "fixed": start("fixed")}
+        if name == "docs/profiles.md":
+            servers["recorded"] = start("leaky", "--profile", "recorder")
+        shell = pages.Shell(copy, scratch(), servers)
+        if name == "docs/take-it-home.md":
+            for kind in (Nginx(), Redis()):
+                shell.add_programs(kind)
+        run_page(name, shell)
 
 
 def table_commands():
@@ -149,6 +157,8 @@ heap         64.0 KiB a call, limit 1.0 KiB: OVER
 measured in  5 rounds of 10 calls, 4.1 s
 leaky: memory @3.000s: 1.08->51.10 MiB in use, 50.03 MiB/s allocated, 7 descriptors
    2.1 s  end 1: pid 8249 killed by SIGKILL at 97.0 MiB after 2.1 s
+lost: 647: 2782242 [36: 2057248] directly
+# in use 3180 blocks, 65588940 bytes; lost 647 blocks, 2782242 bytes; 69 threads stopped for 5.0 ms
 ==4711== 655,360 bytes in 10 blocks are definitely lost in loss record 5 of 9
 """
 
@@ -163,6 +173,8 @@ leaky: memory @3.000s: 1.08->51.10 MiB in use, 50.03 MiB/s allocated, 7 descript
         ("4.1 s", "212.8 s"),
         ("SIGKILL at 97.0 MiB", "SIGKILL at 204.6 MiB"),
         ("==4711==", "==1=="),
+        ("lost: 647: 2782242", "lost: 938: 2814642"),
+        ("lost 647 blocks", "lost 938 blocks"),
         (
             "@3.000s: 1.08->51.10 MiB in use, 50.03",
             "@4.100s: 9.00->7.00 MiB in use, 1.0",
@@ -192,6 +204,8 @@ def test_what_may_differ_is_no_difference(old, new):
         ("10 calls", "11 calls"),
         ("slice_prefix.c:30", "slice_prefix.c:31"),
         ("payload_read+", "payload_write+"),
+        ("] directly", "] indirectly"),
+        ("# in use", "# retained"),
         ("MiB/s allocated", "MiB/s freed"),
         ("655,360 bytes", "655,361 bytes"),
         ("8: 83886208 [", "9: 83886208 ["),

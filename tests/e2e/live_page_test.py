@@ -181,8 +181,11 @@ def test_index_says_which_values_each_profile_has():
     drawn = [entry for entry in listed if entry["values"]]
     check({"heap", "goroutine"} <= {entry["name"] for entry in drawn}, listed)
     for entry in drawn:
-        equal(sorted(entry), ["name", "title", "values"], "members")
+        equal(sorted(entry), ["name", "status", "title", "values"], "members")
         check(len(entry["title"]) > 3, entry)
+        get(f"/debug/pprof/{entry['name']}").expect(entry["status"])
+        if entry["status"] == 501:
+            continue
         equal(value_names(entry["name"]), entry["values"], entry["name"])
 
 
@@ -200,14 +203,25 @@ def test_index_is_the_same_as_html():
     get("/debug/pprof/?format=xml").error(400, "bad_parameter")
 
 
-def test_profile_that_is_not_there_is_not_listed_and_says_why():
-    """Without a profiler no heap profile is listed; asked for, it says how to get it."""
-    with Server("leaky", "--profile", "off") as other:
+@pytest.mark.parametrize(
+    "profile, missing",
+    [
+        ("off", {"heap", "allocs", "lost", "retained"}),
+        ("exact", {"lost", "retained"}),
+        ("recorder", set()),
+    ],
+)
+def test_profile_that_is_not_there_is_listed_so_and_says_why(profile, missing):
+    """The index has 501 for a profile that this process has not; asked for, it says how
+    to get it."""
+    with Server("leaky", "--profile", profile) as other:
         listed = other.get("/debug/pprof/?format=json", debug=True).json()
-        names = [entry["name"] for entry in listed]
-        check("goroutine" in names and "heap" not in names, names)
-        error = other.get("/debug/pprof/heap", debug=True).error(501, "profile_off")
-        check("--profile" in error["hint"], error)
+        statuses = {entry["name"]: entry["status"] for entry in listed}
+        equal({k for k, v in statuses.items() if v != 200}, missing, statuses)
+        for name, status in statuses.items():
+            reply = other.get(f"/debug/pprof/{name}", debug=True).expect(status)
+            if status != 200:
+                check("--profile" in reply.error(501)["hint"], reply.text)
 
 
 def test_page_asks_only_for_what_there_is():

@@ -26,6 +26,7 @@ BLOCK = re.compile(r"((?:^<!--(?:(?!-->).)*-->\n)*)^```(\w*)\n(.*?)^```$", re.M 
 NOTE = re.compile(r"<!--\s*(exits|[^:]+:)\s*(.*?)\s*-->", re.S)
 NOTES = {"exits", "not run by the tests here", "as on Debian 12", "not compared"}
 PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
+PORTS |= {"8082": "recorded", "6062": "recorded"}  # leaky --profile recorder
 STARTED = r"(?:--port |listen 127\.0\.0\.1:)([1-9]\d*)"  # by the commands themselves
 HOME = "/home/you"  # the home directory in the pages, and the lab below it
 
@@ -143,6 +144,8 @@ class Shell:
         themselves gets a free one."""
         ports = {}
         for documented, name in PORTS.items():
+            if name not in self.servers:
+                continue
             server = self.servers[name]
             main = documented.startswith("80")
             ports[documented] = server.port if main else server.debug_port

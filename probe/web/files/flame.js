@@ -9,6 +9,7 @@ import {Icicle, fileTone} from "/page/icicle.js";
 import {functionsOf, indexOf, placed, readStacks, treeOf} from "/page/tree.js";
 import {isOther} from "/page/server.js";
 import {view} from "/page/view.js";
+import {wordsOf} from "/page/words.js";
 
 const FIRST = "heap"; // shown first, where there is one
 const LIMIT_MS = 30000; // for a profile
@@ -38,6 +39,7 @@ class Flames {
         place.append(
             this.controls,
             element("div", {class: "told"}, this.told, this.links),
+            this.about,
             element(
                 "div",
                 {class: "flames"},
@@ -101,10 +103,12 @@ class Flames {
 
     #makeOutputs() {
         this.told = element("p", {role: "status"});
+        this.about = element("p", {class: "about-profile", hidden: true});
         this.refused = element("div", {class: "refused", hidden: true});
         this.detail = element("p", {class: "detail"});
         this.legend = element("p", {class: "legend"});
         this.rows = element("tbody");
+        this.heads = element("tr");
         this.functions = element(
             "div",
             {
@@ -116,17 +120,7 @@ class Flames {
             element(
                 "table",
                 {class: "figures", "aria-label": "Functions"},
-                element(
-                    "thead",
-                    {},
-                    element(
-                        "tr",
-                        {},
-                        ["Function", "Own", "With callees"].map((text) =>
-                            element("th", {scope: "col"}, text),
-                        ),
-                    ),
-                ),
+                element("thead", {}, this.heads),
                 this.rows,
             ),
         );
@@ -138,6 +132,10 @@ class Flames {
     get #server() {
         const name = view.get("server");
         return this.servers.find((server) => server.name === name) ?? this.servers[0];
+    }
+
+    get #words() {
+        return wordsOf(this.#name);
     }
 
     get #name() {
@@ -273,6 +271,7 @@ class Flames {
         this.refused.replaceChildren(element("p", {}, text));
         setText(this.told, text);
         this.told.classList.add("unseen"); // the box says it to those who see
+        this.#explain();
         this.#marks();
     }
 
@@ -294,9 +293,11 @@ class Flames {
         if (empty) {
             this.icicle.clear();
         } else {
-            this.icicle.show(tree, (node) => this.#words(node), zoomPath());
+            this.icicle.show(tree, (node) => this.#sentence(node), zoomPath());
         }
-        this.#fillTable(functionsOf(profile, this.type.type, base));
+        const {by} = this.#words;
+        this.#fillTable(functionsOf(profile, this.type.type, base, by));
+        this.#explain();
         this.#marks();
         setText(this.told, this.#summary(tree.data.value));
         this.#find();
@@ -305,7 +306,21 @@ class Flames {
     #nothing() {
         return this.#base
             ? "Nothing has changed since then. Let the program work, and take it again."
-            : "This profile is empty: there is nothing of it in this process.";
+            : this.#words.empty;
+    }
+
+    // How this profile is read, and what taking it has cost: of the comment's parts
+    // those without sums, which stand above.
+    #explain() {
+        const {about, heads} = this.#words;
+        const comments = this.#profile?.comments ?? [];
+        const parts = comments.flatMap((text) => text.split("; "));
+        const cost = parts.filter((text) => !text.includes(" bytes")).join("; ");
+        this.about.hidden = about === "" || this.#profile === null;
+        setText(this.about, cost ? `${about} (${cost}.)` : about);
+        this.heads.replaceChildren(
+            ...heads.map((text) => element("th", {scope: "col"}, text)),
+        );
     }
 
     #summary(value) {
@@ -314,8 +329,8 @@ class Flames {
         const ofType = type === this.#name ? "" : `, ${type}`;
         const what = `${this.#server.name}, ${this.#name}${ofType}`;
         if (!this.#base) {
-            const stacks = formatCount(this.#profile.samples.length);
-            const amount = `${this.#format(value)} in ${stacks} stacks`;
+            const count = formatCount(this.#profile.samples.length);
+            const amount = `${this.#format(value)} in ${count} ${this.#words.stacks}`;
             return `${what} at ${clock(this.time)}: ${amount}.`;
         }
         const seconds = (this.time - this.#base.time) / 1000;
@@ -338,7 +353,7 @@ class Flames {
                 ? [key("has grown", "more"), key("has shrunk", "less")]
                 : [
                       key("a colour for each file", "tone-0", "tone-2", "tone-4"),
-                      key("a library, source not known", "tone-none"),
+                      key(this.#words.noFile, "tone-none"),
                   ]),
         );
     }
@@ -357,7 +372,7 @@ class Flames {
     }
 
     // A node in words: what a screen reader says, and the line below the graph.
-    #words({data}) {
+    #sentence({data}) {
         const share =
             this.#base || this.total === 0
                 ? ""
@@ -372,7 +387,7 @@ class Flames {
         setText(
             this.detail,
             node
-                ? this.#words(node)
+                ? this.#sentence(node)
                 : "Point at a frame to read it. Click or Enter: zoom; Escape: back.",
         );
     }

@@ -112,9 +112,9 @@ const readFunction = (bytes) =>
     readFields(bytes, {numbers: {1: "id", 2: "name", 3: "system", 4: "file"}});
 
 // A profile: `types`, a list of {type, unit}; `first`, the index of the one to show;
-// and `samples`, each with its values and its frames, {name, file, line, program},
-// the leaf first. `program` is true for what lies in the program's own file, which is the
-// first mapping of every profile.
+// `comments`, which say how it was taken; and `samples`, each with its values and its
+// frames, {name, file, line, program}, the leaf first. `program` is true for what lies
+// in the program's own file, which is the first mapping of every profile.
 export function readProfile(bytes) {
     const raw = readFields(bytes, {
         numbers: {9: "time", 10: "duration", 14: "first"},
@@ -126,6 +126,7 @@ export function readProfile(bytes) {
             5: ["functions", readFunction],
             6: ["strings", (value) => text.decode(value)],
         },
+        lists: {13: "comments"},
     });
     const string = (index) => found(raw.strings[index], "text");
     const functions = new Map(raw.functions.map((each) => [each.id, each]));
@@ -141,6 +142,7 @@ export function readProfile(bytes) {
     return {
         types,
         first: named >= 0 ? named : types.length - 1,
+        comments: raw.comments.map(string),
         samples: raw.samples.map((sample) => ({
             values: sample.values,
             frames: sample.locations.flatMap((id) => found(frames.get(id), "place")),

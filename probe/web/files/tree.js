@@ -3,13 +3,19 @@
 
 import {addToTree, newNode, readProfile} from "/page/profile.js";
 
+// Labels that mark a stack, in words.
+const MARKS = new Map([["shared", "shared: other holders lead here, too"]]);
+
 // Reads a profile. What a label says of a stack ("kind: socket") becomes its last
-// frame, so that it is seen.
+// frame, so that it is seen. A label that only marks it ("shared") is such a frame, too,
+// but no function: what is allocated stays the own of the frame above it.
 export function readStacks(bytes) {
     const profile = readBytes(bytes);
     for (const sample of profile.samples) {
         for (const {key, value} of sample.labels) {
-            sample.frames.unshift({name: `${key}: ${value}`, file: "", line: 0});
+            const mark = MARKS.has(key);
+            const name = mark ? MARKS.get(key) : `${key}: ${value}`;
+            sample.frames.unshift({name, file: "", line: 0, mark});
         }
     }
     return profile;
@@ -51,15 +57,20 @@ export function placed(tree) {
     return d3.partition().size([1, root.height + 1])(root);
 }
 
-// The functions as {name, file, own, total}, the one with the most of its own first.
-// `total` counts a function once in a stack that it is in twice.
-export function functionsOf(profile, type, base = null) {
+// The functions as {name, file, own, total}, the one with the most of its own first;
+// with `by` "total" the one with the most in all, and of equal ones the one that has
+// the least of its own, such as a holder. `total` counts a function once in a stack
+// that it is in twice.
+export function functionsOf(profile, type, base = null, by = "own") {
     const found = new Map();
     addFunctions(found, profile, indexOf(profile, type), 1);
     if (base) {
         addFunctions(found, base, indexOf(base, type), -1);
     }
-    const most = (each) => [Math.abs(each.own), Math.abs(each.total)];
+    const most = ({own, total}) =>
+        by === "own"
+            ? [Math.abs(own), Math.abs(total)]
+            : [Math.abs(total), -Math.abs(own)];
     return [...found.values()]
         .filter((each) => each.own !== 0 || each.total !== 0)
         .sort((a, b) => most(b)[0] - most(a)[0] || most(b)[1] - most(a)[1]);
@@ -69,7 +80,7 @@ function addFunctions(found, profile, index, factor) {
     for (const {values, frames} of profile.samples) {
         const value = factor * (values[index] ?? 0);
         const seen = new Set();
-        frames.forEach(({name, file}, depth) => {
+        frames.filter(({mark}) => !mark).forEach(({name, file}, depth) => {
             const key = `${name}\n${file}`;
             if (!found.has(key)) {
                 found.set(key, {name, file, own: 0, total: 0});
