@@ -43,11 +43,16 @@ struct held_text held_text_holder(const char *holder)
     return text;
 }
 
+bool held_text_is_all(const struct held *held)
+{
+    return held_share(held) >= ALL_OF_IT;
+}
+
 struct held_text held_text(const struct held *held)
 {
     struct held_text text;
     char share[16] = "";
-    if (held_share(held) < ALL_OF_IT) {
+    if (!held_text_is_all(held)) {
         snprintf(share, sizeof(share), " (%.0f %%)", 100 * held_share(held));
     }
     if (held_is_lost(held)) {

@@ -20,4 +20,7 @@ struct held_text held_text_holder(const char *holder);
  * library libssl.so.3 (97 %)". */
 struct held_text held_text(const struct held *held);
 
+/* Whether the holder has all of it, as far as a person cares. */
+bool held_text_is_all(const struct held *held);
+
 #endif

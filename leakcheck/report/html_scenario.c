@@ -48,9 +48,13 @@ static void fact_write(struct buffer *page, const char *name, const char *value)
 static const char *fate_of(const struct pair *pair)
 {
     const struct held *held = &pair->leaky->held;
+    if (held->measured && !held_is_lost(held)) {
+        return "still held: something points to it";
+    }
     if (held->measured) {
-        return held_is_lost(held) ? "lost: nothing points to it any more"
-                                  : "still held: something points to it";
+        return held_text_is_all(held)
+                   ? "lost: nothing points to it any more"
+                   : "lost, for the largest part: nothing points to it any more";
     }
     if (pair->info->kind != KIND_PERMANENT) {
         return "neither: nothing stays";
