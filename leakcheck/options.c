@@ -209,7 +209,11 @@ static const struct command_line command_line = {
         "server of the lab alone: do its scenarios keep nothing? The third judges "
         "one server of any make that serves a heap profile as gperftools or Go "
         "do: does this path leak, and where is it allocated? The fourth starts any "
-        "C program for that, and stops it. The last only names the scenarios of one of "
+        "C program for that, and stops it. Who holds what leaks, or whether it is "
+        "lost, "
+        "is said of a program under leakprobe, and of the lab's servers with --profile "
+        "recorder: they stop for a moment, twice. The last only names the scenarios of "
+        "one of "
         "the lab's servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),

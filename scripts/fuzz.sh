@@ -30,7 +30,8 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p out/fuzz
-judge=(base/{arena,failure,number}.c leakcheck/judge/{blame,library_code,wrappers}.c
+judge=(base/{arena,failure,number,wrapper_names}.c
+    leakcheck/judge/{blame,held,library_code,wrappers}.c
     leakcheck/measure/{gunzip,parse_{heap,proto,threads},profile,profile_text}.c
     leakcheck/measure/{proto_tables,proto_wire,replies,resource}.c)
 

@@ -33,8 +33,8 @@ struct table_style table_style_of(FILE *stream);
 const char *table_paint(struct table_style style, const char *code);
 
 /* One row a scenario; then those that are not as they should be once more, each in a
- * line that begins with "NO", and in the last two lines the sums: of the answers, and
- * of leaks and fixes. */
+ * line that begins with "NO"; why it is not measured who holds what stays, if so; and
+ * in the last two lines the sums: of the answers, and of leaks and fixes. */
 void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement);
 

@@ -1,13 +1,14 @@
 /*
  * Fuzzes the judge's readers and the blame: the input, cut at each '\1', is two heap
- * profiles and two thread profiles, and the judge blames what grew between them.
+ * profiles and two thread profiles, and the judge blames what grew between them, and
+ * looks for who holds it.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/amount.h"
-#include "leakcheck/judge/blame.h"
+#include "leakcheck/judge/held.h"
 #include "leakcheck/measure/profile_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,25 @@ static void part_read(struct profile *profile, const char **at, const char *end,
     *at += cut == NULL ? length : length + 1;
 }
 
+/* Takes the heaps for profiles of who holds what, too. */
+static void held_try(const struct blame *blame, const struct profile *base,
+                     const struct profile *last)
+{
+    const struct blame_own own = {0};
+    struct failure failure = {""};
+    struct held_places places;
+    struct held held;
+    if (held_places_list(&places, blame, own, base, last, &failure) < 0 ||
+        held_find(&held, &places, base, last, &failure) < 0) {
+        abort();
+    }
+    if (held.measured ? held.bytes <= 0 || held.bytes > held.total
+                      : held.reason[0] == '\0') {
+        abort();
+    }
+    held_places_release(&places);
+}
+
 /* Checks what the readers promise about amounts, and the blame about what it found. */
 static void growth_try(enum blame_what what, const struct profile *base,
                        const struct profile *last)
@@ -48,6 +68,9 @@ static void growth_try(enum blame_what what, const struct profile *base,
         abort();
     }
     profile_grew(base, last);
+    if (what != BLAME_THREADS && blame.growth > 0) {
+        held_try(&blame, base, last);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
