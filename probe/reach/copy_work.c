@@ -84,11 +84,21 @@ static void block_list(uintptr_t address, struct recorder_note note, void *argum
     if (work->copy->blocks_count == work->copy->blocks_room) {
         leave(COPY_FAILED, -EAGAIN); /* there are many more than a moment ago */
     }
-    struct reach_block *block = &work->copy->blocks[work->copy->blocks_count++];
-    *block = (struct reach_block){
-        .address = address, .bytes = note.bytes, .stack = note.stack};
-    size_t shown = note.bytes < REACH_SHOWN_BYTES ? note.bytes : REACH_SHOWN_BYTES;
-    memcpy(block->first, (const void *)address, shown);
+    struct block_item *items = (void *)work->copy->blocks;
+    items[work->copy->blocks_count++] =
+        (struct block_item){address, note.bytes, note.stack};
+}
+
+/* Keeps the first bytes of each block, in the order of their addresses: so every page
+ * of the heap is met once. */
+static void contents_copy(void)
+{
+    for (uint32_t i = 0; i < work->copy->blocks_count; i++) {
+        struct reach_block *block = &work->copy->blocks[i];
+        size_t shown = block->bytes < REACH_SHOWN_BYTES ? (size_t)block->bytes
+                                                        : REACH_SHOWN_BYTES;
+        memcpy(block->first, (const void *)block->address, shown);
+    }
 }
 
 static void blocks_find(void)
@@ -98,11 +108,12 @@ static void blocks_find(void)
     }
     probe_live_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
     probe_live_stopped_each(block_list, NULL);
-    int error = probe_block_index_make(work->copy->blocks, work->copy->blocks_count,
-                                       &work->index);
+    int error = probe_block_index_make((void *)work->copy->blocks,
+                                       work->copy->blocks_count, &work->index);
     if (error != 0) {
         leave(COPY_FAILED, error);
     }
+    contents_copy();
 }
 
 /* ---- Roots ---- */
