@@ -262,6 +262,7 @@ int probe_flood(const struct block_index *index, const struct reach_root *roots,
     if (memory == MAP_FAILED) {
         return -ENOMEM;
     }
+    madvise(memory, 2 * bytes, MADV_HUGEPAGE);
     flood.queue = memory;
     for (uint32_t i = 0; i < index->count; i++) {
         struct reach_block *block = &index->blocks[i];
