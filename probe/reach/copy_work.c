@@ -1,6 +1,7 @@
 #include "probe/reach/copy_work.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/threads/stack_walk.h"
 
@@ -56,6 +58,16 @@ static void on_fault(int signal)
     siglongjmp(work->unreadable, 1);
 }
 
+/* When memory is short the kernel is to end this process, and not the program. */
+static void be_the_first_to_end(void)
+{
+    static const char most[] = "1000";
+    int fd = probe_proc_open("self/oom_score_adj", O_WRONLY);
+    if (fd >= 0 && write(fd, most, sizeof(most) - 1) < 0) {
+        return; /* then it is as likely to be ended as the program */
+    }
+}
+
 /* Nobody else learns that this process exists: it has no descriptor of the program's,
  * so that no pipe or socket stays open; it handles no signal but that for memory which
  * cannot be read; it ends when the thread that made it does. */
@@ -67,6 +79,7 @@ static void be_alone(pid_t parent)
     if (getppid() != parent) {
         syscall(SYS_exit_group, 0);
     }
+    be_the_first_to_end();
     syscall(SYS_close_range, 0U, ~0U, 0);
     sigemptyset(&faults);
     sigaddset(&faults, SIGSEGV);

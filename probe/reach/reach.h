@@ -47,7 +47,8 @@ struct reach {
 
 /* Asks. Returns 0, and then the caller releases it; -EBUSY if another question is being
  * answered; -ENOTSUP without the exact recorder, or on this processor; -ETIMEDOUT;
- * -ECANCELED; -ECHILD if the copy has ended early; an error of probe_threads_freeze,
+ * -ECANCELED; -ECHILD if the copy has ended early, or was ended; -EUSERS if
+ * no more processes may be started; an error of probe_threads_freeze,
  * with -EDEADLK in place of -EBUSY and the thread in ret_stubborn; -EFAULT if a block
  * cannot be read; -E2BIG, -ENOMEM or another -errno. */
 int probe_reach_ask(const struct reach_question *question, struct reach *ret_reach,
