@@ -108,8 +108,8 @@ static void contents_copy(void)
 {
     for (uint32_t i = 0; i < work->copy->blocks_count; i++) {
         struct reach_block *block = &work->copy->blocks[i];
-        size_t shown = block->bytes < REACH_SHOWN_BYTES ? (size_t)block->bytes
-                                                        : REACH_SHOWN_BYTES;
+        size_t shown =
+            block->bytes < REACH_SHOWN_BYTES ? (size_t)block->bytes : REACH_SHOWN_BYTES;
         memcpy(block->first, (const void *)block->address, shown);
     }
 }
@@ -119,7 +119,7 @@ static void blocks_find(void)
     if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
-    probe_live_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
+    probe_live_stopped_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
     probe_live_stopped_each(block_list, NULL);
     int error = probe_block_index_make((void *)work->copy->blocks,
                                        work->copy->blocks_count, &work->index);

@@ -346,22 +346,36 @@ static uintptr_t pointer_find(struct range range)
     return 0;
 }
 
-/* Whether the range is the stack of a thread that has ended: it still has a thread's
- * data, of none of the threads. */
-static bool is_dead_stack(const struct regions_input *input, struct range range)
+/* The thread pointer in the range if that is the stack of a thread that has ended: it
+ * still has a thread's data, of none of the threads. 0 if not. */
+static uintptr_t dead_pointer_find(const struct regions_input *input,
+                                   struct range range)
 {
     uintptr_t at = input->tid_offset == 0 ? 0 : pointer_find(range);
     if (at == 0) {
-        return false;
+        return 0;
     }
     pid_t tid;
     memcpy(&tid, (const void *)(at + input->tid_offset), sizeof(tid));
     for (size_t i = 0; i < input->threads_count; i++) {
         if (input->threads[i].pointer == at || input->threads[i].tid == tid) {
-            return false;
+            return 0;
         }
     }
-    return true;
+    return at;
+}
+
+/* The stack of a thread that has ended is a hole, but for one word: the C library keeps
+ * with it, for the next thread, the list of its modules ("dtv", the second word of
+ * tcbhead_t), which is a block. */
+static void dead_stack_add(struct work *work, struct range range)
+{
+    uintptr_t at = dead_pointer_find(work->input, range);
+    if (at != 0) {
+        uintptr_t list = at + sizeof(uintptr_t);
+        ranges_add(&work->holes, range.start, list);
+        ranges_add(&work->holes, list + sizeof(uintptr_t), range.end);
+    }
 }
 
 /* The holes that a mapping shows. */
@@ -380,9 +394,8 @@ static void holes_of_line(struct work *work, const struct line *line)
     } else if (line->writable && !has_stack(input, line->range) &&
                has_block(work, line->range)) {
         ranges_add(&work->holes, line->range.start, line->range.end);
-    } else if (anonymous && line->writable && !has_stack(input, line->range) &&
-               is_dead_stack(input, line->range)) {
-        ranges_add(&work->holes, line->range.start, line->range.end);
+    } else if (anonymous && line->writable && !has_stack(input, line->range)) {
+        dead_stack_add(work, line->range);
     }
 }
 
