@@ -9,11 +9,18 @@
 #include "base/clock.h"
 #include "probe/recorder/own_memory.h"
 #include "probe/threads/task_directory.h"
+#include "probe/threads/thread_details.h"
 #include "probe/threads/thread_slots.h"
 #include "probe/threads/threads.h"
 
 /* How long to wait before a thread that was busy is asked again. */
 #define AGAIN_NS 50000
+
+/* A thread that is silent for so long is looked at: if it blocks the signal it may wait
+ * for a lock that a stopped thread holds, as at the end of a thread, where the C
+ * library blocks all signals. So all go on for a moment, and are then stopped again. */
+#define BLOCKS_LOOK_NS (20 * CLOCK_NS_PER_MS)
+#define MOMENT_US 5000
 
 /* How a thread is stopped. */
 enum stop {
@@ -41,6 +48,7 @@ struct freeze {
     unsigned signalled; /* that have not ended */
     size_t next;        /* where the list is expected to go on */
     int64_t began;
+    int64_t look; /* when to look whether a silent thread blocks the signal */
     int64_t deadline;
 };
 
@@ -170,12 +178,17 @@ static int list_stop(struct freeze *freeze, bool *ret_found)
     }
 }
 
+static bool is_silent(size_t at)
+{
+    return stops[at].stop == STOP_SIGNALLED && probe_thread_slot_parked(at) == NULL;
+}
+
 /* Looks at the threads that have not answered: asks the busy ones again, and does not
  * wait for those that have ended. */
 static void silent_look(struct freeze *freeze)
 {
     for (size_t i = 0; i < freeze->count; i++) {
-        if (stops[i].stop != STOP_SIGNALLED || probe_thread_slot_parked(i) != NULL) {
+        if (!is_silent(i)) {
             continue;
         }
         bool busy = probe_thread_slot_busy(i);
@@ -187,7 +200,24 @@ static void silent_look(struct freeze *freeze)
     }
 }
 
-/* Waits until every thread that got the signal stays. Returns 0 or -EBUSY. */
+/* Whether it is time to look, and a silent thread blocks the signal. */
+static bool silent_blocks(struct freeze *freeze)
+{
+    if (clock_now_ns() < freeze->look) {
+        return false;
+    }
+    freeze->look = clock_now_ns() + BLOCKS_LOOK_NS;
+    for (size_t i = 0; i < freeze->count; i++) {
+        if (is_silent(i) && probe_thread_blocks(freeze->task_fd, threads[i].tid,
+                                                probe_threads_signal())) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Waits until every thread that got the signal stays. Returns 0; -EINPROGRESS if one
+ * blocks it now; -EBUSY. */
 static int wait_parked(struct freeze *freeze)
 {
     while (!probe_thread_slots_wait(freeze->signalled, clock_now_ns() + AGAIN_NS)) {
@@ -195,6 +225,9 @@ static int wait_parked(struct freeze *freeze)
             return -EBUSY;
         }
         silent_look(freeze);
+        if (silent_blocks(freeze)) {
+            return -EINPROGRESS;
+        }
     }
     for (size_t i = 0; i < freeze->count; i++) {
         const struct parked_thread *parked = probe_thread_slot_parked(i);
@@ -248,7 +281,7 @@ static void all_go(struct freeze *freeze)
 static pid_t stubborn_find(const struct freeze *freeze)
 {
     for (size_t i = 0; i < freeze->count; i++) {
-        if (stops[i].stop == STOP_SIGNALLED) {
+        if (is_silent(i)) {
             return threads[i].tid;
         }
     }
@@ -303,6 +336,31 @@ static void caller_add(struct freeze *freeze)
 }
 #endif
 
+/* Stops the threads once, and calls `act` if that was possible. Returns as
+ * probe_threads_freeze; or -EINPROGRESS. */
+static int freeze_once(struct freeze *freeze,
+                       void (*act)(const struct frozen *frozen, void *argument),
+                       void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
+{
+    freeze->began = clock_now_ns();
+    freeze->look = freeze->began + BLOCKS_LOOK_NS;
+    freeze->count = 0;
+    freeze->signalled = 0;
+    freeze->round = probe_thread_slots_begin();
+    int error = all_stop(freeze);
+    if (error == 0) {
+        freeze->count = ended_drop(freeze->count);
+        caller_add(freeze);
+        act(&(struct frozen){threads, freeze->count}, argument);
+    } else {
+        *ret_stubborn = stubborn_find(freeze);
+    }
+    int64_t stopped = clock_now_ns() - freeze->began;
+    all_go(freeze);
+    *ret_stopped_ns = clock_now_ns() - freeze->began;
+    return error == 0 && stopped > THREADS_PARK_MS * CLOCK_NS_PER_MS ? -EAGAIN : error;
+}
+
 int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument),
                          void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
 {
@@ -317,20 +375,12 @@ int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument
     if (freeze.task_fd < 0) {
         return freeze.task_fd;
     }
-    freeze.began = clock_now_ns();
-    freeze.deadline = freeze.began + FREEZE_LIMIT_MS * CLOCK_NS_PER_MS;
-    freeze.round = probe_thread_slots_begin();
-    error = all_stop(&freeze);
-    if (error == 0) {
-        freeze.count = ended_drop(freeze.count);
-        caller_add(&freeze);
-        act(&(struct frozen){threads, freeze.count}, argument);
-    } else {
-        *ret_stubborn = stubborn_find(&freeze);
+    freeze.deadline = clock_now_ns() + FREEZE_LIMIT_MS * CLOCK_NS_PER_MS;
+    while ((error = freeze_once(&freeze, act, argument, ret_stopped_ns,
+                                ret_stubborn)) == -EINPROGRESS &&
+           clock_now_ns() < freeze.deadline) {
+        usleep(MOMENT_US);
     }
-    int64_t stopped = clock_now_ns() - freeze.began;
-    all_go(&freeze);
-    *ret_stopped_ns = clock_now_ns() - freeze.began;
     probe_threads_round_end();
-    return error == 0 && stopped > THREADS_PARK_MS * CLOCK_NS_PER_MS ? -EAGAIN : error;
+    return error == -EINPROGRESS ? -EBUSY : error;
 }
