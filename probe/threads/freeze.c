@@ -9,17 +9,17 @@
 #include "base/clock.h"
 #include "probe/recorder/own_memory.h"
 #include "probe/threads/task_directory.h"
-#include "probe/threads/thread_details.h"
 #include "probe/threads/thread_slots.h"
 #include "probe/threads/threads.h"
 
 /* How long to wait before a thread that was busy is asked again. */
 #define AGAIN_NS 50000
 
-/* A thread that is silent for so long is looked at: if it blocks the signal it may wait
- * for a lock that a stopped thread holds, as at the end of a thread, where the C
- * library blocks all signals. So all go on for a moment, and are then stopped again. */
-#define BLOCKS_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* A thread may be silent because it waits for one that is stopped: at its end the C
+ * library blocks all signals and takes a lock, which a thread may hold that begins
+ * another one. So after this time all go on for a moment, and are then stopped again;
+ * each time there is twice as much patience, as the machine may just be busy. */
+#define PATIENCE_NS (25 * CLOCK_NS_PER_MS)
 #define MOMENT_US 5000
 
 /* How a thread is stopped. */
@@ -48,7 +48,7 @@ struct freeze {
     unsigned signalled; /* that have not ended */
     size_t next;        /* where the list is expected to go on */
     int64_t began;
-    int64_t look; /* when to look whether a silent thread blocks the signal */
+    int64_t patience_end; /* then all go on for a moment */
     int64_t deadline;
 };
 
@@ -97,7 +97,7 @@ static int thread_signal(struct freeze *freeze, size_t at)
 {
     int error;
     while ((error = probe_thread_slot_park(at, threads[at].tid)) == -EAGAIN &&
-           clock_now_ns() < freeze->deadline) {
+           clock_now_ns() < freeze->patience_end) {
         usleep(100); /* the kernel's queue of signals is full */
     }
     return error;
@@ -200,34 +200,14 @@ static void silent_look(struct freeze *freeze)
     }
 }
 
-/* Whether it is time to look, and a silent thread blocks the signal. */
-static bool silent_blocks(struct freeze *freeze)
-{
-    if (clock_now_ns() < freeze->look) {
-        return false;
-    }
-    freeze->look = clock_now_ns() + BLOCKS_LOOK_NS;
-    for (size_t i = 0; i < freeze->count; i++) {
-        if (is_silent(i) && probe_thread_blocks(freeze->task_fd, threads[i].tid,
-                                                probe_threads_signal())) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Waits until every thread that got the signal stays. Returns 0; -EINPROGRESS if one
- * blocks it now; -EBUSY. */
+/* Waits until every thread that got the signal stays. Returns 0 or -EBUSY. */
 static int wait_parked(struct freeze *freeze)
 {
     while (!probe_thread_slots_wait(freeze->signalled, clock_now_ns() + AGAIN_NS)) {
-        if (clock_now_ns() >= freeze->deadline) {
+        if (clock_now_ns() >= freeze->patience_end) {
             return -EBUSY;
         }
         silent_look(freeze);
-        if (silent_blocks(freeze)) {
-            return -EINPROGRESS;
-        }
     }
     for (size_t i = 0; i < freeze->count; i++) {
         const struct parked_thread *parked = probe_thread_slot_parked(i);
@@ -253,7 +233,7 @@ static int all_stop(struct freeze *freeze)
         if (error != 0) {
             return error;
         }
-    } while (found && clock_now_ns() < freeze->deadline);
+    } while (found && clock_now_ns() < freeze->patience_end);
     return found ? -EBUSY : 0;
 }
 
@@ -337,13 +317,11 @@ static void caller_add(struct freeze *freeze)
 #endif
 
 /* Stops the threads once, and calls `act` if that was possible. Returns as
- * probe_threads_freeze; or -EINPROGRESS. */
+ * probe_threads_freeze. */
 static int freeze_once(struct freeze *freeze,
                        void (*act)(const struct frozen *frozen, void *argument),
                        void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
 {
-    freeze->began = clock_now_ns();
-    freeze->look = freeze->began + BLOCKS_LOOK_NS;
     freeze->count = 0;
     freeze->signalled = 0;
     freeze->round = probe_thread_slots_begin();
@@ -376,11 +354,15 @@ int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument
         return freeze.task_fd;
     }
     freeze.deadline = clock_now_ns() + FREEZE_LIMIT_MS * CLOCK_NS_PER_MS;
-    while ((error = freeze_once(&freeze, act, argument, ret_stopped_ns,
-                                ret_stubborn)) == -EINPROGRESS &&
-           clock_now_ns() < freeze.deadline) {
+    for (int64_t patience = PATIENCE_NS;; patience *= 2) {
+        freeze.began = clock_now_ns();
+        freeze.patience_end = freeze.began + patience;
+        error = freeze_once(&freeze, act, argument, ret_stopped_ns, ret_stubborn);
+        if (error != -EBUSY || clock_now_ns() >= freeze.deadline) {
+            break;
+        }
         usleep(MOMENT_US);
     }
     probe_threads_round_end();
-    return error == -EINPROGRESS ? -EBUSY : error;
+    return error;
 }
