@@ -130,8 +130,7 @@ static void refuse(const struct reach_page *asked, int error, struct reply *repl
                           "processes");
         return;
     case -ENOMEM:
-        probe_reply_error(reply, 503, "copy_failed",
-                          asked->request->site->hints.memory,
+        probe_reply_error(reply, 503, "copy_failed", asked->request->site->hints.memory,
                           "there is no memory for a copy of the process, or for what "
                           "is found in it");
         return;

@@ -42,8 +42,8 @@ static size_t digit_of(uintptr_t address, unsigned shift)
 }
 
 /* One pass of the sort: stable, by 11 bits of the address. */
-static void sort_pass(const struct block_item *from, struct block_item *to, uint32_t count,
-                      unsigned shift)
+static void sort_pass(const struct block_item *from, struct block_item *to,
+                      uint32_t count, unsigned shift)
 {
     uint32_t places[DIGITS] = {0};
     for (uint32_t i = 0; i < count; i++) {

@@ -245,6 +245,7 @@ void probe_reach_release(struct reach *reach)
 
 void probe_reach_fork_child(void)
 {
-    shared_give(atomic_load(&shared)); /* the child has it, too, and has no use for it */
+    shared_give(
+        atomic_load(&shared)); /* the child has it, too, and has no use for it */
     atomic_flag_clear(&asking);
 }

@@ -234,3 +234,78 @@ def test_program_is_stopped_in_the_middle():
             program.process.send_signal(signal.SIGCONT)
             equal(sums(reply.result())["lost"], 0, "lost")
         program.over()
+
+
+# ---- many questions, one after the other ----
+
+
+class Waits(Program):
+    """Threads that wait in forty ways, until its input ends; see tests/programs/waits.c."""
+
+    def __init__(self):
+        reader, self._writer = os.pipe()
+        super().__init__(
+            [compiled("waits.c", "-rdynamic")], probe=(), stdin=reader
+        )
+        os.close(reader)
+        self.await_(lambda: b"waiting" in self.output(), "wait of all threads")
+
+    def over(self):
+        os.close(self._writer)
+        equal(self.end(sign=None), 0, f"exit status: {self.output()}")
+
+
+def left(pid):
+    """What questions could leave behind: children, descriptors, mappings, threads."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as file:
+        mappings = sum(1 for _ in file)
+    return {
+        "children": len(children(pid)),
+        "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+        "mappings": mappings,
+        "threads": len(os.listdir(f"/proc/{pid}/task")),
+    }
+
+
+def resident(pid):
+    """Its own memory, in KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(re.search(r"^RssAnon:\s+(\d+)", file.read(), re.MULTILINE)[1])
+
+
+def test_a_hundred_questions_leave_nothing(pytestconfig):
+    """No child, no descriptor, no mapping, no memory; and no wait of the forty kinds has
+    ended early. 1,000 with --long."""
+    pages = (LOST, "/debug/pprof/retained", "/debug/pprof/retained?debug=1&lost=1")
+    count = 1000 if pytestconfig.option.long else 100
+    with Waits() as program:
+
+        def ask(number):
+            port = program.debug_port()
+            return request(port, "GET", pages[number % len(pages)]).expect(200)
+
+        for number in range(10):  # what is kept for good is made by the first ones
+            ask(number)
+        before, memory = left(program.pid), resident(program.pid)
+        for number in range(count):
+            ask(number)
+        wait_until(lambda: left(program.pid) == before, what=f"again {before}")
+        grown = resident(program.pid) - memory
+        check(grown < 512, f"its memory has grown by {grown} KiB in {count} questions")
+        print(f"{count} questions: {grown} KiB more, {before}")
+        program.over()
+        check(b"waits 40 early 0" in program.output(), str(program.output()))
+
+
+def test_waits_begin_and_end_meanwhile():
+    """By cancelling, by a jump out of a handler, in a handler, in a forked child."""
+    answered = 0
+    with Program([compiled("wait_storm.c"), "2"], probe=()) as program:
+        port = program.debug_port()
+        while program.process.poll() is None:
+            with contextlib.suppress(OSError):  # it may just have ended
+                answered += request(port, "GET", LOST).status == 200
+        out = program.output()
+        equal(program.end(sign=None), 0, f"exit status: {out}")
+    check(out.startswith(b"storm ok"), str(out))
+    check(answered > 10, f"{answered} answers")

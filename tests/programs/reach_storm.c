@@ -31,7 +31,7 @@
 enum { GOOD = 5, NOBODY = 65534, LARGE = 200000, PAGES = 60000 };
 
 static const size_t page = 4096;
-static atomic_bool freed; /* by the line */
+static atomic_bool freed;    /* by the line */
 static void **volatile held; /* the blocks that are never lost */
 
 static void need(bool right, const char *what)
