@@ -123,6 +123,17 @@ static void refuse(const struct reach_page *asked, int error, struct reply *repl
                           : error == -ETIMEDOUT ? "it took too long"
                                                 : "it was ended");
         return;
+    case -EUSERS:
+        probe_reply_error(reply, 503, "copy_failed",
+                          "see ulimit -u, and pids.max of its control group",
+                          "the process cannot be copied: it may start no more "
+                          "processes");
+        return;
+    case -ENOMEM:
+        probe_reply_error(reply, 503, "copy_failed", asked->request->site->hints.memory,
+                          "there is no memory for a copy of the process, or for what "
+                          "is found in it");
+        return;
     default:
         probe_profile_refuse(reply, error);
         return;

@@ -29,6 +29,13 @@ struct reach_block {
     unsigned char first[REACH_SHOWN_BYTES]; /* of its contents */
 };
 
+/* A block as it is listed. */
+struct block_item {
+    uintptr_t address;
+    uint64_t bytes;
+    uint32_t stack;
+};
+
 struct block_index {
     struct reach_block *blocks; /* by address; the caller's */
     uint32_t count;
@@ -38,13 +45,21 @@ struct block_index {
     size_t page_mask;
 };
 
-/* Sorts the blocks and makes the index. Returns 0 or -ENOMEM. */
-int probe_block_index_make(struct reach_block *blocks, uint32_t count,
+/* Sorts the items by address, and makes blocks of them in the same memory, which must
+ * have room for so many blocks; then the index. `first` of a block is not filled in.
+ * Returns 0 or -ENOMEM. */
+int probe_block_index_make(struct block_item *items, uint32_t count,
                            struct block_index *ret_index);
 
 /* The number of the block that the word points to or into; or REACH_NONE. A block of no
  * bytes is found by its address. */
 uint32_t probe_block_index_find(const struct block_index *index, uintptr_t word);
+
+/* The same search in three steps, so that other words can be looked at while the memory
+ * for this one is fetched: whether the word may point to a block at all; what the
+ * search will need; and then the search. */
+bool probe_block_index_may_find(const struct block_index *index, uintptr_t word);
+void probe_block_index_approach(const struct block_index *index, uintptr_t word);
 
 void probe_block_index_release(struct block_index *index);
 

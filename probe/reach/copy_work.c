@@ -1,6 +1,7 @@
 #include "probe/reach/copy_work.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/threads/stack_walk.h"
 
@@ -63,6 +65,16 @@ static void on_fault(int signal)
     siglongjmp(work->unreadable, 1);
 }
 
+/* When memory is short the kernel is to end this process, and not the program. */
+static void be_the_first_to_end(void)
+{
+    static const char most[] = "1000";
+    int fd = probe_proc_open("self/oom_score_adj", O_WRONLY);
+    if (fd >= 0 && write(fd, most, sizeof(most) - 1) < 0) {
+        return; /* then it is as likely to be ended as the program */
+    }
+}
+
 /* Nobody else learns that this process exists: it has no descriptor of the program's,
  * so that no pipe or socket stays open; it handles no signal but that for memory which
  * cannot be read; it ends when the thread that made it does. */
@@ -74,6 +86,7 @@ static void be_alone(pid_t parent)
     if (getppid() != parent) {
         syscall(SYS_exit_group, 0);
     }
+    be_the_first_to_end();
     syscall(SYS_close_range, 0U, ~0U, 0);
     sigemptyset(&faults);
     sigaddset(&faults, SIGSEGV);
@@ -91,11 +104,21 @@ static void block_list(uintptr_t address, struct recorder_note note, void *argum
     if (work->copy->blocks_count == work->copy->blocks_room) {
         leave(COPY_FAILED, -EAGAIN); /* there are many more than a moment ago */
     }
-    struct reach_block *block = &work->copy->blocks[work->copy->blocks_count++];
-    *block = (struct reach_block){
-        .address = address, .bytes = note.bytes, .stack = note.stack};
-    size_t shown = note.bytes < REACH_SHOWN_BYTES ? note.bytes : REACH_SHOWN_BYTES;
-    memcpy(block->first, (const void *)address, shown);
+    struct block_item *items = (void *)work->copy->blocks;
+    items[work->copy->blocks_count++] =
+        (struct block_item){address, note.bytes, note.stack};
+}
+
+/* Keeps the first bytes of each block, in the order of their addresses: so every page
+ * of the heap is met once. */
+static void contents_copy(void)
+{
+    for (uint32_t i = 0; i < work->copy->blocks_count; i++) {
+        struct reach_block *block = &work->copy->blocks[i];
+        size_t shown =
+            block->bytes < REACH_SHOWN_BYTES ? (size_t)block->bytes : REACH_SHOWN_BYTES;
+        memcpy(block->first, (const void *)block->address, shown);
+    }
 }
 
 static void blocks_find(void)
@@ -103,13 +126,14 @@ static void blocks_find(void)
     if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
-    probe_live_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
+    probe_live_stopped_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
     probe_live_stopped_each(block_list, NULL);
-    int error = probe_block_index_make(work->copy->blocks, work->copy->blocks_count,
-                                       &work->index);
+    int error = probe_block_index_make((void *)work->copy->blocks,
+                                       work->copy->blocks_count, &work->index);
     if (error != 0) {
         leave(COPY_FAILED, error);
     }
+    contents_copy();
 }
 
 /* ---- Roots ---- */

@@ -16,6 +16,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Almost all the time goes to waiting for memory. So it is asked for early: a block so
+ * many turns before its own; and so many pointers are followed together. */
+#define AHEAD 16
+#define POINTERS 64
+
+/* A word that may point to a block. */
+struct pointer {
+    uintptr_t word;
+    uint32_t from; /* the block that has it */
+};
+
 struct flood {
     const struct flood_idle *idle;
     const struct block_index *index;
@@ -23,6 +34,8 @@ struct flood {
     uint32_t *queue; /* as many places as there are blocks */
     uint32_t begin;  /* of what waits in the queue */
     uint32_t end;
+    struct pointer pointers[POINTERS]; /* still to be followed */
+    unsigned pointers_count;
     uint32_t last; /* the block that was reached last */
     uint32_t first;
 };
@@ -44,8 +57,25 @@ static uintptr_t idle_skip(const struct flood *flood, uintptr_t address)
     return address;
 }
 
-/* Calls `edge` for each word in a block that points to another block. */
-static void edges_each(struct flood *flood, uint32_t number, edge_function *edge)
+/* Follows the pointers that wait, in the order in which they were found. */
+static void pointers_follow(struct flood *flood, edge_function *edge)
+{
+    for (unsigned i = 0; i < flood->pointers_count; i++) {
+        probe_block_index_approach(flood->index, flood->pointers[i].word);
+    }
+    for (unsigned i = 0; i < flood->pointers_count; i++) {
+        struct pointer pointer = flood->pointers[i];
+        uint32_t to = probe_block_index_find(flood->index, pointer.word);
+        if (to != REACH_NONE && to != pointer.from) {
+            edge(flood, pointer.from, to);
+        }
+    }
+    flood->pointers_count = 0;
+}
+
+/* Finds the words in a block that may point to other blocks, and follows them when they
+ * are enough. */
+static void block_search(struct flood *flood, uint32_t number, edge_function *edge)
 {
     const struct reach_block *block = &flood->blocks[number];
     uintptr_t first =
@@ -54,11 +84,22 @@ static void edges_each(struct flood *flood, uint32_t number, edge_function *edge
     bool may_be_idle = flood->idle->count > 0 && block->bytes >= STACK_BYTES_MIN;
     for (uintptr_t at = first; at + sizeof(uintptr_t) <= end; at += sizeof(uintptr_t)) {
         at = may_be_idle ? idle_skip(flood, at) : at;
-        uint32_t to = probe_block_index_find(flood->index, *(const uintptr_t *)at);
-        if (to != REACH_NONE && to != number) {
-            edge(flood, number, to);
+        uintptr_t word = *(const uintptr_t *)at;
+        if (!probe_block_index_may_find(flood->index, word)) {
+            continue;
+        }
+        flood->pointers[flood->pointers_count++] = (struct pointer){word, number};
+        if (flood->pointers_count == POINTERS) {
+            pointers_follow(flood, edge);
         }
     }
+}
+
+/* Calls `edge` for each word in a block that points to another block. */
+static void edges_each(struct flood *flood, uint32_t number, edge_function *edge)
+{
+    block_search(flood, number, edge);
+    pointers_follow(flood, edge);
 }
 
 static void queue_add(struct flood *flood, uint32_t number)
@@ -66,10 +107,26 @@ static void queue_add(struct flood *flood, uint32_t number)
     flood->queue[flood->end++] = number;
 }
 
+/* Has the processor fetch what will be looked at soon. */
+static void queue_prefetch(const struct flood *flood)
+{
+    if (flood->begin + 2 * AHEAD < flood->end) {
+        __builtin_prefetch(&flood->blocks[flood->queue[flood->begin + 2 * AHEAD]]);
+    }
+    if (flood->begin + AHEAD < flood->end) {
+        __builtin_prefetch(
+            (const void *)flood->blocks[flood->queue[flood->begin + AHEAD]].address);
+    }
+}
+
 static void queue_empty(struct flood *flood, edge_function *edge)
 {
     while (flood->begin < flood->end) {
-        edges_each(flood, flood->queue[flood->begin++], edge);
+        queue_prefetch(flood);
+        block_search(flood, flood->queue[flood->begin++], edge);
+        if (flood->begin == flood->end) {
+            pointers_follow(flood, edge);
+        }
     }
 }
 
@@ -225,6 +282,7 @@ int probe_flood(const struct block_index *index, const struct reach_root *roots,
     if (memory == MAP_FAILED) {
         return -ENOMEM;
     }
+    madvise(memory, 2 * bytes, MADV_HUGEPAGE);
     flood.queue = memory;
     for (uint32_t i = 0; i < index->count; i++) {
         struct reach_block *block = &index->blocks[i];

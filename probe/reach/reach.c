@@ -26,6 +26,9 @@
 
 static atomic_flag asking = ATOMIC_FLAG_INIT;
 
+/* What the question under way shares with its copy, or the last one. */
+static struct shared_copy *_Atomic shared;
+
 struct asking {
     struct shared_copy *copy;
     struct process_parts parts;
@@ -33,6 +36,15 @@ struct asking {
     pid_t child; /* the copy's number; 0: none */
     int error;
 };
+
+static void shared_give(struct shared_copy *copy)
+{
+    if (copy != NULL) {
+        struct shared_copy *given = copy;
+        atomic_compare_exchange_strong(&shared, &given, NULL);
+        probe_shared_copy_give(copy);
+    }
+}
 
 /* Reads /proc/self/maps into the copy's memory. Returns 0 or -errno. */
 static int maps_read(struct shared_copy *copy)
@@ -93,7 +105,9 @@ static void on_frozen(const struct frozen *frozen, void *argument)
         probe_copy_work(ask->copy, &input, parent);
     }
     ask->child = child < 0 ? 0 : child;
-    ask->error = child < 0 ? -errno : 0;
+    if (child < 0) {
+        ask->error = errno == EAGAIN ? -EUSERS : -errno;
+    }
 }
 
 /* Whether the copy has ended; it is then waited for. */
@@ -209,6 +223,7 @@ int probe_reach_ask(const struct reach_question *question, struct reach *ret_rea
     uint64_t bytes;
     probe_live_sums(&blocks, &bytes);
     struct asking ask = {.copy = probe_shared_copy_take(blocks + blocks / 2 + 65536)};
+    atomic_store(&shared, ask.copy);
     struct reach reach = {.copy = ask.copy};
     int error = -ENOMEM;
     if (ask.copy != NULL) {
@@ -219,7 +234,7 @@ int probe_reach_ask(const struct reach_question *question, struct reach *ret_rea
         reach.took_ns = clock_now_ns() - began;
         *ret_reach = reach;
     } else if (ask.copy != NULL) {
-        probe_shared_copy_give(ask.copy);
+        shared_give(ask.copy);
     }
     probe_inside--;
     atomic_flag_clear(&asking);
@@ -228,11 +243,13 @@ int probe_reach_ask(const struct reach_question *question, struct reach *ret_rea
 
 void probe_reach_release(struct reach *reach)
 {
-    probe_shared_copy_give(reach->copy);
+    shared_give(reach->copy);
     reach->copy = NULL;
 }
 
 void probe_reach_fork_child(void)
 {
+    shared_give(
+        atomic_load(&shared)); /* the child has it, too, and has no use for it */
     atomic_flag_clear(&asking);
 }

@@ -12,6 +12,10 @@
  *
  * The copy has no descriptor, handles no signal, is no child that the program could
  * wait for, and ends with the thread that asked. Needs the exact recorder.
+ *
+ * Its memory, while it works: about 64 bytes for each block, and a copy of each page
+ * that the program writes to meanwhile. If that is too much for the system, the copy is
+ * ended, and not the program.
  */
 #ifndef PROBE_REACH_REACH_H
 #define PROBE_REACH_REACH_H
@@ -47,7 +51,8 @@ struct reach {
 
 /* Asks. Returns 0, and then the caller releases it; -EBUSY if another question is being
  * answered; -ENOTSUP without the exact recorder, or on this processor; -ETIMEDOUT;
- * -ECANCELED; -ECHILD if the copy has ended early; an error of probe_threads_freeze,
+ * -ECANCELED; -ECHILD if the copy has ended early, or was ended; -EUSERS if
+ * no more processes may be started; an error of probe_threads_freeze,
  * with -EDEADLK in place of -EBUSY and the thread in ret_stubborn; -EFAULT if a block
  * cannot be read; -E2BIG, -ENOMEM or another -errno. */
 int probe_reach_ask(const struct reach_question *question, struct reach *ret_reach,

@@ -164,13 +164,14 @@ void probe_live_each(void (*visit)(uintptr_t address, struct recorder_note note,
     }
 }
 
-uint64_t probe_live_stopped_count(void)
+void probe_live_stopped_sums(uint64_t *ret_blocks, uint64_t *ret_bytes)
 {
-    uint64_t blocks = 0;
+    *ret_blocks = 0;
+    *ret_bytes = 0;
     for (size_t i = 0; i < SHARDS; i++) {
-        blocks += shards[i].blocks;
+        *ret_blocks += shards[i].blocks;
+        *ret_bytes += shards[i].bytes;
     }
-    return blocks;
 }
 
 void probe_live_stopped_each(void (*visit)(uintptr_t address, struct recorder_note note,

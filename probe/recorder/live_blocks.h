@@ -31,9 +31,9 @@ void probe_live_each(void (*visit)(uintptr_t address, struct recorder_note note,
                                    void *argument),
                      void *argument);
 
-/* The same two while no thread can be in the middle of a change (probe_changing): they
- * take no lock. */
-uint64_t probe_live_stopped_count(void);
+/* The sums, see below, and each block, while no thread can be in the middle of a change
+ * (probe_changing): they take no lock. */
+void probe_live_stopped_sums(uint64_t *ret_blocks, uint64_t *ret_bytes);
 void probe_live_stopped_each(void (*visit)(uintptr_t address, struct recorder_note note,
                                            void *argument),
                              void *argument);

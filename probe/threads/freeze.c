@@ -15,6 +15,13 @@
 /* How long to wait before a thread that was busy is asked again. */
 #define AGAIN_NS 50000
 
+/* A thread may be silent because it waits for one that is stopped: at its end the C
+ * library blocks all signals and takes a lock, which a thread may hold that begins
+ * another one. So after this time all go on for a moment, and are then stopped again;
+ * each time there is twice as much patience, as the machine may just be busy. */
+#define PATIENCE_NS (25 * CLOCK_NS_PER_MS)
+#define MOMENT_US 5000
+
 /* How a thread is stopped. */
 enum stop {
     STOP_SIGNALLED, /* the signal was sent */
@@ -41,6 +48,7 @@ struct freeze {
     unsigned signalled; /* that have not ended */
     size_t next;        /* where the list is expected to go on */
     int64_t began;
+    int64_t patience_end; /* then all go on for a moment */
     int64_t deadline;
 };
 
@@ -89,7 +97,7 @@ static int thread_signal(struct freeze *freeze, size_t at)
 {
     int error;
     while ((error = probe_thread_slot_park(at, threads[at].tid)) == -EAGAIN &&
-           clock_now_ns() < freeze->deadline) {
+           clock_now_ns() < freeze->patience_end) {
         usleep(100); /* the kernel's queue of signals is full */
     }
     return error;
@@ -170,12 +178,17 @@ static int list_stop(struct freeze *freeze, bool *ret_found)
     }
 }
 
+static bool is_silent(size_t at)
+{
+    return stops[at].stop == STOP_SIGNALLED && probe_thread_slot_parked(at) == NULL;
+}
+
 /* Looks at the threads that have not answered: asks the busy ones again, and does not
  * wait for those that have ended. */
 static void silent_look(struct freeze *freeze)
 {
     for (size_t i = 0; i < freeze->count; i++) {
-        if (stops[i].stop != STOP_SIGNALLED || probe_thread_slot_parked(i) != NULL) {
+        if (!is_silent(i)) {
             continue;
         }
         bool busy = probe_thread_slot_busy(i);
@@ -191,7 +204,7 @@ static void silent_look(struct freeze *freeze)
 static int wait_parked(struct freeze *freeze)
 {
     while (!probe_thread_slots_wait(freeze->signalled, clock_now_ns() + AGAIN_NS)) {
-        if (clock_now_ns() >= freeze->deadline) {
+        if (clock_now_ns() >= freeze->patience_end) {
             return -EBUSY;
         }
         silent_look(freeze);
@@ -220,7 +233,7 @@ static int all_stop(struct freeze *freeze)
         if (error != 0) {
             return error;
         }
-    } while (found && clock_now_ns() < freeze->deadline);
+    } while (found && clock_now_ns() < freeze->patience_end);
     return found ? -EBUSY : 0;
 }
 
@@ -248,7 +261,7 @@ static void all_go(struct freeze *freeze)
 static pid_t stubborn_find(const struct freeze *freeze)
 {
     for (size_t i = 0; i < freeze->count; i++) {
-        if (stops[i].stop == STOP_SIGNALLED) {
+        if (is_silent(i)) {
             return threads[i].tid;
         }
     }
@@ -303,6 +316,29 @@ static void caller_add(struct freeze *freeze)
 }
 #endif
 
+/* Stops the threads once, and calls `act` if that was possible. Returns as
+ * probe_threads_freeze. */
+static int freeze_once(struct freeze *freeze,
+                       void (*act)(const struct frozen *frozen, void *argument),
+                       void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
+{
+    freeze->count = 0;
+    freeze->signalled = 0;
+    freeze->round = probe_thread_slots_begin();
+    int error = all_stop(freeze);
+    if (error == 0) {
+        freeze->count = ended_drop(freeze->count);
+        caller_add(freeze);
+        act(&(struct frozen){threads, freeze->count}, argument);
+    } else {
+        *ret_stubborn = stubborn_find(freeze);
+    }
+    int64_t stopped = clock_now_ns() - freeze->began;
+    all_go(freeze);
+    *ret_stopped_ns = clock_now_ns() - freeze->began;
+    return error == 0 && stopped > THREADS_PARK_MS * CLOCK_NS_PER_MS ? -EAGAIN : error;
+}
+
 int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument),
                          void *argument, int64_t *ret_stopped_ns, pid_t *ret_stubborn)
 {
@@ -317,20 +353,16 @@ int probe_threads_freeze(void (*act)(const struct frozen *frozen, void *argument
     if (freeze.task_fd < 0) {
         return freeze.task_fd;
     }
-    freeze.began = clock_now_ns();
-    freeze.deadline = freeze.began + FREEZE_LIMIT_MS * CLOCK_NS_PER_MS;
-    freeze.round = probe_thread_slots_begin();
-    error = all_stop(&freeze);
-    if (error == 0) {
-        freeze.count = ended_drop(freeze.count);
-        caller_add(&freeze);
-        act(&(struct frozen){threads, freeze.count}, argument);
-    } else {
-        *ret_stubborn = stubborn_find(&freeze);
+    freeze.deadline = clock_now_ns() + FREEZE_LIMIT_MS * CLOCK_NS_PER_MS;
+    for (int64_t patience = PATIENCE_NS;; patience *= 2) {
+        freeze.began = clock_now_ns();
+        freeze.patience_end = freeze.began + patience;
+        error = freeze_once(&freeze, act, argument, ret_stopped_ns, ret_stubborn);
+        if (error != -EBUSY || clock_now_ns() >= freeze.deadline) {
+            break;
+        }
+        usleep(MOMENT_US);
     }
-    int64_t stopped = clock_now_ns() - freeze.began;
-    all_go(&freeze);
-    *ret_stopped_ns = clock_now_ns() - freeze.began;
     probe_threads_round_end();
-    return error == 0 && stopped > THREADS_PARK_MS * CLOCK_NS_PER_MS ? -EAGAIN : error;
+    return error;
 }

@@ -25,7 +25,8 @@ struct frozen {
 
 /* Stops the threads, calls `act`, lets them go. `act` must not allocate, nor take any
  * lock: a stopped thread may hold it. Writes how long the threads were stopped, from
- * the first to the last.
+ * the first to the last. If not all can be stopped within some ms, they go on for a
+ * moment before they are stopped again.
  *
  * Returns 0; -EBUSY if a thread could not be stopped in FREEZE_LIMIT_MS (it blocks all
  * signals, or is in a call that no signal ends), and its number then is in
