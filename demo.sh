@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The walk-through of the leak lab, from nothing to a verdict: installs what is missing,
-# builds, runs both servers side by side under the same load, and shows what grew.
+# builds, runs both servers side by side under the same load, and shows what grew, and
+# who holds it.
 set -euo pipefail
 
 readonly rounds=5 # calls of each scenario on each server, after one to warm up
@@ -10,10 +11,10 @@ usage() {
 usage: ./demo.sh [--keep] [--help]
 
 Builds the lab, starts both servers, drives every scenario on both, compares
-their heap profiles, and judges: does the leaky server leak what it declares,
-does the fixed one keep nothing, and are its answers right? It takes about a
-minute. What it writes is in build/ and out/; what an earlier run wrote into
-out/ is replaced.
+their heap profiles, starts both again with the lab's own profiler, and judges:
+does the leaky server leak what it declares, and who holds it? Does the fixed
+one keep nothing, and are its answers right? It takes about a minute. What it
+writes is in build/ and out/; what an earlier run wrote into out/ is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
@@ -415,10 +416,10 @@ note_time "${pprof[*]}, twice"
 
 heading '5. Judge' judging
 cat <<'TEXT'
-Every scenario again, in rounds: what grows with each call, and who holds it? And
-do both halves give the same answers, or does a fix do less of the work? On the
-fixed side a few hundred bytes may be the C library's, which keeps records of
-ended threads.
+Every scenario again, in rounds: what grows with each call, and who holds it?
+And do both halves give the same answers, or does a fix do less of the work? On
+the fixed side a few hundred bytes may be the C library's, which keeps records
+of ended threads.
 
 Both servers start again, with --profile recorder: the lab's own profiler knows
 who holds a block, and which blocks are lost.
