@@ -155,6 +155,10 @@ static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
         error = names_warm_up(gate, failure);
     }
     if (error == 0) {
+        /* Before the baseline, for the same reason. */
+        server_retained_try(&gate->server, &profiles->retained_base);
+    }
+    if (error == 0) {
         error = round_sample(gate, failure);
     }
     if (error == 0) {
@@ -362,6 +366,7 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     profile_release(&profiles.heap_last);
     profile_release(&profiles.threads_base);
     profile_release(&profiles.threads_last);
+    profile_release(&profiles.retained_base);
     gate->elapsed_ms = clock_now_ms() - start;
     return error;
 }

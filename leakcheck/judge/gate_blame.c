@@ -108,6 +108,32 @@ static int churn_blame(struct gate *gate, const struct blame_own *own,
     return 0;
 }
 
+/* Finds out who holds what grew. */
+static int held_judge(struct gate *gate, const struct blame_own *own,
+                      const struct gate_profiles *profiles, struct failure *failure)
+{
+    const struct blame *blame = &gate->resources[RESOURCE_HEAP].blame;
+    struct held_places places;
+    struct profile last;
+    if (blame->growth <= 0 || gate->picture == PICTURE_FLAT ||
+        gate->picture == PICTURE_CHURN) {
+        return 0;
+    }
+    if (!server_retained_try(&gate->server, &last)) {
+        held_refuse(&gate->held, gate->server.retained_reason);
+        return 0;
+    }
+    int error = held_places_list(&places, blame, *own, &profiles->heap_base,
+                                 &profiles->heap_last, failure);
+    if (error == 0) {
+        error =
+            held_find(&gate->held, &places, &profiles->retained_base, &last, failure);
+        held_places_release(&places);
+    }
+    profile_release(&last);
+    return error;
+}
+
 /* Where the compiler has put functions into each other, the symbol table knows only the
  * outermost, and the line table the place in the innermost. The debug information of
  * the program's file knows all. */
@@ -136,6 +162,9 @@ int gate_blame(struct gate *gate, const struct blame_own *own,
     }
     if (error == 0) {
         error = churn_blame(gate, own, profiles, failure);
+    }
+    if (error == 0) {
+        error = held_judge(gate, own, profiles, failure);
     }
     if (error == 0) {
         inlined_find(gate, own, &profiles->heap_last,

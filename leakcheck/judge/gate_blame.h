@@ -14,10 +14,11 @@ struct gate_profiles {
     struct profile heap_last;
     struct profile threads_base;
     struct profile threads_last;
+    struct profile retained_base; /* who holds what; { 0 }: not there */
 };
 
-/* Fills in the picture, the blame, and how much a call allocates. Adds names to the
- * profiles. Returns 0 or -errno. */
+/* Fills in the picture, the blame, who holds what grew, and how much a call allocates.
+ * Adds names to the profiles, and asks the server once more. Returns 0 or -errno. */
 int gate_blame(struct gate *gate, const struct blame_own *own,
                struct gate_profiles *profiles, struct failure *failure);
 

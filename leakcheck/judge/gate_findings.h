@@ -8,6 +8,7 @@
 
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/held.h"
 #include "leakcheck/judge/picture.h"
 #include "leakcheck/judge/trend.h"
 #include "leakcheck/measure/caller.h"
@@ -60,6 +61,7 @@ struct gate {
                               allocation */
     char heap_reason[200]; /* why the heap is not measured; "" if it is */
     struct gate_resource resources[RESOURCE_COUNT];
+    struct held held;        /* who holds what the heap's blame is for */
     bool late;               /* after some round, not everything returned to the
                                 baseline */
     bool counts_allocations; /* the profile also counts freed allocations */

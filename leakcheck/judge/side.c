@@ -382,22 +382,62 @@ static int last_calls(struct side *side)
     return error;
 }
 
+static bool has_places(const struct side *side, size_t index)
+{
+    return side->chosen[index] && side->trials[index].places.blamed.count > 0;
+}
+
+/* Finds out who holds what the trials found to stay. One profile before all trials and
+ * one after them are enough, because each scenario has code of its own; and no sample
+ * is taken while the server stops its threads for them. */
+static int holders_find(struct side *side)
+{
+    struct profile last = {0};
+    bool asked = false;
+    bool there = false;
+    int error = 0;
+    for (size_t i = 0; i < side->count && error == 0; i++) {
+        if (!has_places(side, i)) {
+            continue;
+        }
+        struct trial *trial = &side->trials[i];
+        there = asked ? there : server_retained_try(&side->server, &last);
+        asked = true;
+        if (there) {
+            error = held_find(&trial->held, &trial->places, &side->retained, &last,
+                              &side->failure);
+        } else {
+            held_refuse(&trial->held, side->server.retained_reason);
+        }
+    }
+    profile_release(&last);
+    return error;
+}
+
 /* All steps between opening and releasing. */
 static int side_steps(struct side *side)
 {
     int error = warm_up(side);
     if (error == 0) {
+        /* Where there is none, the trials say why. */
+        server_retained_try(&side->server, &side->retained);
         error = idle_watch(side);
     }
     if (error == 0) {
         error = scenarios_judge(side);
     }
-    if (error < 0 || side->order->alone) {
+    if (error < 0) {
         return error;
+    }
+    if (side->order->alone) {
+        return holders_find(side);
     }
     error = side->role == ROLE_LEAKY
                 ? leaks_confirm(side)
                 : server_heap(&side->server, true, &side->heap, &side->failure);
+    if (error == 0) {
+        error = holders_find(side);
+    }
     if (error == 0) {
         error = first_calls(side, true);
     }
@@ -425,6 +465,7 @@ void side_release(struct side *side)
     profile_release(&side->heap);
     profile_release(&side->idle_from);
     profile_release(&side->idle_to);
+    profile_release(&side->retained);
     arena_release(&side->arena);
     server_close(&side->server);
 }

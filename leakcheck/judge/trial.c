@@ -288,6 +288,10 @@ static int blame_all(struct trial_run *run)
     if (error == 0) {
         error = blame_find(&trial->heap, &heap, run->failure);
     }
+    if (error == 0 && trial->heap.growth > 0 && !churn) {
+        error = held_places_list(&trial->places, &trial->heap, own, &run->heap_base,
+                                 &run->heap_last, run->failure);
+    }
     bool threads_left = trial->info->leaves.amount[RESOURCE_THREADS] > 0 ||
                         trial->fits[RESOURCE_THREADS].change > 0;
     if (error == 0 && run->threads_base.count > 0 && threads_left) {
@@ -380,6 +384,7 @@ int trial_run(struct server *server, const struct scenario_info *info,
 void trial_release(struct trial *trial)
 {
     free(trial->samples);
+    held_places_release(&trial->places);
     *trial = (struct trial){0};
 }
 

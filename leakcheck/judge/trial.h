@@ -7,6 +7,7 @@
 
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
+#include "leakcheck/judge/held.h"
 #include "leakcheck/measure/sample.h"
 
 /* Heap that the C library keeps after a thread has ended, for the next thread. It grows
@@ -38,8 +39,10 @@ struct trial {
     int64_t bytes;             /* the parameter `bytes`; UNKNOWN: not sent */
     struct resources declared; /* of one call, from the server's replies */
     struct fit fits[RESOURCE_COUNT];
-    struct blame heap;       /* churn: of allocated bytes; else of bytes that stayed */
-    struct blame wait;       /* where stuck threads wait; growth 0: not known */
+    struct blame heap; /* churn: of allocated bytes; else of bytes that stayed */
+    struct held_places places; /* where the heap's blame was allocated */
+    struct held held;          /* who holds that: set by the caller of trial_run */
+    struct blame wait;         /* where stuck threads wait; growth 0: not known */
     double heap_per_call;    /* bytes that the blamed file itself allocated and kept */
     double library_per_call; /* bytes that libraries allocated for it and kept */
     double rate;             /* leaky: bytes per second and thread, if threads
@@ -52,7 +55,7 @@ int trial_run(struct server *server, const struct scenario_info *info,
               const struct trial_plan *plan, struct trial *ret_trial,
               struct failure *failure);
 
-/* Frees the samples. */
+/* Frees the samples and the places. */
 void trial_release(struct trial *trial);
 
 /* The paths of the scenario's own code: its source file, and no other file of the lab.

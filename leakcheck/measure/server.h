@@ -33,7 +33,11 @@ struct server {
     const char *heap_path;    /* path of the cheapest heap profile */
     const char *stacks_path;  /* path of the heap profile with names */
     const char *threads_path; /* NULL: there is no thread profile */
-    const char *growing;      /* the scenario whose threads allocate; NULL: none */
+    /* The profile of who holds what: see server_retained_try. */
+    bool retained_asked;       /* it is asked for */
+    bool retained_absent;      /* the server has no such page */
+    char retained_reason[200]; /* why the last one was not there; "" if it was */
+    const char *growing;       /* the scenario whose threads allocate; NULL: none */
     /* Other sources of function names than the server: see names.h. */
     const char *binary;     /* the program's file as given by the user; NULL: none */
     char executable[32];    /* --pid: "/proc/PID/exe", which `binary` may point to */
@@ -70,6 +74,13 @@ int server_threads(struct server *server, struct profile *ret_profile,
  * false if there is none. After a failure it is not asked again, and threads_reason
  * says why. */
 bool server_threads_try(struct server *server, struct profile *ret_profile);
+
+/* Fetches the profile of who holds what is in use, with what is lost below a holder of
+ * that name; the caller releases it. Only the servers of this project, and programs
+ * under leakprobe, have it, and no verdict depends on it. Returns false if it was not
+ * there; retained_reason says why, and it is not asked for again: one that is busy was
+ * asked for a while. */
+bool server_retained_try(struct server *server, struct profile *ret_profile);
 
 /* Writes that the server was restarted: another process answers now. Returns
  * -EPROTO. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "leakcheck/report/held_text.h"
 #include "leakcheck/report/text.h"
 
 static const char *when_of(const struct pair *pair)
@@ -43,6 +44,20 @@ static void fact_write(struct buffer *page, const char *name, const char *value)
     html_element(page, "dd", value);
 }
 
+/* Whether what stays is lost. Who holds it gives the bug away, so that is folded. */
+static const char *fate_of(const struct pair *pair)
+{
+    const struct held *held = &pair->leaky->held;
+    if (held->measured) {
+        return held_is_lost(held) ? "lost: nothing points to it any more"
+                                  : "still held: something points to it";
+    }
+    if (pair->info->kind != KIND_PERMANENT) {
+        return "neither: nothing stays";
+    }
+    return pair->leaky->heap.growth > 0 ? "not measured" : "no memory of the heap";
+}
+
 static void facts_write(struct buffer *page, const struct pair *pair)
 {
     const struct trial *leaky = pair->leaky;
@@ -70,6 +85,7 @@ static void facts_write(struct buffer *page, const struct pair *pair)
         html_growth(page, pair, RESOURCE_HEAP, trial_heap_growth(leaky), false);
         buffer_text(page, " a call on the leaky server</dd>");
     }
+    fact_write(page, "Lost or held", fate_of(pair));
     fact_write(page, "Answers", answers_word(pair->answers.result));
     fact_write(page, "On a graph", picture_sentence(pair->shown->picture));
     if (pair->info->kind == KIND_CHURN) {
@@ -118,6 +134,25 @@ static void problem_write(struct buffer *page, const struct pair *pair)
         buffer_html(page, pair->answers.reason);
         buffer_text(page, "</p>");
     }
+}
+
+/* Who holds what was allocated there. */
+static void held_write(struct buffer *page, const struct held *held)
+{
+    if (!held->measured) {
+        buffer_text(page, "<p class=\"note\">Who holds it was not measured: ");
+        buffer_html(page, held->reason[0] == '\0' ? "nothing stays" : held->reason);
+        buffer_text(page, ".</p>");
+        return;
+    }
+    struct held_text holder = held_text_holder(held->holder);
+    bool lost = held_is_lost(held);
+    buffer_text(page, lost ? "<h4>Lost</h4><p>Nothing points to it" : "<h4>Held by ");
+    if (!lost) {
+        html_element(page, "code", holder.at);
+        buffer_text(page, "</h4><p>It points to what was allocated there");
+    }
+    buffer_printf(page, ": %.0f %% of it.</p>", 100 * held_share(held));
 }
 
 /* One place that a profile blames, with its code. A file's name comes from the server:
@@ -191,6 +226,7 @@ static void places_write(struct buffer *page, const struct pair *pair,
     }
     if (allocated) {
         place_write(page, pair, "Allocated in", heap, source);
+        held_write(page, &pair->leaky->held);
     }
     if (wait->growth > 0) {
         place_write(page, pair, "Threads wait in", wait, source);

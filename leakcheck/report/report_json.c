@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "leakcheck/report/held_text.h"
 #include "leakcheck/report/report.h"
 
 static const char *const resource_keys[RESOURCE_COUNT] = {
@@ -45,7 +46,28 @@ static void samples_add(cJSON *object, const struct sample *samples, size_t coun
     }
 }
 
-static void blame_add(cJSON *object, const char *name, const struct blame *blame)
+/* Who holds what the blamed line allocated; null and the reason, if that was not
+ * measured. */
+static void held_add(cJSON *object, const struct held *held)
+{
+    if (!held->measured) {
+        cJSON_AddNullToObject(object, "held_by");
+        cJSON_AddStringToObject(object, "held_by_reason",
+                                held->reason[0] == '\0' ? "it is no leak of memory"
+                                                        : held->reason);
+        return;
+    }
+    cJSON *item = cJSON_AddObjectToObject(object, "held_by");
+    cJSON_AddStringToObject(item, "holder", held->holder);
+    cJSON_AddBoolToObject(item, "lost", held_is_lost(held));
+    cJSON_AddNumberToObject(item, "bytes", (double)held->bytes);
+    cJSON_AddNumberToObject(item, "share", held_share(held));
+    cJSON_AddStringToObject(item, "words", held_text(held).at);
+}
+
+/* `held` is NULL where nothing is allocated. */
+static void blame_add(cJSON *object, const char *name, const struct blame *blame,
+                      const struct held *held)
 {
     if (blame->growth <= 0) {
         cJSON_AddNullToObject(object, name);
@@ -59,6 +81,9 @@ static void blame_add(cJSON *object, const char *name, const struct blame *blame
     cJSON_AddNumberToObject(
         item, "share",
         blame->total == 0 ? 0 : (double)blame->growth / (double)blame->total);
+    if (held != NULL) {
+        held_add(item, held);
+    }
 }
 
 /* JSON has no infinity: null. */
@@ -91,8 +116,8 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
     if (trial->info->growth_bytes_per_second > 0 && side->role == ROLE_LEAKY) {
         cJSON_AddNumberToObject(item, "bytes_per_second_and_thread", trial->rate);
     }
-    blame_add(item, "heap", &trial->heap);
-    blame_add(item, "waits", &trial->wait);
+    blame_add(item, "heap", &trial->heap, &trial->held);
+    blame_add(item, "waits", &trial->wait, NULL);
     samples_add(item, trial->samples, trial->sample_count);
 }
 
@@ -210,7 +235,7 @@ static void alone_add(cJSON *list, const struct side *side, size_t index)
     } else {
         cJSON_AddNullToObject(item, "bytes");
     }
-    blame_add(item, "blamed", over ? &trial->heap : &nobody);
+    blame_add(item, "blamed", over ? &trial->heap : &nobody, &trial->held);
     waiting_add(item, over ? &trial->wait : &nobody);
     samples_add(item, trial->samples, trial->sample_count);
 }
@@ -252,7 +277,8 @@ static void resource_add(cJSON *list, const char *name, const struct gate *gate,
         cJSON_AddNullToObject(item, "over");
         cJSON_AddStringToObject(item, "reason", gate_missing_reason(gate, resource));
     }
-    blame_add(item, "blamed", &judged->blame);
+    blame_add(item, "blamed", &judged->blame,
+              resource == RESOURCE_HEAP ? &gate->held : NULL);
 }
 
 /* What was called, and how often in all rounds. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "leakcheck/report/held_text.h"
+
 #define TERMINAL_COLUMNS 80
 
 struct table_style table_style_of(FILE *stream)
@@ -109,11 +111,16 @@ static void shrinkage_write(char *text, size_t size, const char *half,
     }
 }
 
-/* "allocated in payload_read leaky/slice_prefix.c:34 (100 %)". */
-static void allocated_write(char *text, size_t size, const struct blame *heap)
+/* "allocated in payload_read leaky/slice_prefix.c:34 (100 %), held by signatures
+ * (leaky/slice_prefix.c:22)". */
+static void allocated_write(char *text, size_t size, const struct trial *trial)
 {
+    const struct blame *heap = &trial->heap;
     append(text, size, "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
            heap->file, heap->line, 100.0 * (double)heap->growth / (double)heap->total);
+    if (trial->held.measured) {
+        append(text, size, ", %s", held_text(&trial->held).at);
+    }
 }
 
 static void waits_write(char *text, size_t size, const struct blame *wait)
@@ -128,7 +135,7 @@ static void fixed_place_write(char *text, size_t size, const struct trial *trial
 {
     if (trial->heap.growth > 0) {
         append(text, size, "; on fixed, ");
-        allocated_write(text, size, &trial->heap);
+        allocated_write(text, size, trial);
     }
     if (trial->wait.growth > 0) {
         append(text, size, "; on fixed, ");
@@ -149,7 +156,7 @@ static void place_write(char *text, size_t size, const struct trial *trial,
                     trial->declared.amount[RESOURCE_HEAP] > 0 ||
                     trial->info->growth_bytes_per_second > 0;
     if (has_heap && heap->growth > 0) {
-        allocated_write(text, size, heap);
+        allocated_write(text, size, trial);
     }
     if (has_heap && trial->library_per_call >= 1) {
         append(text, size, "; libraries took %s more",
@@ -341,6 +348,33 @@ static void answers_print(FILE *stream, struct table_style style,
     fputc('\n', stream);
 }
 
+/* "who holds it is not measured for 27 of 27: start the server with --profile
+ * recorder". Of a server that has no such profile nothing is said. */
+static void held_missing_print(FILE *stream, struct table_style style,
+                               const struct judgement *judgement)
+{
+    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
+    const char *reason = NULL;
+    size_t blamed = 0;
+    size_t missing = 0;
+    for (size_t i = 0; i < leaky->count && !leaky->server.retained_absent; i++) {
+        const struct held *held = &leaky->trials[i].held;
+        blamed += held->measured || held->reason[0] != '\0';
+        missing += held->reason[0] != '\0';
+        reason = held->reason[0] != '\0' ? held->reason : reason;
+    }
+    if (reason == NULL) {
+        return;
+    }
+    fprintf(stream, "who holds it is not measured for %zu of %zu:%s", missing, blamed,
+            style.terminal ? "\n" : " ");
+    if (style.terminal) {
+        wrapped_print(stream, style, TABLE_PLAIN, reason);
+    } else {
+        fprintf(stream, "%s\n", reason);
+    }
+}
+
 void table_judgement(FILE *stream, struct table_style style,
                      const struct judgement *judgement)
 {
@@ -357,6 +391,7 @@ void table_judgement(FILE *stream, struct table_style style,
     bad_print(stream, style, judgement);
     struct judge_summary summary = judge_summarize(judgement);
     bool good = summary.shown == summary.judged && summary.alarms == 0;
+    held_missing_print(stream, style, judgement);
     answers_print(stream, style, &summary);
     fprintf(
         stream,
@@ -381,6 +416,21 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
     }
     fprintf(stream, " (%.0f %%)\n",
             100.0 * (double)blame->growth / (double)blame->total);
+}
+
+/* "held by      signatures (leaky/slice_prefix.c:22)"; "lost         nothing points to
+ * it". Of a server that has no such profile nothing is said. */
+static void held_print(FILE *stream, const struct gate *gate)
+{
+    const struct held *held = &gate->held;
+    if (held->measured) {
+        struct held_text text = held_text(held);
+        const char *word = held_is_lost(held) ? "lost" : "held by";
+        const char *rest = text.at + strlen(word);
+        fprintf(stream, "%-12s %s\n", word, rest + strspn(rest, ": "));
+    } else if (held->reason[0] != '\0' && !gate->server.retained_absent) {
+        fprintf(stream, "%-12s not measured: %s\n", "held by", held->reason);
+    }
 }
 
 /* A growth and its limit, not rounded where rounding makes them look equal. */
@@ -442,6 +492,7 @@ static void places_print(FILE *stream, const struct gate *gate)
                 gate->server.names_reason[0] == '\0' ? "the stacks have no names"
                                                      : gate->server.names_reason);
     }
+    held_print(stream, gate);
     if (gate->picture == PICTURE_THREADS) {
         blame_print(stream, "waits in", &threads->blame);
     }

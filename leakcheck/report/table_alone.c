@@ -3,6 +3,16 @@
  */
 #include "leakcheck/report/table.h"
 
+#include "leakcheck/report/held_text.h"
+
+/* "    held by signatures (mine/case-07.c:22)", where that was measured. */
+static void held_print(FILE *stream, const struct held *held)
+{
+    if (held->measured) {
+        fprintf(stream, "    %s\n", held_text(held).at);
+    }
+}
+
 /* "    allocated in payload_read mine/case-07.c:30": a line of its own, because it may
  * be long. */
 static void blame_print(FILE *stream, const char *what, const struct blame *blame)
@@ -34,6 +44,7 @@ void table_alone(FILE *stream, struct table_style style, const struct alone *alo
                 table_paint(style, TABLE_RED), table_paint(style, TABLE_PLAIN),
                 finding->reason);
         blame_print(stream, "allocated in", &side->trials[i].heap);
+        held_print(stream, &side->trials[i].held);
         blame_print(stream, "waits in", &side->trials[i].wait);
     }
     struct alone_summary summary = alone_summarize(alone);
