@@ -106,6 +106,10 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     for name in scenario_names():
         row = re.search(rf"^{name} .* proved; ", rows[0], re.MULTILINE)
         check(row, f"no row with proved for {name}: {text}")
+    held = r"^slice-prefix .* held by signatures \(leaky/slice_prefix\.c:\d+\)"
+    check(re.search(held, rows[0], re.M), f"not who holds the payloads: {rows[0]}")
+    lost = r"^http-body .* lost: nothing points to it"
+    check(re.search(lost, rows[0], re.M), f"not that the texts are lost: {rows[0]}")
     check(f"{len(scenario_names())} scenarios: one call" in text, "how many there are")
     check(re.search(r"^ +50\.0 +.* payload_read$", text, re.MULTILINE), text)
     check("nothing grew" in text, "the fixed server's profile")
