@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The walk-through of the leak lab, from nothing to a verdict: installs what is missing,
-# builds, runs both servers side by side under the same load, and shows what grew.
+# builds, runs both servers side by side under the same load, and shows what grew, and
+# who holds it.
 set -euo pipefail
 
 readonly rounds=5 # calls of each scenario on each server, after one to warm up
@@ -10,10 +11,10 @@ usage() {
 usage: ./demo.sh [--keep] [--help]
 
 Builds the lab, starts both servers, drives every scenario on both, compares
-their heap profiles, and judges: does the leaky server leak what it declares,
-does the fixed one keep nothing, and are its answers right? It takes about a
-minute. What it writes is in build/ and out/; what an earlier run wrote into
-out/ is replaced.
+their heap profiles, starts both again with the lab's own profiler, and judges:
+does the leaky server leak what it declares, and who holds it? Does the fixed
+one keep nothing, and are its answers right? It takes about a minute. What it
+writes is in build/ and out/; what an earlier run wrote into out/ is replaced.
 
   --keep   leave both servers running at the end
   --help   this text
@@ -122,7 +123,7 @@ note_time() {
 
 # -- the servers -----------------------------------------------------------------------
 
-declare -A url process # by the server's name
+declare -A url debug process # by the server's name
 
 # Starts a server and waits for its start-up line, which goes to out/<name>.txt. Further
 # arguments are options. Returns 1 if it ended instead.
@@ -133,7 +134,7 @@ start_server() {
     # A session of its own, so that Ctrl-C reaches this script alone, which then ends
     # the server, and so that --keep leaves it running when the terminal closes.
     setsid "build/$name" --profile-dir out/profiles --max-timers 10000 "$@" \
-        >"out/$name.txt" 2>"out/$name.log" </dev/null 3>&- &
+        >"out/$name.txt" 2>>"out/$name.log" </dev/null 3>&- &
     pid=$!
     servers+=("$pid")
     while [[ ! -s out/$name.txt ]]; do
@@ -146,16 +147,14 @@ start_server() {
     done
 }
 
-# Starts a server on its own ports or, when these are taken, on any free ones. Further
-# arguments are options.
+# Starts a server on its own ports or, when these are taken, on any free ones.
 start_anyhow() {
     local name=$1
-    shift
-    if ! start_server "$name" "$@"; then
+    if ! start_server "$name"; then
         printf '%s cannot use its own ports:\n' "$name"
         tail -n 1 "out/$name.log" | indent
         printf 'So it gets free ones instead.\n'
-        start_server "$name" --port 0 --debug-port 0 "$@" ||
+        start_server "$name" --port 0 --debug-port 0 ||
             fail "$name does not start: $(tail -n 3 "out/$name.log")"
     fi
     tell_server "$name"
@@ -163,30 +162,28 @@ start_anyhow() {
 
 # Notes and prints where the server is that was started last.
 tell_server() {
-    local name=$1 debug
+    local name=$1
     process[$name]=${servers[-1]}
     url[$name]=$(sed -n 's|.*listening on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
-    debug=$(sed -n 's|.*debug on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
-    printf '  %-6s %-24s debug %-24s pid %s\n' "$name" "${url[$name]}" "$debug" \
-        "${process[$name]}"
+    debug[$name]=$(sed -n 's|.*debug on \(http://[^,]*\),.*|\1|p' "out/$name.txt")
+    printf '  %-6s %-24s debug %-24s pid %s\n' "$name" "${url[$name]}" \
+        "${debug[$name]}" "${process[$name]}"
 }
 
-# Starts both servers. Each is told of the other, so that either page shows both. On
-# free ports leaky starts once more, because only then is it known where fixed is.
-start_both() {
-    start_anyhow leaky
-    start_anyhow fixed --peer "${url[leaky]}"
-    if [[ $keep == no || ${url[leaky]} == *:8080 && ${url[fixed]} == *:8081 ]]; then
-        return
-    fi
-    end_all "${process[leaky]}"
-    servers=("${process[fixed]}")
-    printf 'leaky starts again, with the address of fixed:\n'
-    start_server leaky --port "${url[leaky]##*:}" --debug-port 0 \
-        --peer "${url[fixed]}" ||
-        fail "leaky does not start again: $(tail -n 3 out/leaky.log)"
-    tell_server leaky
-    servers=("${process[leaky]}" "${process[fixed]}")
+# Starts both servers again, on the ports that they had, with the lab's own profiler:
+# gperftools' cannot say who holds a block. By now each can be told of the other, so
+# that either page shows both.
+start_again() {
+    local name
+    local -A peer=([leaky]=${url[fixed]} [fixed]=${url[leaky]})
+    end_all "${servers[@]}"
+    servers=()
+    for name in leaky fixed; do
+        start_server "$name" --profile recorder --peer "${peer[$name]}" \
+            --port "${url[$name]##*:}" --debug-port "${debug[$name]##*:}" ||
+            fail "$name does not start again: $(tail -n 3 "out/$name.log")"
+        tell_server "$name"
+    done
 }
 
 # Calls every scenario `count` times on a server. {a,b} makes curl ask for a, then b.
@@ -286,6 +283,7 @@ Both servers are still running. Ask them, and stop them when you are done:
   curl '${url[leaky]}/leak/slice-prefix?id=me&count=3'
   curl -s '${url[leaky]}/status' | head -n 20
   curl -s '${url[leaky]}/debug/pprof/goroutine?debug=1' | head -n 20
+  curl -s '${url[leaky]}/debug/pprof/retained?debug=1' | head -n 20
   ${pprof[*]} --text ${url[leaky]}/pprof/heap | head -n 12
   kill ${process[leaky]} ${process[fixed]}
 TEXT
@@ -377,7 +375,8 @@ note_time build
 printf 'Built: build/leaky, build/fixed, and their judge build/leakcheck.\n'
 
 heading '2. Start both servers' 'starting the servers'
-start_both
+start_anyhow leaky
+start_anyhow fixed
 list=$(build/leakcheck --list "${url[leaky]}") ||
     fail 'the leaky server does not name its scenarios'
 mapfile -t scenarios <<<"$list"
@@ -417,11 +416,17 @@ note_time "${pprof[*]}, twice"
 
 heading '5. Judge' judging
 cat <<'TEXT'
-Every scenario again, in rounds: what grows with each call? And do both halves
-give the same answers, or does a fix do less of the work? On the fixed side a
-few hundred bytes may be the C library's, which keeps records of ended threads.
+Every scenario again, in rounds: what grows with each call, and who holds it?
+And do both halves give the same answers, or does a fix do less of the work? On
+the fixed side a few hundred bytes may be the C library's, which keeps records
+of ended threads.
 
+Both servers start again, with --profile recorder: the lab's own profiler knows
+who holds a block, and which blocks are lost.
 TEXT
+start_again
+note_time 'start again'
+printf '\n'
 verdict=0
 step build/leakcheck --text out/verdict.txt --json out/leakcheck.json \
     --report out/report.html "${url[leaky]}" "${url[fixed]}" || verdict=$?

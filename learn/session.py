@@ -15,6 +15,9 @@ from learn.server import Client, Server
 SERVED = f"{MINE}/server"  # what the learner's server writes
 HOURS = 8  # after which a forgotten server ends by itself
 
+# The profiler that can say who holds a block, and which blocks are lost.
+PROFILER = ("--profile", "recorder")
+
 
 def route(case):
     """Where the case's server calls it."""
@@ -96,7 +99,9 @@ def serve(program, ports=(0, 0)):
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     keeper = ("timeout", "--kill-after=5", f"{HOURS}h")
-    server = Server(program, ports=ports, wrapper=keeper, directory=directory)
+    server = Server(
+        program, *PROFILER, ports=ports, wrapper=keeper, directory=directory
+    )
     server.process.stdout.close()
     return {
         "keeper": identity(server.process.pid),

@@ -60,6 +60,19 @@ def check_page(end):
     equal(fixed["peer"].rpartition(":")[2], named[1], "the port of the peer's peer")
 
 
+def check_restart(text):
+    """To judge, the servers start again, and say so: on the ports that they had, with
+    the profiler that knows who holds a block."""
+    check("start again, with --profile recorder" in text, text)
+    for name in ("leaky", "fixed"):
+        lines = re.findall(rf"^  {name} +http:\S+:(\d+) +debug (\S+) +pid (\d+)$", text, re.M)
+        equal(len(lines), 2, f"starts of {name}")
+        equal(lines[0][:2], lines[1][:2], f"addresses of {name}")
+        check(lines[0][2] != lines[1][2], f"{name} did not start again: {lines}")
+        page = request(int(lines[1][0]), "GET", "/debug/pprof/retained?debug=1")
+        check("# in use" in page.expect(200).text, page.text)
+
+
 @pytest.mark.alone  # it judges, and a peak on a busy machine can come too late to be seen
 def test_whole_run_piped_with_its_ports_taken_and_keep():
     """A whole run, piped, with its ports taken and --keep: all proved, exit 0."""
@@ -93,6 +106,10 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     for name in scenario_names():
         row = re.search(rf"^{name} .* proved; ", rows[0], re.MULTILINE)
         check(row, f"no row with proved for {name}: {text}")
+    held = r"^slice-prefix .* held by signatures \(leaky/slice_prefix\.c:\d+\)"
+    check(re.search(held, rows[0], re.M), f"not who holds the payloads: {rows[0]}")
+    lost = r"^http-body .* lost: nothing points to it"
+    check(re.search(lost, rows[0], re.M), f"not that the texts are lost: {rows[0]}")
     check(f"{len(scenario_names())} scenarios: one call" in text, "how many there are")
     check(re.search(r"^ +50\.0 +.* payload_read$", text, re.MULTILINE), text)
     check("nothing grew" in text, "the fixed server's profile")
@@ -106,6 +123,7 @@ def test_whole_run_piped_with_its_ports_taken_and_keep():
     end = text[text.index("Where the time went") :]
     check("Every leak was shown" in end and "out/report.html" in end, end)
     check_page(end)
+    check_restart(text)
     tried = re.search(r"Now try this\n(.*?)\n\n", text, re.DOTALL)[1]
     commands = re.findall(r"^  ((?:\\\n|.)+)$", tried, re.MULTILINE)
     check(len(commands) >= 6 and commands[-1] != "", tried)
