@@ -106,19 +106,25 @@ static void quiet_end(const struct quiet *quiet)
     pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
 }
 
+int probe_heap_write_made(const char *path, const struct buffer *profile)
+{
+    struct quiet quiet;
+    quiet_begin(&quiet);
+    int error = file_replace(path, profile);
+    quiet_end(&quiet);
+    return error;
+}
+
 int probe_heap_write_file(const char *path, struct heap_sums *ret_sums)
 {
     struct buffer profile = {0};
     struct heap_sums sums;
-    struct quiet quiet;
-    quiet_begin(&quiet);
     probe_inside++;
     int error = profile_take(&profile, &sums);
     if (error == 0) {
-        error = file_replace(path, &profile);
+        error = probe_heap_write_made(path, &profile);
     }
     probe_inside--;
-    quiet_end(&quiet);
     buffer_release(&profile);
     if (error == 0) {
         *ret_sums = sums;

@@ -15,4 +15,7 @@
  * file; -ENAMETOOLONG; or -errno from writing. After an error no new file is left. */
 int probe_heap_write_file(const char *path, struct heap_sums *ret_sums);
 
+/* Writes a profile that is made already, in the same way. */
+int probe_heap_write_made(const char *path, const struct buffer *profile);
+
 #endif
