@@ -183,6 +183,7 @@ int probe_process_parts_read(struct process_parts *ret_parts)
         .program = getauxval(AT_ENTRY),
         .allocator = allocator_find(),
         .libc = (uintptr_t)dlsym(RTLD_DEFAULT, "gnu_get_libc_version"),
+        .loader = getauxval(AT_BASE),
         .pointer = (uintptr_t)__builtin_thread_pointer()};
     dl_iterate_phdr(file_note, &reading);
     qsort(parts.segments, parts.segments_count, sizeof(*parts.segments), by_start);
