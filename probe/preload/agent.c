@@ -722,7 +722,8 @@ __attribute__((destructor)) static void agent_end(void)
     }
     struct visit visit = visit_begin();
     if (exit_file_wanted()) {
-        probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid);
+        probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid,
+                              agent.given_up);
     }
     pthread_mutex_lock(&agent.lock);
     probe_family_leave();

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,23 +10,11 @@
 #include "probe/reach/exit_profile.h"
 #include "probe/recorder/recorder.h"
 
-/* The functions that ask need about half of it. */
-#define STACK_BYTES 16384
-
 struct exit_file {
     const char *pattern;
     const char *name;
     pid_t pid;
 };
-
-/* The frames of the functions that ask lie where the program's last calls had theirs,
- * and have gaps: pointers that are left there would hold blocks that are lost. */
-__attribute__((noinline)) static void stack_clear(void)
-{
-    char below[STACK_BYTES];
-    memset(below, 0, sizeof(below));
-    __asm__ volatile("" : : "r"(below) : "memory");
-}
 
 /* The path; false if it does not fit. */
 static bool path_make(const struct exit_file *file, char *path, size_t size)
@@ -62,6 +49,9 @@ static void reason_write(int error, pid_t stubborn, char *text, size_t size)
         break;
     case -EDEADLK:
         snprintf(text, size, "thread %d did not stop", (int)stubborn);
+        break;
+    case -ECANCELED:
+        snprintf(text, size, "the probe stands aside");
         break;
     case -EBUSY:
         snprintf(text, size, "a page asks for it, and does not come to its end");
@@ -117,11 +107,8 @@ static void reach_write(const struct exit_file *file, const char *path,
               (long long)sums->lost.bytes, (long long)sums->lost.objects, path);
 }
 
-/* After what is lost has been asked for: it needs much of the stack. */
-__attribute__((noinline)) static void file_write(const struct exit_file *file,
-                                                 const struct buffer *profile,
-                                                 const struct exit_sums *sums,
-                                                 int error, pid_t stubborn)
+static void file_write(const struct exit_file *file, const struct buffer *profile,
+                       const struct exit_sums *sums, int error, pid_t stubborn)
 {
     char path[PATH_MAX];
     char reason[120];
@@ -136,7 +123,7 @@ __attribute__((noinline)) static void file_write(const struct exit_file *file,
     }
 }
 
-void probe_exit_file_write(const char *pattern, const char *name, pid_t pid)
+void probe_exit_file_write(const char *pattern, const char *name, pid_t pid, bool aside)
 {
     const struct exit_file file = {pattern, name, pid};
     struct buffer profile = {0};
@@ -144,9 +131,8 @@ void probe_exit_file_write(const char *pattern, const char *name, pid_t pid)
     struct recorder_figures figures;
     pid_t stubborn = 0;
     probe_recorder_read_figures(&figures);
-    int error = figures.lost > 0 ? -ENODATA : 0;
+    int error = aside ? -ECANCELED : figures.lost > 0 ? -ENODATA : 0;
     if (error == 0) {
-        stack_clear();
         error = probe_reach_exit_proto(&profile, &sums, &stubborn);
     }
     file_write(&file, &profile, &sums, error, stubborn);

@@ -54,7 +54,8 @@ static int wait_here(void *owner, unsigned ms)
 
 static int ask_in_turn(struct reach *ret_reach, pid_t *ret_stubborn)
 {
-    const struct reach_question question = {.name_roots = no_names, .sleep = wait_here};
+    const struct reach_question question = {
+        .name_roots = no_names, .exits = true, .sleep = wait_here};
     int64_t end = clock_now_ns() + TURN_LIMIT_MS * CLOCK_NS_PER_MS;
     int error;
     while ((error = probe_reach_ask(&question, ret_reach, ret_stubborn)) == -EBUSY &&
