@@ -76,20 +76,22 @@ static void refusal_say(const struct exit_file *file, const char *path, int erro
               error == -ENOTSUP ? "the heap is not recorded" : strerror(-error));
 }
 
-/* Only what is in use; `reason` says why. */
+/* Only what is in use; the reason is in the file, too. */
 static void heap_write(const struct exit_file *file, const char *path,
                        const char *reason)
 {
+    char note[200];
     struct heap_sums sums;
-    int error = probe_heap_write_file(path, &sums);
+    snprintf(note, sizeof(note), "what is lost was not measured: %s", reason);
+    int error = probe_heap_write_file(path, note, &sums);
     if (error != 0) {
         refusal_say(file, path, error);
         return;
     }
     probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks; "
-              "what is lost was not measured: %s: %s",
+              "%s: %s",
               file->name, (int)file->pid, (long long)sums.bytes,
-              (long long)sums.objects, (unsigned long long)sums.stacks, reason, path);
+              (long long)sums.objects, (unsigned long long)sums.stacks, note, path);
 }
 
 static void reach_write(const struct exit_file *file, const char *path,
