@@ -1,0 +1,90 @@
+"""/debug/pprof/lost on small programs with known answers: what is lost is, to the byte,
+and nothing else is."""
+
+import concurrent.futures
+import os
+import re
+
+import pytest
+
+import lost_programs
+from checks import check, equal
+from judged import jemalloc_path
+from programs import Program
+from turns import in_turns
+
+AT_ONCE = 6
+SUMMARY = re.compile(
+    r"^# in use (\d+) blocks, (\d+) bytes; retained (\d+) blocks, (\d+) bytes; "
+    r"lost (\d+) blocks, (\d+) bytes; ",
+    re.M,
+)
+
+
+def check_sums(text, lost):
+    """The summary line is the sum of the reply's stacks, and adds up."""
+    found = SUMMARY.search(text)
+    check(found, f"no summary in {text[:500]}")
+    numbers = list(map(int, found.groups()))
+    equal(numbers[2] + numbers[4], numbers[0], "retained and lost blocks: in use")
+    equal(numbers[3] + numbers[5], numbers[1], "retained and lost bytes: in use")
+    sums = [sum(column) for column in zip(*lost.values())] or [0, 0, 0, 0]
+    equal(numbers[4:], sums[:2], "what the stacks have, and the summary")
+
+
+def differences(case, env):
+    """Runs a case under leakprobe; returns what is wrong with the answers, if anything."""
+    reader, writer = os.pipe()
+    program = Program([case.program, case.name], probe=(), stdin=reader, env=env)
+    os.close(reader)
+    with program, os.fdopen(writer, "wb") as kept_open:
+        program.await_(lambda: b"ready" in program.output(), "ready")
+        heap = program.get("/debug/pprof/heap?debug=1").text
+        text = program.get("/debug/pprof/lost?debug=1").text
+        lost = lost_programs.amounts(text)
+        check_sums(text, lost)
+        in_use = lost_programs.amounts(heap)
+        kept_open.close()
+        equal(program.end(sign=None), 0, "exit status")
+    wrong = [] if lost == case.lost else [f"lost {lost}, expected {case.lost}"]
+    for function, amount in case.kept.items():
+        gone = lost.get(function, (0, 0))
+        had = in_use.get(function, (0, 0))
+        rest = (had[0] - gone[0], had[1] - gone[1])
+        if rest != amount[:2]:
+            wrong.append(f"of {function} {rest} is kept, expected {amount[:2]}")
+    return wrong
+
+
+def check_all(cases, env=None):
+    """Runs them, some at a time, and shows everything that is wrong."""
+
+    def one(case):
+        try:
+            return differences(case, env)
+        except AssertionError as failed:
+            return [str(failed)]
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        wrong = dict(zip((case.name for case in cases), pool.map(one, cases)))
+    wrong = [f"{name}: {text}" for name, texts in wrong.items() for text in texts]
+    check(not wrong, "\n".join(wrong))
+
+
+@pytest.mark.parametrize("build", in_turns("lost programs", lost_programs.BUILDS))
+def test_what_is_lost(build):
+    cases = lost_programs.cases(lost_programs.built(build))
+    check(len(cases) >= 60, f"{len(cases)} cases")
+    check_all(cases)
+
+
+def tcmalloc_path():
+    return "libtcmalloc.so.4"
+
+
+@pytest.mark.parametrize(
+    "library", in_turns("lost allocators", (jemalloc_path, tcmalloc_path))
+)
+def test_what_is_lost_with_another_allocator(library):
+    cases = lost_programs.cases(lost_programs.built("gcc-2"))
+    check_all(cases, {"LD_PRELOAD": library()})
