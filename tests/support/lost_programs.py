@@ -29,7 +29,8 @@ FRAME = re.compile(r"^#\t0x[0-9a-f]+\t(\S+?)(?:\(.*\))?(?:\+0x[0-9a-f]+)?(?:\t|$
 def built(build, *options):
     """Builds them all, as "gcc-2", once a run; returns their directory."""
     compiler, level = build.split("-")
-    directory = os.path.join(tempfile.gettempdir(), "lost-programs", build)
+    name = "".join((build, *options))
+    directory = os.path.join(tempfile.gettempdir(), "lost-programs", name)
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same
