@@ -301,6 +301,17 @@ static void roots_find(struct regions_input *input)
     }
 }
 
+static struct flood_idle idle_find(const struct regions_input *input)
+{
+    size_t bytes = (input->threads_count + 1) * sizeof(struct memory_part);
+    struct memory_part *parts = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (parts == MAP_FAILED) {
+        leave(COPY_FAILED, -ENOMEM);
+    }
+    return (struct flood_idle){parts, probe_regions_idle(input, parts)};
+}
+
 /* Waits until the process has named the roots. */
 static void names_await(void)
 {
@@ -333,7 +344,8 @@ void probe_copy_work(struct shared_copy *shared, struct regions_input *input,
     if (sigsetjmp(work->unreadable, 0) != 0) {
         leave(COPY_FAILED, -EFAULT);
     }
+    struct flood_idle idle = idle_find(input);
     int error = probe_flood(&work->index, work->copy->roots, work->copy->roots_count,
-                            &work->copy->first);
+                            &idle, &work->copy->first);
     leave(error == 0 ? COPY_DONE : COPY_FAILED, error);
 }

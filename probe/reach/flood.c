@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 struct flood {
+    const struct flood_idle *idle;
     const struct block_index *index;
     struct reach_block *blocks;
     uint32_t *queue; /* as many places as there are blocks */
@@ -26,7 +27,22 @@ struct flood {
     uint32_t first;
 };
 
+#define STACK_BYTES_MIN 16384 /* of a thread: PTHREAD_STACK_MIN */
+
 typedef void edge_function(struct flood *flood, uint32_t from, uint32_t to);
+
+/* The end of the idle part that begins at or before the address, and goes on there; or
+ * the address. */
+static uintptr_t idle_skip(const struct flood *flood, uintptr_t address)
+{
+    for (size_t i = 0; i < flood->idle->count; i++) {
+        const struct memory_part *part = &flood->idle->parts[i];
+        if (address >= part->start && address < part->end) {
+            return part->end;
+        }
+    }
+    return address;
+}
 
 /* Calls `edge` for each word in a block that points to another block. */
 static void edges_each(struct flood *flood, uint32_t number, edge_function *edge)
@@ -35,7 +51,9 @@ static void edges_each(struct flood *flood, uint32_t number, edge_function *edge
     uintptr_t first =
         (block->address + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1);
     uintptr_t end = block->address + block->bytes;
+    bool may_be_idle = flood->idle->count > 0 && block->bytes >= STACK_BYTES_MIN;
     for (uintptr_t at = first; at + sizeof(uintptr_t) <= end; at += sizeof(uintptr_t)) {
+        at = may_be_idle ? idle_skip(flood, at) : at;
         uint32_t to = probe_block_index_find(flood->index, *(const uintptr_t *)at);
         if (to != REACH_NONE && to != number) {
             edge(flood, number, to);
@@ -193,9 +211,11 @@ static void lost_all(struct flood *flood, uint32_t *starts)
 }
 
 int probe_flood(const struct block_index *index, const struct reach_root *roots,
-                uint32_t roots_count, uint32_t *ret_first)
+                uint32_t roots_count, const struct flood_idle *idle,
+                uint32_t *ret_first)
 {
     struct flood flood = {.index = index,
+                          .idle = idle,
                           .blocks = index->blocks,
                           .last = REACH_NONE,
                           .first = REACH_NONE};

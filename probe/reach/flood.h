@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "probe/reach/block_index.h"
+#include "probe/threads/thread_park.h"
 
 /* Kinds of roots, in the order in which they claim blocks. */
 enum reach_kind {
@@ -35,11 +36,18 @@ struct reach_root {
     enum reach_kind kind;
 };
 
+/* Parts of blocks in which no pointer counts: few, in no order. */
+struct flood_idle {
+    const struct memory_part *parts;
+    size_t count;
+};
+
 /* Fills in holder, from, root and next of every block, and whether it is shared or
  * indirect. Roots of a kind come before those of the next. ret_first gets the block
  * that was reached first, REACH_NONE if none was: `next` leads to the others, and what
  * a block is held through comes before it. Returns 0 or -ENOMEM. */
 int probe_flood(const struct block_index *index, const struct reach_root *roots,
-                uint32_t roots_count, uint32_t *ret_first);
+                uint32_t roots_count, const struct flood_idle *idle,
+                uint32_t *ret_first);
 
 #endif

@@ -80,11 +80,12 @@ static int word_add(struct shared_copy *copy, uintptr_t word, const char *what)
     return 0;
 }
 
-/* Adds the hexadecimal number behind each `label` of the file, which is read in parts;
- * a line that two parts share is read whole with the second. Returns 0 or -errno; a
- * file that is not there has none. */
+/* Adds the hexadecimal number behind `mark` in each line of the file that has `label`;
+ * the mark comes with the label or after it. The file is read in parts; a line that two
+ * parts share is read whole with the second. Returns 0 or -errno; a file that is not
+ * there has none. */
 static int file_read(struct shared_copy *copy, const char *path, const char *label,
-                     const char *what)
+                     char mark, const char *what)
 {
     int fd = probe_proc_open(path, O_RDONLY);
     if (fd < 0) {
@@ -100,8 +101,9 @@ static int file_read(struct shared_copy *copy, const char *path, const char *lab
              line = end + 1) {
             *end = '\0';
             const char *found = strstr(line, label);
+            found = found == NULL ? NULL : strchr(found, mark);
             if (found != NULL) {
-                error = word_add(copy, strtoul(found + strlen(label), NULL, 16), what);
+                error = word_add(copy, strtoul(found + 1, NULL, 16), what);
             }
         }
         kept = strlen(line);
@@ -119,11 +121,11 @@ int probe_kernel_words_read(struct shared_copy *copy)
     char path[64];
     for (size_t i = 0; i < epolls_count; i++) {
         snprintf(path, sizeof(path), "self/fdinfo/%d", epolls[i]);
-        int error = file_read(copy, path, " data:", epoll_name);
+        int error = file_read(copy, path, " data:", ':', epoll_name);
         if (error != 0) {
             return error;
         }
     }
     /* "signal: 14/00007fff5b2d1a80" */
-    return file_read(copy, "self/timers", "signal: ", timer_name);
+    return file_read(copy, "self/timers", "signal: ", '/', timer_name);
 }

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -146,6 +147,31 @@ static size_t tid_offset_find(uintptr_t pointer)
     return 0;
 }
 
+/* Where the C library keeps the range of a thread's stack: its start, its bytes, and
+ * those of its guard behind each other. Found in the calling thread's own data. 0: not
+ * found, as with the main thread, whose stack is the kernel's. */
+static size_t stack_offset_find(uintptr_t pointer)
+{
+    pthread_attr_t attributes;
+    void *start = NULL;
+    size_t bytes = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+        return 0;
+    }
+    pthread_attr_getstack(&attributes, &start, &bytes);
+    pthread_attr_destroy(&attributes);
+    uintptr_t end = (uintptr_t)start + bytes;
+    for (size_t offset = 64; offset < THREAD_DATA_BYTES / 2; offset += sizeof(end)) {
+        uintptr_t words[2];
+        memcpy(words, (const void *)(pointer + offset), sizeof(words));
+        if (words[0] != 0 && words[0] <= (uintptr_t)start && words[0] < end &&
+            words[0] + words[1] == end) {
+            return offset;
+        }
+    }
+    return 0;
+}
+
 /* The allocator's own function, if it is in another library than the C library's and
  * the program. */
 static uintptr_t allocator_find(void)
@@ -188,6 +214,7 @@ int probe_process_parts_read(struct process_parts *ret_parts)
     dl_iterate_phdr(file_note, &reading);
     qsort(parts.segments, parts.segments_count, sizeof(*parts.segments), by_start);
     parts.tid_offset = tid_offset_find(reading.pointer);
+    parts.stack_offset = stack_offset_find(reading.pointer);
     *ret_parts = parts;
     return reading.error;
 #else

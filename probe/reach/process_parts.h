@@ -33,6 +33,7 @@ struct process_parts {
     size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
+    size_t stack_offset; /* of its stack's start, bytes, guard; 0: not known */
 };
 
 /* Fills it in. The arrays are the probe's own memory, taken once. Returns 0; -ENOMEM;

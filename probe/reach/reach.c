@@ -92,6 +92,8 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .lower_count = ask->parts.lower_count,
             .tls_bytes = ask->parts.tls_bytes,
             .tid_offset = ask->parts.tid_offset,
+            .stack_offset = ask->parts.stack_offset,
+            .own_pointer = (uintptr_t)__builtin_thread_pointer(),
         };
         probe_copy_work(ask->copy, &input, parent);
     }

@@ -12,6 +12,10 @@
 #define THREAD_BYTES                                                                   \
     4096 /* of what the C library keeps at a thread's pointer, and more */
 #define ARENA_BYTES ((uintptr_t)64 * 1024 * 1024)
+#define STACKS_MAX 1000000 /* that the C library may have */
+
+/* Memory without access is searched up to this size: more is mostly not used at all. */
+#define NO_ACCESS_BYTES ((uintptr_t)16 * 1024 * 1024)
 
 /* In the size of a chunk, see "malloc_chunk" in glibc's malloc/malloc.c. */
 #define CHUNK_MAPPED 2U
@@ -43,6 +47,7 @@ struct line {
 struct work {
     const struct regions_input *input;
     struct ranges holes;
+    struct range *stacks;       /* each thread's own; {0, 0}: not known */
     struct reach_region *found; /* not in order */
     size_t found_count;
     size_t found_room;
@@ -322,6 +327,52 @@ static bool has_block(const struct work *work, struct range range)
     return false;
 }
 
+/* The stack of the thread with this pointer, as the C library has it. {0, 0} if it is
+ * not known: then it is the kernel's, as that of the main thread. */
+static struct range stack_of(const struct regions_input *input, uintptr_t pointer)
+{
+    struct range none = {0, 0};
+    if (input->stack_offset == 0 || pointer == 0) {
+        return none;
+    }
+    uintptr_t start = word_at(pointer + input->stack_offset);
+    uintptr_t bytes = word_at(pointer + input->stack_offset + sizeof(start));
+    bool is_within = start != 0 && start <= pointer && pointer - start < bytes;
+    return is_within ? (struct range){start, start + bytes} : none;
+}
+
+static bool is_alive(const struct regions_input *input, uintptr_t pointer)
+{
+    pid_t tid;
+    memcpy(&tid, (const void *)(pointer + input->tid_offset), sizeof(tid));
+    for (size_t i = 0; i < input->threads_count; i++) {
+        if (input->threads[i].pointer == pointer || input->threads[i].tid == tid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the C library still has the thread's stack in its list of those in use, in
+ * which that of the calling thread is, too. The list goes round; its links are before
+ * the tid ("list" of struct pthread). */
+static bool is_in_use(const struct regions_input *input, uintptr_t pointer)
+{
+    size_t offset = input->tid_offset - 2 * sizeof(uintptr_t);
+    uintptr_t first = input->own_pointer + offset;
+    uintptr_t at = first;
+    for (unsigned i = 0; i < STACKS_MAX && at != 0; i++) {
+        if (at == pointer + offset) {
+            return true;
+        }
+        at = word_at(at);
+        if (at == first) {
+            return false;
+        }
+    }
+    return true; /* not known: so it may be */
+}
+
 static bool has_stack(const struct regions_input *input, struct range range)
 {
     for (size_t i = 0; i < input->threads_count; i++) {
@@ -332,40 +383,72 @@ static bool has_stack(const struct regions_input *input, struct range range)
     return false;
 }
 
-/* The thread pointer of what was a thread's stack, at the upper end of the range, where
- * the C library keeps what it knows of the thread; it begins with two pointers to
- * itself ("tcb" and "self" of tcbhead_t). 0 if there is none. */
-static uintptr_t pointer_find(struct range range)
+/* Takes off the holes what the C library keeps of a thread that has ended. Its stack
+ * waits for the next thread; what it knows of the thread is at the upper end, and still
+ * leads to the table of the thread's variables, which is freed or used again later. If
+ * nobody has joined the thread, its result is still to be had. */
+static void holes_of_ended(struct work *work, uintptr_t pointer, struct range stack)
 {
-    uintptr_t at = range.end - sizeof(uintptr_t) * 16;
-    for (unsigned i = 0; i < 2048 && at >= range.start; i++, at -= 64) {
-        if (word_at(at) == at && word_at(at + 2 * sizeof(uintptr_t)) == at) {
-            return at;
-        }
+    uintptr_t table = pointer + sizeof(uintptr_t); /* "dtv" of tcbhead_t */
+    if (is_in_use(work->input, pointer)) {
+        ranges_add(&work->holes, stack.start, pointer);
+        return;
     }
-    return 0;
+    ranges_add(&work->holes, stack.start, table);
+    ranges_add(&work->holes, table + sizeof(uintptr_t), stack.end);
 }
 
-/* Whether the range is the stack of a thread that has ended: it still has a thread's
- * data, of none of the threads. */
-static bool is_dead_stack(const struct regions_input *input, struct range range)
+/* A stack that the C library has mapped begins with its guard, which cannot be read; so
+ * the readable mapping begins right behind that. If it is an ended thread's, it is a
+ * hole. Such a thread's data begins with two pointers to itself ("tcb" and "self" of
+ * tcbhead_t). */
+static void holes_of_stack(struct work *work, struct range range)
 {
-    uintptr_t at = input->tid_offset == 0 ? 0 : pointer_find(range);
-    if (at == 0) {
-        return false;
+    const struct regions_input *input = work->input;
+    if (input->stack_offset == 0 || input->tid_offset == 0) {
+        return;
     }
-    pid_t tid;
-    memcpy(&tid, (const void *)(at + input->tid_offset), sizeof(tid));
-    for (size_t i = 0; i < input->threads_count; i++) {
-        if (input->threads[i].pointer == at || input->threads[i].tid == tid) {
-            return false;
+    uintptr_t last = range.end - THREAD_BYTES / 2;
+    for (uintptr_t at = range.start; at < last; at += 64) {
+        if (word_at(at) != at || word_at(at + 2 * sizeof(uintptr_t)) != at) {
+            continue;
+        }
+        struct range stack = stack_of(input, at);
+        uintptr_t guard = word_at(at + input->stack_offset + 2 * sizeof(uintptr_t));
+        if (stack.end != 0 && guard != 0 && stack.start + guard == range.start &&
+            stack.end <= range.end) {
+            if (!is_alive(input, at)) {
+                stack.start = range.start;
+                holes_of_ended(work, at, stack);
+            }
+            return; /* behind the next stack is another guard */
         }
     }
-    return true;
 }
 
-/* The holes that a mapping shows. */
-static void holes_of_line(struct work *work, const struct line *line)
+/* Arenas without a block that is in use: their freed blocks may still have pointers.
+ * See "heap_info" in glibc's malloc/arena.c: each part of an arena is at a multiple of
+ * its greatest size, and begins with the arena, the part before it, and two sizes. */
+static void holes_of_arenas(struct work *work, struct range range)
+{
+    uintptr_t at = (range.start + ARENA_BYTES - 1) & ~(ARENA_BYTES - 1);
+    for (; at < range.end; at += ARENA_BYTES) {
+        uintptr_t arena = word_at(at);
+        uintptr_t before = word_at(at + sizeof(uintptr_t));
+        uintptr_t used = word_at(at + 2 * sizeof(uintptr_t));
+        uintptr_t mapped = word_at(at + 3 * sizeof(uintptr_t));
+        bool is_first = before == 0 && arena > at && arena < at + PAGE;
+        bool is_next = before != 0 && before % ARENA_BYTES == 0 && arena > before;
+        if ((is_first || is_next) && used != 0 && used <= mapped &&
+            mapped <= ARENA_BYTES && mapped % PAGE == 0) {
+            ranges_add(&work->holes, at, at + ARENA_BYTES);
+        }
+    }
+}
+
+/* The holes that a mapping shows. `behind_guard`: right before it is memory that cannot
+ * be read. */
+static void holes_of_line(struct work *work, const struct line *line, bool behind_guard)
 {
     const struct regions_input *input = work->input;
     bool anonymous = line->path_bytes == 0;
@@ -380,9 +463,13 @@ static void holes_of_line(struct work *work, const struct line *line)
     } else if (line->writable && !has_stack(input, line->range) &&
                has_block(work, line->range)) {
         ranges_add(&work->holes, line->range.start, line->range.end);
-    } else if (anonymous && line->writable && !has_stack(input, line->range) &&
-               is_dead_stack(input, line->range)) {
-        ranges_add(&work->holes, line->range.start, line->range.end);
+    } else if (anonymous && line->writable) {
+        if (input->glibc) {
+            holes_of_arenas(work, line->range);
+        }
+        if (behind_guard) {
+            holes_of_stack(work, line->range);
+        }
     }
 }
 
@@ -401,8 +488,10 @@ static void holes_find(struct work *work)
     if (input->glibc) {
         holes_of_chunks(work);
     }
+    uintptr_t guard_end = 0;
     for (const char *at = input->maps; (at = line_read(at, &line)) != NULL;) {
-        holes_of_line(work, &line);
+        holes_of_line(work, &line, guard_end == line.range.start);
+        guard_end = line.readable ? 0 : line.range.end;
     }
     ranges_sort(&work->holes);
 }
@@ -472,7 +561,7 @@ static uint32_t thread_next(const struct regions_input *input, bool by_pointer,
     for (size_t i = 0; i < input->threads_count; i++) {
         const struct parked_thread *thread = &input->threads[i];
         uintptr_t value = by_pointer ? thread->pointer : thread->sp;
-        if (value > after && value >= range.start && value < best_value) {
+        if (value != 0 && value > after && value < best_value) {
             best = (uint32_t)i;
             best_value = value;
         }
@@ -480,11 +569,17 @@ static uint32_t thread_next(const struct regions_input *input, bool by_pointer,
     return best;
 }
 
-/* A mapping with stacks: each reaches from its stack pointer to the next one's. What is
- * below the first is not in use. */
-static void stacks_add(struct work *work, struct range range, uint32_t first)
+/* A mapping with stacks that are not the C library's: each reaches from its stack
+ * pointer to the next one's. What is below the first is not in use if it is the kernel's
+ * stack of the main thread; else it may be anything. */
+static void stacks_add(struct work *work, const struct line *line, struct range range,
+                       uint32_t first)
 {
     const struct regions_input *input = work->input;
+    if (!path_is(line, "[stack]")) {
+        struct range below = {range.start, input->threads[first].sp};
+        part_add(work, below, REACH_NONE, REACH_MAPPING);
+    }
     for (uint32_t thread = first; thread != REACH_NONE;) {
         uintptr_t sp = input->threads[thread].sp;
         uint32_t next = thread_next(input, false, range, sp);
@@ -494,25 +589,100 @@ static void stacks_add(struct work *work, struct range range, uint32_t first)
     }
 }
 
-static void line_add(struct work *work, const struct line *line)
+/* A part of a mapping in which no thread has its own stack. */
+static void part_without_stack_add(struct work *work, const struct line *line,
+                                   struct range range)
 {
     const struct regions_input *input = work->input;
-    bool anonymous = line->path_bytes == 0 || line->path[0] == '[';
-    if (!line->readable || is_special(line) || !(line->writable || anonymous)) {
-        return;
-    }
-    uint32_t first = thread_next(input, false, line->range, 0);
+    uint32_t first = thread_next(input, false, range, range.start - 1);
     if (first != REACH_NONE) {
-        stacks_add(work, line->range, first);
+        stacks_add(work, line, range, first);
         return;
     }
-    uint32_t local = thread_next(input, true, line->range, 0);
+    uint32_t local = thread_next(input, true, range, range.start - 1);
     if (local != REACH_NONE && input->threads[local].sp != 0) {
-        thread_part_add(work, line->range, local, REACH_MAPPING);
+        thread_part_add(work, range, local, REACH_MAPPING);
         return;
     }
-    part_add(work, line->range, local,
-             local == REACH_NONE ? REACH_MAPPING : REACH_STACK);
+    part_add(work, range, local, local == REACH_NONE ? REACH_MAPPING : REACH_STACK);
+}
+
+/* The thread's own stack: what is below its stack pointer is not in use. If that is
+ * elsewhere, all of it is. */
+static void own_stack_add(struct work *work, struct range stack, uint32_t thread)
+{
+    uintptr_t sp = work->input->threads[thread].sp;
+    bool is_here = sp >= stack.start && sp < stack.end;
+    stack.start = is_here ? sp : stack.start;
+    bool is_mapping = !is_here && sp != 0;
+    thread_part_add(work, stack, thread, is_mapping ? REACH_MAPPING : REACH_STACK);
+}
+
+/* The thread whose own stack is the first one in the range; ret_stack gets it, as far as
+ * it is in the range. REACH_NONE: there is none. */
+static uint32_t own_stack_first(const struct work *work, struct range range,
+                                struct range *ret_stack)
+{
+    uint32_t first = REACH_NONE;
+    for (size_t i = 0; i < work->input->threads_count; i++) {
+        struct range stack = work->stacks[i];
+        if (stack.start < range.end && stack.end > range.start &&
+            (first == REACH_NONE || stack.start < ret_stack->start)) {
+            first = (uint32_t)i;
+            *ret_stack = stack;
+        }
+    }
+    ret_stack->start = clamp(ret_stack->start, range);
+    ret_stack->end = clamp(ret_stack->end, range);
+    return first;
+}
+
+/* Adds what a mapping of data segments alone has of them. */
+static void segments_add(struct work *work, struct range range)
+{
+    const struct regions_input *input = work->input;
+    for (size_t i = 0; i < input->segments_count; i++) {
+        const struct data_segment *segment = &input->segments[i];
+        uintptr_t start = clamp(segment->start, range);
+        uintptr_t end = clamp(segment->end, range);
+        region_add_rest(work, (struct reach_region){start, end, REACH_NONE,
+                                                    REACH_GLOBAL, segment->libc});
+    }
+}
+
+/* Makes memory without access readable, in this copy of the process alone. */
+static bool is_opened(const struct line *line)
+{
+    size_t bytes = line->range.end - line->range.start;
+    return line->path_bytes == 0 && bytes <= NO_ACCESS_BYTES &&
+           mprotect((void *)line->range.start, bytes, PROT_READ) == 0;
+}
+
+static void line_add(struct work *work, const struct line *line)
+{
+    bool anonymous = line->path_bytes == 0 || line->path[0] == '[';
+    if (is_special(line) || (!line->readable && !is_opened(line))) {
+        return;
+    }
+    if (!line->writable && !anonymous) {
+        segments_add(work, line->range); /* made read-only when they were ready */
+        return;
+    }
+    struct range rest = line->range;
+    struct range stack = {0, 0};
+    uint32_t thread;
+    while (rest.start < rest.end &&
+           (thread = own_stack_first(work, rest, &stack)) != REACH_NONE) {
+        if (rest.start < stack.start) {
+            part_without_stack_add(work, line,
+                                   (struct range){rest.start, stack.start});
+        }
+        own_stack_add(work, stack, thread);
+        rest.start = stack.end;
+    }
+    if (rest.start < rest.end) {
+        part_without_stack_add(work, line, rest);
+    }
 }
 
 /* Copies the regions in the order of their kinds. */
@@ -530,12 +700,42 @@ static size_t regions_copy(const struct work *work, struct reach_region *regions
     return count;
 }
 
+size_t probe_regions_idle(const struct regions_input *input, struct memory_part *parts)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < input->threads_count; i++) {
+        struct range stack = stack_of(input, input->threads[i].pointer);
+        uintptr_t sp = input->threads[i].sp;
+        bool is_in_block = probe_block_index_find(input->index, sp) != REACH_NONE;
+        if (is_in_block && sp > stack.start && sp < stack.end) {
+            parts[count++] = (struct memory_part){stack.start, sp};
+        }
+    }
+    return count;
+}
+
+/* Notes the stack of each thread. Returns false if memory is short. */
+static bool stacks_find(struct work *work)
+{
+    size_t count = work->input->threads_count;
+    work->stacks =
+        mmap(NULL, (count + 1) * sizeof(*work->stacks), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; work->stacks != MAP_FAILED && i < count; i++) {
+        work->stacks[i] = stack_of(work->input, work->input->threads[i].pointer);
+    }
+    return work->stacks != MAP_FAILED;
+}
+
 long probe_regions_make(const struct regions_input *input, struct reach_region *regions,
                         size_t room)
 {
     struct work work = {.input = input};
     struct line line;
     long count = -1;
+    if (!stacks_find(&work)) {
+        return -1;
+    }
     holes_find(&work);
     for (const char *at = input->maps; (at = line_read(at, &line)) != NULL;) {
         line_add(&work, &line);
@@ -543,6 +743,7 @@ long probe_regions_make(const struct regions_input *input, struct reach_region *
     if (!work.failed && !work.holes.failed) {
         count = (long)regions_copy(&work, regions, room);
     }
+    munmap(work.stacks, (input->threads_count + 1) * sizeof(*work.stacks));
     if (work.holes.data != NULL) {
         munmap(work.holes.data, work.holes.room * sizeof(*work.holes.data));
     }

@@ -10,8 +10,10 @@
  *   memory without a file that can be read    REACH_MAPPING
  *
  * Left out: where the allocator has its blocks and its books; stacks of threads that
- * have ended, which the C library keeps for the next thread; the probe's own memory;
- * devices.
+ * have ended, which the C library keeps for the next thread (but not the result that
+ * nobody has joined yet); the part of a thread's own stack that is not in use; the
+ * probe's own memory; devices. Files that are mapped only to be read are not searched,
+ * nor is memory without access if it is large.
  */
 #ifndef PROBE_REACH_REGIONS_H
 #define PROBE_REACH_REGIONS_H
@@ -50,6 +52,8 @@ struct regions_input {
     size_t lower_count;
     size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
     size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
+    size_t stack_offset; /* of its stack's start, bytes, guard; 0: not known */
+    uintptr_t own_pointer; /* of the thread that asks */
 };
 
 struct reach_region {
@@ -66,5 +70,9 @@ struct reach_region {
  * read. */
 long probe_regions_make(const struct regions_input *input, struct reach_region *regions,
                         size_t room);
+
+/* Writes the parts of blocks that are stacks of threads, but below the stack pointer, so
+ * not in use; at most one a thread. Returns how many there are. */
+size_t probe_regions_idle(const struct regions_input *input, struct memory_part *parts);
 
 #endif

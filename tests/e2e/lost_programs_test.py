@@ -32,6 +32,15 @@ def check_sums(text, lost):
     equal(numbers[4:], sums[:2], "what the stacks have, and the summary")
 
 
+def child_of(program):
+    """The process that the program has forked, when it has a debug port."""
+
+    def pids():
+        return [pid for _, pid, _ in program.announced() if pid != program.pid]
+
+    return program.await_(pids, "debug port of the child")[0]
+
+
 def differences(case, env):
     """Runs a case under leakprobe; returns what is wrong with the answers, if anything."""
     reader, writer = os.pipe()
@@ -39,8 +48,9 @@ def differences(case, env):
     os.close(reader)
     with program, os.fdopen(writer, "wb") as kept_open:
         program.await_(lambda: b"ready" in program.output(), "ready")
-        heap = program.get("/debug/pprof/heap?debug=1").text
-        text = program.get("/debug/pprof/lost?debug=1").text
+        pid = child_of(program) if case.name == "fork-child" else None
+        heap = program.get("/debug/pprof/heap?debug=1", pid).text
+        text = program.get("/debug/pprof/lost?debug=1", pid).text
         lost = lost_programs.amounts(text)
         check_sums(text, lost)
         in_use = lost_programs.amounts(heap)

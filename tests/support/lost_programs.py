@@ -23,7 +23,8 @@ Case = collections.namedtuple("Case", "program name lost kept")
 
 # "10: 1000 [10: 1000] @ 0x.. 0x..", and the frames of that stack.
 STACK = re.compile(r"^ *(\d+): +(\d+)(?: \[ *(\d+): +(\d+)\])? @((?: 0x[0-9a-f]+)+)$")
-FRAME = re.compile(r"^#\t0x[0-9a-f]+\t(\S+?)(?:\(.*\))?(?:\+0x[0-9a-f]+)?(?:\t|$)")
+FRAME = re.compile(r"^#\t0x[0-9a-f]+\t(.+?)(?:\+0x[0-9a-f]+)?(?:\t|$)")
+NAMED = re.compile(r"\b(?:lose|keep)_\w+")
 
 
 def built(build, *options):
@@ -78,7 +79,7 @@ def amounts(text):
     found = {}
 
     def add():
-        own = [name for name in names if re.match("(lose|keep)_", name)]
+        own = NAMED.search(" ".join(names))
         name = own[0] if own else " ".join(names)
         old = found.get(name, Amount(0, 0, 0, 0))
         found[name] = Amount(*(one + other for one, other in zip(old, stack)))

@@ -13,7 +13,7 @@
 void *held_global;
 static void *volatile held_static;
 static void *volatile held_array[5000];
-static void *before_main;
+static void *volatile before_main;
 static __thread void *volatile local;
 static pthread_key_t key;
 static pthread_key_t far_key; /* not in a thread's own few places */
@@ -97,13 +97,13 @@ static void call_library(const char *name)
 
 static void library_static(void)
 {
-    call_library("keep_in_static");
+    call_library("hold_in_static");
     case_ready();
 }
 
 static void library_thread_local(void)
 {
-    call_library("keep_in_thread_local");
+    call_library("hold_in_thread_local");
     case_ready();
 }
 
@@ -124,7 +124,7 @@ static void thread_start(void *(*function)(void *), void *argument)
 
 static void library_thread_local_of_thread(void)
 {
-    thread_start(call_in_thread, "keep_in_thread_local");
+    thread_start(call_in_thread, "hold_in_thread_local");
 }
 
 static void main_thread_local(void)
@@ -215,11 +215,11 @@ static const struct lost_case cases[] = {
     {"large-array", large_array, .kept = {KEPT("keep_one", 1, 100)}},
     {"interior", interior, .lost = {LOST("lose_one", 1, 60, 1, 60)},
      .kept = {KEPT("keep_for_interior", 3, 3000)}},
-    {"library-static", library_static, .kept = {KEPT("keep_in_static", 1, 100)}},
+    {"library-static", library_static, .kept = {KEPT("keep_in_library", 1, 100)}},
     {"library-thread-local", library_thread_local,
-     .kept = {KEPT("keep_in_thread_local", 1, 100)}},
+     .kept = {KEPT("keep_in_library", 1, 100)}},
     {"library-thread-local-of-thread", library_thread_local_of_thread,
-     .kept = {KEPT("keep_in_thread_local", 1, 100)}},
+     .kept = {KEPT("keep_in_library", 1, 100)}},
     {"main-thread-local", main_thread_local, .kept = {KEPT("keep_one", 1, 100)}},
     {"thread-thread-local", thread_thread_local, .kept = {KEPT("keep_one", 1, 100)}},
     {"main-specific", main_specific, .kept = {KEPT("keep_one", 2, 200)}},

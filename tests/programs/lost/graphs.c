@@ -163,11 +163,10 @@ static void held_cycle(void)
 /* Only a block that is free again has the pointer. */
 static NOINLINE void lose_from_freed(void)
 {
-    char *owner = case_fill(malloc(200), 200);
-    void *block = case_fill(malloc(100), 100);
-    memcpy(owner + 64, &block, sizeof(block));
+    void *volatile *owner = case_fill(malloc(200), 200);
+    owner[8] = case_fill(malloc(100), 100);
     case_fill(malloc(100), 100);
-    free(owner);
+    free((void *)owner);
 }
 
 static void freed_holder(void)

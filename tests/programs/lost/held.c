@@ -7,23 +7,23 @@
 static void *volatile held;
 static __thread void *volatile local;
 
-/* The program is not linked with case_fill for libraries. */
-static void *fill(void *block)
+static NOINLINE void *keep_in_library(void)
 {
-    for (int i = 0; i < 100; i++) {
-        ((volatile char *)block)[i] = 'x';
+    char *block = malloc(100);
+    for (volatile int i = 0; block != NULL && i < 100; i++) {
+        block[i] = 'x';
     }
     return block;
 }
 
-NOINLINE void keep_in_static(void);
-NOINLINE void keep_in_static(void)
+void hold_in_static(void);
+void hold_in_static(void)
 {
-    held = fill(malloc(100));
+    held = keep_in_library();
 }
 
-NOINLINE void keep_in_thread_local(void);
-NOINLINE void keep_in_thread_local(void)
+void hold_in_thread_local(void);
+void hold_in_thread_local(void)
 {
-    local = fill(malloc(100));
+    local = keep_in_library();
 }

@@ -103,17 +103,16 @@ static void tail_queue(void)
 }
 
 /* The environment's text belongs to the program. */
-static NOINLINE void keep_environment(void)
+static NOINLINE char *keep_text(void)
 {
-    char *text = malloc(100);
-    case_need(text != NULL, "memory");
+    char *text = case_fill(malloc(100), 100);
     snprintf(text, 100, "LOST_TEST=%s", "yes");
-    case_need(putenv(text) == 0, "putenv");
+    return text;
 }
 
 static void environment(void)
 {
-    keep_environment();
+    case_need(putenv(keep_text()) == 0, "putenv");
     case_ready();
 }
 
@@ -175,7 +174,7 @@ static const struct lost_case cases[] = {
      .kept = {KEPT("keep_one", 100, 10000)}},
     {"tail-queue", tail_queue, .lost = {LOST("lose_element", 1, 200, 1, 200)},
      .kept = {KEPT("keep_element", 10, 1000)}},
-    {"environment", environment, .kept = {KEPT("keep_environment", 1, 100)}},
+    {"environment", environment, .kept = {KEPT("keep_text", 1, 100)}},
     {"exit-argument", exit_argument, .lost = {LOST("lose_one", 1, 60, 1, 60)},
      .kept = {KEPT("keep_one", 1, 100)}},
     {"open-file", open_file, .kept = {KEPT("keep_file", 2, 472 + 1024)}},

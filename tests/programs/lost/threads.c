@@ -313,25 +313,25 @@ static NOINLINE void in_context(void)
     (void)block;
 }
 
-static void context_run(void *stack)
+static NOINLINE void context_run(void (*function)(void), void *stack)
 {
     getcontext(&of_context);
     of_context.uc_stack.ss_sp = stack;
     of_context.uc_stack.ss_size = STACK_BYTES;
     of_context.uc_link = &of_main;
-    makecontext(&of_context, in_context, 0);
+    makecontext(&of_context, function, 0);
     swapcontext(&of_main, &of_context);
 }
 
 static void context_from_malloc(void)
 {
-    context_run(keep_stack());
+    context_run(in_context, keep_stack());
     case_ready();
 }
 
 static void context_from_mmap(void)
 {
-    context_run(pages_take(STACK_BYTES));
+    context_run(in_context, pages_take(STACK_BYTES));
     case_ready();
 }
 
@@ -344,13 +344,17 @@ static NOINLINE void ready_in_context(void)
 static void below_context(void)
 {
     void *volatile block = keep_one();
-    getcontext(&of_context);
-    of_context.uc_stack.ss_sp = keep_stack();
-    of_context.uc_stack.ss_size = STACK_BYTES;
-    of_context.uc_link = &of_main;
-    makecontext(&of_context, ready_in_context, 0);
-    swapcontext(&of_main, &of_context);
+    context_run(ready_in_context, keep_stack());
     (void)block;
+}
+
+/* What is beside the stack that is in use may be something else. */
+static void context_amid_mapping(void)
+{
+    char *area = pages_take(3 * STACK_BYTES);
+    *(void **)(area + 800) = keep_one();
+    *(void **)(area + 3 * STACK_BYTES - 800) = keep_one();
+    context_run(ready_in_context, area + STACK_BYTES);
 }
 
 /* ---- What ended threads leave ---- */
@@ -428,23 +432,28 @@ static void unjoined_result(void)
 /* A thread's own arena: blocks there, and what a freed block there has. */
 static NOINLINE void *uses_arena(void *argument)
 {
-    char *owner = case_fill(malloc(3000), 3000);
-    memcpy(owner + 1000, &argument, sizeof(argument));
-    free(owner);
+    void *volatile *owner = case_fill(malloc(3000), 3000);
+    owner[125] = argument;
+    free((void *)owner);
     return NULL;
 }
 
-static NOINLINE void lose_to_arena(void)
+static NOINLINE void *lose_to_arena(void)
+{
+    return case_fill(malloc(120), 120);
+}
+
+static NOINLINE void arena_use(void)
 {
     pthread_t thread;
-    void *block = case_fill(malloc(100), 100);
-    case_need(pthread_create(&thread, NULL, uses_arena, block) == 0, "thread");
+    case_need(pthread_create(&thread, NULL, uses_arena, lose_to_arena()) == 0,
+              "thread");
     pthread_join(thread, NULL);
 }
 
 static void emptied_arena(void)
 {
-    lose_to_arena();
+    arena_use();
     case_ready();
 }
 
@@ -490,6 +499,7 @@ static const struct lost_case cases[] = {
     {"stack-from-mmap", stack_from_mmap, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
     {"stack-amid-mapping", stack_amid_mapping, .lost = {STACK_LOST},
      .kept = {KEPT("keep_one", 3, 300)}},
+    {"context-amid-mapping", context_amid_mapping, .kept = {KEPT("keep_one", 2, 200)}},
     {"stack-from-malloc", stack_from_malloc, .lost = {STACK_LOST},
      .kept = {STACK_KEPT, KEPT("keep_stack", 1, STACK_BYTES)}},
     {"signal-stack-from-mmap", signal_stack_from_mmap, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
@@ -508,7 +518,7 @@ static const struct lost_case cases[] = {
     {"detached-thread", detached_thread,
      .lost = {LOST("lose_with_thread", 200, 2000, 200, 2000)}},
     {"unjoined-result", unjoined_result, .kept = {KEPT("keep_result", 1, 100)}},
-    {"emptied-arena", emptied_arena, .lost = {LOST("lose_to_arena", 1, 100, 1, 100)}},
+    {"emptied-arena", emptied_arena, .lost = {LOST("lose_to_arena", 1, 120, 1, 120)}},
     {"arena", arena, .lost = {LOST("keep_in_arena", 1, 60, 1, 60)},
      .kept = {KEPT("keep_in_arena", 2, 300)}},
     {"many-threads", many_threads, .lost = {LOST("lose_one", 10, 600, 10, 600)},
