@@ -31,8 +31,8 @@ struct process_parts {
     size_t tls_count;
     struct own_range lower[LOWER_CODE_MAX];
     size_t lower_count;
-    size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
-    size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
+    size_t tls_bytes;    /* of thread-local variables below a thread's pointer */
+    size_t tid_offset;   /* of the tid above a thread's pointer; 0: not known */
     size_t stack_offset; /* of its stack's start, bytes, guard; 0: not known */
 };
 

@@ -570,8 +570,8 @@ static uint32_t thread_next(const struct regions_input *input, bool by_pointer,
 }
 
 /* A mapping with stacks that are not the C library's: each reaches from its stack
- * pointer to the next one's. What is below the first is not in use if it is the kernel's
- * stack of the main thread; else it may be anything. */
+ * pointer to the next one's. What is below the first is not in use if it is the
+ * kernel's stack of the main thread; else it may be anything. */
 static void stacks_add(struct work *work, const struct line *line, struct range range,
                        uint32_t first)
 {
@@ -618,8 +618,8 @@ static void own_stack_add(struct work *work, struct range stack, uint32_t thread
     thread_part_add(work, stack, thread, is_mapping ? REACH_MAPPING : REACH_STACK);
 }
 
-/* The thread whose own stack is the first one in the range; ret_stack gets it, as far as
- * it is in the range. REACH_NONE: there is none. */
+/* The thread whose own stack is the first one in the range; ret_stack gets it, as far
+ * as it is in the range. REACH_NONE: there is none. */
 static uint32_t own_stack_first(const struct work *work, struct range range,
                                 struct range *ret_stack)
 {
@@ -674,8 +674,7 @@ static void line_add(struct work *work, const struct line *line)
     while (rest.start < rest.end &&
            (thread = own_stack_first(work, rest, &stack)) != REACH_NONE) {
         if (rest.start < stack.start) {
-            part_without_stack_add(work, line,
-                                   (struct range){rest.start, stack.start});
+            part_without_stack_add(work, line, (struct range){rest.start, stack.start});
         }
         own_stack_add(work, stack, thread);
         rest.start = stack.end;
@@ -718,9 +717,8 @@ size_t probe_regions_idle(const struct regions_input *input, struct memory_part 
 static bool stacks_find(struct work *work)
 {
     size_t count = work->input->threads_count;
-    work->stacks =
-        mmap(NULL, (count + 1) * sizeof(*work->stacks), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    work->stacks = mmap(NULL, (count + 1) * sizeof(*work->stacks),
+                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; work->stacks != MAP_FAILED && i < count; i++) {
         work->stacks[i] = stack_of(work->input, work->input->threads[i].pointer);
     }

@@ -50,9 +50,9 @@ struct regions_input {
     bool glibc; /* the allocator is the C library's: chunks have headers */
     const struct own_range *lower; /* code whose frames are their caller's */
     size_t lower_count;
-    size_t tls_bytes;  /* of thread-local variables below a thread's pointer */
-    size_t tid_offset; /* of the tid above a thread's pointer; 0: not known */
-    size_t stack_offset; /* of its stack's start, bytes, guard; 0: not known */
+    size_t tls_bytes;      /* of thread-local variables below a thread's pointer */
+    size_t tid_offset;     /* of the tid above a thread's pointer; 0: not known */
+    size_t stack_offset;   /* of its stack's start, bytes, guard; 0: not known */
     uintptr_t own_pointer; /* of the thread that asks */
 };
 
@@ -71,8 +71,8 @@ struct reach_region {
 long probe_regions_make(const struct regions_input *input, struct reach_region *regions,
                         size_t room);
 
-/* Writes the parts of blocks that are stacks of threads, but below the stack pointer, so
- * not in use; at most one a thread. Returns how many there are. */
+/* Writes the parts of blocks that are stacks of threads, but below the stack pointer,
+ * so not in use; at most one a thread. Returns how many there are. */
 size_t probe_regions_idle(const struct regions_input *input, struct memory_part *parts);
 
 #endif

@@ -28,7 +28,7 @@ CALL = re.compile(r"^ +#\d+ 0x[0-9a-f]+ in (.+) \S*/programs/lost/\S+$")
 # LeakSanitizer searches no memory but that of files, threads and its own malloc.
 MAPPINGS = set(
     "anonymous anonymous-shared between-huge file-private file-shared memory-file "
-    "no-access read-only read-only-file sparse stack-amid-mapping zero-device".split()
+    "no-access read-only read-only-file sparse stack-amid-mapping context-amid-mapping zero-device".split()
 )
 # It does not ask the kernel, nor the C library's record of a thread.
 KERNEL = set("epoll-data timer-value start-argument unjoined-result".split())
@@ -70,7 +70,9 @@ def of_sanitizer(text):
             calls = [match[1] for match in map(CALL.match, lines) if match]
             name = plain_name(calls[0]) if calls else "?"
             direct = found[1] == "Direct"
-            leaks.append((name, int(found[3]), int(found[2]), direct))
+            # A block of no bytes has one for it.
+            size = 0 if name == "lose_nothing" else int(found[2])
+            leaks.append((name, int(found[3]), size, direct))
     return added(leaks)
 
 
