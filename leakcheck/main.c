@@ -1,7 +1,7 @@
 /*
  * leakcheck makes calls to servers, measures them, and decides whether they leak. This
- * file reads the options, runs the judge of pairs, of one half, or the gate, and has
- * the results written.
+ * file reads the options, runs the judge of pairs, of one half, of a program that is no
+ * server, or the gate, and has the results written.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "leakcheck/judge/pair.h"
 #include "leakcheck/measure/child.h"
 #include "leakcheck/options.h"
+#include "leakcheck/report/losses_report.h"
 #include "leakcheck/report/progress.h"
 #include "leakcheck/report/report.h"
 #include "leakcheck/report/report_file.h"
@@ -117,6 +118,34 @@ static int gate_main(const struct options *options)
     return status;
 }
 
+/* Judges what a program has lost when it ends. */
+static int losses_main(const struct options *options)
+{
+    struct failure failure = {""};
+    struct losses losses = {.count = 0};
+    int status = EXIT_NO_VERDICT;
+    const struct losses_settings *settings = &options->losses;
+    int error = child_guard(&failure);
+    if (error == 0) {
+        error = losses_run(&losses, settings, &failure);
+    }
+    if (error == 0) {
+        losses_table(stdout, table_style_of(stdout), &losses, settings);
+        if (options->json != NULL) {
+            error = losses_json(options->json, &losses, settings, &failure);
+        }
+    }
+    if (error < 0) {
+        complain(&failure);
+    } else if (losses_are_over(&losses)) {
+        status = EXIT_LEAK;
+    } else if (losses_end_well(&losses, settings)) {
+        status = EXIT_GOOD;
+    }
+    losses_release(&losses);
+    return status;
+}
+
 /* Prints the names of a server's scenarios. */
 static int list_main(const struct options *options)
 {
@@ -174,7 +203,8 @@ int main(int argc, char **argv)
         return complain(&failure);
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    status = options.list         ? list_main(&options)
+    status = options.to_its_end   ? losses_main(&options)
+             : options.list       ? list_main(&options)
              : options.alone      ? alone_main(&options)
              : options.one_server ? gate_main(&options)
                                   : pairs_main(&options);

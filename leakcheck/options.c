@@ -1,5 +1,5 @@
 /*
- * The table of leakcheck's options, and the checks for each of its five forms.
+ * The table of leakcheck's options, and the checks for each of its six forms.
  */
 #include "leakcheck/options.h"
 
@@ -15,6 +15,7 @@
 #define TIMEOUT_MAX 86400
 #define CALLS_DEFAULT 10
 #define STATUS_MIN 200
+#define EXIT_MAX 255
 #define STATUS_MAX 599
 #define PID_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
 
@@ -35,6 +36,9 @@ static struct {
     const char *url;
     const char *profiles;
     const char *run;
+    const char *command;
+    int64_t max_lost;
+    bool max_lost_asked;
     const char *drive_command;
     const char *method;
     const char *body;
@@ -132,9 +136,10 @@ static const struct command_option table[] = {
      .text = &taken.body},
     {.name = "expect",
      .word = "STATUS",
-     .help = "the only status that is a success (else: 200 to 299)",
+     .help = "the only status that is a success (else: 200 to 299; of --command: the "
+             "exit status, else 0)",
      .number = &taken.expect,
-     .least = STATUS_MIN,
+     .least = 1,
      .most = STATUS_MAX},
     {.name = "drive-command",
      .word = "COMMAND",
@@ -173,6 +178,19 @@ static const struct command_option table[] = {
      .most = AMOUNT_MAX,
      .size = true,
      .given = &taken.limits[RESOURCE_RSS].asked},
+    {.name = "command",
+     .word = "COMMAND",
+     .help = "in place of a server: run this program to its end, with leakcheck's own "
+             "input and output, and judge what is lost then: what nothing in it points "
+             "to. A simple command of the shell",
+     .text = &taken.command},
+    {.name = "max-lost",
+     .word = "BYTES",
+     .help = "with --command: what may be lost (%)",
+     .number = &taken.max_lost,
+     .most = AMOUNT_MAX,
+     .size = true,
+     .given = &taken.max_lost_asked},
     {.name = "pid",
      .word = "PID",
      .help = "its process: count in /proc what it doesn't say itself",
@@ -202,6 +220,7 @@ static const struct command_line command_line = {
              "[OPTION]... --alone URL\n"
              "[OPTION]... --url URL --drive '/path?x=1'\n"
              "[OPTION]... --run COMMAND --drive URL\n"
+             "[OPTION]... --command COMMAND\n"
              "--list URL",
     .about =
         "The first form judges the lab's two servers: is every leak shown, does "
@@ -209,18 +228,19 @@ static const struct command_line command_line = {
         "server of the lab alone: do its scenarios keep nothing? The third judges "
         "one server of any make that serves a heap profile as gperftools or Go "
         "do: does this path leak, and where is it allocated? The fourth starts any "
-        "C program for that, and stops it. Who holds what leaks, or whether it is "
-        "lost, "
-        "is said of a program under leakprobe, and of the lab's servers with --profile "
-        "recorder: they stop for a moment, twice. The last only names the scenarios of "
-        "one of "
+        "C program for that, and stops it. The fifth runs a C program that is no "
+        "server: does it lose memory until its end? Who holds what leaks, or whether "
+        "it is lost, is said of a program under leakprobe, and of the lab's servers "
+        "with --profile recorder: they stop for a moment, twice. The last only names "
+        "the scenarios of one of "
         "the lab's servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "
-             "shown, a fix that leaks, answers that are unequal, or growth over a "
-             "limit; 2 wrong usage, no "
-             "verdict possible, or a limit asked for on what could not be measured."};
+             "shown, a fix that leaks, answers that are unequal, or growth or loss "
+             "over a limit; 2 wrong usage, no "
+             "verdict possible (a program of --command that fails, too), or a limit "
+             "asked for on what could not be measured."};
 
 /* Refuses two reports that go to the same file. */
 static int files_check(struct failure *failure)
@@ -256,18 +276,30 @@ static bool program_is_given(void)
            taken.wrappers.count > 0;
 }
 
+/* Whether something is said of a request that no command has, too. */
+static bool request_alone_is_given(void)
+{
+    return taken.method != NULL || taken.headers.count > 0 || taken.body != NULL;
+}
+
 /* Whether something is said of a request. */
 static bool request_is_given(void)
 {
-    return taken.method != NULL || taken.headers.count > 0 || taken.body != NULL ||
-           taken.expect != 0;
+    return request_alone_is_given() || taken.expect != 0;
+}
+
+/* Whether a server is named, or calls of it. */
+static bool server_is_given(void)
+{
+    return taken.url != NULL || taken.profiles != NULL || taken.run != NULL ||
+           taken.drives.count > 0 || taken.drive_command != NULL ||
+           request_alone_is_given();
 }
 
 /* Whether there is one server to judge, or something that only makes sense with one. */
 static bool one_server_is_given(void)
 {
-    return taken.url != NULL || taken.profiles != NULL || taken.run != NULL ||
-           taken.drives.count > 0 || taken.drive_command != NULL || request_is_given();
+    return server_is_given() || request_is_given();
 }
 
 /* What both forms with the lab's servers refuse. */
@@ -376,6 +408,11 @@ static size_t token_length(const char *text)
 static int request_check(struct failure *failure)
 {
     const char *method = taken.method;
+    if (taken.expect != 0 && taken.expect < STATUS_MIN) {
+        return failure_set(failure, EINVAL,
+                           "--expect takes a number from %d to %d for a request",
+                           STATUS_MIN, STATUS_MAX);
+    }
     if (method != NULL && (method[token_length(method)] != '\0' ||
                            strlen(method) > 30 || strcmp(method, "CONNECT") == 0)) {
         return failure_set(failure, EINVAL, "--method takes one such as POST");
@@ -474,6 +511,49 @@ static int one_check(const char *extra, struct failure *failure)
     return error < 0 ? error : calls_check(failure);
 }
 
+/* The form with a program that is no server. */
+static int ending_check(int count, struct failure *failure)
+{
+    if (count > 0) {
+        return failure_set(failure, EINVAL,
+                           "--command takes the program with its arguments as one "
+                           "word: --command './app file'");
+    }
+    bool lab = taken.scenarios.count > 0 || taken.report != NULL ||
+               taken.text != NULL || taken.source != NULL || taken.list || taken.alone;
+    if (lab || server_is_given() || limit_is_asked() || taken.rounds != 0 ||
+        taken.calls != 0 || taken.pid != 0 || taken.binary != NULL) {
+        return failure_set(failure, EINVAL,
+                           "--command runs a program to its end: of the other options "
+                           "it takes --max-lost, --expect, --own, --wrapper, --timeout "
+                           "and --json");
+    }
+    if (taken.expect > EXIT_MAX) {
+        return failure_set(failure, EINVAL,
+                           "--expect with --command is an exit status: at most %d",
+                           EXIT_MAX);
+    }
+    return wrappers_check(failure);
+}
+
+static struct blame_own own_settings(void)
+{
+    return (struct blame_own){.paths = taken.own.items,
+                              .count = taken.own.count,
+                              .wrappers = {.skip = true,
+                                           .names = taken.wrappers.items,
+                                           .count = taken.wrappers.count}};
+}
+
+static struct losses_settings losses_settings(void)
+{
+    return (struct losses_settings){.command = taken.command,
+                                    .max_lost = taken.max_lost,
+                                    .expect = (int)taken.expect,
+                                    .own = own_settings(),
+                                    .timeout_secs = (unsigned)taken.timeout_secs};
+}
+
 static struct call_settings call_settings(void)
 {
     const char *plain = taken.body == NULL ? "GET" : "POST";
@@ -502,11 +582,7 @@ static struct gate_settings gate_settings(void)
         .call = call_settings(),
         .binary = taken.binary,
         .pid = (int)taken.pid,
-        .own = {.paths = taken.own.items,
-                .count = taken.own.count,
-                .wrappers = {.skip = true,
-                             .names = taken.wrappers.items,
-                             .count = taken.wrappers.count}},
+        .own = own_settings(),
         .rounds = taken.rounds == 0 ? 5 : (unsigned)taken.rounds,
         .calls = taken.calls == 0 ? calls_default() : (unsigned)taken.calls,
         .timeout_secs = (unsigned)taken.timeout_secs};
@@ -537,15 +613,21 @@ static enum command_result form_read(int count, char **arguments,
                               .text = taken.text,
                               .list = taken.list,
                               .alone = taken.alone};
-    options.one_server = one_server_is_given();
-    int error = options.list         ? list_check(count, failure)
+    options.to_its_end = taken.command != NULL;
+    options.one_server = !options.to_its_end && one_server_is_given();
+    int error = options.to_its_end ? ending_check(count, failure)
+                : taken.max_lost_asked
+                    ? failure_set(failure, EINVAL, "--max-lost goes with --command")
+                : options.list       ? list_check(count, failure)
                 : options.alone      ? alone_check(count, failure)
                 : options.one_server ? one_check(arguments[0], failure)
                                      : pairs_check(count, failure);
     if (error < 0) {
         return COMMAND_WRONG;
     }
-    if (options.one_server) {
+    if (options.to_its_end) {
+        options.losses = losses_settings();
+    } else if (options.one_server) {
         options.gate = gate_settings();
     } else {
         options.pairs = pairs_settings(arguments);

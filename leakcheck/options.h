@@ -1,5 +1,5 @@
 /*
- * The command line of leakcheck: which of its five forms is used, and what to judge.
+ * The command line of leakcheck: which of its six forms is used, and what to judge.
  */
 #ifndef LEAKCHECK_OPTIONS_H
 #define LEAKCHECK_OPTIONS_H
@@ -8,13 +8,16 @@
 
 #include "base/failure.h"
 #include "leakcheck/judge/gate.h"
+#include "leakcheck/judge/losses.h"
 #include "leakcheck/judge/pair.h"
 
 struct options {
     bool list;       /* only print the names of the scenarios of pairs.urls[0] */
     bool alone;      /* judge pairs.urls[ROLE_FIXED] without its leaky half */
-    bool one_server; /* true: `gate` says what to judge; false: `pairs` does */
+    bool one_server; /* `gate` says what to judge */
+    bool to_its_end; /* `losses` says what to judge; none of these: `pairs` does */
     struct gate_settings gate;
+    struct losses_settings losses;
     struct judge_order pairs;
     const char *source; /* the directory that contains leaky/ and fixed/ */
     const char *json;   /* files to write, or NULL */

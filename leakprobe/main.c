@@ -99,8 +99,8 @@ static const struct command_option table[] = {
      .check = only_check},
     {.name = "at-exit",
      .word = "FILE",
-     .help = "write what is in use when the program ends, as profile.proto; %p in FILE "
-             "becomes the pid",
+     .help = "write what is in use when the program ends, and what of it is lost, as "
+             "profile.proto; %p in FILE becomes the pid",
      .literal = true,
      .text = &options.at_exit},
     {.name = "trace-memory",

@@ -34,6 +34,7 @@ static sigset_t ending;      /* the signals that end leakcheck */
 static sigset_t mask_before; /* blocked signals, as children get them */
 static int earlier[EARLIER_MAX];
 static size_t earlier_count;
+static void (*on_interrupt)(void); /* NULL: nothing to do */
 
 /* All processes of the machine, or of what this one sees of it. */
 struct relative {
@@ -174,6 +175,9 @@ static void *guard_main(void *argument)
     }
     pthread_mutex_lock(&lock);
     child_end_all(INTERRUPTED_MS);
+    if (on_interrupt != NULL) {
+        on_interrupt();
+    }
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, number);
@@ -230,19 +234,51 @@ int child_guard(struct failure *failure)
     return 0;
 }
 
-/* In the new process. It ends if leakcheck is killed. */
-static void child_become(const char *const *arguments, int output, int parent)
+/* Makes a group of its own, with no input and its output in the pipe. */
+static bool child_stand_apart(int output)
 {
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (getppid() != parent || input < 0 || dup2(input, STDIN_FILENO) < 0 ||
-        dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
+    return input >= 0 && dup2(input, STDIN_FILENO) >= 0 &&
+           dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0;
+}
+
+/* In the new process. It ends if leakcheck is killed. `output` is -1 if it stays in
+ * leakcheck's group. */
+static void child_become(const char *const *arguments, int output, int parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || (output >= 0 && !child_stand_apart(output))) {
         _exit(126);
     }
     sigprocmask(SIG_SETMASK, &mask_before, NULL);
     execv(arguments[0], (char *const *)(uintptr_t)arguments);
     _exit(127);
+}
+
+/* Starts it with this end of a pipe, or -1. Returns its pid or -errno. */
+static int child_fork(const char *const *arguments, int output, struct failure *failure)
+{
+    int parent = getpid();
+    pthread_mutex_lock(&lock);
+    int pid = fork();
+    if (pid == 0) {
+        child_become(arguments, output, parent);
+    }
+    int error = errno;
+    if (pid > 0 && output >= 0) {
+        setpgid(pid, pid); /* both do it: then it is done, whoever is first */
+    }
+    pthread_mutex_unlock(&lock);
+    return pid > 0 ? pid
+                   : failure_set(failure, error, "cannot start a command: %s",
+                                 strerror(error));
+}
+
+static void child_note(struct child *child, int pid, int output)
+{
+    *child = (struct child){
+        .pid = pid, .output = output, .ended_fd = (int)syscall(SYS_pidfd_open, pid, 0)};
 }
 
 int child_start(struct child *child, const char *const *arguments,
@@ -253,28 +289,33 @@ int child_start(struct child *child, const char *const *arguments,
         return failure_set(failure, errno, "cannot start a command: %s",
                            strerror(errno));
     }
-    int parent = getpid();
-    pthread_mutex_lock(&lock);
-    int pid = fork();
-    if (pid == 0) {
-        child_become(arguments, ends[1], parent);
-    }
-    int error = errno;
-    if (pid > 0) {
-        setpgid(pid, pid); /* both do it: then it is done, whoever is first */
-    }
-    pthread_mutex_unlock(&lock);
+    int pid = child_fork(arguments, ends[1], failure);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
-        return failure_set(failure, error, "cannot start a command: %s",
-                           strerror(error));
+        return pid;
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    *child = (struct child){.pid = pid,
-                            .output = ends[0],
-                            .ended_fd = (int)syscall(SYS_pidfd_open, pid, 0)};
+    child_note(child, pid, ends[0]);
     return 0;
+}
+
+int child_start_here(struct child *child, const char *const *arguments,
+                     struct failure *failure)
+{
+    int pid = child_fork(arguments, -1, failure);
+    if (pid < 0) {
+        return pid;
+    }
+    child_note(child, pid, -1);
+    return 0;
+}
+
+void child_on_interrupt(void (*act)(void))
+{
+    pthread_mutex_lock(&lock);
+    on_interrupt = act;
+    pthread_mutex_unlock(&lock);
 }
 
 bool child_has_ended(const struct child *child, unsigned patience_ms)
@@ -300,11 +341,15 @@ void child_finish(struct child *child)
     }
     pthread_mutex_lock(&lock);
     /* Not waited for yet, so the id cannot belong to another group. */
-    kill(-child->pid, SIGKILL);
+    if (child->output >= 0) {
+        kill(-child->pid, SIGKILL);
+    }
     while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR) {
     }
     pthread_mutex_unlock(&lock);
-    close(child->output);
+    if (child->output >= 0) {
+        close(child->output);
+    }
     if (child->ended_fd >= 0) {
         close(child->ended_fd);
     }

@@ -1,7 +1,8 @@
 /*
  * Commands that leakcheck starts. Each runs in a process group of its own, without
- * input, with its output in a pipe. Whatever happens to leakcheck, what it started ends
- * with it: also after Ctrl-C, and also what the command has put into the background.
+ * input, with its output in a pipe; or in leakcheck's place, with its input and output.
+ * Whatever happens to leakcheck, what it started ends with it: also after Ctrl-C, and
+ * also what the command has put into the background.
  */
 #ifndef LEAKCHECK_MEASURE_CHILD_H
 #define LEAKCHECK_MEASURE_CHILD_H
@@ -13,7 +14,8 @@
 /* Lives in memory that the caller owns; { 0 } was never started. */
 struct child {
     int pid;      /* also the id of its process group; 0: not started */
-    int output;   /* read end of its standard output and error; does not block */
+    int output;   /* read end of its standard output and error; does not block; -1: it
+                     has those of leakcheck */
     int ended_fd; /* readable when the process has ended; -1: cannot be watched */
     int status;   /* as waitpid(2) gives it; valid after child_finish */
 };
@@ -27,6 +29,15 @@ int child_guard(struct failure *failure);
  * leakcheck's. Returns 0; the caller then calls child_finish. Or returns -errno. */
 int child_start(struct child *child, const char *const *arguments,
                 struct failure *failure);
+
+/* The same, but in this process's own group, and with its input and output. What it
+ * leaves running stays. */
+int child_start_here(struct child *child, const char *const *arguments,
+                     struct failure *failure);
+
+/* Has this called when a signal ends this process, after the children have ended; NULL:
+ * nothing. It must not start or finish a child. */
+void child_on_interrupt(void (*act)(void));
 
 /* Whether it has ended. Waits for that up to `patience_ms`. */
 bool child_has_ended(const struct child *child, unsigned patience_ms);

@@ -24,6 +24,8 @@ enum value {
     INUSE_BYTES,
     ALLOC_OBJECTS,
     ALLOC_BYTES,
+    LOST_OBJECTS,
+    LOST_BYTES,
     THREADS,
     VALUE_COUNT
 };
@@ -43,6 +45,8 @@ static const struct {
     {"heap-live-size", INUSE_BYTES},
     {"alloc_objects", ALLOC_OBJECTS},
     {"alloc_space", ALLOC_BYTES},
+    {"lost_objects", LOST_OBJECTS},
+    {"lost_space", LOST_BYTES},
     {"goroutine", THREADS},
     {"goroutines", THREADS},
     {"thread", THREADS},
@@ -99,7 +103,7 @@ static int type_read(struct proto_reader *reader, struct wire message,
 
 static bool is_bytes(enum value value)
 {
-    return value == INUSE_BYTES || value == ALLOC_BYTES;
+    return value == INUSE_BYTES || value == ALLOC_BYTES || value == LOST_BYTES;
 }
 
 /* Finds the columns of the values. The first of two equal names is taken. */
@@ -181,11 +185,11 @@ static int amounts_take(struct proto_reader *reader, const int64_t *values,
         *ret_amounts = amounts;
         return error;
     }
-    int64_t *const taken[] = {[INUSE_OBJECTS] = &amounts.inuse_objects,
-                              [INUSE_BYTES] = &amounts.inuse_bytes,
-                              [ALLOC_OBJECTS] = &amounts.alloc_objects,
-                              [ALLOC_BYTES] = &amounts.alloc_bytes};
-    for (enum value value = INUSE_OBJECTS; value <= ALLOC_BYTES; value++) {
+    int64_t *const taken[] = {
+        [INUSE_OBJECTS] = &amounts.inuse_objects, [INUSE_BYTES] = &amounts.inuse_bytes,
+        [ALLOC_OBJECTS] = &amounts.alloc_objects, [ALLOC_BYTES] = &amounts.alloc_bytes,
+        [LOST_OBJECTS] = &amounts.lost_objects,   [LOST_BYTES] = &amounts.lost_bytes};
+    for (enum value value = INUSE_OBJECTS; value <= LOST_BYTES; value++) {
         int error = value_take(reader, values, count, value, taken[value]);
         if (error < 0) {
             return error;
@@ -266,17 +270,40 @@ static int stack_push(struct stack *stack, const struct proto_place *place)
     return 0;
 }
 
+/* Whether the label is the one of blocks that are lost through another lost one. */
+static int label_read(struct proto_reader *reader, struct wire message,
+                      bool *ret_indirect)
+{
+    enum { KEY = 1 };
+    struct wire_field field;
+    const char *key = "";
+    int error = 0;
+    while (error == 0 && wire_next(&message, &field)) {
+        if (field.field == KEY) {
+            error = proto_text(&reader->tables, &reader->text.profile.arena,
+                               field.number, &key);
+        }
+    }
+    *ret_indirect = *ret_indirect || strcmp(key, "indirect") == 0;
+    return error == 0 && message.bad ? -EPROTO : error;
+}
+
 static int sample_read(struct proto_reader *reader, struct wire message, bool threads,
                        struct stack *stack)
 {
-    enum { LOCATIONS = 1, VALUES = 2 };
+    enum { LOCATIONS = 1, VALUES = 2, LABEL = 3 };
     int64_t values[VALUES_MAX];
     size_t count = 0;
     struct wire_field field;
     struct amounts amounts;
+    bool indirect = false;
     int error = 0;
     stack->depth = 0;
     while (error == 0 && wire_next(&message, &field)) {
+        if (field.field == LABEL && reader->text.profile.has_lost) {
+            error = label_read(reader, field.bytes, &indirect);
+            continue;
+        }
         uint64_t number;
         while (error == 0 && (field.field == LOCATIONS || field.field == VALUES) &&
                wire_number(&field, &number)) {
@@ -291,6 +318,10 @@ static int sample_read(struct proto_reader *reader, struct wire message, bool th
     error = error == 0 && message.bad ? -EPROTO : error;
     if (error == 0) {
         error = amounts_take(reader, values, count, threads, &amounts);
+    }
+    if (error == 0 && !indirect) {
+        amounts.direct_objects = amounts.lost_objects;
+        amounts.direct_bytes = amounts.lost_bytes;
     }
     return error == 0 ? stack_add(reader, stack->places, stack->depth, &amounts)
                       : error;
@@ -425,7 +456,26 @@ static int format_set(struct proto_reader *reader, bool threads)
                                     : PROFILE_SAMPLED_PROTO;
     profile->period = threads ? 1 : period;
     profile->is_go = reader->tables.is_go;
+    profile->has_lost =
+        reader->column[LOST_BYTES] >= 0 && reader->column[LOST_OBJECTS] >= 0;
     return error;
+}
+
+/* Keeps the first comment. */
+static int comment_read(struct proto_reader *reader, struct wire whole)
+{
+    enum { COMMENT = 13 };
+    struct profile *profile = &reader->text.profile;
+    struct wire_field field;
+    uint64_t number;
+    profile->comment = "";
+    while (wire_next(&whole, &field)) {
+        if (field.field == COMMENT && wire_number(&field, &number)) {
+            return proto_text(&reader->tables, &profile->arena, number,
+                              &profile->comment);
+        }
+    }
+    return 0;
 }
 
 static int proto_read(struct proto_reader *reader, struct wire whole, bool threads)
@@ -434,6 +484,7 @@ static int proto_read(struct proto_reader *reader, struct wire whole, bool threa
     error = error == 0 ? columns_find(reader) : error;
     error = error == 0 ? columns_check(reader, threads) : error;
     error = error == 0 ? format_set(reader, threads) : error;
+    error = error == 0 ? comment_read(reader, whole) : error;
     error = error == 0 ? mappings_read(reader) : error;
     return error == 0 ? samples_read(reader, whole, threads) : error;
 }

@@ -34,6 +34,10 @@ struct amounts {
     int64_t inuse_bytes;
     int64_t alloc_objects;
     int64_t alloc_bytes;
+    int64_t lost_objects; /* part of what is in use; 0 if the profile cannot say */
+    int64_t lost_bytes;
+    int64_t direct_objects; /* part of what is lost: no other lost block leads to it */
+    int64_t direct_bytes;
 };
 
 /* One stack, the innermost frame first. No two records of a profile have the same
@@ -74,9 +78,12 @@ struct profile {
     size_t count;
     struct mapping *mappings; /* sorted by address */
     size_t mapping_count;
-    size_t program;     /* which mapping is the program's own */
-    bool is_go;         /* profile.proto: it has functions of Go's runtime */
-    struct arena arena; /* owns everything that the records point to */
+    size_t program;      /* which mapping is the program's own */
+    bool is_go;          /* profile.proto: it has functions of Go's runtime */
+    bool has_lost;       /* profile.proto: it says what is lost */
+    const char *comment; /* profile.proto: the first one; "": none, NULL: another format
+                          */
+    struct arena arena;  /* owns everything that the records point to */
 };
 
 #define PROFILE_RECORDS_MAX 100000

@@ -352,6 +352,10 @@ void amounts_add(struct amounts *sum, const struct amounts *more)
     sum->inuse_bytes = amount_add(sum->inuse_bytes, more->inuse_bytes);
     sum->alloc_objects = amount_add(sum->alloc_objects, more->alloc_objects);
     sum->alloc_bytes = amount_add(sum->alloc_bytes, more->alloc_bytes);
+    sum->lost_objects = amount_add(sum->lost_objects, more->lost_objects);
+    sum->lost_bytes = amount_add(sum->lost_bytes, more->lost_bytes);
+    sum->direct_objects = amount_add(sum->direct_objects, more->direct_objects);
+    sum->direct_bytes = amount_add(sum->direct_bytes, more->direct_bytes);
 }
 
 /* Sorts the records and joins those with equal stacks. */
@@ -387,7 +391,8 @@ static bool amounts_fit(const struct profile *profile)
         amounts_add(&sum, &profile->records[i].amounts);
     }
     return sum.inuse_objects < AMOUNT_MAX && sum.inuse_bytes < AMOUNT_MAX &&
-           sum.alloc_objects < AMOUNT_MAX && sum.alloc_bytes < AMOUNT_MAX;
+           sum.alloc_objects < AMOUNT_MAX && sum.alloc_bytes < AMOUNT_MAX &&
+           sum.lost_objects < AMOUNT_MAX && sum.lost_bytes < AMOUNT_MAX;
 }
 
 int reader_deliver(struct profile_reader *reader, int error,

@@ -67,6 +67,18 @@ static bool launcher_in_path(char *path, size_t size)
     return false;
 }
 
+int program_launcher(char *ret_path, size_t size, const char *option,
+                     struct failure *failure)
+{
+    if (launcher_beside(ret_path, size) || launcher_in_path(ret_path, size)) {
+        return 0;
+    }
+    return failure_set(failure, ENOENT,
+                       "%s needs leakprobe, which is neither beside leakcheck nor in "
+                       "PATH",
+                       option);
+}
+
 /* A port of this machine that nobody uses now; 0: none. If it is taken before the
  * program starts, leakprobe takes the next one, and says so. */
 static unsigned port_find(void)
@@ -204,18 +216,16 @@ int program_start(struct program *program, const char *command, struct failure *
 {
     char launcher[PATH_MAX_HERE];
     *program = (struct program){.command = command};
-    if (!launcher_beside(launcher, sizeof(launcher)) &&
-        !launcher_in_path(launcher, sizeof(launcher))) {
-        return failure_set(failure, ENOENT,
-                           "--run needs leakprobe, which is neither beside leakcheck "
-                           "nor in PATH");
+    int error = program_launcher(launcher, sizeof(launcher), "--run", failure);
+    if (error < 0) {
+        return error;
     }
     unsigned port = port_find();
     if (port == 0) {
         return failure_set(failure, EADDRINUSE, "--run: no port is free");
     }
     pthread_mutex_init(&program->lock, NULL);
-    int error = shell_start(program, launcher, port, failure);
+    error = shell_start(program, launcher, port, failure);
     if (error == 0) {
         /* The first process, in case that its line gets lost in other output. */
         program->ports[0] =

@@ -14,13 +14,15 @@
 #include "probe/recorder/inside.h"
 
 /* The profile of now, and its sums. */
-static int profile_take(struct buffer *ret_profile, struct heap_sums *ret_sums)
+static int profile_take(const char *note, struct buffer *ret_profile,
+                        struct heap_sums *ret_sums)
 {
     struct heap_snapshot snapshot;
     int error = probe_heap_snapshot(HEAP_VALUES_SCALED, &snapshot);
     if (error != 0) {
         return error;
     }
+    snapshot.note = note;
     error = probe_heap_snapshot_sum(&snapshot, ret_sums);
     if (error == 0) {
         error = probe_heap_snapshot_proto(&snapshot, HEAP_VIEW_INUSE, ret_profile);
@@ -106,19 +108,26 @@ static void quiet_end(const struct quiet *quiet)
     pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
 }
 
-int probe_heap_write_file(const char *path, struct heap_sums *ret_sums)
+int probe_heap_write_made(const char *path, const struct buffer *profile)
+{
+    struct quiet quiet;
+    quiet_begin(&quiet);
+    int error = file_replace(path, profile);
+    quiet_end(&quiet);
+    return error;
+}
+
+int probe_heap_write_file(const char *path, const char *note,
+                          struct heap_sums *ret_sums)
 {
     struct buffer profile = {0};
     struct heap_sums sums;
-    struct quiet quiet;
-    quiet_begin(&quiet);
     probe_inside++;
-    int error = profile_take(&profile, &sums);
+    int error = profile_take(note, &profile, &sums);
     if (error == 0) {
-        error = file_replace(path, &profile);
+        error = probe_heap_write_made(path, &profile);
     }
     probe_inside--;
-    quiet_end(&quiet);
     buffer_release(&profile);
     if (error == 0) {
         *ret_sums = sums;

@@ -38,7 +38,9 @@ static int stacks_proto(const struct heap_snapshot *snapshot, int64_t duration_n
     struct profile_description description = probe_heap_description(view);
     description.period = snapshot->period;
     description.duration_ns = duration_ns;
-    if (snapshot->lost > 0) {
+    if (snapshot->note != NULL) {
+        description.comment = snapshot->note;
+    } else if (snapshot->lost > 0) {
         description.comment = lost_text(snapshot, lost);
     }
     return probe_profile_write(&snapshot->stacks, &description, ret_profile);

@@ -38,6 +38,7 @@ struct heap_snapshot {
                              allocation is recorded */
     uint64_t lost;        /* blocks that the recorder could not note, or did
                              not see go */
+    const char *note;     /* a comment for profile.proto, of the caller's; NULL: none */
 };
 
 /* Sums over a profile. */

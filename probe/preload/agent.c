@@ -32,10 +32,10 @@
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_difference.h"
-#include "probe/heap/heap_file.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
 #include "probe/pages/pages.h"
+#include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
 #include "probe/preload/leakprobe.h"
 #include "probe/preload/malloc_calls.h"
@@ -704,53 +704,12 @@ __attribute__((constructor)) static void agent_begin(void)
     errno = saved;
 }
 
-/* The path of --at-exit with the pid in place of "%p"; false if it does not fit. */
-static bool exit_path_make(char *path, size_t size)
+/* Without "%p" only the process that was started writes: its forked children would
+ * write over it. */
+static bool exit_file_wanted(void)
 {
-    size_t length = 0;
-    for (const char *at = agent.settings.at_exit; *at != '\0'; at++) {
-        int added = 1;
-        if (at[0] == '%' && at[1] == 'p') {
-            added = snprintf(path + length, size - length, "%d", (int)agent.pid);
-            at++;
-        } else if (length + 1 < size) {
-            path[length] = *at;
-        }
-        length += (size_t)added;
-        if (length >= size) {
-            return false;
-        }
-    }
-    path[length] = '\0';
-    return true;
-}
-
-/* Writes what is in use. Without "%p" only the process that was started writes: its
- * forked children would write over it. */
-static void exit_file_write(void)
-{
-    char path[PATH_MAX];
-    struct heap_sums sums;
-    bool wanted = agent.settings.at_exit != NULL &&
-                  (agent.first || strstr(agent.settings.at_exit, "%p") != NULL);
-    if (!wanted) {
-        return;
-    }
-    if (!exit_path_make(path, sizeof(path))) {
-        probe_say("%s, pid %d: the path of --at-exit is too long", agent.name,
-                  (int)agent.pid);
-        return;
-    }
-    int error = probe_heap_write_file(path, &sums);
-    if (error != 0) {
-        probe_say("%s, pid %d: cannot write '%s': %s", agent.name, (int)agent.pid, path,
-                  error == -ENOTSUP ? "the heap is not recorded" : strerror(-error));
-        return;
-    }
-    probe_say("%s, pid %d: %lld bytes in use at exit, in %lld blocks from %llu stacks: "
-              "%s",
-              agent.name, (int)agent.pid, (long long)sums.bytes,
-              (long long)sums.objects, (unsigned long long)sums.stacks, path);
+    return agent.settings.at_exit != NULL &&
+           (agent.first || strstr(agent.settings.at_exit, "%p") != NULL);
 }
 
 /* The loader calls this when the program has returned from main or called exit, after
@@ -762,7 +721,10 @@ __attribute__((destructor)) static void agent_end(void)
         return; /* within: as for fork, a handler has called exit in the probe */
     }
     struct visit visit = visit_begin();
-    exit_file_write();
+    if (exit_file_wanted()) {
+        probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid,
+                              agent.given_up);
+    }
     pthread_mutex_lock(&agent.lock);
     probe_family_leave();
     agent.given_up = true;

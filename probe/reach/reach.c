@@ -16,6 +16,7 @@
 #include "probe/process/allocator.h"
 #include "probe/process/descriptors.h"
 #include "probe/reach/copy_work.h"
+#include "probe/reach/exit_caller.h"
 #include "probe/reach/kernel_words.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/live_blocks.h"
@@ -32,6 +33,7 @@ static struct shared_copy *_Atomic shared;
 struct asking {
     struct shared_copy *copy;
     struct process_parts parts;
+    struct parked_thread caller; /* as it was when it called exit; `sp` 0: it did not */
     bool glibc;
     pid_t child; /* the copy's number; 0: none */
     int error;
@@ -83,6 +85,11 @@ static void on_frozen(const struct frozen *frozen, void *argument)
     }
     if (ask->error != 0) {
         return;
+    }
+    if (ask->caller.sp != 0) {
+        struct parked_thread *last = &frozen->threads[frozen->count - 1];
+        last->sp = ask->caller.sp;
+        last->registers = ask->caller.registers;
     }
     pid_t child = copy_make();
     if (child == 0) {
@@ -198,6 +205,9 @@ static int ask_prepared(const struct reach_question *question, struct asking *as
     }
     if (error == 0) {
         ask->glibc = probe_allocator_is_glibc();
+        if (question->exits) {
+            probe_exit_caller_find(&ask->parts, &ask->caller);
+        }
         error = frozen_copy(ask, &reach->stopped_ns, ret_stubborn);
     }
     if (error == 0) {

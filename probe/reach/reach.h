@@ -37,6 +37,10 @@ struct reach_question {
                       void *argument);
     void *argument;
 
+    /* The calling thread ends the program: only what it had when it called exit holds
+     * blocks, see exit_caller.h. */
+    bool exits;
+
     /* Waits for some ms; returns 0, or -ECANCELED if the caller is to stop. */
     int (*sleep)(void *owner, unsigned ms);
     void *owner;

@@ -19,7 +19,7 @@
 /* All threads, the calling one last. The memory is the probe's, and valid until the
  * next freeze. */
 struct frozen {
-    const struct parked_thread *threads;
+    struct parked_thread *threads;
     size_t count;
 };
 

@@ -14,6 +14,7 @@ from checks import check, equal
 from commands import run
 from http_request import request
 from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
+from raw_profile import function_sums
 from tree import scratch
 
 ANNOUNCEMENT = r"leakprobe: {name}, pid {pid}: http://127\.0\.0\.1:(\d+)/"
@@ -274,6 +275,53 @@ def test_at_exit_writes_what_is_in_use():
         check=True,
     )
     check(re.search(r"100000B .* keep_block", done.stdout), done.stdout)
+
+
+def at_exit(way, *options, env=None):
+    """Runs the program `ends`; returns what it says of the file, and of each value the
+    sum and the functions, as pprof has them."""
+    path = os.path.join(scratch(), "lost.pb")
+    options = ("--port", "0", "--at-exit", path, *options)
+    _, _, _, said = ran([compiled("ends.c"), way], probe=options, env=env)
+    said = [line for line in said if " at exit" in line]
+    if not os.path.exists(path):
+        return said, None
+    with open(path, "rb") as file:
+        return said, function_sums(file.read())
+
+
+def test_at_exit_writes_what_is_lost():
+    said, sums = at_exit("threads")
+    equal(
+        list(sums),
+        ["inuse_objects", "inuse_space", "lost_objects", "lost_space"],
+        "values",
+    )
+    equal(sum(sums["lost_space"]["own"].values()), 1200, "lost bytes")
+    equal(sums["lost_space"]["all"]["lose_pair"], 1200, "those of the function")
+    equal(sums["lost_objects"]["all"]["lose_pair"], 2, "its blocks")
+    equal(sums["inuse_space"]["all"]["thread_main"], 15000, "what threads hold")
+    in_use = sum(sums["inuse_space"]["own"].values())
+    check(f" {in_use} bytes in use at exit, in " in said[0], said[0])
+    check("; of these 1200 bytes are lost, in 2 blocks: " in said[0], said[0])
+
+
+@pytest.mark.parametrize(
+    "way, options, reason",
+    (
+        ("threads", ("--heap", "sampled=1"), "the recorder samples"),
+        ("deaf", (), r"thread \d+ did not stop"),
+    ),
+)
+def test_at_exit_says_why_nothing_is_known_of_lost_blocks(way, options, reason):
+    said, sums = at_exit(way, *options)
+    check(re.search(f"; what is lost was not measured: {reason}: /", said[0]), said[0])
+    check("lost_space" not in sums and "inuse_space" in sums, f"values: {list(sums)}")
+
+
+def test_no_file_at_exit_after__exit_or_a_signal():
+    for way in ("_exit", "killed"):
+        equal(at_exit(way), ([], None), f"what is said after {way}")
 
 
 def test_at_exit_that_cannot_be_written():

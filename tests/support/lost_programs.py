@@ -30,7 +30,8 @@ NAMED = re.compile(r"\b(?:lose|keep)_\w+")
 def built(build, *options):
     """Builds them all, as "gcc-2", once a run; returns their directory."""
     compiler, level = build.split("-")
-    directory = os.path.join(tempfile.gettempdir(), "lost-programs", build)
+    name = "".join((build, *options))
+    directory = os.path.join(tempfile.gettempdir(), "lost-programs", name)
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers may want the same

@@ -108,7 +108,7 @@ static void the_profile_is_written_with_its_sums(void **state)
 {
     (void)state;
     struct heap_sums sums;
-    assert_int_equal(probe_heap_write_file(path, &sums), 0);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), 0);
     assert_int_equal(sums.objects, 2);
     assert_int_equal(sums.bytes, 200);
     assert_int_equal(sums.stacks, 1);
@@ -121,7 +121,7 @@ static void nothing_is_recorded_meanwhile(void **state)
 {
     (void)state;
     struct heap_sums sums;
-    assert_int_equal(probe_heap_write_file(path, &sums), 0);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), 0);
     assert_int_equal(snapshot_seen, 1);
     assert_int_equal(probe_inside, 0);
 }
@@ -131,7 +131,7 @@ static void an_earlier_file_is_replaced(void **state)
     (void)state;
     put("earlier");
     struct heap_sums sums;
-    assert_int_equal(probe_heap_write_file(path, &sums), 0);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), 0);
     assert_is_a_profile();
     assert_int_equal(entries(false), 1);
 }
@@ -142,17 +142,17 @@ static void what_is_no_regular_file_stays(void **state)
     struct heap_sums sums;
     struct stat there;
     assert_int_equal(symlink("/dev/null", path), 0);
-    assert_int_equal(probe_heap_write_file(path, &sums), -EEXIST);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), -EEXIST);
     assert_int_equal(lstat(path, &there), 0);
     assert_true(S_ISLNK(there.st_mode));
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(probe_heap_write_file(path, &sums), -EEXIST);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), -EEXIST);
     assert_int_equal(lstat(path, &there), 0);
     assert_true(S_ISFIFO(there.st_mode));
     unlink(path);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(probe_heap_write_file(path, &sums), -EEXIST);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), -EEXIST);
     assert_int_equal(entries(false), 1);
 }
 
@@ -162,7 +162,7 @@ static void no_profile_changes_no_file(void **state)
     struct heap_sums sums;
     put("earlier");
     snapshot_error = -ENOTSUP;
-    assert_int_equal(probe_heap_write_file(path, &sums), -ENOTSUP);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), -ENOTSUP);
     struct stat there;
     assert_int_equal(stat(path, &there), 0);
     assert_int_equal(there.st_size, 7);
@@ -175,9 +175,9 @@ static void a_missing_directory_is_an_error(void **state)
     struct heap_sums sums;
     static char far[PATH_MAX + 10];
     snprintf(far, sizeof(far), "%s/none/x", directory);
-    assert_int_equal(probe_heap_write_file(far, &sums), -ENOENT);
+    assert_int_equal(probe_heap_write_file(far, NULL, &sums), -ENOENT);
     memset(far, 'x', sizeof(far) - 1);
-    assert_int_equal(probe_heap_write_file(far, &sums), -ENAMETOOLONG);
+    assert_int_equal(probe_heap_write_file(far, NULL, &sums), -ENAMETOOLONG);
 }
 
 /* In a process of its own, whose limit is low. Exits 0 if the call fails with `error`,
@@ -189,7 +189,7 @@ static int write_in_child(int resource, rlim_t most, int error)
         struct heap_sums sums;
         struct rlimit limit = {most, most};
         setrlimit(resource, &limit);
-        int failed = probe_heap_write_file(path, &sums);
+        int failed = probe_heap_write_file(path, NULL, &sums);
         sigset_t pending;
         sigpending(&pending);
         raise(SIGCONT); /* a signal that is waiting would come now */
@@ -225,7 +225,7 @@ static void a_signal_of_the_program_is_left_to_it(void **state)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     raise(SIGXFSZ);
     struct heap_sums sums;
-    assert_int_equal(probe_heap_write_file(path, &sums), 0);
+    assert_int_equal(probe_heap_write_file(path, NULL, &sums), 0);
     sigset_t now;
     pthread_sigmask(SIG_BLOCK, NULL, &now);
     assert_true(sigismember(&now, SIGXFSZ));
