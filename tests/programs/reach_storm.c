@@ -180,7 +180,7 @@ static void maps(void)
     char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     need(memory != MAP_FAILED, "mmap");
-    void *block = malloc(1000);
+    void *block = calloc(1, 1000);
     memcpy(memory + (PAGES - 2) * page, &block, sizeof(block)); /* it is held there */
     for (size_t i = 1; i < PAGES; i += 2) {
         need(mprotect(memory + i * page, page, PROT_NONE) == 0, "mprotect");
@@ -197,7 +197,7 @@ static void truncated(void)
     unlink(name);
     char *memory = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     need(memory != MAP_FAILED, "mmap");
-    void *block = malloc(1000);
+    void *block = calloc(1, 1000);
     memcpy(memory, &block, sizeof(block));
     need(ftruncate(fd, (off_t)page) == 0, "ftruncate");
     close(fd);
