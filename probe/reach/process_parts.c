@@ -153,25 +153,45 @@ static size_t tid_offset_find(uintptr_t pointer)
     return 0;
 }
 
-/* Where the C library keeps the range of a thread's stack: its start, its bytes, and
- * those of its guard behind each other. Found in the calling thread's own data. 0: not
- * found, as with the main thread, whose stack is the kernel's. */
-static size_t stack_offset_find(uintptr_t pointer)
+/* The lower and the upper end of the calling thread's stack as the C library keeps
+ * them. The main thread's is the kernel's: it has 0, and where the loader found the
+ * stack. Returns whether they are known. */
+static bool own_stack(uintptr_t *ret_start, uintptr_t *ret_end)
 {
     pthread_attr_t attributes;
     void *start = NULL;
     size_t bytes = 0;
+    if (gettid() == getpid()) {
+        const uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
+        *ret_start = 0;
+        *ret_end = end == NULL ? 0 : *end;
+        return *ret_end != 0;
+    }
     if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
-        return 0;
+        return false;
     }
     pthread_attr_getstack(&attributes, &start, &bytes);
     pthread_attr_destroy(&attributes);
-    uintptr_t end = (uintptr_t)start + bytes;
+    *ret_start = (uintptr_t)start;
+    *ret_end = (uintptr_t)start + bytes;
+    return true;
+}
+
+/* Where the C library keeps the range of a thread's stack: its start with its guard,
+ * its bytes, and those of its guard behind each other. Found in the calling thread's
+ * own data. 0: not found. */
+static size_t stack_offset_find(uintptr_t pointer)
+{
+    uintptr_t start;
+    uintptr_t end;
+    if (!own_stack(&start, &end)) {
+        return 0;
+    }
     for (size_t offset = 64; offset < THREAD_DATA_BYTES / 2; offset += sizeof(end)) {
         uintptr_t words[2];
         memcpy(words, (const void *)(pointer + offset), sizeof(words));
-        if (words[0] != 0 && words[0] <= (uintptr_t)start && words[0] < end &&
-            words[0] + words[1] == end) {
+        bool fits = start == 0 ? words[0] == 0 : words[0] != 0 && words[0] <= start;
+        if (fits && words[0] + words[1] == end) {
             return offset;
         }
     }

@@ -108,6 +108,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .tid_offset = ask->parts.tid_offset,
             .stack_offset = ask->parts.stack_offset,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
+            .main_asks = gettid() == getpid(),
         };
         probe_copy_work(ask->copy, &input, parent);
     }

@@ -353,24 +353,37 @@ static bool is_alive(const struct regions_input *input, uintptr_t pointer)
     return false;
 }
 
-/* Whether the C library still has the thread's stack in its list of those in use, in
- * which that of the calling thread is, too. The list goes round; its links are before
- * the tid ("list" of struct pthread). */
-static bool is_in_use(const struct regions_input *input, uintptr_t pointer)
+/* Whether this is a thread's pointer: its data begins with two pointers to itself
+ * ("tcb" and "self" of tcbhead_t). */
+static bool is_pointer(uintptr_t at)
+{
+    return word_at(at) == at && word_at(at + 2 * sizeof(uintptr_t)) == at;
+}
+
+/* The head of the list in which the C library has the thread's stack. The list goes
+ * round; its links are before the tid ("list" of struct pthread). 0: not found. */
+static uintptr_t list_of(const struct regions_input *input, uintptr_t pointer)
 {
     size_t offset = input->tid_offset - 2 * sizeof(uintptr_t);
-    uintptr_t first = input->own_pointer + offset;
-    uintptr_t at = first;
+    uintptr_t at = pointer + offset;
     for (unsigned i = 0; i < STACKS_MAX && at != 0; i++) {
-        if (at == pointer + offset) {
-            return true;
+        if (!is_pointer(at - offset)) {
+            return at;
         }
         at = word_at(at);
-        if (at == first) {
-            return false;
-        }
     }
-    return true; /* not known: so it may be */
+    return 0;
+}
+
+/* Whether the C library has the stack of a thread that has ended in its list of those
+ * in use, as until the thread is joined. The main thread is in another list, whose head
+ * is right behind ("_dl_stack_used" and "_dl_stack_user" of rtld_global). */
+static bool is_in_use(const struct regions_input *input, uintptr_t pointer)
+{
+    uintptr_t own = list_of(input, input->own_pointer);
+    uintptr_t used = own == 0 || !input->main_asks ? own : own - 2 * sizeof(uintptr_t);
+    uintptr_t its = list_of(input, pointer);
+    return used == 0 || its == 0 || its == used; /* not known: so it may be */
 }
 
 static bool has_stack(const struct regions_input *input, struct range range)
@@ -402,8 +415,7 @@ static void holes_of_ended(struct work *work, uintptr_t pointer, struct range st
 
 /* A stack that the C library has mapped begins with its guard, which cannot be read; so
  * the readable mapping begins right behind that. If it is an ended thread's, it is a
- * hole. Such a thread's data begins with two pointers to itself ("tcb" and "self" of
- * tcbhead_t). */
+ * hole. */
 static void holes_of_stack(struct work *work, struct range range)
 {
     const struct regions_input *input = work->input;
@@ -412,7 +424,7 @@ static void holes_of_stack(struct work *work, struct range range)
     }
     uintptr_t last = range.end - THREAD_BYTES / 2;
     for (uintptr_t at = range.start; at < last; at += 64) {
-        if (word_at(at) != at || word_at(at + 2 * sizeof(uintptr_t)) != at) {
+        if (!is_pointer(at)) {
             continue;
         }
         struct range stack = stack_of(input, at);

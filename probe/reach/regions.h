@@ -67,6 +67,7 @@ struct regions_input {
     size_t tid_offset;     /* of the tid above a thread's pointer; 0: not known */
     size_t stack_offset;   /* of its stack's start, bytes, guard; 0: not known */
     uintptr_t own_pointer; /* of the thread that asks */
+    bool main_asks;        /* that is the main thread */
 };
 
 struct reach_region {
