@@ -79,6 +79,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
 {
     struct asking *ask = argument;
     pid_t parent = getpid();
+    pid_t caller = gettid();
     ask->error = maps_read(ask->copy);
     if (ask->error == 0) {
         ask->error = probe_kernel_words_read(ask->copy);
@@ -108,7 +109,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .tid_offset = ask->parts.tid_offset,
             .stack_offset = ask->parts.stack_offset,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
-            .main_asks = gettid() == getpid(),
+            .main_asks = parent == caller,
         };
         probe_copy_work(ask->copy, &input, parent);
     }
