@@ -13,23 +13,12 @@
 #include <unistd.h>
 
 #include "probe/process/descriptors.h"
+#include "probe/reach/stack_frames.h"
+#include "probe/reach/thread_memory.h"
 #include "probe/recorder/live_blocks.h"
-#include "probe/threads/stack_walk.h"
 
 /* How long it waits for the names of the roots. */
 #define NAMES_LIMIT_S 30
-
-/* The registers that a function leaves as its caller had them: rbx, rbp and r12 to r15
- * by the numbers of the x86-64 ABI, table 3.36. */
-static const int kept_registers[] = {3, 6, 12, 13, 14, 15};
-#define KEPT_REGISTERS (sizeof(kept_registers) / sizeof(kept_registers[0]))
-
-struct frame {
-    uintptr_t code;
-    uintptr_t
-        begin; /* of its part of the stack, which ends where its caller's begins */
-    uintptr_t kept[KEPT_REGISTERS];
-};
 
 /* What the copy works with. It is in memory that is mapped after the copy was made: so
  * what it remembers of blocks is in no root. */
@@ -37,12 +26,7 @@ struct work {
     struct shared_copy *copy;
     struct block_index index;
     sigjmp_buf unreadable;
-
-    struct frame frames[COPY_FRAMES_MAX]; /* of one thread, the innermost first */
-    size_t frames_count;
-    uintptr_t stack_begin; /* of that thread */
-    const struct own_range *lower;
-    size_t lower_count;
+    struct stack_frames frames; /* of the thread that is searched */
 };
 
 static struct work *work;
@@ -155,103 +139,14 @@ static void word_look(uintptr_t word, struct reach_root root)
     }
 }
 
-static _Unwind_Reason_Code frame_note(struct _Unwind_Context *context, void *argument)
+/* Walks the thread's stack. */
+static void frames_find(const struct parked_thread *thread,
+                        const struct process_parts *parts)
 {
-    bool *inside = argument;
-    int interrupted = 0;
-    uintptr_t code = _Unwind_GetIPInfo(context, &interrupted);
-    *inside |= interrupted != 0;
-    if (*inside && code != 0) {
-        if (work->frames_count == COPY_FRAMES_MAX) {
-            return _URC_END_OF_STACK;
-        }
-        struct frame *frame = &work->frames[work->frames_count];
-        frame->code = interrupted ? code : code - 1;
-        frame->begin = _Unwind_GetCFA(context);
-        for (size_t i = 0; i < KEPT_REGISTERS; i++) {
-            frame->kept[i] = _Unwind_GetGR(context, kept_registers[i]);
-        }
-        work->frames_count++;
+    probe_stack_frames_begin(&work->frames, thread, parts);
+    if (sigsetjmp(work->unreadable, 0) == 0) { /* else what was found so far is right */
+        probe_stack_frames_walk(&work->frames, thread);
     }
-    return _URC_NO_REASON;
-}
-
-/* Walks the thread's stack. What the unwinder calls the frame address while it is at a
- * frame is the stack pointer there: that frame's part of the stack begins at it. */
-static void frames_find(const struct parked_thread *thread)
-{
-    work->frames_count = 0;
-    work->stack_begin = thread->sp;
-    if (!thread->shown || sigsetjmp(work->unreadable, 0) != 0) {
-        return; /* what was found so far is right */
-    }
-    bool inside = false;
-    probe_stack_walk(&thread->registers, frame_note, &inside);
-    if (thread->leaf != 0 && work->frames_count > 0) {
-        work->frames[0].code = thread->leaf;
-    }
-}
-
-static bool is_lower(uintptr_t code)
-{
-    for (size_t i = 0; i < work->lower_count; i++) {
-        if (code >= work->lower[i].start && code < work->lower[i].end) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The function of this frame, or of the first caller that is not the C library's: what
- * a thread keeps in there is what it was called with, and what it has to restore. The
- * frames that started the thread have no such caller: then it is the thread's outermost
- * function. 0: not known. */
-static uintptr_t caller_from(size_t frame)
-{
-    for (size_t i = frame; i < work->frames_count; i++) {
-        if (!is_lower(work->frames[i].code)) {
-            return work->frames[i].code;
-        }
-    }
-    for (size_t i = frame; i-- > 0 && frame < work->frames_count;) {
-        if (!is_lower(work->frames[i].code)) {
-            return work->frames[i].code;
-        }
-    }
-    return frame < work->frames_count ? work->frames[frame].code : 0;
-}
-
-static bool frame_keeps(const struct frame *frame, uintptr_t word)
-{
-    bool found = false;
-    for (size_t i = 0; i < KEPT_REGISTERS; i++) {
-        found |= frame->kept[i] == word;
-    }
-    return found;
-}
-
-/* The function that has the word, which is in this frame, or in a register in it: its
- * caller, if that has it in a register which this function has saved. 0: not known. */
-static uintptr_t holder_from(size_t frame, uintptr_t word)
-{
-    while (frame + 1 < work->frames_count &&
-           frame_keeps(&work->frames[frame + 1], word)) {
-        frame++;
-    }
-    return caller_from(frame);
-}
-
-/* The function that has the word at this address of the stack; 0: not known. */
-static uintptr_t holder_at(uintptr_t address, uintptr_t word)
-{
-    if (address < work->stack_begin || work->frames_count == 0) {
-        return 0;
-    }
-    size_t frame = 0;
-    while (frame + 1 < work->frames_count && address >= work->frames[frame + 1].begin) {
-        frame++;
-    }
-    return holder_from(frame, word);
 }
 
 /* Whether the word points into the last 8 bytes of the block, where the header of the
@@ -279,27 +174,28 @@ static void region_search(const struct reach_region *region)
             continue;
         }
         root.place = at;
-        root.code = stack ? holder_at(at, word) : 0;
+        root.code = stack ? probe_stack_frames_holder(&work->frames, at, word) : 0;
         root_add(root);
     }
     work->copy->root_bytes += region->end - region->start;
 }
 
-/* Searches a thread's registers: they are the innermost frame's. */
-static void registers_search(const struct parked_thread *thread, uint32_t number)
+/* Searches words of a thread's registers: they are the innermost frame's. */
+static void registers_search(uintptr_t start, uintptr_t end, uint32_t thread)
 {
-    struct reach_root root = {.kind = REACH_STACK, .thread = number};
-    const uintptr_t *registers = &thread->registers.rip;
-    for (size_t i = 0; i < sizeof(thread->registers) / sizeof(*registers); i++) {
-        root.code = holder_from(0, registers[i]);
-        word_look(registers[i], root);
+    struct reach_root root = {.kind = REACH_STACK, .thread = thread};
+    for (uintptr_t at = start; at + sizeof(at) <= end; at += sizeof(at)) {
+        root.code = probe_stack_frames_register_holder(&work->frames, word_at(at));
+        word_look(word_at(at), root);
     }
+}
+
+static void thread_registers_search(const struct parked_thread *thread, uint32_t number)
+{
+    uintptr_t registers = (uintptr_t)&thread->registers;
+    registers_search(registers, registers + sizeof(thread->registers), number);
     for (size_t i = 0; i < sizeof(thread->saved) / sizeof(thread->saved[0]); i++) {
-        uintptr_t at = thread->saved[i].start;
-        for (; at + sizeof(at) <= thread->saved[i].end; at += sizeof(at)) {
-            root.code = holder_from(0, *(const uintptr_t *)at);
-            word_look(*(const uintptr_t *)at, root);
-        }
+        registers_search(thread->saved[i].start, thread->saved[i].end, number);
     }
 }
 
@@ -321,20 +217,13 @@ static void regions_search(const struct reach_region *regions, size_t count,
 }
 
 /* Where a thread has the variables of a library that was opened later: in which block.
- * 0: it has not used them. The thread's pointer is to tcbhead_t, whose second word is
- * the table ("dtv_t"): of each file two words, the first one is the address; before
- * them the number of files. */
-static uintptr_t late_local_find(const struct parked_thread *thread, size_t number)
+ * 0: it has not used them. */
+static uintptr_t late_locals_find(const struct parked_thread *thread, size_t number)
 {
-    const uintptr_t *pointer = (const uintptr_t *)thread->pointer;
-    if (pointer == NULL || sigsetjmp(work->unreadable, 0) != 0) {
+    if (sigsetjmp(work->unreadable, 0) != 0) {
         return 0;
     }
-    const uintptr_t *table = (const uintptr_t *)pointer[1];
-    if (table == NULL || number > table[-2]) {
-        return 0;
-    }
-    uintptr_t start = table[2 * number];
+    uintptr_t start = probe_thread_late_locals(thread->pointer, number);
     uint32_t block = probe_block_index_find(&work->index, start);
     if (block == REACH_NONE) {
         return 0;
@@ -347,9 +236,9 @@ static uintptr_t late_local_find(const struct parked_thread *thread, size_t numb
 static void late_locals_search(const struct regions_input *input)
 {
     for (volatile uint32_t i = 0; i < input->threads_count; i++) {
-        for (volatile size_t j = 0; j < input->late_tls_count; j++) {
-            const struct tls_part *part = &input->late_tls[j];
-            uintptr_t start = late_local_find(&input->threads[i], part->number);
+        for (volatile size_t j = 0; j < input->parts->late_tls_count; j++) {
+            const struct tls_part *part = &input->parts->late_tls[j];
+            uintptr_t start = late_locals_find(&input->threads[i], part->number);
             if (start == 0 || sigsetjmp(work->unreadable, 0) != 0) {
                 continue;
             }
@@ -370,23 +259,21 @@ static void stacks_search(const struct regions_input *input,
         const struct parked_thread *thread = &input->threads[i];
         work->copy->threads[i] = (struct copy_thread){thread->tid, thread->pointer};
         work->copy->inexact += !thread->exact;
-        frames_find(thread);
+        frames_find(thread, input->parts);
         regions_search(regions, count, REACH_STACK, i);
         if (sigsetjmp(work->unreadable, 0) != 0) {
             work->copy->not_read++;
         } else {
-            registers_search(thread, i);
+            thread_registers_search(thread, i);
         }
     }
     work->copy->threads_count = input->threads_count;
-    work->frames_count = 0;
+    work->frames.count = 0;
     regions_search(regions, count, REACH_STACK, REACH_NONE);
 }
 
 static void roots_find(struct regions_input *input)
 {
-    work->lower = input->lower;
-    work->lower_count = input->lower_count;
     input->index = &work->index;
     input->own = probe_own_memory_ranges(&input->own_count);
     size_t bytes = COPY_REGIONS_MAX * sizeof(struct reach_region);

@@ -13,23 +13,13 @@ struct search {
  * 3.36. */
 enum { RBX = 3, RBP = 6, R12 = 12, R13 = 13, R14 = 14, R15 = 15 };
 
-static bool is_lower(const struct process_parts *parts, uintptr_t code)
-{
-    for (size_t i = 0; i < parts->lower_count; i++) {
-        if (code >= parts->lower[i].start && code < parts->lower[i].end) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What the unwinder calls the frame address is where the stack of the function began
  * when it made its call. */
 static _Unwind_Reason_Code frame_look(struct _Unwind_Context *context, void *argument)
 {
     struct search *search = argument;
     uintptr_t code = _Unwind_GetIP(context);
-    if (code == 0 || is_lower(search->parts, code - 1)) {
+    if (code == 0 || probe_process_parts_is_lower(search->parts, code - 1)) {
         return _URC_NO_REASON;
     }
     search->thread->sp = _Unwind_GetCFA(context);

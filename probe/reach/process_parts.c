@@ -3,17 +3,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
-#include <unistd.h>
 
 #include "probe/process/allocator.h"
 #include "probe/recorder/own_memory.h"
 
 #define PAGE ((uintptr_t)4096)
-#define THREAD_DATA_BYTES 4096 /* of the C library's, at a thread's pointer */
 
 static struct data_segment *segments;
 static struct tls_part *tls;
@@ -139,65 +135,6 @@ static int by_start(const void *one, const void *other)
     return first < second ? -1 : first > second;
 }
 
-/* Where the C library keeps a thread's tid: found in the calling thread's own data. */
-static size_t tid_offset_find(uintptr_t pointer)
-{
-    pid_t own = gettid();
-    for (size_t offset = 64; offset < THREAD_DATA_BYTES / 2; offset += sizeof(own)) {
-        pid_t value;
-        memcpy(&value, (const void *)(pointer + offset), sizeof(value));
-        if (value == own) {
-            return offset;
-        }
-    }
-    return 0;
-}
-
-/* The lower and the upper end of the calling thread's stack as the C library keeps
- * them. The main thread's is the kernel's: it has 0, and where the loader found the
- * stack. Returns whether they are known. */
-static bool own_stack(uintptr_t *ret_start, uintptr_t *ret_end)
-{
-    pthread_attr_t attributes;
-    void *start = NULL;
-    size_t bytes = 0;
-    if (gettid() == getpid()) {
-        const uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
-        *ret_start = 0;
-        *ret_end = end == NULL ? 0 : *end;
-        return *ret_end != 0;
-    }
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
-        return false;
-    }
-    pthread_attr_getstack(&attributes, &start, &bytes);
-    pthread_attr_destroy(&attributes);
-    *ret_start = (uintptr_t)start;
-    *ret_end = (uintptr_t)start + bytes;
-    return true;
-}
-
-/* Where the C library keeps the range of a thread's stack: its start with its guard,
- * its bytes, and those of its guard behind each other. Found in the calling thread's
- * own data. 0: not found. */
-static size_t stack_offset_find(uintptr_t pointer)
-{
-    uintptr_t start;
-    uintptr_t end;
-    if (!own_stack(&start, &end)) {
-        return 0;
-    }
-    for (size_t offset = 64; offset < THREAD_DATA_BYTES / 2; offset += sizeof(end)) {
-        uintptr_t words[2];
-        memcpy(words, (const void *)(pointer + offset), sizeof(words));
-        bool fits = start == 0 ? words[0] == 0 : words[0] != 0 && words[0] <= start;
-        if (fits && words[0] + words[1] == end) {
-            return offset;
-        }
-    }
-    return 0;
-}
-
 /* The allocator's own function, if it is in another library than the C library's and
  * the program. */
 static uintptr_t allocator_find(void)
@@ -243,12 +180,21 @@ int probe_process_parts_read(struct process_parts *ret_parts)
         .pointer = (uintptr_t)__builtin_thread_pointer()};
     dl_iterate_phdr(file_note, &reading);
     qsort(parts.segments, parts.segments_count, sizeof(*parts.segments), by_start);
-    parts.tid_offset = tid_offset_find(reading.pointer);
-    parts.stack_offset = stack_offset_find(reading.pointer);
+    parts.layout = probe_thread_layout_find(reading.pointer);
     *ret_parts = parts;
     return reading.error;
 #else
     (void)ret_parts;
     return -ENOSYS;
 #endif
+}
+
+bool probe_process_parts_is_lower(const struct process_parts *parts, uintptr_t code)
+{
+    for (size_t i = 0; i < parts->lower_count; i++) {
+        if (code >= parts->lower[i].start && code < parts->lower[i].end) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -96,18 +96,10 @@ static void on_frozen(const struct frozen *frozen, void *argument)
     if (child == 0) {
         struct regions_input input = {
             .maps = ask->copy->maps,
-            .segments = ask->parts.segments,
-            .segments_count = ask->parts.segments_count,
+            .parts = &ask->parts,
             .threads = frozen->threads,
             .threads_count = frozen->count,
             .glibc = ask->glibc,
-            .lower = ask->parts.lower,
-            .lower_count = ask->parts.lower_count,
-            .late_tls = ask->parts.late_tls,
-            .late_tls_count = ask->parts.late_tls_count,
-            .tls_bytes = ask->parts.tls_bytes,
-            .tid_offset = ask->parts.tid_offset,
-            .stack_offset = ask->parts.stack_offset,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
             .main_asks = parent == caller,
         };

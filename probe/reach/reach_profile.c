@@ -79,16 +79,6 @@ static uint32_t item_of(struct table *index, uint64_t key, struct buffer *items,
 
 /* ---- Who allocated ---- */
 
-static bool is_lower(const struct process_parts *parts, uintptr_t address)
-{
-    for (size_t i = 0; i < parts->lower_count; i++) {
-        if (address >= parts->lower[i].start && address < parts->lower[i].end) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether a function allocates for its caller: a wrapper, or a part of the C++ library,
  * as are a vector's and a map's. */
 static bool is_wrapper(const char *function)
@@ -105,7 +95,7 @@ static uintptr_t place_choose(const struct process_parts *parts,
     struct symbol symbol;
     for (uint32_t i = 0; i < record->depth; i++) {
         uintptr_t address = record->frames[i];
-        if (is_lower(parts, address)) {
+        if (probe_process_parts_is_lower(parts, address)) {
             continue;
         }
         probe_symbols_find(address, &symbol);

@@ -25,7 +25,6 @@ enum copy_state { COPY_WORKS, COPY_ROOTS, COPY_NAMED, COPY_DONE, COPY_FAILED };
 #define COPY_REGIONS_MAX ((size_t)1 << 17)
 #define COPY_MAPS_BYTES ((size_t)16 * 1024 * 1024)
 #define COPY_WORDS_MAX ((size_t)1 << 17) /* that the kernel has for the program */
-#define COPY_FRAMES_MAX 64               /* of a thread */
 
 /* A pointer that the program has given to the kernel. */
 struct kernel_word {
