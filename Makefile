@@ -360,7 +360,8 @@ SOURCES := $(BASE) $(ALL_PROBE) $(COMMON) $(LEAKY) $(FIXED) $(DECOYS) $(JUDGE) \
 HEADERS := $(wildcard base/*.h probe/*/*.h common/*.h common/*/*.h leakcheck/*.h \
 	leakcheck/*/*.h leakprobe/*.h tests/*/*.h)
 SCRIPTS := demo.sh learn.sh .ci/run $(wildcard scripts/*.sh scripts/*/*.sh tests/*/*.sh)
-FORMATTED = $(sort $(SOURCES) $(HEADERS) $(wildcard tests/programs/*.cc))
+FORMATTED = $(sort $(SOURCES) $(HEADERS) $(wildcard tests/programs/*.cc \
+	tests/programs/*/*.c tests/programs/*/*.cc tests/programs/*/*.h))
 TIDY_FLAGS := $(filter-out -Werror,$(CFLAGS))
 # cppcheck believes that a function in another file reads a buffer which it only fills.
 # The tests may crash when memory runs out. Newer versions of cppcheck say when they

@@ -29,7 +29,7 @@ struct heap_end {
 static bool amounts_read(struct span *line, struct amounts *ret_amounts)
 {
     struct span at = *line;
-    struct amounts amounts;
+    struct amounts amounts = {0};
     if (!span_number(&at, &amounts.inuse_objects) || !span_word(&at, ":") ||
         !span_number(&at, &amounts.inuse_bytes) || !span_word(&at, "[") ||
         !span_number(&at, &amounts.alloc_objects) || !span_word(&at, ":") ||

@@ -1,9 +1,6 @@
 #include "leakcheck/report/losses_report.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include "leakcheck/measure/child.h"
@@ -136,12 +133,5 @@ int losses_json(const char *path, const struct losses *losses,
     for (size_t i = 0; i < losses->count; i++) {
         process_add(list, &losses->processes[i]);
     }
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (text == NULL) {
-        return failure_set(failure, ENOMEM, "out of memory");
-    }
-    int error = report_write(path, text, strlen(text), failure);
-    free(text);
-    return error;
+    return report_write_json(path, root, failure);
 }

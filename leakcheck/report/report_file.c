@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -152,4 +153,16 @@ int report_write(const char *path, const char *text, size_t length,
     sigaction(SIGXFSZ, &old_size, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
     return error < 0 ? complain(path, error, failure) : 0;
+}
+
+int report_write_json(const char *path, cJSON *root, struct failure *failure)
+{
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (text == NULL) {
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    int error = report_write(path, text, strlen(text), failure);
+    free(text);
+    return error;
 }

@@ -5,6 +5,7 @@
 #ifndef LEAKCHECK_REPORT_REPORT_FILE_H
 #define LEAKCHECK_REPORT_REPORT_FILE_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 
 #include "base/failure.h"
@@ -21,5 +22,8 @@ int report_check(const char *path, struct failure *failure);
  */
 int report_write(const char *path, const char *text, size_t length,
                  struct failure *failure);
+
+/* The same for a JSON value, as text; it is deleted. */
+int report_write_json(const char *path, cJSON *root, struct failure *failure);
 
 #endif

@@ -2,11 +2,8 @@
  * The JSON report: every sample, what it means, and the verdict.
  */
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include "leakcheck/report/held_text.h"
@@ -158,18 +155,6 @@ static void scenario_add(cJSON *list, const struct judgement *judgement, size_t 
     trial_add(item, "fixed", fixed, index);
 }
 
-static int json_write(const char *path, cJSON *root, struct failure *failure)
-{
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (text == NULL) {
-        return failure_set(failure, ENOMEM, "out of memory");
-    }
-    int error = report_write(path, text, strlen(text), failure);
-    free(text);
-    return error;
-}
-
 int report_json_judgement(const char *path, const struct judgement *judgement,
                           struct failure *failure)
 {
@@ -194,7 +179,7 @@ int report_json_judgement(const char *path, const struct judgement *judgement,
             scenario_add(list, judgement, i);
         }
     }
-    return json_write(path, root, failure);
+    return report_write_json(path, root, failure);
 }
 
 /* How many threads more wait in a place. */
@@ -257,7 +242,7 @@ int report_json_alone(const char *path, const struct alone *alone,
             alone_add(list, &alone->side, i);
         }
     }
-    return json_write(path, root, failure);
+    return report_write_json(path, root, failure);
 }
 
 /* What is not measured has no growth, and is neither over nor within its limit. */
@@ -353,5 +338,5 @@ int report_json_gate(const char *path, const struct gate *gate,
     }
     cJSON_AddStringToObject(root, "names_reason", gate->server.names_reason);
     samples_add(root, gate->samples, gate->sample_count);
-    return json_write(path, root, failure);
+    return report_write_json(path, root, failure);
 }

@@ -35,7 +35,8 @@ static NOINLINE void end_await(void)
 /* No printf: it would allocate. */
 NOINLINE void case_wait(int nothing)
 {
-    case_need(nothing == 0 && write(STDOUT_FILENO, "ready\n", 6) == 6, "standard output");
+    case_need(nothing == 0 && write(STDOUT_FILENO, "ready\n", 6) == 6,
+              "standard output");
     end_await();
 }
 

@@ -164,14 +164,19 @@ void forgotten_list()
 }
 
 const struct lost_case cases[] = {
-    {"cc-array", array, {LOST("lose_array", 1, 408, 1, 408)},
+    {"cc-array",
+     array,
+     {LOST("lose_array", 1, 408, 1, 408)},
      {KEPT("keep_array", 1, 408)}},
-    {"cc-second-base", second_base,
+    {"cc-second-base",
+     second_base,
      {LOST("lose_object", 1, sizeof(Both), 1, sizeof(Both))},
      {KEPT("keep_object", 1, sizeof(Both))}},
     {"cc-vector", vector_of_strings, {}, {KEPT("keep_texts", 11, 320 + 1000)}},
     {"cc-map", map_of_strings, {}, {KEPT("keep_numbered", 20, 10 * (72 + 100))}},
-    {"cc-shared", shared_pointers, {LOST("lose_partners", 2, 192, 1, 96)},
+    {"cc-shared",
+     shared_pointers,
+     {LOST("lose_partners", 2, 192, 1, 96)},
      {KEPT("keep_shared", 1, 56)}},
     {"cc-closure", closure, {}, {KEPT("keep_function", 2, 136 + 101)}},
     {"cc-list", forgotten_list, {LOST("lose_list", 21, 8 + 10 * 140, 1, 8)}, {}},

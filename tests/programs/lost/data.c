@@ -224,7 +224,8 @@ static const struct lost_case cases[] = {
     {"thread-thread-local", thread_thread_local, .kept = {KEPT("keep_one", 1, 100)}},
     {"main-specific", main_specific, .kept = {KEPT("keep_one", 2, 200)}},
     {"thread-specific", thread_specific, .kept = {KEPT("keep_one", 2, 200)}},
-    {"ended-thread", ended_thread, .lost = {LOST("lose_with_thread", 202, 2200, 202, 2200)}},
+    {"ended-thread", ended_thread,
+     .lost = {LOST("lose_with_thread", 202, 2200, 202, 2200)}},
     {.name = NULL},
 };
 

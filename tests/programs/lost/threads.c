@@ -228,8 +228,8 @@ static NOINLINE void start_on(void *stack)
 
 static NOINLINE char *pages_take(size_t bytes)
 {
-    char *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *area =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     case_need(area != MAP_FAILED, "mmap");
     return area;
 }
@@ -502,19 +502,21 @@ static const struct lost_case cases[] = {
     {"context-amid-mapping", context_amid_mapping, .kept = {KEPT("keep_one", 2, 200)}},
     {"stack-from-malloc", stack_from_malloc, .lost = {STACK_LOST},
      .kept = {STACK_KEPT, KEPT("keep_stack", 1, STACK_BYTES)}},
-    {"signal-stack-from-mmap", signal_stack_from_mmap, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
+    {"signal-stack-from-mmap", signal_stack_from_mmap, .lost = {STACK_LOST},
+     .kept = {STACK_KEPT}},
     {"signal-stack-from-malloc", signal_stack_from_malloc, .lost = {STACK_LOST},
      .kept = {STACK_KEPT, KEPT("keep_stack", 1, STACK_BYTES)}},
     {"below-signal-stack", below_signal_stack, .lost = {STACK_LOST},
      .kept = {KEPT("keep_one", 2, 200)}},
     {"context-from-malloc", context_from_malloc, .lost = {STACK_LOST},
      .kept = {STACK_KEPT, KEPT("keep_stack", 1, STACK_BYTES)}},
-    {"context-from-mmap", context_from_mmap, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
+    {"context-from-mmap", context_from_mmap, .lost = {STACK_LOST},
+     .kept = {STACK_KEPT}},
     {"below-context", below_context,
      .kept = {STACK_KEPT, KEPT("keep_stack", 1, STACK_BYTES)}},
     {"joined-threads", joined_threads,
      .lost = {LOST("lose_with_thread", 1000, 10000, 1000, 10000),
-      LOST("lose_argument", 5, 2500, 5, 2500)}},
+              LOST("lose_argument", 5, 2500, 5, 2500)}},
     {"detached-thread", detached_thread,
      .lost = {LOST("lose_with_thread", 200, 2000, 200, 2000)}},
     {"unjoined-result", unjoined_result, .kept = {KEPT("keep_result", 1, 100)}},

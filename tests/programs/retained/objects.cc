@@ -7,18 +7,20 @@
 
 #include "cases.h"
 
-namespace shop {
+namespace shop
+{
 
 struct Order {
     char text[300];
 };
 
-class Desk {
-public:
+class Desk
+{
+  public:
     static Order *volatile last;
     APART void take();
 
-private:
+  private:
     std::vector<std::unique_ptr<Order>> orders;
 };
 
@@ -38,7 +40,8 @@ void Desk::take()
 
 } // namespace shop
 
-namespace {
+namespace
+{
 std::list<shop::Order *> hidden;
 }
 
