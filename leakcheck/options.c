@@ -1,54 +1,23 @@
 /*
- * The table of leakcheck's options, and the checks for each of its six forms.
+ * The table of leakcheck's options, and what they set for each of its six forms.
  */
 #include "leakcheck/options.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/amount.h"
 #include "base/command_line.h"
 #include "base/size.h"
+#include "leakcheck/options_check.h"
 
 #define CALLS_MAX 10000
 #define COUNT_LIMIT_MAX 1000000
 #define TIMEOUT_MAX 86400
 #define CALLS_DEFAULT 10
-#define STATUS_MIN 200
-#define EXIT_MAX 255
-#define STATUS_MAX 599
 #define PID_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
 
 /* The values that the table's rows set. */
-static struct {
-    int64_t rounds; /* 0: not given */
-    int64_t calls;  /* 0: not given */
-    int64_t timeout_secs;
-    int64_t pid; /* 0: not given */
-    struct limit limits[RESOURCE_COUNT];
-    struct command_list scenarios;
-    struct command_list own;
-    struct command_list wrappers;
-    const char *source;
-    int64_t expect; /* 0: not given */
-    struct command_list drives;
-    struct command_list headers;
-    const char *url;
-    const char *profiles;
-    const char *run;
-    const char *command;
-    int64_t max_lost;
-    bool max_lost_asked;
-    const char *drive_command;
-    const char *method;
-    const char *body;
-    const char *binary;
-    const char *json;
-    const char *report;
-    const char *text;
-    bool list;
-    bool alone;
-} taken;
+static struct taken taken;
 
 /* Sets the default limits in bytes a call: less is noise, or a very slow leak. The
  * resident set grows by whole pages; its limit is half a page. */
@@ -140,7 +109,7 @@ static const struct command_option table[] = {
              "exit status, else 0)",
      .number = &taken.expect,
      .least = 1,
-     .most = STATUS_MAX},
+     .most = OPTIONS_STATUS_MAX},
     {.name = "drive-command",
      .word = "COMMAND",
      .help = "in place of --drive: a call is this command, run by sh; an exit status "
@@ -242,300 +211,6 @@ static const struct command_line command_line = {
              "verdict possible (a program of --command that fails, too), or a limit "
              "asked for on what could not be measured."};
 
-/* Refuses two reports that go to the same file. */
-static int files_check(struct failure *failure)
-{
-    static const char *const names[] = {"--json", "--report", "--text"};
-    const char *const paths[] = {taken.json, taken.report, taken.text};
-    for (int i = 0; i < 3; i++) {
-        for (int j = i + 1; j < 3; j++) {
-            if (paths[i] != NULL && paths[j] != NULL &&
-                strcmp(paths[i], paths[j]) == 0) {
-                return failure_set(failure, EINVAL, "%s and %s name the same file",
-                                   names[i], names[j]);
-            }
-        }
-    }
-    return 0;
-}
-
-static bool limit_is_asked(void)
-{
-    for (int i = 0; i < RESOURCE_COUNT; i++) {
-        if (taken.limits[i].asked) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether something is known of the one server besides its URL. */
-static bool program_is_given(void)
-{
-    return taken.pid != 0 || taken.binary != NULL || taken.own.count > 0 ||
-           taken.wrappers.count > 0;
-}
-
-/* Whether something is said of a request that no command has, too. */
-static bool request_alone_is_given(void)
-{
-    return taken.method != NULL || taken.headers.count > 0 || taken.body != NULL;
-}
-
-/* Whether something is said of a request. */
-static bool request_is_given(void)
-{
-    return request_alone_is_given() || taken.expect != 0;
-}
-
-/* Whether a server is named, or calls of it. */
-static bool server_is_given(void)
-{
-    return taken.url != NULL || taken.profiles != NULL || taken.run != NULL ||
-           taken.drives.count > 0 || taken.drive_command != NULL ||
-           request_alone_is_given();
-}
-
-/* Whether there is one server to judge, or something that only makes sense with one. */
-static bool one_server_is_given(void)
-{
-    return server_is_given() || request_is_given();
-}
-
-/* What both forms with the lab's servers refuse. */
-static int lab_check(struct failure *failure)
-{
-    if (limit_is_asked()) {
-        return failure_set(failure, EINVAL,
-                           "a limit is for one server: it goes with --url");
-    }
-    if (program_is_given()) {
-        return failure_set(failure, EINVAL,
-                           "--pid, --binary, --own and --wrapper are for one server: "
-                           "they go with --url");
-    }
-    return files_check(failure);
-}
-
-/* The form with the lab's two servers: refuses options of other forms, and missing
- * ones. */
-static int pairs_check(int count, struct failure *failure)
-{
-    if (count != 2) {
-        return failure_set(failure, EINVAL, "needs LEAKY_URL and FIXED_URL");
-    }
-    return lab_check(failure);
-}
-
-/* The form with one half alone: the same. */
-static int alone_check(int count, struct failure *failure)
-{
-    if (count != 1 || one_server_is_given()) {
-        return failure_set(failure, EINVAL,
-                           "--alone takes the URL of one of the lab's servers");
-    }
-    if (taken.report != NULL || taken.text != NULL || taken.source != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--text, --report and --source are for the lab's two "
-                           "servers");
-    }
-    return lab_check(failure);
-}
-
-/* The form that lists scenarios: one URL, and no option that belongs to a verdict. */
-static int list_check(int count, struct failure *failure)
-{
-    bool more = one_server_is_given() || taken.source != NULL || taken.json != NULL ||
-                taken.report != NULL || taken.text != NULL || taken.alone ||
-                taken.scenarios.count > 0 || taken.rounds != 0 || taken.calls != 0;
-    if (count != 1 || more || limit_is_asked() || program_is_given()) {
-        return failure_set(failure, EINVAL,
-                           "--list takes the URL of one of the lab's servers, and "
-                           "nothing else but --timeout");
-    }
-    return 0;
-}
-
-/* One path, or one whole URL. */
-static int drive_check(const char *drive, struct failure *failure)
-{
-    bool whole =
-        strncmp(drive, "http://", 7) == 0 || strncmp(drive, "https://", 8) == 0;
-    if (taken.url != NULL && drive[0] != '/') {
-        return failure_set(failure, EINVAL, "--drive takes a path: it starts with '/'");
-    }
-    if (taken.url == NULL && !whole) {
-        return failure_set(failure, EINVAL,
-                           "--drive takes a whole URL here (http://localhost:8080/x); "
-                           "a path goes with --url");
-    }
-    const char *host = whole ? strstr(drive, "://") + 3 : drive;
-    if (whole && host[strcspn(host, "/?")] == '?') {
-        return failure_set(failure, EINVAL,
-                           "--drive takes a URL with a '/' before '?'");
-    }
-    if (strpbrk(drive, " \t\r\n#") != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--drive takes a path as it is sent: %%20 for a blank, %%23 "
-                           "for '#'");
-    }
-    return 0;
-}
-
-/* Refuses a pattern that would be every function, or none. */
-static int wrappers_check(struct failure *failure)
-{
-    for (size_t i = 0; i < taken.wrappers.count; i++) {
-        const char *name = taken.wrappers.items[i];
-        const char *star = strchr(name, '*');
-        if (name[0] == '\0' || star == name || (star != NULL && star[1] != '\0')) {
-            return failure_set(failure, EINVAL,
-                               "--wrapper takes a function's name, or the start of one "
-                               "with a '*' at the end: not '%.60s'",
-                               name);
-        }
-    }
-    return 0;
-}
-
-/* The characters of a method, or of the name of a header: RFC 9110, token. */
-static size_t token_length(const char *text)
-{
-    return strspn(text, "!#$%&'*+-.^_`|~0123456789"
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-}
-
-static int request_check(struct failure *failure)
-{
-    const char *method = taken.method;
-    if (taken.expect != 0 && taken.expect < STATUS_MIN) {
-        return failure_set(failure, EINVAL,
-                           "--expect takes a number from %d to %d for a request",
-                           STATUS_MIN, STATUS_MAX);
-    }
-    if (method != NULL && (method[token_length(method)] != '\0' ||
-                           strlen(method) > 30 || strcmp(method, "CONNECT") == 0)) {
-        return failure_set(failure, EINVAL, "--method takes one such as POST");
-    }
-    if (method != NULL && taken.body != NULL && strcmp(method, "HEAD") == 0) {
-        return failure_set(failure, EINVAL, "a request of --method HEAD has no --body");
-    }
-    for (size_t i = 0; i < taken.headers.count; i++) {
-        const char *header = taken.headers.items[i];
-        size_t name = token_length(header);
-        const char *value = header + name + 1;
-        if (name == 0 || header[name] != ':' || value[strspn(value, " \t")] == '\0' ||
-            strpbrk(header, "\r\n") != NULL) {
-            return failure_set(failure, EINVAL,
-                               "--header takes one line, such as 'Accept: text/html'");
-        }
-    }
-    return 0;
-}
-
-/* What is called: requests or a command. */
-static int calls_check(struct failure *failure)
-{
-    if (taken.drives.count > 0 && taken.drive_command != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--drive-command takes the place of --drive");
-    }
-    if (taken.drive_command != NULL && request_is_given()) {
-        return failure_set(failure, EINVAL,
-                           "--method, --header, --body and --expect are of requests: "
-                           "they go with --drive");
-    }
-    if (taken.calls != 0 && (size_t)taken.calls < taken.drives.count) {
-        return failure_set(
-            failure, EINVAL,
-            "--calls %d is too few for %zu of --drive: each is called in "
-            "each round",
-            (int)taken.calls, taken.drives.count);
-    }
-    int error = request_check(failure);
-    for (size_t i = 0; i < taken.drives.count && error == 0; i++) {
-        error = drive_check(taken.drives.items[i], failure);
-    }
-    return error;
-}
-
-/* Where the profiles come from: exactly one of three. */
-static int source_check(struct failure *failure)
-{
-    if (taken.url != NULL && taken.profiles != NULL) {
-        return failure_set(failure, EINVAL, "--profiles takes the place of --url");
-    }
-    if (taken.run != NULL &&
-        (taken.url != NULL || taken.profiles != NULL || taken.pid != 0)) {
-        return failure_set(failure, EINVAL,
-                           "--run knows its process and its profiles: it goes without "
-                           "--url, --profiles and --pid");
-    }
-    if (taken.url == NULL && taken.profiles == NULL && taken.run == NULL) {
-        return failure_set(
-            failure, EINVAL,
-            "%s needs --url, the server to judge, or --profiles or --run",
-            taken.drives.count > 0        ? "--drive"
-            : taken.drive_command != NULL ? "--drive-command"
-                                          : "a request");
-    }
-    if (taken.drives.count == 0 && taken.drive_command == NULL) {
-        return failure_set(failure, EINVAL, "%s needs --drive, %s to call",
-                           taken.url != NULL        ? "--url"
-                           : taken.profiles != NULL ? "--profiles"
-                                                    : "--run",
-                           taken.url != NULL ? "the path" : "the URL");
-    }
-    return 0;
-}
-
-/* The form with one server: refuses options of other forms, and missing ones. */
-static int one_check(const char *extra, struct failure *failure)
-{
-    int error = source_check(failure);
-    if (error < 0) {
-        return error;
-    }
-    if (extra != NULL) {
-        return failure_set(
-            failure, EINVAL, "one server is judged; what is '%.60s' for?",
-            strrchr(extra, '@') == NULL ? extra : strrchr(extra, '@') + 1);
-    }
-    if (taken.scenarios.count > 0 || taken.report != NULL || taken.text != NULL ||
-        taken.source != NULL) {
-        return failure_set(
-            failure, EINVAL,
-            "--scenario, --text, --report and --source are for the lab's two servers");
-    }
-    error = wrappers_check(failure);
-    return error < 0 ? error : calls_check(failure);
-}
-
-/* The form with a program that is no server. */
-static int ending_check(int count, struct failure *failure)
-{
-    if (count > 0) {
-        return failure_set(failure, EINVAL,
-                           "--command takes the program with its arguments as one "
-                           "word: --command './app file'");
-    }
-    bool lab = taken.scenarios.count > 0 || taken.report != NULL ||
-               taken.text != NULL || taken.source != NULL || taken.list || taken.alone;
-    if (lab || server_is_given() || limit_is_asked() || taken.rounds != 0 ||
-        taken.calls != 0 || taken.pid != 0 || taken.binary != NULL) {
-        return failure_set(failure, EINVAL,
-                           "--command runs a program to its end: of the other options "
-                           "it takes --max-lost, --expect, --own, --wrapper, --timeout "
-                           "and --json");
-    }
-    if (taken.expect > EXIT_MAX) {
-        return failure_set(failure, EINVAL,
-                           "--expect with --command is an exit status: at most %d",
-                           EXIT_MAX);
-    }
-    return wrappers_check(failure);
-}
-
 static struct blame_own own_settings(void)
 {
     return (struct blame_own){.paths = taken.own.items,
@@ -614,14 +289,8 @@ static enum command_result form_read(int count, char **arguments,
                               .list = taken.list,
                               .alone = taken.alone};
     options.to_its_end = taken.command != NULL;
-    options.one_server = !options.to_its_end && one_server_is_given();
-    int error = options.to_its_end ? ending_check(count, failure)
-                : taken.max_lost_asked
-                    ? failure_set(failure, EINVAL, "--max-lost goes with --command")
-                : options.list       ? list_check(count, failure)
-                : options.alone      ? alone_check(count, failure)
-                : options.one_server ? one_check(arguments[0], failure)
-                                     : pairs_check(count, failure);
+    options.one_server = !options.to_its_end && options_one_server(&taken);
+    int error = options_check(&taken, count, arguments, failure);
     if (error < 0) {
         return COMMAND_WRONG;
     }

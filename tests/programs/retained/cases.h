@@ -1,10 +1,9 @@
 /*
  * What the programs of this folder have in common. Each has some cases: a function that
  * makes blocks and leaves them with a holder. Above it stands what the profile must
- * say:
+ * say, from the allocation to the holder:
  *
- *   OBJECTS: BYTES @ FUNCTION < FUNCTION < HOLDER      from the allocation to the
- * holder
+ *   OBJECTS: BYTES @ FUNCTION < FUNCTION < HOLDER
  *
  * The arguments are the cases to run; then a line of the standard input is one more.
  * After each it says "done NAME". It ends with the input.
