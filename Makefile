@@ -273,7 +273,7 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
-	probe/recorder/inside.c \
+	probe/recorder/inside.c probe/recorder/lock.c probe/recorder/own_memory.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
 	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
 $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \

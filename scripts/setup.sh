@@ -40,6 +40,7 @@ readonly test_packages=(
     clang-format
     clang-tidy
     cppcheck
+    g++
     gdb
     golang-go
     graphviz

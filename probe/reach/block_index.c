@@ -196,11 +196,3 @@ uint32_t probe_block_index_find(const struct block_index *index, uintptr_t word)
     }
     return word <= last_byte(&index->blocks[low]) ? low : REACH_NONE;
 }
-
-void probe_block_index_release(struct block_index *index)
-{
-    if (index->pages != NULL) {
-        munmap(index->pages, (index->page_mask + 1) * sizeof(struct page_entry));
-    }
-    index->pages = NULL;
-}

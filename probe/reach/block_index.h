@@ -61,6 +61,4 @@ uint32_t probe_block_index_find(const struct block_index *index, uintptr_t word)
 bool probe_block_index_may_find(const struct block_index *index, uintptr_t word);
 void probe_block_index_approach(const struct block_index *index, uintptr_t word);
 
-void probe_block_index_release(struct block_index *index);
-
 #endif

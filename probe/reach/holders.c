@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
 #include "probe/process/descriptors.h"
+#include "probe/reach/maps_text.h"
 #include "probe/symbols/symbols.h"
 
 #define NAME_BYTES 512
@@ -250,41 +250,24 @@ static uint32_t thread_name(struct naming *naming, const struct reach_root *root
 
 /* ---- Other memory ---- */
 
-/* The line of the maps that has the address; NULL: none. */
-static const char *maps_line(const char *maps, uintptr_t address)
-{
-    for (const char *line = maps; *line != '\0';) {
-        char *at;
-        uintptr_t start = strtoul(line, &at, 16);
-        uintptr_t end = strtoul(at + (*at == '-'), NULL, 16);
-        if (address >= start && address < end) {
-            return line;
-        }
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-    }
-    return NULL;
-}
-
 static uint32_t mapping_name(struct naming *naming, uintptr_t place)
 {
-    char text[NAME_BYTES];
-    const char *line = maps_line(naming->copy->maps, place);
-    const char *path = "";
-    int bytes = 0;
+    char text[NAME_BYTES] = "mapping anonymous";
+    struct maps_line line;
+    const char *next = naming->copy->maps;
     naming->start = naming->end = 0;
-    if (line != NULL) {
-        int at = 0;
-        uintptr_t start = 0;
-        uintptr_t end = 0;
-        sscanf(line, "%lx-%lx %*s %*s %*s %*s%n", &start, &end, &at);
-        naming->start = start;
-        naming->end = end;
-        path = line + at + strspn(line + at, " ");
-        bytes = (int)strcspn(path, "\n");
+    while ((next = probe_maps_line_read(next, &line)) != NULL) {
+        if (place < line.range.start || place >= line.range.end) {
+            continue;
+        }
+        naming->start = line.range.start;
+        naming->end = line.range.end;
+        if (line.path_bytes > 0) {
+            snprintf(text, sizeof(text), "mapping %.*s", (int)line.path_bytes,
+                     line.path);
+        }
+        break;
     }
-    snprintf(text, sizeof(text), "mapping %.*s", bytes == 0 ? 9 : bytes,
-             bytes == 0 ? "anonymous" : path);
     return holder_add(naming->holders, text, NULL, 0);
 }
 
