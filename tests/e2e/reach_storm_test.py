@@ -15,14 +15,9 @@ from checks import check, equal, wait_until
 from http_request import request
 from processes import descendants, ended
 from programs import Program, compiled
+from reach_sums import reach_sums
 
 LOST = "/debug/pprof/lost?debug=1"
-SUMS = re.compile(
-    r"^# in use (\d+) blocks, (\d+) bytes; retained (\d+) blocks, (\d+) bytes; "
-    r"lost (\d+) blocks, (\d+) bytes; (\d+) threads stopped for ([\d.]+) ms; "
-    r"answer after ([\d.]+) ms",
-    re.MULTILINE,
-)
 
 
 class Storm(Program):
@@ -75,13 +70,7 @@ def children(pid):
 
 
 def sums(reply):
-    """The numbers of a reply's summary; those of lost and held blocks must add up."""
-    found = SUMS.search(reply.expect(200).text)
-    check(found, f"no summary in {reply.text[:300]}")
-    blocks, in_bytes, held, held_bytes, lost, lost_bytes, *_ = found.groups()
-    equal(int(held) + int(lost), int(blocks), "blocks")
-    equal(int(held_bytes) + int(lost_bytes), int(in_bytes), "bytes")
-    return {"blocks": int(blocks), "lost": int(lost), "threads": int(found[7])}
+    return reach_sums(reply.expect(200).text)
 
 
 @contextlib.contextmanager
@@ -112,13 +101,13 @@ def test_program_goes_on(way, pytestconfig):
             if reply.status == 503 and way == "users":
                 reply.error(503, "stopping")
                 continue
-            equal(sums(reply)["lost"], 0, f"lost: {reply.text[:2000]}")
+            equal(sums(reply).lost, (0, 0), f"lost: {reply.text[:2000]}")
             answered += 1
         check(answered > rounds / 2 or way == "users", f"{answered} of {rounds}")
         program.free()
         if way == "children":
             program.await_(lambda: b"no other child" in program.output(), "its end")
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         program.over()
 
 
@@ -137,7 +126,7 @@ def test_thread_that_blocks_all_signals():
 def test_sixty_thousand_mappings():
     """Half of them cannot be read; a block that only the last one holds is not lost."""
     with Storm("maps") as program:
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         program.over()
 
 
@@ -145,7 +134,7 @@ def test_mapping_of_a_truncated_file():
     """It cannot be read, and the reply says so."""
     with Storm("truncated") as program:
         reply = program.ask()
-        equal(sums(reply)["lost"], 0, "lost")
+        equal(sums(reply).lost, (0, 0), "lost")
         check("; 1 mappings not read" in reply.text, reply.text[:500])
         program.over()
 
@@ -163,7 +152,7 @@ def test_limit_that_allows_no_copy(way):
             error = program.ask().error(503, "copy_failed")
             check(LIMITS[way] in error["message"], str(error))
         program.free()
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         program.over()
 
 
@@ -172,7 +161,7 @@ def test_process_that_may_not_be_dumped():
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     with Storm("undumpable") as program:
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         program.over()
 
 
@@ -189,7 +178,7 @@ def test_copy_is_alone():
             error = reply.result().error(503, "copy_failed")
         check("it was ended" in error["message"], str(error))
         program.childless()
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         program.over()
 
 
@@ -232,7 +221,7 @@ def test_program_is_stopped_in_the_middle():
             program.process.send_signal(signal.SIGSTOP)
             os.kill(copy, signal.SIGCONT)
             program.process.send_signal(signal.SIGCONT)
-            equal(sums(reply.result())["lost"], 0, "lost")
+            equal(sums(reply.result()).lost, (0, 0), "lost")
         program.over()
 
 

@@ -13,10 +13,10 @@ from checks import check, equal, wait_until
 from commands import run
 from http_request import request
 from programs import Program
+from reach_sums import reach_sums
 from retained import (
     FOLDER,
     PLACED,
-    SUMMARY,
     VARIANT,
     built,
     declared_at,
@@ -174,12 +174,9 @@ def check_examples(running, paths):
 
 
 def check_sums(text, paths):
-    """What is lost and what is held add up to what is in use."""
-    summary = [int(number) for number in SUMMARY.search(text).groups()]
-    in_use, retained, lost = (tuple(summary[at : at + 2]) for at in (0, 2, 4))
-    equal((retained[0] + lost[0], retained[1] + lost[1]), in_use, "retained and lost")
+    """The line of sums has the sum of the paths, and they are in order."""
     own = sum(path.objects for path in paths), sum(path.bytes for path in paths)
-    equal(own, retained, "the paths' sum")
+    equal(own, reach_sums(text).retained, "the paths' sum")
     sizes = {}
     for path in paths:
         sizes[path.holder] = sizes.get(path.holder, 0) + path.bytes
@@ -308,10 +305,7 @@ def test_what_holders_gained_meanwhile():
             with asking.makefile("rb") as file:
                 head, _, body = file.read().partition(b"\r\n\r\n")
         check(head.startswith(b"HTTP/1.1 200 "), f"{head}")
-    summary = re.search(SUMMARY.pattern[2:], raw_text(body))
-    check(summary, "no summary")
-    gained = [int(number) for number in summary.groups()]
-    equal((gained[2] + gained[4], gained[3] + gained[5]), (*gained[:2],), "their sum")
+    reach_sums(raw_text(body))
     samples = {}
     for (stack, _), sums in raw_samples(body).items():
         if stack[-1].startswith("global"):

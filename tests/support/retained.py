@@ -7,15 +7,12 @@ from collections import namedtuple
 
 from checks import check
 from commands import run
+from reach_sums import reach_sums
 from tree import ROOT, scratch
 
 FOLDER = "tests/programs/retained"
 CASE = re.compile(r"/\*((?:(?!\*/).)*)\*/\n(?:static |APART )*void case_(\w+)\(", re.S)
 EXPECTED = re.compile(r"(\d+|\*): (\d+|\*) @ (.+?)( shared)? *$")
-SUMMARY = re.compile(
-    r"# in use (-?\d+) blocks, (-?\d+) bytes; retained (-?\d+) blocks, (-?\d+) bytes; "
-    r"lost (-?\d+) blocks, (-?\d+) bytes; "
-)
 HOLDER = re.compile(r"(.+): (-?\d+): (-?\d+)$")
 PATH = re.compile(r"(-?\d+): (-?\d+) @( 0x[0-9a-f]+)+$")
 FRAME = re.compile(r"#\t0x[0-9a-f]+\t(.+?)\+0x[0-9a-f]+\t(.*?)(?::(\d+))?$")
@@ -101,7 +98,7 @@ def paths_read(text):
     """All paths of the text, every line of which must be of a known form."""
     lines = text.splitlines()
     check(re.match(r"retained: \d+: \d+$", lines[0]), f"begins with {lines[0]!r}")
-    check(SUMMARY.match(lines[1]), f"no summary: {lines[1]!r}")
+    reach_sums(lines[1])
     paths, group, at = [], None, 3
     while at < len(lines):
         if lines[at] == "":
