@@ -177,7 +177,6 @@ static void region_search(const struct reach_region *region)
         root.code = stack ? probe_stack_frames_holder(&work->frames, at, word) : 0;
         root_add(root);
     }
-    work->copy->root_bytes += region->end - region->start;
 }
 
 /* Searches words of a thread's registers: they are the innermost frame's. */

@@ -21,6 +21,8 @@
 #define AHEAD 16
 #define POINTERS 64
 
+#define STACK_BYTES_MIN 16384 /* of a thread: PTHREAD_STACK_MIN */
+
 /* A word that may point to a block. */
 struct pointer {
     uintptr_t word;
@@ -39,8 +41,6 @@ struct flood {
     uint32_t last; /* the block that was reached last */
     uint32_t first;
 };
-
-#define STACK_BYTES_MIN 16384 /* of a thread: PTHREAD_STACK_MIN */
 
 typedef void edge_function(struct flood *flood, uint32_t from, uint32_t to);
 

@@ -58,9 +58,8 @@ struct shared_copy {
     uint32_t roots_count;
     struct copy_thread *threads; /* by their number */
     size_t threads_count;
-    size_t inexact;      /* threads whose registers are not all known */
-    size_t not_read;     /* regions that could not be read */
-    uint64_t root_bytes; /* that were searched */
+    size_t inexact;  /* threads whose registers are not all known */
+    size_t not_read; /* regions that could not be read */
 };
 
 /* Takes the memory, with room for so many blocks. NULL: memory is short. Nothing of it

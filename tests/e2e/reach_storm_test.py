@@ -297,4 +297,4 @@ def test_waits_begin_and_end_meanwhile():
         out = program.output()
         equal(program.end(sign=None), 0, f"exit status: {out}")
     check(out.startswith(b"storm ok"), str(out))
-    check(answered > 10, f"{answered} answers")
+    check(answered > 2, f"{answered} answers")

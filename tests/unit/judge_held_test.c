@@ -11,6 +11,7 @@
 #include "judge_heap.h"
 #include "leakcheck/judge/held.h"
 #include "leakcheck/report/held_text.h"
+#include "proto_writer.h"
 
 #define MAPS                                                                           \
     "\nMAPPED_LIBRARIES:\n1000-2000 r-xp 0 08:01 1 /bin/server\n"                      \
@@ -34,33 +35,10 @@ static const char *const names[PLACES] = {"keep",
                                           "main",
                                           a_long_name};
 
-static void varint(struct buffer *to, uint64_t number)
-{
-    do {
-        char byte = (char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
-        buffer_append(to, &byte, 1);
-        number >>= 7;
-    } while (number > 0);
-}
-
-static void number_put(struct buffer *to, unsigned field, uint64_t number)
-{
-    varint(to, field << 3);
-    varint(to, number);
-}
-
-static void message_put(struct buffer *to, unsigned field, const void *bytes,
-                        size_t length)
-{
-    varint(to, field << 3 | 2);
-    varint(to, length);
-    buffer_append(to, bytes, length);
-}
-
 /* A message that is only in this place, and is released. */
 static void message_end(struct buffer *to, unsigned field, struct buffer *message)
 {
-    message_put(to, field, message->data, message->length);
+    proto_bytes(to, field, message->data, message->length);
     buffer_release(message);
 }
 
@@ -70,13 +48,13 @@ static void places_put(struct buffer *to)
         struct buffer function = {0};
         struct buffer line = {0};
         struct buffer location = {0};
-        number_put(&function, 1, i + 1);
-        number_put(&function, 2, PLACE + i);
+        proto_number(&function, 1, i + 1);
+        proto_number(&function, 2, PLACE + i);
         message_end(to, 5, &function);
-        number_put(&line, 1, i + 1);
-        number_put(&location, 1, i + 1);
+        proto_number(&line, 1, i + 1);
+        proto_number(&location, 1, i + 1);
         if (addresses[i] != 0) {
-            number_put(&location, 3, addresses[i]);
+            proto_number(&location, 3, addresses[i]);
         }
         message_end(&location, 4, &line);
         message_end(to, 4, &location);
@@ -97,24 +75,24 @@ static struct profile retained_of(const struct kept *kept)
     struct failure failure = {""};
     struct buffer bytes = {0};
     struct buffer type = {0};
-    number_put(&type, 1, INUSE_SPACE);
-    number_put(&type, 2, BYTES);
+    proto_number(&type, 1, INUSE_SPACE);
+    proto_number(&type, 2, BYTES);
     message_end(&bytes, 1, &type);
     for (; kept->bytes > 0; kept++) {
         struct buffer sample = {0};
-        number_put(&sample, 1, kept->place + 1);
-        number_put(&sample, 1, kept->holder + 1);
-        number_put(&sample, 2, kept->bytes);
+        proto_number(&sample, 1, kept->place + 1);
+        proto_number(&sample, 1, kept->holder + 1);
+        proto_number(&sample, 2, kept->bytes);
         message_end(&bytes, 2, &sample);
     }
     places_put(&bytes);
-    message_put(&bytes, 6, "", 0);
-    message_put(&bytes, 6, "inuse_space", strlen("inuse_space"));
-    message_put(&bytes, 6, "bytes", strlen("bytes"));
+    proto_bytes(&bytes, 6, "", 0);
+    proto_bytes(&bytes, 6, "inuse_space", strlen("inuse_space"));
+    proto_bytes(&bytes, 6, "bytes", strlen("bytes"));
     for (int i = 0; i < PLACES; i++) {
-        message_put(&bytes, 6, names[i], strlen(names[i]));
+        proto_bytes(&bytes, 6, names[i], strlen(names[i]));
     }
-    number_put(&bytes, 12, 1);
+    proto_number(&bytes, 12, 1);
     int error = profile_parse_heap(&profile, bytes.data, bytes.length, &failure);
     assert_int_equal(error, 0);
     buffer_release(&bytes);

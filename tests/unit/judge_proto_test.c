@@ -13,6 +13,7 @@
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/measure/gunzip.h"
 #include "leakcheck/measure/profile_parse.h"
+#include "proto_writer.h"
 
 /* The strings of all profiles here, by index. */
 enum text {
@@ -53,37 +54,14 @@ static const char *const texts[TEXTS] = {"",
                                          "/usr/lib/libc.so.6",
                                          "runtime.main"};
 
-static void varint(struct buffer *to, uint64_t number)
-{
-    do {
-        char byte = (char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
-        buffer_append(to, &byte, 1);
-        number >>= 7;
-    } while (number > 0);
-}
-
-static void number_put(struct buffer *to, unsigned field, uint64_t number)
-{
-    varint(to, field << 3);
-    varint(to, number);
-}
-
-static void bytes_put(struct buffer *to, unsigned field, const void *bytes,
-                      size_t length)
-{
-    varint(to, field << 3 | 2);
-    varint(to, length);
-    buffer_append(to, bytes, length);
-}
-
 /* Puts a message of numbers: pairs of field and value, ended by field 0. */
 static void message_put(struct buffer *to, unsigned field, const uint64_t *numbers)
 {
     struct buffer message = {0};
     for (; numbers[0] != 0; numbers += 2) {
-        number_put(&message, (unsigned)numbers[0], numbers[1]);
+        proto_number(&message, (unsigned)numbers[0], numbers[1]);
     }
-    bytes_put(to, field, message.data, message.length);
+    proto_bytes(to, field, message.data, message.length);
     buffer_release(&message);
 }
 
@@ -93,7 +71,7 @@ static void message_put(struct buffer *to, unsigned field, const uint64_t *numbe
 static void texts_put(struct buffer *to)
 {
     for (int i = 0; i < TEXTS; i++) {
-        bytes_put(to, 6, texts[i], strlen(texts[i]));
+        proto_bytes(to, 6, texts[i], strlen(texts[i]));
     }
 }
 
@@ -102,14 +80,14 @@ static void location_put(struct buffer *to, uint64_t id, uint64_t address,
                          uint64_t function, uint64_t line)
 {
     struct buffer message = {0};
-    number_put(&message, 1, id);
+    proto_number(&message, 1, id);
     if (address != 0) {
-        number_put(&message, 3, address);
+        proto_number(&message, 3, address);
     }
     if (function != 0) {
         MESSAGE(&message, 4, 1, function, 2, line);
     }
-    bytes_put(to, 4, message.data, message.length);
+    proto_bytes(to, 4, message.data, message.length);
     buffer_release(&message);
 }
 
@@ -131,12 +109,12 @@ static void c_profile(struct buffer *to, uint64_t period)
     MESSAGE(to, 1, 1, INUSE_OBJECTS, 2, COUNT);
     MESSAGE(to, 1, 1, ALLOC_SPACE, 2, BYTES);
     struct buffer sample = {0};
-    bytes_put(&sample, 1, "\x07\x08\x09", 3);
-    number_put(&sample, 2, 500);
-    number_put(&sample, 2, 30);
-    number_put(&sample, 2, 5);
-    number_put(&sample, 2, 3000);
-    bytes_put(to, 2, sample.data, sample.length);
+    proto_bytes(&sample, 1, "\x07\x08\x09", 3);
+    proto_number(&sample, 2, 500);
+    proto_number(&sample, 2, 30);
+    proto_number(&sample, 2, 5);
+    proto_number(&sample, 2, 3000);
+    proto_bytes(to, 2, sample.data, sample.length);
     buffer_release(&sample);
     location_put(to, 7, 0x8010, 3, 0);
     location_put(to, 8, 0x1010, 1, 12);
@@ -145,7 +123,7 @@ static void c_profile(struct buffer *to, uint64_t period)
     MESSAGE(to, 3, 1, 1, 2, 0x1000, 3, 0x2000, 4, 0x400, 5, PROGRAM);
     MESSAGE(to, 3, 1, 2, 2, 0x8000, 3, 0x9000, 5, LIBRARY);
     MESSAGE(to, 11, 1, SPACE, 2, BYTES);
-    number_put(to, 12, period);
+    proto_number(to, 12, period);
     texts_put(to);
 }
 
@@ -161,7 +139,7 @@ static void node_profile(struct buffer *to, uint64_t bytes)
     location_put(to, 2, 0, 2, 30);
     functions_put(to);
     MESSAGE(to, 11, 1, SPACE, 2, BYTES);
-    number_put(to, 12, 524288);
+    proto_number(to, 12, 524288);
     texts_put(to);
 }
 
