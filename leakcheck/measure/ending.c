@@ -196,9 +196,10 @@ static int others_read(struct ending *ending, struct failure *failure)
 {
     DIR *files = opendir(directory);
     const struct dirent *entry;
-    int error = files == NULL
-                    ? failure_set(failure, errno, "cannot read '%.300s'", directory)
-                    : 0;
+    int error = 0;
+    if (files == NULL) {
+        return failure_set(failure, errno, "cannot read '%.300s'", directory);
+    }
     while (error == 0 && (entry = readdir(files)) != NULL) {
         int pid = 0;
         int end = 0;
@@ -214,9 +215,7 @@ static int others_read(struct ending *ending, struct failure *failure)
             error = process_read(ending, pid, failure);
         }
     }
-    if (files != NULL) {
-        closedir(files);
-    }
+    closedir(files);
     return error;
 }
 
