@@ -11,8 +11,8 @@ static const char *after(const char *text, const char *start)
     return strncmp(text, start, length) == 0 ? text + length : NULL;
 }
 
-/* `thread "order": order_await_payment`: in whose stack it is. Without a function it is
- * in what the C library keeps for the thread. */
+/* Of `thread "order": order_await_payment` the function comes first: it holds. Without
+ * one it is what the C library keeps for the thread. */
 static void thread_write(struct held_text *text, const char *name)
 {
     const char *function = strstr(name, "\": ");
@@ -20,17 +20,34 @@ static void thread_write(struct held_text *text, const char *name)
         snprintf(text->at, sizeof(text->at), "thread \"%.300s", name);
         return;
     }
-    snprintf(text->at, sizeof(text->at), "the stack of thread \"%.*s\" (%.300s)",
-             (int)(function - name), name, function + strlen("\": "));
+    snprintf(text->at, sizeof(text->at), "%.300s in thread \"%.*s\"",
+             function + strlen("\": "), (int)(function - name), name);
+}
+
+/* Whether only the kind of holder is known. */
+static bool is_kind(const char *holder)
+{
+    static const char *const kinds[] = {
+        "global without a name", "thread-local without a name", "library that is gone",
+        "thread that has ended", "thread"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(holder, kinds[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct held_text held_text_holder(const char *holder)
 {
     struct held_text text;
     const char *name;
-    if (strcmp(holder, "global without a name") == 0 ||
-        strcmp(holder, "library that is gone") == 0 || strcmp(holder, "thread") == 0) {
+    if (is_kind(holder)) {
         snprintf(text.at, sizeof(text.at), "a %.300s", holder);
+    } else if (strcmp(holder, "mapping anonymous") == 0) {
+        snprintf(text.at, sizeof(text.at), "an anonymous mapping");
+    } else if ((name = after(holder, "mapping ")) != NULL) {
+        snprintf(text.at, sizeof(text.at), "the mapping of %.300s", name);
     } else if ((name = after(holder, "global ")) != NULL) {
         snprintf(text.at, sizeof(text.at), "%.300s", name);
     } else if ((name = after(holder, "thread \"")) != NULL) {

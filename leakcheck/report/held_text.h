@@ -11,8 +11,8 @@ struct held_text {
     char at[400];
 };
 
-/* The holder: "signatures (leaky/slice_prefix.c:22)", `the stack of thread "order"
- * (order_await_payment)`, "library libssl.so.3". `holder` is not HELD_LOST. */
+/* The holder: "signatures (leaky/slice_prefix.c:22)", `order_await_payment in thread
+ * "order"`, "library libssl.so.3". `holder` is not HELD_LOST. */
 struct held_text held_text_holder(const char *holder);
 
 /* The whole, of one that is measured: "held by signatures (leaky/slice_prefix.c:22)",

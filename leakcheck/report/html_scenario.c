@@ -151,12 +151,15 @@ static void held_write(struct buffer *page, const struct held *held)
     }
     struct held_text holder = held_text_holder(held->holder);
     bool lost = held_is_lost(held);
-    buffer_text(page, lost ? "<h4>Lost</h4><p>Nothing points to it" : "<h4>Held by ");
-    if (!lost) {
+    if (lost) {
+        buffer_text(page, "<h4>Lost");
+    } else {
+        buffer_text(page, "<h4>Held by ");
         html_element(page, "code", holder.at);
-        buffer_text(page, "</h4><p>It points to what was allocated there");
     }
-    buffer_printf(page, ": %.0f %% of it.</p>", 100 * held_share(held));
+    buffer_printf(page, "</h4><p>Of what was allocated there, %.0f %% is %s.</p>",
+                  100 * held_share(held),
+                  lost ? "lost: nothing points to it any more" : "held through it");
 }
 
 /* One place that a profile blames, with its code. A file's name comes from the server:

@@ -174,7 +174,7 @@ static void a_holder_that_shrank_does_not_count(void **state)
     assert_string_equal(held.holder, "thread \"order\": order_await_payment");
     assert_int_equal(held.total, 70);
     assert_string_equal(held_text(&held).at,
-                        "held by the stack of thread \"order\" (order_await_payment)");
+                        "held by order_await_payment in thread \"order\"");
 }
 
 /* A library allocated for the blamed line. */
@@ -233,13 +233,16 @@ static void holders_have_words(void **state)
     static const char *const words[][2] = {
         {"global cache", "cache"},
         {"global without a name", "a global without a name"},
+        {"thread-local without a name", "a thread-local without a name"},
+        {"thread that has ended", "a thread that has ended"},
         {"thread-local self (x.c:3)", "thread-local self (x.c:3)"},
         {"thread \"feed\"", "thread \"feed\""},
-        {"thread \"a\": b\": f", "the stack of thread \"a\" (b\": f)"},
+        {"thread \"a\": b\": f", "b\": f in thread \"a\""},
         {"thread", "a thread"},
         {"library libssl.so.3", "library libssl.so.3"},
         {"library that is gone", "a library that is gone"},
-        {"mapping anonymous", "mapping anonymous"},
+        {"mapping anonymous", "an anonymous mapping"},
+        {"mapping /dev/shm/x", "the mapping of /dev/shm/x"},
         {"kernel: epoll", "the kernel (epoll)"}};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         assert_string_equal(held_text_holder(words[i][0]).at, words[i][1]);
