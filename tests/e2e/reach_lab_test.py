@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 
 import pytest
 
@@ -22,10 +23,20 @@ LOST_PAGE = "/debug/pprof/lost"
 RETAINED_PAGE = "/debug/pprof/retained"
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "8000")
 WORKERS = {"port": 32, "debug_port": 16}  # of civetweb, on each port
-HEAD_BYTES = 15000  # of a request; civetweb's buffers have 16384
+STAYS_S = 10  # after which a thread that was started has come to where it stays
+TRIES = 3  # an old pointer may hold one of the four blocks, or more if they are linked
+HEAD_BYTES = 16300  # of a request; civetweb's buffers have 16384
 
+TURN = pytest.mark.one_of
 with_each_allocator = pytest.mark.parametrize(
-    "variables", [(), pytest.param(("CC=gcc", "ALLOCATOR=libc"), marks=pytest.mark.slow)]
+    "variables",
+    [
+        pytest.param((), marks=TURN("lab's allocator", "tcmalloc")),
+        pytest.param(
+            ("CC=gcc", "ALLOCATOR=libc"),
+            marks=[TURN("lab's allocator", "libc"), pytest.mark.slow],
+        ),
+    ],
 )
 
 # What a call loses by the function that calls malloc itself, in objects of the size that
@@ -50,7 +61,10 @@ HELD_BY = {
         'thread "account": account_main',
         'thread "account": account_transfer',
     ],
-    "channel-no-receiver": ['thread "report": report_main'],
+    "channel-no-receiver": [
+        'thread "report": report_main',
+        'thread "report": report_deliver',
+    ],
     "channel-never-closed": ['thread "export": export_main'],
     "channel-nil": [
         'thread "relay-send": relay_send',
@@ -277,15 +291,40 @@ def bytes_to_hold(scenario):
     return max(bounds["min"], min(bounds["max"], 65536))
 
 
-def share_held(name, before, after, least):
-    """Whether the scenario's holders have 95 % of what grew, and the largest part."""
-    more = {
+def gained(before, after):
+    """The bytes that holders have more in the second."""
+    return {
         holder: total - before.get(holder, 0)
         for holder, total in after.items()
         if total > before.get(holder, 0)
     }
-    right = sum(more.get(holder, 0) for holder in HELD_BY[name])
-    return right >= least and right >= 0.95 * sum(more.values())
+
+
+def share_held(name, more, least):
+    """Whether the scenario's holders have 95 % of what grew, and one that the table
+    names the most of it. In a stuck thread an inner frame may have the pointer, too."""
+    owners_ = {holder.partition('": ')[0] for holder in HELD_BY[name]}
+    right = sum(
+        size for holder, size in more.items() if holder.partition('": ')[0] in owners_
+    )
+    largest = max(more, key=more.get, default=None)
+    return (
+        right >= max(least, 0.95 * sum(more.values())) and largest in HELD_BY[name]
+    )
+
+
+def wrong_holders(server, name, size):
+    """What grew by four calls, by its holders; None if these are the right ones. A
+    thread that has just been started is not where it stays."""
+    before = holders(server)
+    server.leak(name, bytes=size, count=4)
+    end = time.monotonic() + STAYS_S
+    while True:
+        more = gained(before, holders(server))
+        if share_held(name, more, 4 * size):
+            return None
+        if time.monotonic() > end:
+            return more
 
 
 @with_each_allocator
@@ -300,15 +339,13 @@ def test_holder_is_the_one_that_a_reader_names(variables):
             size = bytes_to_hold(listed[name])
             server.leak(name, bytes=size)
             server.settle()
-            before = holders(server)
-            server.leak(name, bytes=size, count=4)
-            # A thread that has just been started is not where it stays.
-            wait_until(
-                lambda name=name, size=size, before=before: share_held(
-                    name, before, holders(server), 4 * size
-                ),
-                what=f"the holder of what {name} leaves",
-            )
+            wrong = []
+            while len(wrong) < TRIES:
+                more = wrong_holders(server, name, size)
+                if more is None:
+                    break
+                wrong.append(more)
+            check(len(wrong) < TRIES, f"who holds what {name} leaves: {wrong}")
 
 
 # -- who may ask -----------------------------------------------------------------------
