@@ -24,6 +24,7 @@ RETAINED_PAGE = "/debug/pprof/retained"
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "8000")
 WORKERS = {"port": 32, "debug_port": 16}  # of civetweb, on each port
 STAYS_S = 10  # after which a thread that was started has come to where it stays
+LEAST = 0.85  # of what must be lost; of 20 calls old pointers may hold three
 TRIES = 3  # an old pointer may hold one of the four blocks, or more if they are linked
 HEAD_BYTES = 16300  # of a request; civetweb's buffers have 16384
 
@@ -212,7 +213,7 @@ def bytes_of(stacks_, names):
 
 def check_lost(name, size, calls, lost, own):
     """Checks what the scenario's functions have lost. An old pointer in memory that is
-    not initialised may hold one or two of the blocks."""
+    not initialised may hold some of the blocks."""
     direct = {}
     for stack, (objects, total) in lost.items():
         if stack[0] in own:
@@ -221,7 +222,7 @@ def check_lost(name, size, calls, lost, own):
     equal(direct.keys(), LOST_BY[name].keys(), f"functions of {name} that lose")
     for function, (objects, total) in direct.items():
         most = LOST_BY[name][function] * calls
-        check(0.9 * most <= objects <= most, f"{function}: {objects} of {most} blocks")
+        check(LEAST * most <= objects <= most, f"{function}: {objects} of {most} blocks")
         equal(total, objects * size, f"bytes that {function} has lost")
     library = any(stack[0] not in own for stack in lost)
     equal(library, name in LOST_WITH_LIBRARY, f"a library loses memory in {name}")
@@ -253,7 +254,7 @@ def test_leaky_loses_what_leaksanitizer_finds(variables):
                 all_bytes = bytes_of(left, own)
                 lost_bytes = bytes_of(lost, own)
                 check(
-                    0.9 * all_bytes <= lost_bytes <= all_bytes,
+                    LEAST * all_bytes <= lost_bytes <= all_bytes,
                     f"{name}: {lost_bytes} of {all_bytes} bytes lost",
                 )
             else:
@@ -273,6 +274,7 @@ def loses_nothing(variables, calls):
         equal(lost_stacks(server), {}, "lost in the end")
 
 
+@pytest.mark.timeout(1800)  # with --long, and other work on the machine
 @with_each_allocator
 def test_fixed_loses_nothing(variables, request):
     """Fixed: nothing is lost after 20 calls of each scenario; with --long, after 100
