@@ -80,8 +80,11 @@ static int list_make(struct held_list *list, const struct blame *blame,
     }
     for (size_t i = 0; i < last->count; i++) {
         const struct record *record = &last->records[i];
+        if (!has_grown(record, base)) {
+            continue; /* nearly all of them, and the names of a stack take long */
+        }
         const struct frame *frame = blame_frame(last, record, own);
-        if (is_blamed(frame, blame) && has_grown(record, base)) {
+        if (is_blamed(frame, blame)) {
             size_t depth = inner_depth(record, frame);
             for (size_t j = inner || depth == 0 ? 0 : depth - 1; j < depth; j++) {
                 list->at[list->count++] = record->addresses[j];

@@ -22,7 +22,7 @@ struct reach_block {
     uint32_t from;   /* the block through which it is held; REACH_NONE: a root points
                         to it, or it is lost */
     uint32_t root;   /* if so: the number of that root */
-    uint32_t next;   /* the block that was reached after it; REACH_NONE: none */
+    uint32_t walk;   /* scratch space of the walks over lost blocks */
     bool shared;     /* others hold it, too */
     bool indirect;   /* lost, and a lost block leads to it */
     bool searched;   /* it has thread-local variables: its words are roots already */

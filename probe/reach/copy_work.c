@@ -346,6 +346,6 @@ void probe_copy_work(struct shared_copy *shared, struct regions_input *input,
     }
     struct flood_idle idle = idle_find(input);
     int error = probe_flood(&work->index, work->copy->roots, work->copy->roots_count,
-                            &idle, &work->copy->first);
+                            &idle, work->copy->reached, &work->copy->reached_count);
     leave(error == 0 ? COPY_DONE : COPY_FAILED, error);
 }

@@ -38,8 +38,6 @@ struct flood {
     uint32_t end;
     struct pointer pointers[POINTERS]; /* still to be followed */
     unsigned pointers_count;
-    uint32_t last; /* the block that was reached last */
-    uint32_t first;
 };
 
 typedef void edge_function(struct flood *flood, uint32_t from, uint32_t to);
@@ -143,12 +141,6 @@ static void claim(struct flood *flood, uint32_t number, uint32_t holder, uint32_
     block->holder = holder;
     block->from = from;
     block->root = root;
-    if (flood->last == REACH_NONE) {
-        flood->first = number;
-    } else {
-        flood->blocks[flood->last].next = number;
-    }
-    flood->last = number;
     queue_add(flood, number);
 }
 
@@ -192,15 +184,15 @@ static void share_all(struct flood *flood)
 
 /* ---- What is lost ---- */
 
-/* In the walks over lost blocks `next` says whether a block was visited: REACH_NONE, or
+/* In the walks over lost blocks `walk` says whether a block was visited: REACH_NONE, or
  * the smallest number of a walk. */
 enum { WALK_LAST, WALK_FIRST };
 
 static void visit(struct flood *flood, uint32_t from, uint32_t to)
 {
     struct reach_block *block = &flood->blocks[to];
-    if (block->holder == REACH_NONE && block->next > flood->blocks[from].next) {
-        block->next = flood->blocks[from].next;
+    if (block->holder == REACH_NONE && block->walk > flood->blocks[from].walk) {
+        block->walk = flood->blocks[from].walk;
         queue_add(flood, to);
     }
 }
@@ -216,7 +208,7 @@ static void mark_indirect(struct flood *flood, uint32_t from, uint32_t to)
 static void walk_from(struct flood *flood, uint32_t number, uint32_t walk)
 {
     flood->begin = flood->end = 0;
-    flood->blocks[number].next = walk;
+    flood->blocks[number].walk = walk;
     queue_add(flood, number);
     queue_empty(flood, visit);
 }
@@ -238,14 +230,14 @@ static void circles_begin(struct flood *flood, uint32_t *starts)
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (is_lost(flood, i) && flood->blocks[i].next == REACH_NONE) {
+        if (is_lost(flood, i) && flood->blocks[i].walk == REACH_NONE) {
             starts[started++] = i;
             walk_from(flood, i, WALK_FIRST);
         }
     }
     while (started-- > 0) {
         uint32_t start = starts[started];
-        if (flood->blocks[start].next == WALK_FIRST) {
+        if (flood->blocks[start].walk == WALK_FIRST) {
             flood->blocks[start].indirect = false;
             walk_from(flood, start, WALK_LAST);
         }
@@ -260,22 +252,14 @@ static void lost_all(struct flood *flood, uint32_t *starts)
         }
     }
     circles_begin(flood, starts);
-    for (uint32_t i = 0; i < flood->index->count; i++) {
-        if (is_lost(flood, i)) {
-            flood->blocks[i].next = REACH_NONE;
-        }
-    }
 }
 
 int probe_flood(const struct block_index *index, const struct reach_root *roots,
-                uint32_t roots_count, const struct flood_idle *idle,
-                uint32_t *ret_first)
+                uint32_t roots_count, const struct flood_idle *idle, uint32_t *reached,
+                uint32_t *ret_reached_count)
 {
-    struct flood flood = {.index = index,
-                          .idle = idle,
-                          .blocks = index->blocks,
-                          .last = REACH_NONE,
-                          .first = REACH_NONE};
+    struct flood flood = {
+        .index = index, .idle = idle, .blocks = index->blocks, .queue = reached};
     size_t bytes = ((size_t)index->count + 1) * sizeof(uint32_t);
     uint32_t *memory = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -283,16 +267,16 @@ int probe_flood(const struct block_index *index, const struct reach_root *roots,
         return -ENOMEM;
     }
     madvise(memory, 2 * bytes, MADV_HUGEPAGE);
-    flood.queue = memory;
     for (uint32_t i = 0; i < index->count; i++) {
         struct reach_block *block = &index->blocks[i];
-        block->holder = block->from = block->root = block->next = REACH_NONE;
+        block->holder = block->from = block->root = block->walk = REACH_NONE;
         block->shared = block->indirect = false;
     }
     claim_all(&flood, roots, roots_count);
+    *ret_reached_count = flood.end;
+    flood.queue = memory;
     share_all(&flood);
     lost_all(&flood, memory + index->count + 1);
     munmap(memory, 2 * bytes);
-    *ret_first = flood.first;
     return 0;
 }

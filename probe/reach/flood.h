@@ -44,12 +44,12 @@ struct flood_idle {
     size_t count;
 };
 
-/* Fills in holder, from, root and next of every block, and whether it is shared or
- * indirect. Roots of a kind come before those of the next. ret_first gets the block
- * that was reached first, REACH_NONE if none was: `next` leads to the others, and what
- * a block is held through comes before it. Returns 0 or -ENOMEM. */
+/* Fills in holder, from and root of every block, and whether it is shared or indirect.
+ * Roots of a kind come before those of the next. `reached`, which has room for all
+ * blocks, gets the numbers of those that are held, in the order in which they were
+ * reached: so what a block is held through comes before it. Returns 0 or -ENOMEM. */
 int probe_flood(const struct block_index *index, const struct reach_root *roots,
-                uint32_t roots_count, const struct flood_idle *idle,
-                uint32_t *ret_first);
+                uint32_t roots_count, const struct flood_idle *idle, uint32_t *reached,
+                uint32_t *ret_reached_count);
 
 #endif

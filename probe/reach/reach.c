@@ -222,20 +222,18 @@ int probe_reach_ask(const struct reach_question *question, struct reach *ret_rea
         return -EBUSY;
     }
     probe_inside++;
-    int64_t began = clock_now_ns();
     uint64_t blocks;
     uint64_t bytes;
     probe_live_sums(&blocks, &bytes);
     struct asking ask = {.copy = probe_shared_copy_take(blocks + blocks / 2 + 65536)};
     atomic_store(&shared, ask.copy);
-    struct reach reach = {.copy = ask.copy};
+    struct reach reach = {.copy = ask.copy, .began_ns = clock_now_ns()};
     int error = -ENOMEM;
     if (ask.copy != NULL) {
         error = ask_prepared(question, &ask, &reach, ret_stubborn);
     }
     if (error == 0) {
         reach.parts = ask.parts;
-        reach.took_ns = clock_now_ns() - began;
         *ret_reach = reach;
     } else if (ask.copy != NULL) {
         shared_give(ask.copy);

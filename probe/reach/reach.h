@@ -50,7 +50,7 @@ struct reach {
     struct shared_copy *copy; /* blocks and roots */
     struct process_parts parts;
     int64_t stopped_ns; /* how long the threads were stopped */
-    int64_t took_ns;    /* all in all */
+    int64_t began_ns;   /* base/clock.h */
 };
 
 /* Asks. Returns 0, and then the caller releases it; -EBUSY if another question is being

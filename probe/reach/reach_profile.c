@@ -1,5 +1,5 @@
 /*
- * Blocks are added in the order in which they were reached: so the way to the block
+ * Blocks are added in the order in which they were reached: so the path of the block
  * that leads to another is known when that one comes.
  */
 #include "probe/reach/reach_profile.h"
@@ -11,11 +11,14 @@
 #include "probe/recorder/stack_records.h"
 #include "probe/symbols/symbols.h"
 
+#define AHEAD 16
+
 struct adding {
     struct reach_profile *profile;
     const struct shared_copy *copy;
     const struct process_parts *parts;
-    uint32_t *ways; /* of each block of the copy: the node that it is held through */
+    uint32_t *paths;         /* of each held block of the copy */
+    struct table path_index; /* by path_key */
     int sign;
 };
 
@@ -190,45 +193,60 @@ static void lost_add(struct adding *adding, const struct reach_block *block)
     }
 }
 
-/* Adds a block that is held. The way of the block that leads to it is known. */
-static void retained_add(struct adding *adding, uint32_t number)
+/* A new item for the path of a block that is held, or the one of blocks that are held
+ * in the same way and were allocated at the same place. */
+static uint32_t path_make(struct adding *adding, const struct reach_block *block)
 {
     struct reach_profile *profile = adding->profile;
-    const struct reach_block *block = &adding->copy->blocks[number];
     uint32_t place = place_of(adding, block->stack);
     if (profile->places.error != 0) {
-        return;
+        return 0;
     }
     const struct allocator_place *allocator = probe_reach_place_at(profile, place);
     uint32_t way;
     if (block->from == REACH_NONE) {
         way = node_of(profile, NODE_NONE, block->holder, 0);
     } else {
-        way = adding->ways[block->from];
+        way = probe_reach_retained_at(profile, adding->paths[block->from])->node;
     }
     const struct path_node *above = probe_reach_node_at(profile, way);
     if (profile->nodes.error == 0 &&
         (above->parent == NODE_NONE || above->number != allocator->function)) {
         way = node_of(profile, way, allocator->function, allocator->address);
     }
-    adding->ways[number] = way;
     struct retained_path new = {.node = way,
                                 .place = place,
                                 .stack = block->stack,
                                 .shared = block->shared,
                                 .example = example_of(block)};
     uint64_t key = (uint64_t)way << 32 | (uint64_t)place << 1 | (block->shared ? 1 : 0);
-    uint32_t path =
-        item_of(&profile->retained_index, key, &profile->retained, &new, sizeof(new));
-    if (profile->retained.error != 0 || profile->nodes.error != 0) {
-        return;
+    return item_of(&profile->retained_index, key, &profile->retained, &new,
+                   sizeof(new));
+}
+
+/* What the path of a block depends on: whose it is, or the path of the block that leads
+ * to it; the stack that allocated it, whose number has 30 bits; whether it is shared.
+ */
+static uint64_t path_key(const struct adding *adding, const struct reach_block *block)
+{
+    uint64_t by_root = block->from == REACH_NONE;
+    uint64_t above = by_root ? block->holder : adding->paths[block->from];
+    return above << 32 | by_root << 31 | (uint64_t)block->stack << 1 | block->shared;
+}
+
+/* The number of a block's path. All but the first block with the same key cost one
+ * look-up. */
+static uint32_t path_of(struct adding *adding, const struct reach_block *block)
+{
+    uint32_t *known = probe_table_at(&adding->path_index, path_key(adding, block));
+    if (known == NULL) {
+        adding->profile->retained.error = -ENOMEM;
+        return 0;
     }
-    int64_t bytes = adding->sign * (int64_t)block->bytes;
-    struct retained_path *retained = probe_reach_retained_at(profile, path);
-    retained->objects += adding->sign;
-    retained->bytes += bytes;
-    profile->retained_all.objects += adding->sign;
-    profile->retained_all.bytes += bytes;
+    if (*known == 0) {
+        *known = path_make(adding, block) + 1;
+    }
+    return *known - 1;
 }
 
 static int profile_error(const struct reach_profile *profile)
@@ -238,35 +256,71 @@ static int profile_error(const struct reach_profile *profile)
     return failed ? -ENOMEM : 0;
 }
 
+/* Adds a block that is held. The path of the block that leads to it is known. */
+static void retained_add(struct adding *adding, uint32_t number)
+{
+    struct reach_profile *profile = adding->profile;
+    const struct reach_block *block = &adding->copy->blocks[number];
+    uint32_t path = path_of(adding, block);
+    if (profile_error(profile) != 0) {
+        return;
+    }
+    adding->paths[number] = path;
+    int64_t bytes = adding->sign * (int64_t)block->bytes;
+    struct retained_path *retained = probe_reach_retained_at(profile, path);
+    retained->objects += adding->sign;
+    retained->bytes += bytes;
+    profile->retained_all.objects += adding->sign;
+    profile->retained_all.bytes += bytes;
+}
+
+/* Almost all the time goes to waiting for memory. So it is asked for early. */
+static void all_retained_add(struct adding *adding)
+{
+    const struct shared_copy *copy = adding->copy;
+    for (uint32_t i = 0; i < copy->reached_count; i++) {
+        if (i + 2 * AHEAD < copy->reached_count) {
+            __builtin_prefetch(&copy->blocks[copy->reached[i + 2 * AHEAD]]);
+        }
+        if (i + AHEAD < copy->reached_count) {
+            uint32_t from = copy->blocks[copy->reached[i + AHEAD]].from;
+            __builtin_prefetch(&adding->paths[from == REACH_NONE ? 0 : from]);
+        }
+        retained_add(adding, copy->reached[i]);
+        if (profile_error(adding->profile) != 0) {
+            return;
+        }
+    }
+}
+
 int probe_reach_profile_add(struct reach_profile *profile, const struct reach *reach,
                             int sign)
 {
     const struct shared_copy *copy = reach->copy;
-    struct buffer ways = {0};
-    size_t ways_bytes = ((size_t)copy->blocks_count + 1) * sizeof(uint32_t);
+    struct buffer paths = {0};
+    size_t paths_bytes = ((size_t)copy->blocks_count + 1) * sizeof(uint32_t);
     struct adding adding = {.profile = profile,
                             .copy = copy,
                             .parts = &reach->parts,
-                            .ways = (void *)buffer_reserve(&ways, ways_bytes),
+                            .paths = (void *)buffer_reserve(&paths, paths_bytes),
                             .sign = sign};
-    if (adding.ways == NULL) {
-        buffer_release(&ways);
+    if (adding.paths == NULL) {
+        buffer_release(&paths);
         return -ENOMEM;
     }
-    for (uint32_t at = copy->first; at != REACH_NONE; at = copy->blocks[at].next) {
-        retained_add(&adding, at);
-    }
+    all_retained_add(&adding);
     for (uint32_t i = 0; i < copy->blocks_count; i++) {
         if (copy->blocks[i].holder == REACH_NONE) {
             lost_add(&adding, &copy->blocks[i]);
         }
     }
-    buffer_release(&ways);
+    buffer_release(&paths);
+    probe_table_release(&adding.path_index);
     profile->in_use.objects += sign * (int64_t)copy->in_use_blocks;
     profile->in_use.bytes += sign * (int64_t)copy->in_use_bytes;
     profile->difference |= sign < 0;
     profile->stopped_ns = reach->stopped_ns;
-    profile->took_ns = reach->took_ns;
+    profile->began_ns = reach->began_ns;
     profile->threads = copy->threads_count;
     profile->inexact = copy->inexact;
     profile->not_read = copy->not_read;

@@ -94,7 +94,7 @@ struct reach_profile {
 
     /* Of the last question. */
     int64_t stopped_ns;
-    int64_t took_ns;
+    int64_t began_ns; /* base/clock.h */
     size_t threads;
     size_t inexact;  /* threads whose registers are not all known */
     size_t not_read; /* mappings that could not be read */

@@ -23,7 +23,7 @@ void probe_reach_summary(const struct reach_profile *profile, struct buffer *tex
                   (long long)profile->lost_all.objects,
                   (long long)profile->lost_all.bytes, profile->threads,
                   (double)profile->stopped_ns / CLOCK_NS_PER_MS,
-                  (double)profile->took_ns / CLOCK_NS_PER_MS);
+                  (double)(clock_now_ns() - profile->began_ns) / CLOCK_NS_PER_MS);
     if (profile->inexact > 0) {
         buffer_printf(text, "; not all registers known of %zu threads",
                       profile->inexact);

@@ -24,6 +24,7 @@ struct shared_copy *probe_shared_copy_take(size_t blocks)
     size_t roots = part(&bytes, COPY_ROOTS_MAX, sizeof(struct reach_root));
     size_t threads = part(&bytes, THREADS_MAX, sizeof(struct copy_thread));
     size_t all = part(&bytes, blocks, sizeof(struct reach_block));
+    size_t reached = part(&bytes, blocks, sizeof(uint32_t));
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
@@ -36,6 +37,7 @@ struct shared_copy *probe_shared_copy_take(size_t blocks)
     shared->roots = (void *)(memory + roots);
     shared->threads = (void *)(memory + threads);
     shared->blocks = (void *)(memory + all);
+    shared->reached = (void *)(memory + reached);
     shared->blocks_room = blocks;
     if (!probe_own_memory_note(memory, bytes)) {
         munmap(memory, bytes);

@@ -53,7 +53,8 @@ struct shared_copy {
     uint32_t blocks_count;
     uint64_t in_use_blocks; /* as the recorder has counted them */
     uint64_t in_use_bytes;
-    uint32_t first; /* the block that was reached first, see probe_flood */
+    uint32_t *reached; /* numbers of held blocks, see probe_flood */
+    uint32_t reached_count;
     struct reach_root *roots;
     uint32_t roots_count;
     struct copy_thread *threads; /* by their number */

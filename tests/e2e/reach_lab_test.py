@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 
 import pytest
 
@@ -23,10 +24,21 @@ LOST_PAGE = "/debug/pprof/lost"
 RETAINED_PAGE = "/debug/pprof/retained"
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "8000")
 WORKERS = {"port": 32, "debug_port": 16}  # of civetweb, on each port
-HEAD_BYTES = 15000  # of a request; civetweb's buffers have 16384
+STAYS_S = 10  # after which a thread that was started has come to where it stays
+LEAST = 0.85  # of what must be lost; of 20 calls old pointers may hold three
+TRIES = 3  # an old pointer may hold one of the four blocks, or more if they are linked
+HEAD_BYTES = 16300  # of a request; civetweb's buffers have 16384
 
+TURN = pytest.mark.one_of
 with_each_allocator = pytest.mark.parametrize(
-    "variables", [(), pytest.param(("CC=gcc", "ALLOCATOR=libc"), marks=pytest.mark.slow)]
+    "variables",
+    [
+        pytest.param((), marks=TURN("lab's allocator", "tcmalloc")),
+        pytest.param(
+            ("CC=gcc", "ALLOCATOR=libc"),
+            marks=[TURN("lab's allocator", "libc"), pytest.mark.slow],
+        ),
+    ],
 )
 
 # What a call loses by the function that calls malloc itself, in objects of the size that
@@ -51,7 +63,10 @@ HELD_BY = {
         'thread "account": account_main',
         'thread "account": account_transfer',
     ],
-    "channel-no-receiver": ['thread "report": report_main'],
+    "channel-no-receiver": [
+        'thread "report": report_main',
+        'thread "report": report_deliver',
+    ],
     "channel-never-closed": ['thread "export": export_main'],
     "channel-nil": [
         'thread "relay-send": relay_send',
@@ -187,7 +202,7 @@ def bytes_of(stacks_, names):
 
 def check_lost(name, size, calls, lost, own):
     """Checks what the scenario's functions have lost. An old pointer in memory that is
-    not initialised may hold one or two of the blocks."""
+    not initialised may hold some of the blocks."""
     direct = {}
     for stack, (objects, total) in lost.items():
         if stack[0] in own:
@@ -196,7 +211,7 @@ def check_lost(name, size, calls, lost, own):
     equal(direct.keys(), LOST_BY[name].keys(), f"functions of {name} that lose")
     for function, (objects, total) in direct.items():
         most = LOST_BY[name][function] * calls
-        check(0.9 * most <= objects <= most, f"{function}: {objects} of {most} blocks")
+        check(LEAST * most <= objects <= most, f"{function}: {objects} of {most} blocks")
         equal(total, objects * size, f"bytes that {function} has lost")
     library = any(stack[0] not in own for stack in lost)
     equal(library, name in LOST_WITH_LIBRARY, f"a library loses memory in {name}")
@@ -228,7 +243,7 @@ def test_leaky_loses_what_leaksanitizer_finds(variables):
                 all_bytes = bytes_of(left, own)
                 lost_bytes = bytes_of(lost, own)
                 check(
-                    0.9 * all_bytes <= lost_bytes <= all_bytes,
+                    LEAST * all_bytes <= lost_bytes <= all_bytes,
                     f"{name}: {lost_bytes} of {all_bytes} bytes lost",
                 )
             else:
@@ -248,6 +263,7 @@ def loses_nothing(variables, calls):
         equal(lost_stacks(server), {}, "lost in the end")
 
 
+@pytest.mark.timeout(1800)  # with --long, and other work on the machine
 @with_each_allocator
 def test_fixed_loses_nothing(variables, request):
     """Fixed: nothing is lost after 20 calls of each scenario; with --long, after 100
@@ -266,15 +282,40 @@ def bytes_to_hold(scenario):
     return max(bounds["min"], min(bounds["max"], 65536))
 
 
-def share_held(name, before, after, least):
-    """Whether the scenario's holders have 95 % of what grew, and the largest part."""
-    more = {
+def gained(before, after):
+    """The bytes that holders have more in the second."""
+    return {
         holder: total - before.get(holder, 0)
         for holder, total in after.items()
         if total > before.get(holder, 0)
     }
-    right = sum(more.get(holder, 0) for holder in HELD_BY[name])
-    return right >= least and right >= 0.95 * sum(more.values())
+
+
+def share_held(name, more, least):
+    """Whether the scenario's holders have 95 % of what grew, and one that the table
+    names the most of it. In a stuck thread an inner frame may have the pointer, too."""
+    owners_ = {holder.partition('": ')[0] for holder in HELD_BY[name]}
+    right = sum(
+        size for holder, size in more.items() if holder.partition('": ')[0] in owners_
+    )
+    largest = max(more, key=more.get, default=None)
+    return (
+        right >= max(least, 0.95 * sum(more.values())) and largest in HELD_BY[name]
+    )
+
+
+def wrong_holders(server, name, size):
+    """What grew by four calls, by its holders; None if these are the right ones. A
+    thread that has just been started is not where it stays."""
+    before = holders(server)
+    server.leak(name, bytes=size, count=4)
+    end = time.monotonic() + STAYS_S
+    while True:
+        more = gained(before, holders(server))
+        if share_held(name, more, 4 * size):
+            return None
+        if time.monotonic() > end:
+            return more
 
 
 @with_each_allocator
@@ -289,15 +330,13 @@ def test_holder_is_the_one_that_a_reader_names(variables):
             size = bytes_to_hold(listed[name])
             server.leak(name, bytes=size)
             server.settle()
-            before = holders(server)
-            server.leak(name, bytes=size, count=4)
-            # A thread that has just been started is not where it stays.
-            wait_until(
-                lambda name=name, size=size, before=before: share_held(
-                    name, before, holders(server), 4 * size
-                ),
-                what=f"the holder of what {name} leaves",
-            )
+            wrong = []
+            while len(wrong) < TRIES:
+                more = wrong_holders(server, name, size)
+                if more is None:
+                    break
+                wrong.append(more)
+            check(len(wrong) < TRIES, f"who holds what {name} leaves: {wrong}")
 
 
 # -- who may ask -----------------------------------------------------------------------
