@@ -103,6 +103,8 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .lower = ask->parts.lower,
             .lower_count = ask->parts.lower_count,
+            .tls = ask->parts.tls,
+            .tls_count = ask->parts.tls_count,
             .late_tls = ask->parts.late_tls,
             .late_tls_count = ask->parts.late_tls_count,
             .tls_bytes = ask->parts.tls_bytes,

@@ -309,20 +309,43 @@ static uint32_t block_from(const struct block_index *index, uintptr_t address)
     return low;
 }
 
+/* The end of what the allocator has mapped around the address; 0: nothing. */
+static uintptr_t heap_end(const struct regions_input *input, uintptr_t address)
+{
+    size_t low = 0;
+    size_t high = input->heap_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (input->heap[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool is_in = low < input->heap_count && input->heap[low].start <= address;
+    return is_in ? input->heap[low].end : 0;
+}
+
 /* Whether the mapping has a block that is in none of the holes so far: then all of it
  * is the allocator's. */
 static bool has_block(const struct work *work, struct range range)
 {
     const struct block_index *index = work->input->index;
     uint32_t number = block_from(index, range.start);
-    for (; number < index->count; number++) {
+    while (number < index->count) {
         const struct reach_block *block = &index->blocks[number];
         if (block->address >= range.end) {
             return false;
         }
+        uintptr_t end = heap_end(work->input, block->address);
+        if (end != 0) {
+            number = block_from(index, end);
+            continue;
+        }
         if (!work->input->glibc || chunk_range(block).start == 0) {
             return true;
         }
+        number++;
     }
     return false;
 }
@@ -487,6 +510,22 @@ static void holes_of_line(struct work *work, const struct line *line, bool behin
     }
 }
 
+/* The thread-local variables of the allocator and the probe: jemalloc keeps some upper
+ * bits of addresses there, which may be those of a large block. */
+static void holes_of_locals(struct work *work)
+{
+    const struct regions_input *input = work->input;
+    for (size_t i = 0; i < input->tls_count; i++) {
+        const struct tls_part *part = &input->tls[i];
+        for (size_t j = 0; part->left_out && j < input->threads_count; j++) {
+            uintptr_t start = input->threads[j].pointer - part->below;
+            if (input->threads[j].pointer != 0) {
+                ranges_add(&work->holes, start, start + part->bytes);
+            }
+        }
+    }
+}
+
 static void holes_find(struct work *work)
 {
     const struct regions_input *input = work->input;
@@ -494,11 +533,15 @@ static void holes_find(struct work *work)
     for (size_t i = 0; i < input->own_count; i++) {
         ranges_add(&work->holes, input->own[i].start, input->own[i].end);
     }
+    for (size_t i = 0; i < input->heap_count; i++) {
+        ranges_add(&work->holes, input->heap[i].start, input->heap[i].end);
+    }
     for (size_t i = 0; i < input->segments_count; i++) {
         if (input->segments[i].left_out) {
             ranges_add(&work->holes, input->segments[i].start, input->segments[i].end);
         }
     }
+    holes_of_locals(work);
     if (input->glibc) {
         holes_of_chunks(work);
     }

@@ -46,6 +46,7 @@ struct tls_part {
     size_t bytes;
     size_t number;  /* in the thread's table */
     uintptr_t code; /* an address in the code of their file */
+    bool left_out;  /* the allocator's, or the probe's */
 };
 
 /* What the regions are made from; all of it belongs to the caller. */
@@ -57,10 +58,14 @@ struct regions_input {
     size_t threads_count;
     const struct own_range *own; /* the probe's memory */
     size_t own_count;
+    const struct own_range *heap; /* what the allocator has mapped, by address */
+    size_t heap_count;
     const struct block_index *index;
     bool glibc; /* the allocator is the C library's: chunks have headers */
     const struct own_range *lower; /* code whose frames are their caller's */
     size_t lower_count;
+    const struct tls_part *tls; /* the others */
+    size_t tls_count;
     const struct tls_part *late_tls; /* of libraries that were opened later */
     size_t late_tls_count;
     size_t tls_bytes;      /* of thread-local variables below a thread's pointer */

@@ -12,6 +12,7 @@
 #define PROBE_REACH_SHARED_COPY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,7 @@ struct shared_copy {
     size_t threads_count;
     size_t inexact;      /* threads whose registers are not all known */
     size_t not_read;     /* regions that could not be read */
+    bool heap_unsure;    /* not all of the allocator's memory is known */
     uint64_t root_bytes; /* that were searched */
 };
 
