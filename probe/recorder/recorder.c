@@ -55,13 +55,34 @@ void probe_recorder_skip(uintptr_t start, uintptr_t end)
     }
 }
 
+void probe_recorder_stop_early(void)
+{
+    if (!atomic_load(&is_early)) {
+        return;
+    }
+    atomic_store(&mode, RECORDER_OFF);
+    atomic_store(&is_early, false);
+    probe_live_forget_all();
+    for (struct stack_record *stack = probe_record_newest(); stack != NULL;
+         stack = stack->older) {
+        atomic_store(&stack->blocks, 0);
+        atomic_store(&stack->bytes, 0);
+    }
+}
+
 int probe_recorder_start(enum recorder_mode wanted, size_t wanted_period)
 {
+    if (wanted != RECORDER_EXACT) {
+        probe_recorder_stop_early();
+    }
     if (wanted == RECORDER_OFF) {
         return 0;
     }
     probe_inside++;
     int error = probe_unwinder_open();
+    if (error != 0) {
+        probe_recorder_stop_early();
+    }
     if (error == 0) {
         /* Whatever libunwind makes at its first use, it makes now. */
         uintptr_t frames[STACK_DEPTH_MAX];

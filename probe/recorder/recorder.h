@@ -46,6 +46,10 @@ int probe_recorder_start(enum recorder_mode mode, size_t period);
  * probe_recorder_start has opened another one. */
 void probe_recorder_start_early(void);
 
+/* Stops it if it has started early: what it has noted is forgotten.
+ * probe_recorder_start does so, too, where not every allocation is to be recorded. */
+void probe_recorder_stop_early(void);
+
 /* What it was started with; RECORDER_OFF before. */
 enum recorder_mode probe_recorder_mode(void);
 size_t probe_recorder_period(void);
