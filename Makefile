@@ -229,6 +229,8 @@ $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_over
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
+$(BUILD)/tests/unit/heap_mappings_test: $(call object,probe/reach/heap_mappings.c \
+	probe/recorder/inside.c probe/recorder/lock.c)
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
 	probe/trace/trace_rate.c probe/trace/trace_recording.c)

@@ -12,6 +12,7 @@
 #include "options.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
+#include "probe/recorder/inside.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -145,7 +146,9 @@ static int run(struct options *options, const char *directory)
     int status = 1;
     /* Errors are ignored: a profile with bare addresses is still useful. The symbols
      * are read before the profiler starts, so libdw's memory is not in the profile. */
+    probe_inside++;
     probe_symbols_load();
+    probe_inside--;
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
@@ -161,6 +164,28 @@ static int run(struct options *options, const char *directory)
     upstream_stop(upstream);
     return status;
 }
+
+/* The loader calls this before the constructors of the libraries. The recorder starts
+ * here, if it is wanted, to know the blocks that they allocate. The options are not
+ * checked yet: main does that. */
+static void begin_early(int count, char **arguments, char **environment)
+{
+    (void)environment;
+    const char *profile = "";
+    for (int i = 1; i < count; i++) {
+        if (strncmp(arguments[i], "--profile=", 10) == 0) {
+            profile = arguments[i] + 10;
+        } else if (strcmp(arguments[i], "--profile") == 0 && i + 1 < count) {
+            profile = arguments[i + 1];
+        }
+    }
+    if (strcmp(profile, "recorder") == 0) {
+        probe_heap_start_early();
+    }
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const early)(int, char **, char **) = begin_early;
 
 int main(int argc, char **argv)
 {

@@ -48,6 +48,11 @@ bool probe_heap_can_profile(void);
  * threads exist and files are open. Returns 0 or -errno. */
 int probe_heap_prepare(char **argv);
 
+/* Starts the recorder before probe_heap_start(HEAP_PROFILE_RECORDER) does: before the
+ * constructors of libraries run, so that their blocks are known, too. A pointer in a
+ * block that is not known holds nothing. If it fails, probe_heap_start does, too. */
+void probe_heap_start_early(void);
+
 /* Starts to count, and to record the stacks of allocations as `profile` says; `period`
  * is the recorder's, in bytes, for HEAP_PROFILE_SAMPLED. Both go on until the process
  * ends. In a build without gperftools HEAP_PROFILE_EXACT records nothing, unless it is

@@ -178,17 +178,34 @@ static int profiler_start(void)
     return 0;
 }
 
-static int recorder_start(enum heap_profile profile, size_t period)
+/* Has gperftools call the recorder, once. Returns 0 or -EAGAIN. */
+static int recorder_hook(void)
 {
+    static bool hooked;
+    if (hooked) {
+        return 0;
+    }
+    dl_iterate_phdr(code_find, NULL);
     probe_recorder_skip((uintptr_t)__start_probe_hooks, (uintptr_t)__stop_probe_hooks);
     if (code_end != 0) {
         probe_recorder_skip(code_start, code_end);
     }
-    if (MallocHook_AddNewHook(record_allocation) == 0 ||
-        MallocHook_AddDeleteHook(record_deallocation) == 0) {
-        return -EAGAIN;
+    hooked = MallocHook_AddNewHook(record_allocation) != 0 &&
+             MallocHook_AddDeleteHook(record_deallocation) != 0;
+    return hooked ? 0 : -EAGAIN;
+}
+
+void probe_heap_start_early(void)
+{
+    if (recorder_hook() == 0) {
+        probe_recorder_start_early();
     }
-    return probe_heap_recorder_start(profile, period);
+}
+
+static int recorder_start(enum heap_profile profile, size_t period)
+{
+    int error = recorder_hook();
+    return error == 0 ? probe_heap_recorder_start(profile, period) : error;
 }
 
 int probe_heap_start(enum heap_profile profile, size_t period)

@@ -8,6 +8,7 @@
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_recorder.h"
 #include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
 
 static enum heap_profile profile_now; /* what is being recorded */
 
@@ -20,6 +21,12 @@ int probe_heap_prepare(char **argv)
 {
     (void)argv;
     return 0;
+}
+
+void probe_heap_start_early(void)
+{
+    probe_active = true;
+    probe_recorder_start_early();
 }
 
 int probe_heap_start(enum heap_profile profile, size_t period)

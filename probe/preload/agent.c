@@ -628,10 +628,20 @@ static int own_code_skip(struct dl_phdr_info *object, size_t size, void *unused)
     return 0;
 }
 
+/* Whether every block is to be recorded, as far as that is known so early: what the
+ * libraries' constructors allocate may hold blocks of the program. */
+bool probe_early_wanted(void)
+{
+    const char *heap = getenv("LEAKPROBE_HEAP");
+    return getauxval(AT_SECURE) == 0 &&
+           (heap == NULL || *heap == '\0' || strcmp(heap, "exact") == 0);
+}
+
 static void recorder_begin(void)
 {
     dl_iterate_phdr(own_code_skip, NULL);
     if (agent.settings.heap == RECORDER_OFF) {
+        probe_recorder_stop_early();
         return;
     }
     if (!probe_malloc_seen()) {
@@ -642,6 +652,7 @@ static void recorder_begin(void)
         agent.site.hints.no_reach = agent.site.hints.no_profile =
             "its allocator is part of the program's own file, "
             "where no library can stand before it";
+        probe_recorder_stop_early();
         return;
     }
     int error = probe_recorder_start(agent.settings.heap, agent.settings.period);
@@ -699,7 +710,10 @@ __attribute__((constructor)) static void agent_begin(void)
         pthread_mutex_lock(&agent.lock);
         port_open_or_say();
         pthread_mutex_unlock(&agent.lock);
+    } else {
+        probe_recorder_stop_early();
     }
+    probe_malloc_early_end();
     probe_inside--;
     errno = saved;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
@@ -117,9 +118,37 @@ bool probe_malloc_seen(void)
 
 /* ---- Noting ---- */
 
+/* Whether blocks are noted from the first one on, before the probe starts: 0 as long as
+ * it is not known. */
+static enum { UNDECIDED, FROM_FIRST, FROM_START } noting;
+
+/* Decided when the C library has its environment: then the constructors of the other
+ * libraries begin. */
+static __attribute__((noinline)) bool decide(void)
+{
+    if (probe_early_wanted == NULL || environ == NULL) {
+        return false;
+    }
+    noting = probe_early_wanted() ? FROM_FIRST : FROM_START;
+    if (noting == FROM_FIRST) {
+        probe_recorder_start_early();
+    }
+    return noting == FROM_FIRST;
+}
+
+static inline bool is_noting(void)
+{
+    return probe_active || noting == FROM_FIRST || (noting == UNDECIDED && decide());
+}
+
+void probe_malloc_early_end(void)
+{
+    noting = FROM_START;
+}
+
 static inline void note(const void *block, size_t bytes, const void *frame)
 {
-    if (!probe_active || block == NULL) {
+    if (!is_noting() || block == NULL) {
         return;
     }
     /* A smaller block is another one: that of the exception which operator new throws.
@@ -134,7 +163,7 @@ static inline void note(const void *block, size_t bytes, const void *frame)
 
 bool probe_malloc_outer_begin(struct outer_call call)
 {
-    if (outer.frame != NULL) {
+    if (outer.frame != NULL || !is_noting()) {
         return false;
     }
     outer = call;
@@ -152,7 +181,7 @@ void probe_malloc_outer_end(const void *block)
 const void *probe_malloc_delete_begin(const void *block)
 {
     const void *before = deleting;
-    if (probe_active && block != NULL && block != before) {
+    if (is_noting() && block != NULL && block != before) {
         probe_recorder_freed(block);
         deleting = block;
     }
@@ -192,7 +221,7 @@ PROBE_EXPORT void free(void *block)
     if (block == NULL || is_early(block) || !is_ready()) {
         return;
     }
-    if (probe_active && block != deleting) {
+    if (is_noting() && block != deleting) {
         probe_recorder_freed(block);
     }
     real.free(block);
@@ -222,7 +251,7 @@ static void *reallocate(void *block, size_t bytes, const void *frame)
     if (is_early(block) || !is_ready()) {
         return block == NULL ? early_allocate(bytes) : early_move(block, bytes);
     }
-    if (!probe_active) {
+    if (!is_noting()) {
         return real.realloc(block, bytes);
     }
     /* Meanwhile the block is in use and not noted. */

@@ -24,7 +24,8 @@ struct outer_call {
     size_t bytes;
 };
 
-/* Begins an outer call, unless the thread is in one. Returns whether it began. */
+/* Begins an outer call, unless the thread is in one, or blocks are not noted. Returns
+ * whether it began. */
 bool probe_malloc_outer_begin(struct outer_call call);
 
 /* Ends it: `block` is noted now if no inner call has noted one. NULL: it failed. */
@@ -35,5 +36,13 @@ void probe_malloc_outer_end(const void *block);
  */
 const void *probe_malloc_delete_begin(const void *block);
 void probe_malloc_delete_end(const void *before);
+
+/* Whether blocks are to be noted before the probe has started. Asked once, at the first
+ * allocation after the C library has its environment. Without this function none are.
+ */
+bool probe_early_wanted(void) __attribute__((weak, visibility("hidden")));
+
+/* From now on blocks are noted as probe_active says. */
+void probe_malloc_early_end(void);
 
 #endif

@@ -86,9 +86,8 @@ static void *look_again(const char *name)
         static void *_Atomic cache;                                                    \
         void *(*next)parameters =                                                      \
             __extension__(void *(*)parameters) find(&cache, #name);                    \
-        bool began __attribute__((cleanup(forget))) =                                  \
-            probe_active && probe_malloc_outer_begin((struct outer_call){              \
-                                __builtin_frame_address(0), bytes});                   \
+        bool began __attribute__((cleanup(forget))) = probe_malloc_outer_begin(        \
+            (struct outer_call){__builtin_frame_address(0), bytes});                   \
         void *block =                                                                  \
             next != NULL ? next arguments : replacement(bytes, alignment_or_0);        \
         if (block == NULL && next == NULL && (throws)) {                               \

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "probe/process/descriptors.h"
+#include "probe/reach/heap_mappings.h"
 #include "probe/reach/stack_frames.h"
 #include "probe/reach/thread_memory.h"
 #include "probe/recorder/live_blocks.h"
@@ -275,6 +276,9 @@ static void roots_find(struct regions_input *input)
 {
     input->index = &work->index;
     input->own = probe_own_memory_ranges(&input->own_count);
+    bool all;
+    input->heap = probe_heap_mappings(&input->heap_count, &all);
+    work->copy->heap_unsure = !all;
     size_t bytes = COPY_REGIONS_MAX * sizeof(struct reach_region);
     struct reach_region *regions =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE,

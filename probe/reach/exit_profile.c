@@ -161,6 +161,10 @@ static void comment_write(const struct exit_sums *sums, const struct reach *reac
     if (reach->copy->not_read > 0) {
         buffer_printf(text, "; %zu mappings not read", reach->copy->not_read);
     }
+    if (reach->copy->heap_unsure) {
+        buffer_printf(text, "; not all of the allocator's memory is known, so some of "
+                            "what is lost may be missing");
+    }
 }
 
 static int stacks_write(const struct exit_stacks *stacks, const char *comment,

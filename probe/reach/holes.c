@@ -22,20 +22,43 @@ static uint32_t block_from(const struct block_index *index, uintptr_t address)
     return low;
 }
 
+/* The end of what the allocator has mapped around the address; 0: nothing. */
+static uintptr_t heap_end(const struct regions_input *input, uintptr_t address)
+{
+    size_t low = 0;
+    size_t high = input->heap_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (input->heap[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool is_in = low < input->heap_count && input->heap[low].start <= address;
+    return is_in ? input->heap[low].end : 0;
+}
+
 /* Whether the mapping has a block that is in none of the holes so far: then all of it
  * is the allocator's. */
 static bool has_block(const struct regions_input *input, struct range range)
 {
     const struct block_index *index = input->index;
     uint32_t number = block_from(index, range.start);
-    for (; number < index->count; number++) {
+    while (number < index->count) {
         const struct reach_block *block = &index->blocks[number];
         if (block->address >= range.end) {
             return false;
         }
+        uintptr_t end = heap_end(input, block->address);
+        if (end != 0) {
+            number = block_from(index, end);
+            continue;
+        }
         if (!input->glibc || probe_glibc_range(block).start == 0) {
             return true;
         }
+        number++;
     }
     return false;
 }
@@ -133,6 +156,21 @@ static void mapping_look(const struct regions_input *input, struct holes *holes,
     }
 }
 
+/* The thread-local variables of the allocator and the probe: jemalloc keeps some upper
+ * bits of addresses there, which may be those of a large block. */
+static void locals_add(const struct regions_input *input, struct holes *holes)
+{
+    for (size_t i = 0; i < input->parts->tls_count; i++) {
+        const struct tls_part *part = &input->parts->tls[i];
+        for (size_t j = 0; part->left_out && j < input->threads_count; j++) {
+            uintptr_t start = input->threads[j].pointer - part->below;
+            if (input->threads[j].pointer != 0) {
+                probe_ranges_add(&holes->ranges, start, start + part->bytes);
+            }
+        }
+    }
+}
+
 void probe_holes_find(const struct regions_input *input, struct holes *ret_holes)
 {
     const struct process_parts *parts = input->parts;
@@ -140,6 +178,10 @@ void probe_holes_find(const struct regions_input *input, struct holes *ret_holes
     for (size_t i = 0; i < input->own_count; i++) {
         probe_ranges_add(&holes.ranges, input->own[i].start, input->own[i].end);
     }
+    for (size_t i = 0; i < input->heap_count; i++) {
+        probe_ranges_add(&holes.ranges, input->heap[i].start, input->heap[i].end);
+    }
+    locals_add(input, &holes);
     for (size_t i = 0; i < parts->segments_count; i++) {
         const struct data_segment *segment = &parts->segments[i];
         if (segment->left_out) {

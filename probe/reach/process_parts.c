@@ -65,6 +65,14 @@ static void lower_note(struct reading *reading, const struct dl_phdr_info *info,
     }
 }
 
+/* Whether the file is the allocator's or the probe's, and not the program itself. */
+static bool is_left_out(const struct reading *reading, const struct dl_phdr_info *info)
+{
+    return !covers(info, reading->program) &&
+           (covers(info, reading->own) ||
+            (reading->allocator != 0 && covers(info, reading->allocator)));
+}
+
 static void segment_note(struct reading *reading, const struct dl_phdr_info *info,
                          const ElfW(Phdr) * part)
 {
@@ -79,9 +87,7 @@ static void segment_note(struct reading *reading, const struct dl_phdr_info *inf
         .end = (start + part->p_memsz + PAGE - 1) & ~(PAGE - 1),
         .code = code_of(info),
         .program = covers(info, reading->program),
-        .left_out = !covers(info, reading->program) &&
-                    (covers(info, reading->own) ||
-                     (reading->allocator != 0 && covers(info, reading->allocator))),
+        .left_out = is_left_out(reading, info),
         .libc = covers(info, reading->libc),
     };
 }
@@ -93,14 +99,18 @@ static void tls_note(struct reading *reading, const struct dl_phdr_info *info,
 {
     struct process_parts *parts = reading->parts;
     uintptr_t start = (uintptr_t)info->dlpi_tls_data;
-    struct tls_part found = {0, part->p_memsz, info->dlpi_tls_modid, code_of(info)};
+    bool left_out = is_left_out(reading, info);
+    struct tls_part found = {0, part->p_memsz, info->dlpi_tls_modid, code_of(info),
+                             left_out};
     if (parts->tls_count == DATA_SEGMENTS_MAX ||
         parts->late_tls_count == DATA_SEGMENTS_MAX) {
         return;
     }
     if (start == 0 || start >= reading->pointer ||
         reading->pointer - start > 1024 * 1024) {
-        parts->late_tls[parts->late_tls_count++] = found;
+        if (!left_out) {
+            parts->late_tls[parts->late_tls_count++] = found;
+        }
         return;
     }
     uintptr_t below = reading->pointer - start;

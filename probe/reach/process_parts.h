@@ -37,6 +37,7 @@ struct tls_part {
     size_t bytes;
     size_t number;  /* in the thread's table */
     uintptr_t code; /* an address in the code of their file */
+    bool left_out;  /* the allocator's, or the probe's */
 };
 
 struct process_parts {

@@ -324,6 +324,7 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
     profile->threads = copy->threads_count;
     profile->inexact = copy->inexact;
     profile->not_read = copy->not_read;
+    profile->heap_unsure = copy->heap_unsure;
     return profile_error(profile);
 }
 

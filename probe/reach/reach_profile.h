@@ -96,8 +96,10 @@ struct reach_profile {
     int64_t stopped_ns;
     int64_t began_ns; /* base/clock.h */
     size_t threads;
-    size_t inexact;  /* threads whose registers are not all known */
-    size_t not_read; /* mappings that could not be read */
+    size_t inexact;   /* threads whose registers are not all known */
+    size_t not_read;  /* mappings that could not be read */
+    bool heap_unsure; /* not all of the allocator's memory is known: some of what is
+                         lost may not have been found */
 
     /* Of all that was added. */
     bool difference;          /* some of it was taken away */

@@ -31,6 +31,10 @@ void probe_reach_summary(const struct reach_profile *profile, struct buffer *tex
     if (profile->not_read > 0) {
         buffer_printf(text, "; %zu mappings not read", profile->not_read);
     }
+    if (profile->heap_unsure) {
+        buffer_printf(text, "; not all of the allocator's memory is known, so some of "
+                            "what is lost may be missing");
+    }
 }
 
 static struct profile_description describe(const char *comment, int64_t duration_ns)

@@ -21,6 +21,8 @@ struct regions_input {
     size_t threads_count;
     const struct own_range *own; /* the probe's memory */
     size_t own_count;
+    const struct own_range *heap; /* what the allocator has mapped, by address */
+    size_t heap_count;
     const struct block_index *index;
     bool glibc;            /* the allocator is the C library's: chunks have headers */
     uintptr_t own_pointer; /* of the thread that asks */

@@ -12,6 +12,7 @@
 #define PROBE_REACH_SHARED_COPY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,8 +60,9 @@ struct shared_copy {
     uint32_t roots_count;
     struct copy_thread *threads; /* by their number */
     size_t threads_count;
-    size_t inexact;  /* threads whose registers are not all known */
-    size_t not_read; /* regions that could not be read */
+    size_t inexact;   /* threads whose registers are not all known */
+    size_t not_read;  /* regions that could not be read */
+    bool heap_unsure; /* not all of the allocator's memory is known */
 };
 
 /* Takes the memory, with room for so many blocks. NULL: memory is short. Nothing of it

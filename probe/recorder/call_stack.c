@@ -3,6 +3,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <unwind.h>
 
 #include "probe/recorder/frame_rules.h"
 #include "probe/recorder/inside.h"
@@ -96,6 +97,34 @@ size_t probe_call_stack(const void *frame_address, uintptr_t *frames, size_t siz
         frame = caller;
     }
     return depth;
+}
+
+struct early_stack {
+    uintptr_t first; /* the return address at which it begins */
+    uintptr_t *frames;
+    size_t depth;
+    size_t size;
+};
+
+static _Unwind_Reason_Code early_frame(struct _Unwind_Context *context, void *argument)
+{
+    struct early_stack *stack = argument;
+    uintptr_t ip = _Unwind_GetIP(context);
+    if (stack->depth == stack->size || (ip == 0 && stack->depth > 0)) {
+        return _URC_END_OF_STACK;
+    }
+    if (stack->depth > 0 || ip == stack->first) {
+        stack->frames[stack->depth++] = ip - 1;
+    }
+    return _URC_NO_REASON;
+}
+
+size_t probe_call_stack_early(const void *frame_address, uintptr_t *frames, size_t size)
+{
+    const uintptr_t *start = frame_address;
+    struct early_stack stack = {.first = start[1], .frames = frames, .size = size};
+    _Unwind_Backtrace(early_frame, &stack);
+    return stack.depth;
 }
 
 static int read_unloaded(struct dl_phdr_info *info, size_t size, void *argument)

@@ -21,4 +21,9 @@ size_t probe_call_stack(const void *frame, uintptr_t *frames, size_t size);
 void probe_call_stack_unloading(void);
 void probe_call_stack_unloaded(void);
 
+/* The same by libgcc's unwinder, which is slow, but needs no library to be opened: that
+ * must not be done before the constructors of the libraries have run. */
+size_t probe_call_stack_early(const void *frame_address, uintptr_t *frames,
+                              size_t size);
+
 #endif

@@ -201,6 +201,20 @@ void probe_live_sums(uint64_t *ret_blocks, uint64_t *ret_bytes)
     }
 }
 
+void probe_live_forget_all(void)
+{
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &shards[i];
+        probe_changing++;
+        probe_lock_take(&shard->lock);
+        probe_own_memory_give(shard->table, shard->slots * sizeof(struct slot));
+        shard->table = NULL;
+        shard->slots = shard->blocks = shard->bytes = 0;
+        probe_lock_give(&shard->lock);
+        probe_changing--;
+    }
+}
+
 void probe_live_hold_all(void)
 {
     for (size_t i = 0; i < SHARDS; i++) {

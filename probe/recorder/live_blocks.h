@@ -41,6 +41,9 @@ void probe_live_stopped_each(void (*visit)(uintptr_t address, struct recorder_no
 /* The number of blocks, and their bytes. */
 void probe_live_sums(uint64_t *ret_blocks, uint64_t *ret_bytes);
 
+/* Forgets every block. */
+void probe_live_forget_all(void);
+
 /* Around fork: holds all shards. */
 void probe_live_hold_all(void);
 void probe_live_release_all(void);

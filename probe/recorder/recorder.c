@@ -1,7 +1,9 @@
 #include "probe/recorder/recorder.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/auxv.h>
 #include <time.h>
 
 #include "probe/recorder/call_stack.h"
@@ -35,6 +37,7 @@ static struct {
 } skipped[SKIP_RANGES];
 static size_t skipped_count;
 
+static atomic_bool is_early; /* the unwinder is not open yet */
 static _Atomic uint64_t lost;
 static _Atomic uint16_t filter[1U << FILTER_BITS];
 static struct probe_lock reading; /* the scratch space in the records */
@@ -52,22 +55,51 @@ void probe_recorder_skip(uintptr_t start, uintptr_t end)
     }
 }
 
+void probe_recorder_stop_early(void)
+{
+    if (!atomic_load(&is_early)) {
+        return;
+    }
+    atomic_store(&mode, RECORDER_OFF);
+    atomic_store(&is_early, false);
+    probe_live_forget_all();
+    for (struct stack_record *stack = probe_record_newest(); stack != NULL;
+         stack = stack->older) {
+        atomic_store(&stack->blocks, 0);
+        atomic_store(&stack->bytes, 0);
+    }
+}
+
 int probe_recorder_start(enum recorder_mode wanted, size_t wanted_period)
 {
+    if (wanted != RECORDER_EXACT) {
+        probe_recorder_stop_early();
+    }
     if (wanted == RECORDER_OFF) {
         return 0;
     }
     probe_inside++;
     int error = probe_unwinder_open();
+    if (error != 0) {
+        probe_recorder_stop_early();
+    }
     if (error == 0) {
         /* Whatever libunwind makes at its first use, it makes now. */
         uintptr_t frames[STACK_DEPTH_MAX];
         probe_call_stack(__builtin_frame_address(0), frames, STACK_DEPTH_MAX);
         period = wanted_period == 0 ? 1 : wanted_period;
+        atomic_store_explicit(&is_early, false, memory_order_release);
         atomic_store_explicit(&mode, (int)wanted, memory_order_release);
     }
     probe_inside--;
     return error;
+}
+
+void probe_recorder_start_early(void)
+{
+    atomic_store(&is_early, true);
+    period = 1;
+    atomic_store_explicit(&mode, RECORDER_EXACT, memory_order_release);
 }
 
 enum recorder_mode probe_recorder_mode(void)
@@ -124,11 +156,26 @@ static inline bool wanted_block(size_t bytes)
     return bytes_left < 0 && sample_now(bytes);
 }
 
-/* The stack without the frames that are to be left out at its beginning. */
+/* Whether a block is none of the program's: code that is left out has allocated it when
+ * the loader called it. So an allocator with constructors of its own makes itself
+ * ready; what holds such a block is the allocator's, too. */
+static bool is_allocators_own(uintptr_t frame, size_t left_out)
+{
+    Dl_info file;
+    return left_out > 0 && atomic_load(&is_early) &&
+           dladdr((void *)frame, &file) != 0 &&
+           (uintptr_t)file.dli_fbase == getauxval(AT_BASE);
+}
+
+/* The stack without the frames that are to be left out at its beginning. NULL: it is
+ * not to be recorded, or memory is short; the latter is counted. */
 static struct stack_record *record_of_caller(const void *frame)
 {
     uintptr_t frames[SKIP_FRAMES + STACK_DEPTH_MAX];
-    size_t depth = probe_call_stack(frame, frames, SKIP_FRAMES + STACK_DEPTH_MAX);
+    const size_t size = SKIP_FRAMES + STACK_DEPTH_MAX;
+    size_t depth = atomic_load_explicit(&is_early, memory_order_acquire)
+                       ? probe_call_stack_early(frame, frames, size)
+                       : probe_call_stack(frame, frames, size);
     size_t first = 0;
     for (size_t i = 0; i < skipped_count && first < depth; i++) {
         if (frames[first] >= skipped[i].start && frames[first] < skipped[i].end) {
@@ -137,8 +184,15 @@ static struct stack_record *record_of_caller(const void *frame)
         }
     }
     depth -= first;
-    return probe_record_of(frames + first,
-                           depth < STACK_DEPTH_MAX ? depth : STACK_DEPTH_MAX);
+    if (depth > 0 && is_allocators_own(frames[first], first)) {
+        return NULL;
+    }
+    struct stack_record *stack = probe_record_of(
+        frames + first, depth < STACK_DEPTH_MAX ? depth : STACK_DEPTH_MAX);
+    if (stack == NULL) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    }
+    return stack;
 }
 
 /* What a sample stands for, in blocks (times WEIGHT_UNIT) and bytes. */
@@ -189,9 +243,7 @@ static __attribute__((noinline)) void record(const void *block, size_t bytes,
     int saved = errno;
     probe_inside++;
     struct stack_record *stack = record_of_caller(frame);
-    if (stack == NULL) {
-        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
-    } else {
+    if (stack != NULL) {
         /* Counted before it is noted: what is in use never exceeds what was
          * allocated. */
         count(stack, bytes, 1);

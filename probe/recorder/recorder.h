@@ -41,6 +41,15 @@ void probe_recorder_skip(uintptr_t start, uintptr_t end);
  */
 int probe_recorder_start(enum recorder_mode mode, size_t period);
 
+/* Starts it before the constructors of the libraries run, with RECORDER_EXACT. Before
+ * they have run, nothing may be opened: so the stacks come from libgcc's unwinder until
+ * probe_recorder_start has opened another one. */
+void probe_recorder_start_early(void);
+
+/* Stops it if it has started early: what it has noted is forgotten.
+ * probe_recorder_start does so, too, where not every allocation is to be recorded. */
+void probe_recorder_stop_early(void);
+
 /* What it was started with; RECORDER_OFF before. */
 enum recorder_mode probe_recorder_mode(void);
 size_t probe_recorder_period(void);

@@ -190,8 +190,9 @@ static void formatted(void)
     case_ready();
 }
 
-/* Large enough for a mapping of its own, with every allocator. */
-#define HUGE ((size_t)48 * 1024 * 1024)
+/* Large enough for a mapping of its own, and not larger: a word of which only the upper
+ * half is left over from an address may point into it. */
+#define HUGE ((size_t)12 * 1024 * 1024)
 
 static NOINLINE void lose_huge(void)
 {

@@ -216,6 +216,45 @@ static void fork_child(void)
     (void)block;
 }
 
+/* Maps a page, as jemalloc does, right before the mapping that has the block, or right
+ * behind it. NULL if both are in use, or if that mapping is the heap's, of which nobody
+ * can tell the page. */
+static NOINLINE void **page_beside(const void *block)
+{
+    static char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    case_need(maps != NULL, "maps");
+    uintptr_t start = 0, end = 0;
+    while (end <= (uintptr_t)block && fgets(line, sizeof(line), maps) != NULL) {
+        char *rest;
+        start = strtoul(line, &rest, 16);
+        end = strtoul(rest + 1, NULL, 16);
+    }
+    fclose(maps);
+    for (int behind = 0; behind < 2 && strstr(line, "[heap]") == NULL; behind++) {
+        void *wanted = (void *)(behind ? end : start - 4096);
+        void *page = mmap(
+            wanted, 4096, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (page != MAP_FAILED) {
+            return page;
+        }
+    }
+    return NULL;
+}
+
+/* The kernel may make one mapping of the page and what the allocator has mapped. */
+static void beside_allocator(void)
+{
+    static void *volatile large;
+    static void *volatile instead;
+    large = case_fill(malloc(1024 * 1024), 1024 * 1024);
+    void **page = page_beside(large);
+    *(page != NULL ? (void *volatile *)page : &instead) = keep_one();
+    lose_one();
+    case_ready();
+}
+
 #define ONE_KEPT .kept = {KEPT("keep_one", 1, 100)}
 #define ONE_LOST .lost = {LOST("lose_one", 1, 60, 1, 60)}
 
@@ -235,6 +274,7 @@ static const struct lost_case cases[] = {
      .lost = {LOST("lose_between", 10, 10 * 1024 * 1024, 10, 10 * 1024 * 1024),
               LOST("lose_one", 10, 600, 10, 600)},
      .kept = {KEPT("keep_one", 10, 1000)}},
+    {"beside-allocator", beside_allocator, ONE_LOST, ONE_KEPT},
     {"sparse", sparse, ONE_KEPT},
     {"epoll-data", epoll_data, ONE_LOST, ONE_KEPT},
     {"timer-value", timer_value, ONE_LOST, ONE_KEPT},

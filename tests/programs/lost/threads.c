@@ -296,6 +296,7 @@ static void signal_stack_from_malloc(void)
 static void below_signal_stack(void)
 {
     void *volatile block = keep_one();
+    case_use_stack(); /* all of this stack counts, also what is no longer in use */
     raise_on(pages_take(STACK_BYTES));
     (void)block;
 }
