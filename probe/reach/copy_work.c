@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "probe/process/descriptors.h"
+#include "probe/reach/used_pages.h"
 #include "probe/recorder/live_blocks.h"
+#include "probe/recorder/recorder.h"
 #include "probe/threads/stack_walk.h"
 
 /* How long it waits for the names of the roots. */
@@ -75,9 +77,19 @@ static void be_the_first_to_end(void)
     }
 }
 
+/* Closes all descriptors but this one, which may be -1. */
+static void descriptors_close(int kept)
+{
+    if (kept > 0) {
+        syscall(SYS_close_range, 0U, (unsigned)kept - 1, 0);
+    }
+    syscall(SYS_close_range, (unsigned)(kept + 1), ~0U, 0);
+}
+
 /* Nobody else learns that this process exists: it has no descriptor of the program's,
  * so that no pipe or socket stays open; it handles no signal but that for memory which
- * cannot be read; it ends when the thread that made it does. */
+ * cannot be read, and leaves no core file; it ends when the thread that made it does.
+ */
 static void be_alone(pid_t parent)
 {
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
@@ -87,7 +99,8 @@ static void be_alone(pid_t parent)
         syscall(SYS_exit_group, 0);
     }
     be_the_first_to_end();
-    syscall(SYS_close_range, 0U, ~0U, 0);
+    descriptors_close(probe_used_pages_open());
+    prctl(PR_SET_DUMPABLE, 0);
     sigemptyset(&faults);
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
@@ -127,6 +140,7 @@ static void blocks_find(void)
         leave(COPY_FAILED, -EFAULT);
     }
     probe_live_stopped_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
+    work->copy->missed = probe_recorder_missed();
     probe_live_stopped_each(block_list, NULL);
     int error = probe_block_index_make((void *)work->copy->blocks,
                                        work->copy->blocks_count, &work->index);
@@ -388,6 +402,7 @@ static void roots_find(struct regions_input *input)
     work->lower = input->lower;
     work->lower_count = input->lower_count;
     input->index = &work->index;
+    input->not_read = &work->copy->not_read;
     input->own = probe_own_memory_ranges(&input->own_count);
     size_t bytes = COPY_REGIONS_MAX * sizeof(struct reach_region);
     struct reach_region *regions =

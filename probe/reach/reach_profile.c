@@ -280,6 +280,7 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
     profile->threads = copy->threads_count;
     profile->inexact = copy->inexact;
     profile->not_read = copy->not_read;
+    profile->missed = copy->missed;
     return profile_error(profile);
 }
 

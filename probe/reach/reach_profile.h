@@ -98,6 +98,7 @@ struct reach_profile {
     size_t threads;
     size_t inexact;  /* threads whose registers are not all known */
     size_t not_read; /* mappings that could not be read */
+    uint64_t missed; /* blocks that the recorder could not follow, so far */
 
     /* Of all that was added. */
     bool difference;          /* some of it was taken away */

@@ -31,6 +31,12 @@ void probe_reach_summary(const struct reach_profile *profile, struct buffer *tex
     if (profile->not_read > 0) {
         buffer_printf(text, "; %zu mappings not read", profile->not_read);
     }
+    if (profile->missed > 0) {
+        buffer_printf(text,
+                      "; memory was short: %llu blocks were not noted, or not "
+                      "seen to go",
+                      (unsigned long long)profile->missed);
+    }
 }
 
 static struct profile_description describe(const char *comment, int64_t duration_ns)

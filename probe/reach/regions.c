@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "probe/reach/used_pages.h"
+
 #define PAGE ((uintptr_t)4096)
 #define THREAD_BYTES                                                                   \
     4096 /* of what the C library keeps at a thread's pointer, and more */
@@ -16,6 +18,9 @@
 
 /* Memory without access is searched up to this size: more is mostly not used at all. */
 #define NO_ACCESS_BYTES ((uintptr_t)16 * 1024 * 1024)
+
+/* Parts of private memory that are smaller are not worth leaving out. */
+#define UNUSED_BYTES ((uintptr_t)256 * 1024)
 
 /* In the size of a chunk, see "malloc_chunk" in glibc's malloc/malloc.c. */
 #define CHUNK_MAPPED 2U
@@ -40,6 +45,7 @@ struct line {
     struct range range;
     bool readable;
     bool writable;
+    bool shared;
     const char *path;
     size_t path_bytes;
 };
@@ -216,6 +222,7 @@ static const char *line_read(const char *at, struct line *ret_line)
     at += *at == ' ';
     ret_line->readable = at[0] == 'r';
     ret_line->writable = at[0] != '\0' && at[1] == 'w';
+    ret_line->shared = ret_line->writable && at[2] != '\0' && at[3] == 's';
     for (int i = 0; i < 4; i++) {
         at = field_skip(at);
     }
@@ -265,7 +272,12 @@ static struct range chunk_range(const struct reach_block *block)
     struct range none = {0, 0};
     if ((size & CHUNK_MAPPED) != 0) {
         uintptr_t before = word_at(chunk); /* of the mapping, before the chunk */
-        return (struct range){chunk - before, chunk + (size & ~(uintptr_t)CHUNK_BITS)};
+        uintptr_t bytes = size & ~(uintptr_t)CHUNK_BITS;
+        struct range range = {chunk - before, chunk + bytes};
+        /* The program may have written over it. */
+        bool whole = before <= chunk && bytes >= block->bytes &&
+                     range.start % PAGE == 0 && range.end % PAGE == 0;
+        return whole ? range : none;
     }
     if ((size & CHUNK_OTHER_ARENA) != 0) {
         uintptr_t arena = chunk & ~(ARENA_BYTES - 1);
@@ -413,29 +425,39 @@ static void holes_of_ended(struct work *work, uintptr_t pointer, struct range st
     region_add(work, kept);
 }
 
+/* Whether the pointer is of the thread whose stack begins with the range. If that
+ * thread has ended, its stack is a hole. */
+static bool hole_of_stack(struct work *work, struct range range, uintptr_t pointer)
+{
+    const struct regions_input *input = work->input;
+    struct range stack = stack_of(input, pointer);
+    uintptr_t guard = word_at(pointer + input->stack_offset + 2 * sizeof(uintptr_t));
+    if (stack.end == 0 || guard == 0 || stack.start + guard != range.start ||
+        stack.end > range.end) {
+        return false;
+    }
+    if (!is_alive(input, pointer)) {
+        stack.start = range.start;
+        holes_of_ended(work, pointer, stack);
+    }
+    return true;
+}
+
 /* A stack that the C library has mapped begins with its guard, which cannot be read; so
- * the readable mapping begins right behind that. If it is an ended thread's, it is a
- * hole. */
+ * the readable mapping begins right behind that. */
 static void holes_of_stack(struct work *work, struct range range)
 {
     const struct regions_input *input = work->input;
     if (input->stack_offset == 0 || input->tid_offset == 0) {
         return;
     }
+    struct memory_part used = {range.start, range.start};
     uintptr_t last = range.end - THREAD_BYTES / 2;
-    for (uintptr_t at = range.start; at < last; at += 64) {
-        if (!is_pointer(at)) {
-            continue;
-        }
-        struct range stack = stack_of(input, at);
-        uintptr_t guard = word_at(at + input->stack_offset + 2 * sizeof(uintptr_t));
-        if (stack.end != 0 && guard != 0 && stack.start + guard == range.start &&
-            stack.end <= range.end) {
-            if (!is_alive(input, at)) {
-                stack.start = range.start;
-                holes_of_ended(work, at, stack);
+    while (probe_used_pages_next(used.end, range.end, false, &used)) {
+        for (uintptr_t at = used.start; at < used.end && at < last; at += 64) {
+            if (is_pointer(at) && hole_of_stack(work, range, at)) {
+                return; /* behind the next stack is another guard */
             }
-            return; /* behind the next stack is another guard */
         }
     }
 }
@@ -460,14 +482,61 @@ static void holes_of_arenas(struct work *work, struct range range)
     }
 }
 
+/* Whether it is in the copy, too: the program may have told the kernel to leave it out
+ * (MADV_DONTFORK in madvise(2)). */
+static bool is_copied(const struct line *line)
+{
+    unsigned char state;
+    return mincore((void *)line->range.start, PAGE, &state) == 0;
+}
+
+/* Whether it is memory that several processes share, and not a file on a disk. */
+static bool is_shared_memory(const struct line *line)
+{
+    return line->shared &&
+           (path_begins(line, "/dev/zero") || path_begins(line, "/dev/shm/") ||
+            path_begins(line, "/memfd:") || path_begins(line, "/SYSV"));
+}
+
+/* The large parts of private memory that the program has never used; and whatever it
+ * has not used of shared memory. */
+static void holes_of_unused(struct work *work, const struct line *line)
+{
+    bool shared = is_shared_memory(line);
+    bool private = !line->shared && line->path_bytes == 0;
+    struct memory_part used = {line->range.start, line->range.start};
+    uintptr_t least = shared ? PAGE : UNUSED_BYTES;
+    uintptr_t end = line->range.end;
+    bool found = false;
+    if (!shared && (!private || end - used.end < least)) {
+        return;
+    }
+    while (used.end < end) {
+        uintptr_t at = used.end;
+        if (!probe_used_pages_next(at, end, shared, &used)) {
+            used = (struct memory_part){end, end};
+        }
+        if (used.start - at >= least) {
+            ranges_add(&work->holes, at, used.start);
+            found = true;
+        }
+    }
+    if (found && shared && probe_used_pages_may_miss_shared()) {
+        (*work->input->not_read)++;
+    }
+}
+
 /* The holes that a mapping shows. `behind_guard`: right before it is memory that cannot
  * be read. */
 static void holes_of_line(struct work *work, const struct line *line, bool behind_guard)
 {
     const struct regions_input *input = work->input;
     bool anonymous = line->path_bytes == 0;
-    if (!line->readable || is_special(line)) {
+    if (!line->readable || is_special(line) || !is_copied(line)) {
         return;
+    }
+    if (!has_stack(input, line->range)) {
+        holes_of_unused(work, line);
     }
     if (path_is(line, "[heap]")) {
         /* Only if the allocator uses it. */

@@ -68,6 +68,7 @@ struct regions_input {
     size_t stack_offset;   /* of its stack's start, bytes, guard; 0: not known */
     uintptr_t own_pointer; /* of the thread that asks */
     bool main_asks;        /* that is the main thread */
+    size_t *not_read;      /* mappings that cannot be read are added here */
 };
 
 struct reach_region {

@@ -54,7 +54,8 @@ struct shared_copy {
     uint32_t blocks_count;
     uint64_t in_use_blocks; /* as the recorder has counted them */
     uint64_t in_use_bytes;
-    uint32_t first; /* the block that was reached first, see probe_flood */
+    uint64_t missed; /* blocks that the recorder could not follow, see recorder.h */
+    uint32_t first;  /* the block that was reached first, see probe_flood */
     struct reach_root *roots;
     uint32_t roots_count;
     struct copy_thread *threads; /* by their number */
