@@ -151,6 +151,18 @@ static size_t descendants_signal(int number)
     return running;
 }
 
+bool child_all_have_ended(unsigned patience_ms)
+{
+    int64_t start = clock_now_ms();
+    while (descendants_signal(0) > 0) {
+        if (clock_now_ms() - start >= patience_ms) {
+            return false;
+        }
+        clock_sleep_ms(PAUSE_MS);
+    }
+    return true;
+}
+
 void child_end_all(unsigned patience_ms)
 {
     int64_t start = clock_now_ms();

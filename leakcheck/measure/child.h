@@ -46,6 +46,10 @@ bool child_has_ended(const struct child *child, unsigned patience_ms);
  * the pipe. Does nothing for { 0 } or the second time. */
 void child_finish(struct child *child);
 
+/* Waits up to `patience_ms` until nothing runs that leakcheck has started, nor what
+ * that has started. Returns whether it is so. */
+bool child_all_have_ended(unsigned patience_ms);
+
 /* Ends everything that leakcheck has started: SIGTERM, and after `patience_ms` SIGKILL.
  * Each child is still to be finished. */
 void child_end_all(unsigned patience_ms);

@@ -60,12 +60,44 @@ static void directory_remove(void)
 
 /* -- the run ----------------------------------------------------------------------- */
 
+/* What makes a command more than one program for the shell: then only the first would
+ * run, because the shell becomes it. "" if there is nothing of that kind. In quotes, in
+ * parentheses and in redirections such as 2>&1 it means something else. */
+static const char *joint_find(const char *command)
+{
+    char quote = '\0';
+    int depth = 0;
+    char before = '\0';
+    for (const char *at = command; *at != '\0'; before = *at++) {
+        bool redirects = before == '>' || before == '<';
+        if (*at == '\\' && quote != '\'' && at[1] != '\0') {
+            at++;
+        } else if (quote != '\0') {
+            quote = *at == quote ? '\0' : quote;
+        } else if (strchr("'\"`", *at) != NULL) {
+            quote = *at;
+        } else if (*at == '(' || *at == ')') {
+            depth += *at == '(' ? 1 : -1;
+        } else if (depth <= 0 && strchr(";|&\n", *at) != NULL && !redirects) {
+            return at;
+        }
+    }
+    return "";
+}
+
 /* The shell becomes leakprobe, and that the program: see program.c. */
 static int start(const char *command, struct child *child, struct failure *failure)
 {
     static const char format[] = "exec \"$0\" --quiet --port 0 --at-exit \"$1\" -- %s";
     char launcher[PATH_MAX];
     char pattern[PATH_MAX + 16];
+    const char *joint = joint_find(command);
+    if (joint[0] != '\0') {
+        return failure_set(failure, EINVAL,
+                           "--command: only what is before '%.20s' would run: give "
+                           "one program and its arguments",
+                           joint);
+    }
     int error = program_launcher(launcher, sizeof(launcher), "--command", failure);
     if (error < 0) {
         return error;
@@ -83,13 +115,21 @@ static int start(const char *command, struct child *child, struct failure *failu
     return error;
 }
 
+static unsigned time_left(int64_t deadline_ms)
+{
+    int64_t left_ms = deadline_ms - clock_now_ms();
+    return left_ms < 0 ? 0 : (unsigned)left_ms;
+}
+
+/* Waits for the program, and for what it has started: a forked process that goes on,
+ * such as a daemon, has not lost anything yet. */
 static int end_await(struct ending *ending, struct child *child, int64_t deadline_ms,
                      struct failure *failure)
 {
     int64_t start_ms = clock_now_ms();
-    int64_t left_ms = deadline_ms - start_ms;
-    bool ended = child_has_ended(child, left_ms < 0 ? 0 : (unsigned)left_ms);
-    if (!ended) {
+    bool ended = child_has_ended(child, time_left(deadline_ms));
+    bool all_ended = ended && child_all_have_ended(time_left(deadline_ms));
+    if (!all_ended) {
         child_end_all(PATIENCE_MS);
     }
     ending->pid = child->pid;
@@ -99,6 +139,13 @@ static int end_await(struct ending *ending, struct child *child, int64_t deadlin
     if (!ended) {
         return failure_set(failure, ETIMEDOUT,
                            "--command: the program has not ended after %.0f s",
+                           (double)ending->elapsed_ms / 1000);
+    }
+    if (!all_ended) {
+        return failure_set(failure, ETIMEDOUT,
+                           "--command: the program has ended, but a process that it "
+                           "has started has not, after %.0f s: what that lost was not "
+                           "measured",
                            (double)ending->elapsed_ms / 1000);
     }
     return 0;

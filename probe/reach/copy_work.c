@@ -14,9 +14,12 @@
 
 #include "probe/process/descriptors.h"
 #include "probe/reach/heap_mappings.h"
+#include "probe/reach/maps_text.h"
 #include "probe/reach/stack_frames.h"
 #include "probe/reach/thread_memory.h"
+#include "probe/reach/used_pages.h"
 #include "probe/recorder/live_blocks.h"
+#include "probe/recorder/recorder.h"
 
 /* How long it waits for the names of the roots. */
 #define NAMES_LIMIT_S 30
@@ -60,9 +63,19 @@ static void be_the_first_to_end(void)
     }
 }
 
+/* Closes all descriptors but this one, which may be -1. */
+static void descriptors_close(int kept)
+{
+    if (kept > 0) {
+        syscall(SYS_close_range, 0U, (unsigned)kept - 1, 0);
+    }
+    syscall(SYS_close_range, (unsigned)(kept + 1), ~0U, 0);
+}
+
 /* Nobody else learns that this process exists: it has no descriptor of the program's,
  * so that no pipe or socket stays open; it handles no signal but that for memory which
- * cannot be read; it ends when the thread that made it does. */
+ * cannot be read, and leaves no core file; it ends when the thread that made it does.
+ */
 static void be_alone(pid_t parent)
 {
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
@@ -72,7 +85,8 @@ static void be_alone(pid_t parent)
         syscall(SYS_exit_group, 0);
     }
     be_the_first_to_end();
-    syscall(SYS_close_range, 0U, ~0U, 0);
+    descriptors_close(probe_used_pages_open());
+    prctl(PR_SET_DUMPABLE, 0);
     sigemptyset(&faults);
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
@@ -112,6 +126,7 @@ static void blocks_find(void)
         leave(COPY_FAILED, -EFAULT);
     }
     probe_live_stopped_sums(&work->copy->in_use_blocks, &work->copy->in_use_bytes);
+    work->copy->missed = probe_recorder_missed();
     probe_live_stopped_each(block_list, NULL);
     int error = probe_block_index_make((void *)work->copy->blocks,
                                        work->copy->blocks_count, &work->index);
@@ -275,6 +290,7 @@ static void stacks_search(const struct regions_input *input,
 static void roots_find(struct regions_input *input)
 {
     input->index = &work->index;
+    input->not_read = &work->copy->not_read;
     input->own = probe_own_memory_ranges(&input->own_count);
     bool all;
     input->heap = probe_heap_mappings(&input->heap_count, &all);
@@ -333,6 +349,7 @@ static void names_await(void)
 void probe_copy_work(struct shared_copy *shared, struct regions_input *input,
                      pid_t parent)
 {
+    shared->not_read = probe_maps_take_gaps(shared->maps);
     work = mmap(NULL, sizeof(*work), PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (work == MAP_FAILED) {

@@ -158,6 +158,9 @@ static void comment_write(const struct exit_sums *sums, const struct reach *reac
                   (long long)sums->lost.objects, (long long)sums->lost.bytes,
                   (long long)sums->direct.objects, reach->copy->threads_count,
                   (double)reach->stopped_ns / CLOCK_NS_PER_MS);
+    if (reach->copy->inexact > 0) {
+        buffer_printf(text, "; %zu without all registers", reach->copy->inexact);
+    }
     if (reach->copy->not_read > 0) {
         buffer_printf(text, "; %zu mappings not read", reach->copy->not_read);
     }

@@ -15,7 +15,12 @@ struct range probe_glibc_range(const struct reach_block *block)
     uintptr_t size = word_at(chunk + WORD);
     if ((size & CHUNK_MAPPED) != 0) {
         uintptr_t before = word_at(chunk); /* of the mapping, before the chunk */
-        return (struct range){chunk - before, chunk + (size & ~(uintptr_t)CHUNK_BITS)};
+        uintptr_t bytes = size & ~(uintptr_t)CHUNK_BITS;
+        struct range range = {chunk - before, chunk + bytes};
+        /* The program may have written over it. */
+        bool whole = before <= chunk && bytes >= block->bytes &&
+                     range.start % PAGE == 0 && range.end % PAGE == 0;
+        return whole ? range : (struct range){0, 0};
     }
     if ((size & CHUNK_OTHER_ARENA) != 0) {
         uintptr_t arena = chunk & ~(ARENA_BYTES - 1);

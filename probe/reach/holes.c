@@ -3,8 +3,13 @@
 #include "probe/reach/glibc_memory.h"
 #include "probe/reach/maps_text.h"
 #include "probe/reach/thread_memory.h"
+#include "probe/reach/used_pages.h"
 
+#define PAGE ((uintptr_t)4096)
 #define POINTER_ALIGNMENT 64 /* of a thread's pointer */
+
+/* Parts of private memory that are smaller are not worth leaving out. */
+#define UNUSED_BYTES ((uintptr_t)256 * 1024)
 
 /* The number of the first block at the address or behind it. */
 static uint32_t block_from(const struct block_index *index, uintptr_t address)
@@ -101,9 +106,26 @@ static void ended_add(const struct regions_input *input, struct holes *holes,
     }
 }
 
+/* Whether the pointer is of the thread whose stack begins with the mapping. If that
+ * thread has ended, its stack is a hole. */
+static bool is_first_stack(const struct regions_input *input, struct holes *holes,
+                           struct range mapping, uintptr_t pointer)
+{
+    uintptr_t guard = 0;
+    struct range stack = probe_thread_stack(&input->parts->layout, pointer, &guard);
+    if (stack.end == 0 || guard == 0 || stack.start + guard != mapping.start ||
+        stack.end > mapping.end) {
+        return false;
+    }
+    if (!is_alive(input, pointer)) {
+        stack.start = mapping.start;
+        ended_add(input, holes, pointer, stack);
+    }
+    return true;
+}
+
 /* A stack that the C library has mapped begins with its guard, which cannot be read; so
- * the readable mapping begins right behind that. If it is an ended thread's, it is a
- * hole. */
+ * the readable mapping begins right behind that. */
 static void stack_look(const struct regions_input *input, struct holes *holes,
                        struct range mapping)
 {
@@ -111,21 +133,45 @@ static void stack_look(const struct regions_input *input, struct holes *holes,
     if (layout->stack == 0 || layout->tid == 0) {
         return;
     }
+    struct memory_part used = {mapping.start, mapping.start};
     uintptr_t last = mapping.end - THREAD_MEMORY_BYTES / 2;
-    for (uintptr_t at = mapping.start; at < last; at += POINTER_ALIGNMENT) {
-        if (!probe_thread_pointer_is(at)) {
-            continue;
-        }
-        uintptr_t guard = 0;
-        struct range stack = probe_thread_stack(layout, at, &guard);
-        if (stack.end != 0 && guard != 0 && stack.start + guard == mapping.start &&
-            stack.end <= mapping.end) {
-            if (!is_alive(input, at)) {
-                stack.start = mapping.start;
-                ended_add(input, holes, at, stack);
+    while (probe_used_pages_next(used.end, mapping.end, false, &used)) {
+        for (uintptr_t at = used.start; at < used.end && at < last;
+             at += POINTER_ALIGNMENT) {
+            if (probe_thread_pointer_is(at) &&
+                is_first_stack(input, holes, mapping, at)) {
+                return; /* behind the next stack is another guard */
             }
-            return; /* behind the next stack is another guard */
         }
+    }
+}
+
+/* The large parts of private memory that the program has never used; and whatever it
+ * has not used of shared memory. */
+static void unused_add(const struct regions_input *input, struct holes *holes,
+                       const struct maps_line *line)
+{
+    bool shared = probe_maps_line_is_shared_memory(line);
+    bool private = !line->shared && line->path_bytes == 0;
+    struct memory_part used = {line->range.start, line->range.start};
+    uintptr_t least = shared ? PAGE : UNUSED_BYTES;
+    uintptr_t end = line->range.end;
+    bool found = false;
+    if (!shared && (!private || end - used.end < least)) {
+        return;
+    }
+    while (used.end < end) {
+        uintptr_t at = used.end;
+        if (!probe_used_pages_next(at, end, shared, &used)) {
+            used = (struct memory_part){end, end};
+        }
+        if (used.start - at >= least) {
+            probe_ranges_add(&holes->ranges, at, used.start);
+            found = true;
+        }
+    }
+    if (found && shared && probe_used_pages_may_miss_shared()) {
+        (*input->not_read)++;
     }
 }
 
@@ -137,6 +183,9 @@ static void mapping_look(const struct regions_input *input, struct holes *holes,
     struct range mapping = line->range;
     if (!line->readable || probe_maps_line_is_special(line)) {
         return;
+    }
+    if (!has_stack(input, mapping)) {
+        unused_add(input, holes, line);
     }
     if (probe_maps_line_is(line, "[heap]")) {
         /* Only if the allocator uses it. */

@@ -1,6 +1,7 @@
 #include "probe/reach/maps_text.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 static const char *hexadecimal_read(const char *at, uintptr_t *ret_number)
 {
@@ -41,6 +42,7 @@ const char *probe_maps_line_read(const char *at, struct maps_line *ret_line)
     at += *at == ' ';
     ret_line->readable = at[0] == 'r';
     ret_line->writable = at[0] != '\0' && at[1] == 'w';
+    ret_line->shared = ret_line->writable && at[2] != '\0' && at[3] == 's';
     for (int i = 0; i < 4; i++) {
         at = field_skip(at);
     }
@@ -50,6 +52,28 @@ const char *probe_maps_line_read(const char *at, struct maps_line *ret_line)
     }
     ret_line->path_bytes = (size_t)(at - ret_line->path);
     return at + (*at == '\n');
+}
+
+size_t probe_maps_take_gaps(char *text)
+{
+    size_t taken = 0;
+    struct maps_line line;
+    for (char *next, *at = text; *at != '\0'; at = next) {
+        next = text + (probe_maps_line_read(at, &line) - text);
+        size_t bytes = line.range.end - line.range.start;
+        void *wanted = (void *)line.range.start;
+        void *place = mmap(
+            wanted, bytes, PROT_NONE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        char *access = strchr(at, ' ');
+        if (place == wanted && access != NULL) {
+            memcpy(access + 1, "---", 3);
+            taken++;
+        } else if (place != MAP_FAILED && place != wanted) {
+            munmap(place, bytes); /* a kernel before 4.17 took it for a hint */
+        }
+    }
+    return taken;
 }
 
 static bool path_begins(const struct maps_line *line, const char *text)
@@ -69,4 +93,11 @@ bool probe_maps_line_is_special(const struct maps_line *line)
                   !path_begins(line, "/dev/zero");
     bool kernel = path_begins(line, "[v") || path_begins(line, "anon_inode:");
     return device || kernel;
+}
+
+bool probe_maps_line_is_shared_memory(const struct maps_line *line)
+{
+    return line->shared &&
+           (path_begins(line, "/dev/zero") || path_begins(line, "/dev/shm/") ||
+            path_begins(line, "/memfd:") || path_begins(line, "/SYSV"));
 }

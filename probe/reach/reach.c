@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -66,12 +67,12 @@ static int maps_read(struct shared_copy *copy)
     return bytes == COPY_MAPS_BYTES - 1 ? -E2BIG : error;
 }
 
-/* A process that shares nothing with this one. No signal tells of its end, and a
- * wait for any child does not find it. The C library's fork would take locks, and run
- * the program's handlers. */
+/* A process that shares nothing with this one. No signal tells of its end, a wait for
+ * any child does not find it, and a debugger does not follow it. The C library's fork
+ * would take locks, and run the program's handlers. */
 static pid_t copy_make(void)
 {
-    return (pid_t)syscall(SYS_clone, 0UL, 0UL, 0UL, 0UL, 0UL);
+    return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_UNTRACED, 0UL, 0UL, 0UL, 0UL);
 }
 
 /* Runs while all other threads are stopped. */

@@ -10,8 +10,9 @@
  *   the copy walks from the roots     flood.h
  *   the answer                        struct reach
  *
- * The copy has no descriptor, handles no signal, is no child that the program could
- * wait for, and ends with the thread that asked. Needs the exact recorder.
+ * The copy has no descriptor of the program's, handles no signal, is no child that the
+ * program could wait for, and ends with the thread that asked. Needs the exact
+ * recorder.
  *
  * Its memory, while it works: about 64 bytes for each block, and a copy of each page
  * that the program writes to meanwhile. If that is too much for the system, the copy is

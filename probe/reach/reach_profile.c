@@ -325,6 +325,7 @@ int probe_reach_profile_add(struct reach_profile *profile, const struct reach *r
     profile->inexact = copy->inexact;
     profile->not_read = copy->not_read;
     profile->heap_unsure = copy->heap_unsure;
+    profile->missed = copy->missed;
     return profile_error(profile);
 }
 

@@ -100,6 +100,7 @@ struct reach_profile {
     size_t not_read;  /* mappings that could not be read */
     bool heap_unsure; /* not all of the allocator's memory is known: some of what is
                          lost may not have been found */
+    uint64_t missed;  /* blocks that the recorder could not follow, so far */
 
     /* Of all that was added. */
     bool difference;          /* some of it was taken away */

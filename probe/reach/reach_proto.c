@@ -35,6 +35,12 @@ void probe_reach_summary(const struct reach_profile *profile, struct buffer *tex
         buffer_printf(text, "; not all of the allocator's memory is known, so some of "
                             "what is lost may be missing");
     }
+    if (profile->missed > 0) {
+        buffer_printf(text,
+                      "; memory was short: %llu blocks were not noted, or not "
+                      "seen to go",
+                      (unsigned long long)profile->missed);
+    }
 }
 
 static struct profile_description describe(const char *comment, int64_t duration_ns)

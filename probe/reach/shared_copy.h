@@ -56,6 +56,7 @@ struct shared_copy {
     uint64_t in_use_bytes;
     uint32_t *reached; /* numbers of held blocks, see probe_flood */
     uint32_t reached_count;
+    uint64_t missed; /* blocks that the recorder could not follow, see recorder.h */
     struct reach_root *roots;
     uint32_t roots_count;
     struct copy_thread *threads; /* by their number */

@@ -363,6 +363,11 @@ void probe_recorder_read_figures(struct recorder_figures *ret_figures)
     *ret_figures = figures;
 }
 
+uint64_t probe_recorder_missed(void)
+{
+    return atomic_load(&lost);
+}
+
 static void add_raw_to_stack(uintptr_t address, struct recorder_note note,
                              void *argument)
 {

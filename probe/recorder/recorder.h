@@ -90,6 +90,9 @@ struct recorder_figures {
 /* Reads the figures; when sampled, estimates without bias. Allocates nothing. */
 void probe_recorder_read_figures(struct recorder_figures *ret_figures);
 
+/* `lost` of the figures alone: takes no lock. */
+uint64_t probe_recorder_missed(void);
+
 /* Copies the counts of all stacks: alloc objects and bytes, in-use objects and bytes,
  * in the order of heap_profile.h. `raw` leaves samples as they were counted
  * (gperftools' text has these); otherwise they are scaled, each by the probability with

@@ -204,28 +204,30 @@ static void slot_answer(struct slot *slot, uint32_t round, bool inside)
     answer_count(round);
 }
 
-/* The same for a thread that is to stay. */
-static void slot_park(struct slot *slot, uint32_t round, const ucontext_t *context)
+/* The same for a thread that is to stay. Returns false if it is busy: the asker will
+ * send the signal again, and until then the thread must not begin a wait that the
+ * signal would end. */
+static bool slot_park(struct slot *slot, uint32_t round, const ucontext_t *context)
 {
     uint64_t state = slot_state(round, SLOT_ASKED);
     if (atomic_load(&slot->state) != state) {
-        return; /* too late: the asker has given up */
+        return true; /* too late: the asker has given up */
     }
     if (probe_changing != 0) {
-        atomic_compare_exchange_strong(&slot->state, &state,
-                                       slot_state(round, SLOT_BUSY));
-        return;
+        return !atomic_compare_exchange_strong(&slot->state, &state,
+                                               slot_state(round, SLOT_BUSY));
     }
     struct parked_thread parked;
     probe_thread_park_fill(context, &parked);
     if (!atomic_compare_exchange_strong(&slot->state, &state,
                                         slot_state(round, SLOT_WRITING))) {
-        return;
+        return true;
     }
     slot->parked = parked;
     atomic_store(&slot->state, slot_state(round, SLOT_DONE));
     answer_count(round);
     probe_thread_park_stay(round);
+    return true;
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -239,12 +241,13 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     /* Another process can send this signal too, with any value. */
     if (info->si_code == SI_QUEUE && info->si_pid == process_id &&
         number < THREADS_MAX) {
+        bool answered = true;
         if ((value & VALUE_PARK) != 0) {
-            slot_park(&slots[number], round, context);
+            answered = slot_park(&slots[number], round, context);
         } else {
             slot_answer(&slots[number], round, false);
         }
-        if (source != NULL) {
+        if (source != NULL && answered) {
             source->answered(round);
         }
     }

@@ -103,6 +103,30 @@ def test_forked_processes_are_judged_too():
     check("forked " in done.stdout, done.stdout)
 
 
+def test_a_process_that_outlives_the_program_is_waited_for():
+    done, report = judged("leaves")
+    equal(done.returncode, 1, f"{done}")
+    check_loses_pair(report, 1)
+    done, report = judged("leaves-running", "--timeout", "2")
+    equal((done.returncode, report), (2, None), f"{done}")
+    check("a process that it has started has not, after 2" in done.stderr, done.stderr)
+
+
+@pytest.mark.parametrize("joint", ("&& false", "; false", "| cat", "&", "\nfalse"))
+def test_several_programs_are_refused(joint):
+    """The shell would run the first one alone."""
+    done, report = judged("", command=f"{compiled('ends.c')} clean {joint}")
+    equal((done.returncode, report), (2, None), f"{done}")
+    shown = joint.replace("\n", "?")
+    check(f"before '{shown}' would run" in done.stderr, done.stderr)
+
+
+def test_words_of_the_shell_that_join_nothing():
+    quoted = r"""'a;b' "a|b" \; `echo "&"` $(true; true) 2>&1 </dev/null"""
+    done, report = judged("", command=f"{compiled('ends.c')} clean {quoted}")
+    equal((done.returncode, report["verdict"]), (0, "holds"), f"{done}")
+
+
 def test_a_program_that_fails_has_no_verdict_unless_that_is_expected():
     done, report = judged("fails")
     equal((done.returncode, report["verdict"]), (2, None), f"{done}")

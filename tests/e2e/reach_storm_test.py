@@ -123,6 +123,25 @@ def test_thread_that_blocks_all_signals():
         program.over()
 
 
+def test_shared_memory_that_is_not_used_stays_so():
+    """To read it would take it, for good. What is in the used part holds its block."""
+    with Storm("shared") as program:
+        before = shared_blocks(program.pid)
+        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(shared_blocks(program.pid), before, "blocks of the shared memory")
+        program.over()
+
+
+def shared_blocks(pid):
+    """How much memory the file has that the program has made."""
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{name}"
+        with contextlib.suppress(OSError):
+            if os.readlink(path).startswith("/memfd:shared"):
+                return os.stat(path).st_blocks
+    raise AssertionError("no memory file")
+
+
 def test_sixty_thousand_mappings():
     """Half of them cannot be read; a block that only the last one holds is not lost."""
     with Storm("maps") as program:
@@ -166,11 +185,13 @@ def test_process_that_may_not_be_dumped():
 
 
 def test_copy_is_alone():
-    """It has no descriptor, and is the first to be ended when memory is short. When it is
+    """It has no descriptor of the program's, and is the first to be ended when memory is short. When it is
     killed the reply says so, and the next one is whole."""
     with Storm("large") as program:
         with asked_in_the_middle(program) as (reply, copy):
-            equal(os.listdir(f"/proc/{copy}/fd"), [], "descriptors")
+            fds = os.listdir(f"/proc/{copy}/fd")
+            paths = [os.readlink(f"/proc/{copy}/fd/{fd}") for fd in fds]
+            equal(paths, [f"/proc/{copy}/pagemap"], "descriptors")
             with open(f"/proc/{copy}/oom_score_adj", encoding="ascii") as file:
                 equal(file.read(), "1000\n", "oom_score_adj")
             program.ask().error(409, "profile_busy")

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,19 @@ static void forked(void)
     waitpid(child, NULL, 0);
 }
 
+/* Ends at once; its child goes on until the parent has ended, or for ever. */
+static void left_alone(bool ever)
+{
+    pid_t parent = getpid();
+    if (fork() == 0) {
+        while (ever || getppid() == parent) {
+            usleep(1000);
+        }
+        lose_pair();
+        stack_use();
+    }
+}
+
 int main(int count, char **arguments)
 {
     const char *way = count > 1 ? arguments[1] : "";
@@ -102,7 +116,7 @@ int main(int count, char **arguments)
     kept[2] = malloc(302);
     atexit(at_exit);
     if (strcmp(way, "clean") != 0 && strcmp(way, "forked") != 0 &&
-        strcmp(way, "fails") != 0) {
+        strcmp(way, "fails") != 0 && strncmp(way, "leaves", 6) != 0) {
         lose_pair();
         stack_use();
     }
@@ -116,6 +130,8 @@ int main(int count, char **arguments)
         }
     } else if (strcmp(way, "forked") == 0) {
         forked();
+    } else if (strncmp(way, "leaves", 6) == 0) {
+        left_alone(strcmp(way, "leaves-running") == 0);
     } else if (strcmp(way, "_exit") == 0) {
         _exit(0);
     } else if (strcmp(way, "killed") == 0) {

@@ -203,6 +203,19 @@ static void truncated(void)
     close(fd);
 }
 
+/* ---- shared: memory that is not used yet, and is taken by whoever reads it ---- */
+
+static void shared(void)
+{
+    size_t bytes = (size_t)64 * 1024 * 1024;
+    int file = memfd_create("shared", MFD_CLOEXEC);
+    need(file >= 0 && ftruncate(file, (off_t)bytes) == 0, "memfd_create");
+    void **area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    need(area != MAP_FAILED, "mmap");
+    held = &area[bytes / sizeof(*area) / 2];
+    *held = malloc(100);
+}
+
 /* ---- limits ---- */
 
 static void limit(int which, rlim_t value)
@@ -281,6 +294,7 @@ static const struct way {
     {"children", children, NULL},
     {"maps", maps, NULL},
     {"truncated", truncated, NULL},
+    {"shared", shared, NULL},
     {"memory", memory, memory_free},
     {"processes", processes, processes_free},
     {"undumpable", undumpable, NULL},

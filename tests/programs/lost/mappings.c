@@ -152,14 +152,32 @@ static void between_huge(void)
     case_ready();
 }
 
-/* Large, and hardly any of it is used. */
+/* Far larger than the memory of the machine, and hardly any of it is used. */
 static void sparse(void)
 {
-    size_t bytes = (size_t)1024 * 1024 * 1024;
+    size_t bytes = (size_t)256 * 1024 * 1024 * 1024;
     void **area = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     case_need(area != MAP_FAILED, "mmap");
     area[bytes / sizeof(*area) / 2] = keep_one();
+    case_ready();
+}
+
+/* Memory that a copy of the process does not have, right behind some that nobody may
+ * read. What is in there is not seen, and nothing else is the worse for it. */
+static NOINLINE void *lose_by_copying(void)
+{
+    return case_fill(malloc(130), 130);
+}
+
+static void not_copied(void)
+{
+    char *area = mmap(NULL, 2 * AREA_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    case_need(area != MAP_FAILED && mprotect(area, AREA_BYTES, PROT_NONE) == 0, "mmap");
+    case_need(madvise(area + AREA_BYTES, AREA_BYTES, MADV_DONTFORK) == 0, "madvise");
+    *(void **)(area + AREA_BYTES) = lose_by_copying();
+    area_take(MAP_PRIVATE | MAP_ANONYMOUS, -1);
     case_ready();
 }
 
@@ -276,6 +294,8 @@ static const struct lost_case cases[] = {
      .kept = {KEPT("keep_one", 10, 1000)}},
     {"beside-allocator", beside_allocator, ONE_LOST, ONE_KEPT},
     {"sparse", sparse, ONE_KEPT},
+    {"not-copied", not_copied, ONE_KEPT,
+     .lost = {LOST("lose_one", 1, 60, 1, 60), LOST("lose_by_copying", 1, 130, 1, 130)}},
     {"epoll-data", epoll_data, ONE_LOST, ONE_KEPT},
     {"timer-value", timer_value, ONE_LOST, ONE_KEPT},
     {"fork-child", fork_child, ONE_KEPT,
