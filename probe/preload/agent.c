@@ -628,15 +628,6 @@ static int own_code_skip(struct dl_phdr_info *object, size_t size, void *unused)
     return 0;
 }
 
-/* Whether every block is to be recorded, as far as that is known so early: what the
- * libraries' constructors allocate may hold blocks of the program. */
-bool probe_early_wanted(void)
-{
-    const char *heap = getenv("LEAKPROBE_HEAP");
-    return getauxval(AT_SECURE) == 0 &&
-           (heap == NULL || *heap == '\0' || strcmp(heap, "exact") == 0);
-}
-
 static void recorder_begin(void)
 {
     dl_iterate_phdr(own_code_skip, NULL);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "probe/preload/real_function.h"
+#include "probe/preload/settings.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 

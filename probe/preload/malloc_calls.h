@@ -37,11 +37,6 @@ void probe_malloc_outer_end(const void *block);
 const void *probe_malloc_delete_begin(const void *block);
 void probe_malloc_delete_end(const void *before);
 
-/* Whether blocks are to be noted before the probe has started. Asked once, at the first
- * allocation after the C library has its environment. Without this function none are.
- */
-bool probe_early_wanted(void) __attribute__((weak, visibility("hidden")));
-
 /* From now on blocks are noted as probe_active says. */
 void probe_malloc_early_end(void);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -173,4 +174,10 @@ void probe_settings_read(struct settings *ret_settings)
     ret_settings->at_exit =
         path_read("LEAKPROBE_AT_EXIT", exit_path, sizeof(exit_path));
     ret_settings->trace_seconds = trace_read();
+}
+
+bool probe_early_wanted(void)
+{
+    const char *heap = value_of("LEAKPROBE_HEAP");
+    return getauxval(AT_SECURE) == 0 && (heap == NULL || strcmp(heap, "exact") == 0);
 }

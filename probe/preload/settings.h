@@ -36,4 +36,10 @@ bool probe_settings_wanted(void);
  * standard error, and the default is taken: the program runs all the same. */
 void probe_settings_read(struct settings *ret_settings);
 
+/* Whether every block is to be recorded, also before the probe has started: what the
+ * constructors of libraries allocate may hold blocks of the program. Asked once, at the
+ * first allocation after the C library has its environment. It may be missing: then it
+ * is as if it were false. */
+bool probe_early_wanted(void) __attribute__((weak, visibility("hidden")));
+
 #endif

@@ -127,7 +127,7 @@ def test_shared_memory_that_is_not_used_stays_so():
     """To read it would take it, for good. What is in the used part holds its block."""
     with Storm("shared") as program:
         before = shared_blocks(program.pid)
-        equal(sums(program.ask())["lost"], 0, "lost")
+        equal(sums(program.ask()).lost, (0, 0), "lost")
         equal(shared_blocks(program.pid), before, "blocks of the shared memory")
         program.over()
 
