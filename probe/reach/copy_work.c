@@ -20,6 +20,7 @@
 #include "probe/reach/used_pages.h"
 #include "probe/recorder/live_blocks.h"
 #include "probe/recorder/recorder.h"
+#include "probe/recorder/stack_records.h"
 
 /* How long it waits for the names of the roots. */
 #define NAMES_LIMIT_S 30
@@ -287,6 +288,23 @@ static void stacks_search(const struct regions_input *input,
     regions_search(regions, count, REACH_STACK, REACH_NONE);
 }
 
+/* What the allocator's library has allocated by itself, as when it made itself ready,
+ * it keeps in its books, which are no roots. */
+static void allocators_own_find(const struct process_parts *parts)
+{
+    struct reach_root root = {
+        .kind = REACH_GLOBAL, .thread = REACH_NONE, .place = parts->allocator_data};
+    uint32_t count = parts->allocator.end == 0 ? 0 : work->copy->blocks_count;
+    for (root.block = 0; root.block < count; root.block++) {
+        const struct stack_record *stack =
+            probe_record_at(work->copy->blocks[root.block].stack);
+        if (stack->depth > 0 && stack->frames[0] >= parts->allocator.start &&
+            stack->frames[0] < parts->allocator.end) {
+            root_add(root);
+        }
+    }
+}
+
 static void roots_find(struct regions_input *input)
 {
     input->index = &work->index;
@@ -309,6 +327,7 @@ static void roots_find(struct regions_input *input)
         leave(COPY_FAILED, count < 0 ? -ENOMEM : -E2BIG);
     }
     regions_search(regions, (size_t)count, REACH_GLOBAL, REACH_NONE);
+    allocators_own_find(input->parts);
     regions_search(regions, (size_t)count, REACH_THREAD_LOCAL, REACH_NONE);
     late_locals_search(input);
     stacks_search(input, regions, (size_t)count);

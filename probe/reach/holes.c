@@ -184,9 +184,7 @@ static void mapping_look(const struct regions_input *input, struct holes *holes,
     if (!line->readable || probe_maps_line_is_special(line)) {
         return;
     }
-    if (!has_stack(input, mapping)) {
-        unused_add(input, holes, line);
-    }
+    unused_add(input, holes, line);
     if (probe_maps_line_is(line, "[heap]")) {
         /* Only if the allocator uses it. */
         if (has_block(input, mapping) || input->glibc) {

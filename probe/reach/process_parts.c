@@ -73,6 +73,20 @@ static bool is_left_out(const struct reading *reading, const struct dl_phdr_info
             (reading->allocator != 0 && covers(info, reading->allocator)));
 }
 
+static void allocator_note(struct reading *reading, const struct dl_phdr_info *info,
+                           const ElfW(Phdr) * part)
+{
+    uintptr_t start = info->dlpi_addr + part->p_vaddr;
+    if (reading->allocator == 0 || !covers(info, reading->allocator)) {
+        return;
+    }
+    if ((part->p_flags & PF_X) != 0) {
+        reading->parts->allocator = (struct own_range){start, start + part->p_memsz};
+    } else if ((part->p_flags & PF_W) != 0) {
+        reading->parts->allocator_data = start;
+    }
+}
+
 static void segment_note(struct reading *reading, const struct dl_phdr_info *info,
                          const ElfW(Phdr) * part)
 {
@@ -127,6 +141,9 @@ static int file_note(struct dl_phdr_info *info, size_t size, void *argument)
     struct reading *reading = argument;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD) {
+            allocator_note(reading, info, part);
+        }
         if (part->p_type == PT_LOAD && (part->p_flags & PF_W) != 0) {
             segment_note(reading, info, part);
         } else if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {

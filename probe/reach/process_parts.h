@@ -49,7 +49,9 @@ struct process_parts {
     size_t late_tls_count;
     struct own_range lower[LOWER_CODE_MAX];
     size_t lower_count;
-    size_t tls_bytes; /* of thread-local variables below a thread's pointer */
+    struct own_range allocator; /* the code of the allocator's own library, if any */
+    uintptr_t allocator_data;   /* an address in its data */
+    size_t tls_bytes;           /* of thread-local variables below a thread's pointer */
     struct thread_layout layout;
 };
 
