@@ -50,6 +50,8 @@ static const char *const known[] = {
     "AllocSetAlloc*", "AllocSetRealloc", "mosquitto__malloc", "mosquitto__calloc",
     "mosquitto__realloc", "mosquitto__strdup", "mosquitto_malloc", "mosquitto_calloc",
     "mosquitto_realloc", "mosquitto_strdup",
+    /* Perl */
+    "Perl_safesys*", "Perl_savepv*", "Perl_savesharedpv*",
     /* C++ and Rust */
     "operator new*", "_Znw*", "_Zna*", "std::allocator<*", "std::allocator_traits<*",
     "std::__new_allocator<*", "__gnu_cxx::new_allocator<*",

@@ -211,11 +211,14 @@ static void reply_html(struct reply *reply)
     heap_describe(&text);
     buffer_text(&text, "<dl>\n");
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
-        buffer_printf(&text,
-                      "<dt><a href=\"/debug/pprof/%s?debug=1\">%s</a></dt>\n"
-                      "<dd>%s%s</dd>\n",
-                      entries[i].name, entries[i].name, entries[i].text,
-                      is_there(&entries[i]) ? "" : " This process has none.");
+        buffer_printf(
+            &text,
+            "<dt><a href=\"/debug/pprof/%s?debug=1\">%s</a></dt>\n"
+            "<dd>%s%s</dd>\n",
+            entries[i].name, entries[i].name, entries[i].text,
+            is_there(&entries[i])
+                ? ""
+                : " This process does not have this profile: its page says why.");
     }
     buffer_text(&text, page_end);
     if (reply->request->site->dump_directory != NULL) {
