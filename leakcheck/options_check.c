@@ -1,6 +1,8 @@
 #include "leakcheck/options_check.h"
+#include "leakcheck/simple_command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STATUS_MIN 200
@@ -147,6 +149,27 @@ static int drive_check(const struct taken *taken, const char *drive,
     return 0;
 }
 
+/* The value of --run or --command; NULL is fine. */
+static int simple_check(const char *option, const char *line, struct failure *failure)
+{
+    if (line == NULL) {
+        return 0;
+    }
+    if (line[strspn(line, " \t\n")] == '\0') {
+        return failure_set(failure, EINVAL, "the value of %s is empty", option);
+    }
+    const char *found = simple_command_operator(line);
+    if (found == NULL) {
+        return 0;
+    }
+    char shown[sizeof("'&&'")];
+    snprintf(shown, sizeof(shown), "'%.*s'", found[1] == found[0] ? 2 : 1, found);
+    return failure_set(failure, EINVAL,
+                       "%s takes one simple command of the shell, without %s: only one "
+                       "program is judged; run others before leakcheck, or after it",
+                       option, *found == '\n' ? "a second line" : shown);
+}
+
 /* Refuses a pattern that would be every function, or none. */
 static int wrappers_check(const struct taken *taken, struct failure *failure)
 {
@@ -273,7 +296,8 @@ static int one_check(const struct taken *taken, const char *extra,
             failure, EINVAL,
             "--scenario, --text, --report and --source are for the lab's two servers");
     }
-    error = wrappers_check(taken, failure);
+    error = simple_check("--run", taken->run, failure);
+    error = error < 0 ? error : wrappers_check(taken, failure);
     return error < 0 ? error : calls_check(taken, failure);
 }
 
@@ -300,7 +324,8 @@ static int ending_check(const struct taken *taken, int count, struct failure *fa
                            "--expect with --command is an exit status: at most %d",
                            EXIT_MAX);
     }
-    return wrappers_check(taken, failure);
+    int error = simple_check("--command", taken->command, failure);
+    return error < 0 ? error : wrappers_check(taken, failure);
 }
 
 int options_check(const struct taken *taken, int count, char **arguments,

@@ -60,44 +60,12 @@ static void directory_remove(void)
 
 /* -- the run ----------------------------------------------------------------------- */
 
-/* What makes a command more than one program for the shell: then only the first would
- * run, because the shell becomes it. "" if there is nothing of that kind. In quotes, in
- * parentheses and in redirections such as 2>&1 it means something else. */
-static const char *joint_find(const char *command)
-{
-    char quote = '\0';
-    int depth = 0;
-    char before = '\0';
-    for (const char *at = command; *at != '\0'; before = *at++) {
-        bool redirects = before == '>' || before == '<';
-        if (*at == '\\' && quote != '\'' && at[1] != '\0') {
-            at++;
-        } else if (quote != '\0') {
-            quote = *at == quote ? '\0' : quote;
-        } else if (strchr("'\"`", *at) != NULL) {
-            quote = *at;
-        } else if (*at == '(' || *at == ')') {
-            depth += *at == '(' ? 1 : -1;
-        } else if (depth <= 0 && strchr(";|&\n", *at) != NULL && !redirects) {
-            return at;
-        }
-    }
-    return "";
-}
-
 /* The shell becomes leakprobe, and that the program: see program.c. */
 static int start(const char *command, struct child *child, struct failure *failure)
 {
     static const char format[] = "exec \"$0\" --quiet --port 0 --at-exit \"$1\" -- %s";
     char launcher[PATH_MAX];
     char pattern[PATH_MAX + 16];
-    const char *joint = joint_find(command);
-    if (joint[0] != '\0') {
-        return failure_set(failure, EINVAL,
-                           "--command: only what is before '%.20s' would run: give "
-                           "one program and its arguments",
-                           joint);
-    }
     int error = program_launcher(launcher, sizeof(launcher), "--command", failure);
     if (error < 0) {
         return error;

@@ -307,6 +307,7 @@ def test_wrong_usage():
         (["--run", "goes without"], "--run", "x", *other, *drive),
         (["--run", "goes without"], "--run", "x", "--pid", "1", *drive),
         (["--run needs --drive"], "--run", "x"),
+        (["one simple command", "'&&'"], "--run", "x && y", *drive),
         (["--profiles needs --drive"], *other),
         (["--drive needs --url", "--run"], "--drive", "/x"),
         (["--drive-command needs --url"], "--drive-command", "x"),

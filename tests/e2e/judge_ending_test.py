@@ -112,21 +112,6 @@ def test_a_process_that_outlives_the_program_is_waited_for():
     check("a process that it has started has not, after 2" in done.stderr, done.stderr)
 
 
-@pytest.mark.parametrize("joint", ("&& false", "; false", "| cat", "&", "\nfalse"))
-def test_several_programs_are_refused(joint):
-    """The shell would run the first one alone."""
-    done, report = judged("", command=f"{compiled('ends.c')} clean {joint}")
-    equal((done.returncode, report), (2, None), f"{done}")
-    shown = joint.replace("\n", "?")
-    check(f"before '{shown}' would run" in done.stderr, done.stderr)
-
-
-def test_words_of_the_shell_that_join_nothing():
-    quoted = r"""'a;b' "a|b" \; `echo "&"` $(true; true) 2>&1 </dev/null"""
-    done, report = judged("", command=f"{compiled('ends.c')} clean {quoted}")
-    equal((done.returncode, report["verdict"]), (0, "holds"), f"{done}")
-
-
 def test_a_program_that_fails_has_no_verdict_unless_that_is_expected():
     done, report = judged("fails")
     equal((done.returncode, report["verdict"]), (2, None), f"{done}")
@@ -196,9 +181,58 @@ def test_nothing_is_left_in_the_temporary_directory():
 
 
 @pytest.mark.parametrize(
+    "command, found",
+    (
+        ("true; false", "';'"),
+        ("cd / && true", "'&&'"),
+        ("true || false", "'||'"),
+        ("true | cat", "'|'"),
+        ("true &", "'&'"),
+        ("true 2>&1 >file &", "'&'"),
+        ("(true)", "'('"),
+        ("true\nfalse", "a second line"),
+        ("echo 'a;b' \"$(true; true)\" $(echo ')'; true) ; true", "';'"),
+    ),
+)
+def test_only_one_command_is_judged(command, found):
+    """The shell becomes the program: what follows an operator would never run, and its
+    losses would not be seen."""
+    done, report = judged("", command=command)
+    equal((done.returncode, report, done.stdout), (2, None, ""), f"{done}")
+    check(f"one simple command of the shell, without {found}:" in done.stderr, f"{done}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    (
+        "2>&1",
+        ";",
+        "'a;b' \"c|d\" e\\&f",
+        "$(echo one; echo '(' | cat)",
+        "`echo one; echo two`",
+        ">|/dev/null ; ",
+    ),
+)
+def test_a_simple_command_has_quotes_and_redirections(more):
+    done, _ = judged("", command=f"{compiled('ends.c')} clean {more}")
+    equal(done.returncode, 0, f"{done}")
+
+
+def test_what_a_librarys_constructor_keeps_holds_blocks():
+    """Libraries begin before the probe does, and what they have allocated until then may
+    hold what the program allocates later. What they freed is not in use."""
+    library = compiled("early_library.c", "-shared", "-fPIC", target="libearly.so")
+    done, report = judged("", command=compiled("early.c", library))
+    equal((done.returncode, report["verdict"]), (0, "holds"), f"{done}")
+    process = report["processes"][0]
+    equal((process["inuse_objects"], process["inuse_bytes"]), (3, 523), f"{report}")
+
+
+@pytest.mark.parametrize(
     "words",
     (
         ("--command", "true", "extra"),
+        ("--command", " "),
         ("--command", "true", "--url", "http://localhost:1"),
         ("--command", "true", "--max-growth", "1K"),
         ("--command", "true", "--rounds", "3"),
