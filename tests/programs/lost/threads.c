@@ -2,10 +2,12 @@
  * registers, what it was started with. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +23,7 @@
 static sem_t arrived;
 static sem_t never;
 static volatile int running;
+static pid_t waiting; /* the thread that waits */
 
 static NOINLINE void *keep_one(void)
 {
@@ -32,7 +35,25 @@ static NOINLINE void lose_one(void)
     case_fill(malloc(60), 60);
 }
 
-/* Starts a thread that nobody knows, and waits until it has arrived. */
+/* Waits until the thread waits: before that, its registers may still have anything. */
+static NOINLINE void sleep_await(pid_t tid)
+{
+    char path[64];
+    char text[128] = "";
+    const char *end;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+    do {
+        int file = open(path, O_RDONLY);
+        case_need(file >= 0, path);
+        ssize_t length = read(file, text, sizeof(text) - 1);
+        close(file);
+        text[length > 0 ? length : 0] = '\0';
+        end = strrchr(text, ')'); /* of the thread's name; then its state */
+    } while (end == NULL || strncmp(end, ") S", 3) != 0);
+}
+
+/* Starts a thread that nobody knows, and waits until it has arrived: if it then goes on
+ * to wait, until it does so. */
 static NOINLINE void thread_start(void *(*function)(void *), void *argument,
                                   const pthread_attr_t *attributes)
 {
@@ -42,10 +63,14 @@ static NOINLINE void thread_start(void *(*function)(void *), void *argument,
     case_need(pthread_create(&thread, attributes, function, argument) == 0, "thread");
     while (sem_wait(&arrived) != 0) {
     }
+    if (waiting != 0) {
+        sleep_await(waiting);
+    }
 }
 
 static NOINLINE void wait_for_ever(void)
 {
+    waiting = gettid();
     sem_post(&arrived);
     while (sem_wait(&never) != 0) {
     }
@@ -100,25 +125,30 @@ static NOINLINE void keep_masked(void)
     masked = &word;
 }
 
+static pid_t tid_of_register;
+
 /* Only r12 has the pointer, while the thread waits in read. */
 static void *with_register_waiting(void *argument)
 {
     int pipes[2];
     char byte;
     case_need(pipe(pipes) == 0, "pipe");
+    tid_of_register = gettid();
     sem_post(&arrived);
 #ifdef __x86_64__
     long result = 0; /* of read */
     __asm__ volatile("movq (%[masked]), %%r12\n\t"
                      "xorq %[mask], %%r12\n\t"
+                     "movl $1, (%[running])\n\t"
                      "syscall\n\t"
                      "xorl %%r12d, %%r12d"
                      : "+a"(result)
-                     : [masked] "r"(masked), [mask] "r"(MASK), "D"((long)pipes[0]),
-                       "S"(&byte), "d"(1L)
+                     : [masked] "r"(masked), [mask] "r"(MASK), [running] "r"(&running),
+                       "D"((long)pipes[0]), "S"(&byte), "d"(1L)
                      : "rcx", "r11", "r12", "memory");
 #else
     void *volatile block = (void *)(*masked ^ MASK);
+    running = 1;
     (void)!read(pipes[0], &byte, 1);
     (void)block;
 #endif
@@ -129,6 +159,9 @@ static void register_of_waiting(void)
 {
     keep_masked();
     thread_start(with_register_waiting, NULL, NULL);
+    while (!running) {
+    }
+    sleep_await(tid_of_register);
     case_ready();
 }
 
