@@ -52,8 +52,8 @@ static NOINLINE void sleep_await(pid_t tid)
     } while (end == NULL || strncmp(end, ") S", 3) != 0);
 }
 
-/* Starts a thread that nobody knows, and waits until it has arrived: if it then goes on
- * to wait, until it does so. */
+/* Starts a thread that nobody knows, and waits until it has arrived: if it goes on to
+ * wait, until it does so. */
 static NOINLINE void thread_start(void *(*function)(void *), void *argument,
                                   const pthread_attr_t *attributes)
 {
@@ -125,15 +125,13 @@ static NOINLINE void keep_masked(void)
     masked = &word;
 }
 
-static pid_t tid_of_register;
-
 /* Only r12 has the pointer, while the thread waits in read. */
 static void *with_register_waiting(void *argument)
 {
     int pipes[2];
     char byte;
     case_need(pipe(pipes) == 0, "pipe");
-    tid_of_register = gettid();
+    waiting = gettid();
     sem_post(&arrived);
 #ifdef __x86_64__
     long result = 0; /* of read */
@@ -155,14 +153,97 @@ static void *with_register_waiting(void *argument)
     return argument;
 }
 
-static void register_of_waiting(void)
+#ifdef __x86_64__
+/* Only the kernel has the pointer: it is an argument of the call that waits. */
+static void *with_argument_waiting(void *argument)
+{
+    int pipes[2];
+    case_need(pipe(pipes) == 0, "pipe");
+    waiting = gettid();
+    sem_post(&arrived);
+    long result = 0; /* of read */
+    __asm__ volatile("movq (%[masked]), %%rsi\n\t"
+                     "xorq %[mask], %%rsi\n\t"
+                     "movl $1, (%[running])\n\t"
+                     "syscall\n\t"
+                     "xorl %%esi, %%esi"
+                     : "+a"(result)
+                     : [masked] "r"(masked), [mask] "r"(MASK), [running] "r"(&running),
+                       "D"((long)pipes[0]), "d"(1L)
+                     : "rcx", "rsi", "r11", "memory");
+    return argument;
+}
+
+/* Only r12 has the pointer, while the thread waits in a function of the C library. The
+ * call keeps clear of what the compiler has below the stack's end. */
+static void *with_register_in_call(void *argument)
+{
+    waiting = gettid();
+    sem_post(&arrived);
+    uintptr_t *from = masked;
+    uintptr_t mask = MASK;
+    volatile int *mark = &running;
+    int (*wait)(sem_t *) = sem_wait;
+    sem_t *what = &never;
+    __asm__ volatile("movq (%%rax), %%r12\n\t"
+                     "xorq %%rcx, %%r12\n\t"
+                     "movq %%rsp, %%rbx\n\t"
+                     "subq $128, %%rsp\n\t"
+                     "andq $-16, %%rsp\n\t"
+                     "movl $1, (%%rdx)\n\t"
+                     "call *%%rsi\n\t"
+                     "movq %%rbx, %%rsp\n\t"
+                     "xorl %%r12d, %%r12d"
+                     : "+a"(from), "+c"(mask), "+d"(mark), "+S"(wait), "+D"(what)
+                     :
+                     : "rbx", "r8", "r9", "r10", "r11", "r12", "memory", "cc");
+    return argument;
+}
+#else
+#define with_argument_waiting with_register_waiting
+#define with_register_in_call with_register_waiting
+#endif
+
+static NOINLINE void masked_await(void *(*function)(void *))
 {
     keep_masked();
-    thread_start(with_register_waiting, NULL, NULL);
+    thread_start(function, NULL, NULL);
     while (!running) {
     }
-    sleep_await(tid_of_register);
+    sleep_await(waiting);
     case_ready();
+}
+
+static void register_of_waiting(void)
+{
+    masked_await(with_register_waiting);
+}
+
+static void argument_of_waiting(void)
+{
+    masked_await(with_argument_waiting);
+}
+
+static void register_in_call(void)
+{
+    masked_await(with_register_in_call);
+}
+
+/* Only the call that waits has the pointer, which its caller does not need any more. */
+static void *with_argument_in_call(void *argument)
+{
+    int pipes[2];
+    case_need(pipe(pipes) == 0, "pipe");
+    waiting = gettid();
+    sem_post(&arrived);
+    running = 1;
+    (void)!read(pipes[0], (void *)(*masked ^ MASK), 1);
+    return argument;
+}
+
+static void argument_in_call(void)
+{
+    masked_await(with_argument_in_call);
 }
 
 /* Only r12 has the pointer, while the thread runs. */
@@ -526,6 +607,9 @@ static const struct lost_case cases[] = {
     {"stack-of-thread", stack_of_thread, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
     {"in-use-over-wait", in_use_over_wait, .kept = {STACK_KEPT}},
     {"register-of-waiting", register_of_waiting, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"argument-of-waiting", argument_of_waiting, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"register-in-call", register_in_call, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"argument-in-call", argument_in_call, .kept = {KEPT("keep_masked", 1, 100)}},
     {"register-of-running", register_of_running, .kept = {KEPT("keep_masked", 1, 100)}},
     {"vector-register", vector_register, .kept = {KEPT("keep_masked", 1, 100)}},
     {"start-argument", start_argument, .kept = {STACK_KEPT}},
