@@ -7,8 +7,6 @@
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/names.h"
 
-#define INLINED_MOST 16 /* functions at one address */
-
 /* Chooses the picture: from the resources over their limits, or else from growth below
  * the limits. */
 static void picture_choose(struct gate *gate)
@@ -146,8 +144,10 @@ static void inlined_find(const struct gate *gate, const struct blame_own *own,
         return;
     }
     /* A return address is after its call. */
-    size_t count = binary_inlined(gate->server.binary, profile, blame->address - 1,
-                                  frames, INLINED_MOST);
+    uint64_t call = blame->address - 1;
+    struct binary *binary = binary_create(gate->server.binary, profile, call);
+    size_t count = binary_inlined(binary, profile, call, frames, INLINED_MOST);
+    binary_destroy(binary);
     blame_refine(blame, frames, count, own);
 }
 

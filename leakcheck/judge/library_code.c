@@ -42,8 +42,9 @@ static bool is_go_standard(const struct frame *frame)
  * and its crates, Node's own files and its packages. */
 static bool is_library_file(const char *file)
 {
-    static const char *const parts[] = {"/.cargo/registry/", "/.cargo/git/",
-                                        "/node_modules/", "/lib/rustlib/src/"};
+    static const char *const parts[] = {"/include/c++/", "/.cargo/registry/",
+                                        "/.cargo/git/", "/node_modules/",
+                                        "/lib/rustlib/src/"};
     if (starts(file, "/usr/include/") || starts(file, "/rustc/") ||
         starts(file, "node:") || starts(file, "node_modules/")) {
         return true;

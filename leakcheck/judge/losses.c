@@ -7,6 +7,7 @@
 
 #include "base/amount.h"
 #include "base/clock.h"
+#include "leakcheck/measure/inlined.h"
 
 /* The order of texts; NULL is the first. */
 static int text_compare(const char *left, const char *right)
@@ -80,11 +81,11 @@ static bool is_over(const struct amounts *totals, int64_t limit)
     return totals->lost_bytes > limit || (limit == 0 && totals->lost_objects > 0);
 }
 
-static int process_judge(const struct ending_process *ended,
+static int process_judge(struct ending_process *ended,
                          const struct losses_settings *settings,
                          struct process_losses *process, struct failure *failure)
 {
-    const struct profile *profile = &ended->profile;
+    struct profile *profile = &ended->profile;
     const struct amounts *totals = &profile->totals;
     *process = (struct process_losses){.pid = ended->pid,
                                        .inuse_objects = totals->inuse_objects,
@@ -94,7 +95,7 @@ static int process_judge(const struct ending_process *ended,
                                        .direct_bytes = totals->direct_bytes,
                                        .over = is_over(totals, settings->max_lost)};
     process->items = calloc(2 * profile->count + 1, sizeof(*process->items));
-    if (process->items == NULL) {
+    if (process->items == NULL || inlined_expand(profile) < 0) {
         return failure_set(failure, ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < profile->count; i++) {

@@ -303,68 +303,110 @@ static bool frame_fill(struct frame *frame, struct arena *arena, const char *fun
     return frame->function != NULL && frame->file != NULL;
 }
 
-/* The debugging entries around the address, the innermost first. libdw's first answer
- * goes on with those around the place where an inlined function was written; its second
- * one has those around the place where it was put. The caller frees them. */
-static int entries_find(const struct code *code, Dwarf_Addr address,
-                        Dwarf_Die **ret_entries)
+/* The functions around an address as they are found, the innermost first. */
+struct entries_walk {
+    const struct code *code;
+    Dwarf_Addr address;
+    struct arena *arena;
+    const char *file; /* of the next function: its own line, or that of the call */
+    unsigned line;
+    struct frame *frames;
+    size_t most;
+    size_t count;
+    bool failed;
+};
+
+/* Adds the function of this entry, which is around all that were found before. */
+static void entry_add(struct entries_walk *walk, Dwarf_Die *entry)
 {
-    Dwarf_Die *written = NULL;
-    int count = dwarf_getscopes(code->unit, address, &written);
-    count = count > 0 ? dwarf_getscopes_die(&written[0], ret_entries) : 0;
-    free(written);
-    return count;
+    if (walk->failed || walk->count == walk->most ||
+        !frame_fill(&walk->frames[walk->count], walk->arena, dwarf_diename(entry),
+                    walk->file, walk->line)) {
+        walk->failed = true;
+        return;
+    }
+    walk->count++;
+    walk->file = caller_file(walk->code->unit, entry);
+    walk->line = number_of(entry, DW_AT_call_line);
 }
 
-/* Goes outwards through the entries around the address. */
+/* Searches what is below `parent`, and adds the functions from the innermost outwards.
+ * libdw's dwarf_getscopes would do this, but it gives up at an entry of clang's that it
+ * cannot read. Returns whether any entry is around the address. */
+static bool entries_find(struct entries_walk *walk, Dwarf_Die *parent)
+{
+    Dwarf_Die entry;
+    for (int rest = dwarf_child(parent, &entry); rest == 0;
+         rest = dwarf_siblingof(&entry, &entry)) {
+        int tag = dwarf_tag(&entry);
+        bool is_function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+        if (is_function || tag == DW_TAG_lexical_block) {
+            if (dwarf_haspc(&entry, walk->address) > 0) {
+                entries_find(walk, &entry);
+                if (is_function) {
+                    entry_add(walk, &entry);
+                }
+                return true;
+            }
+        } else if (tag == DW_TAG_namespace && entries_find(walk, &entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Goes outwards through the functions around the address. Nothing is known unless all
+ * are. */
 static size_t entries_walk(const struct code *code, Dwarf_Addr address,
                            struct arena *arena, struct frame *frames, size_t most)
 {
-    Dwarf_Die *entries = NULL;
-    size_t found = 0;
+    struct entries_walk walk = {.code = code,
+                                .address = address,
+                                .arena = arena,
+                                .frames = frames,
+                                .most = most};
     int line = 0;
-    int count = entries_find(code, address, &entries);
     Dwarf_Line *row = dwarf_getsrc_die(code->unit, address);
-    const char *file = row == NULL ? NULL : dwarf_linesrc(row, NULL, NULL);
-    if (row != NULL) {
-        dwarf_lineno(row, &line);
+    if (row == NULL || dwarf_lineno(row, &line) != 0) {
+        return 0;
     }
-    for (int i = 0; i < count && found < most; i++) {
-        int tag = dwarf_tag(&entries[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
-            continue;
-        }
-        if (!frame_fill(&frames[found], arena, dwarf_diename(&entries[i]), file,
-                        (unsigned)line)) {
-            break;
-        }
-        found++;
-        if (tag == DW_TAG_subprogram) {
-            break;
-        }
-        file = caller_file(code->unit, &entries[i]);
-        line = (int)number_of(&entries[i], DW_AT_call_line);
-    }
-    free(entries);
-    return found;
+    walk.file = dwarf_linesrc(row, NULL, NULL);
+    walk.line = (unsigned)line;
+    entries_find(&walk, code->unit);
+    return walk.failed ? 0 : walk.count;
 }
 
-size_t binary_inlined(const char *path, struct profile *profile, uint64_t address,
-                      struct frame *ret_frames, size_t most)
+struct binary *binary_create(const char *path, const struct profile *profile,
+                             uint64_t address)
 {
-    struct binary binary = {0};
     struct failure ignored;
     const struct frame wanted = {.address = address};
-    size_t count = 0;
-    if (profile_in_program(profile, address) &&
-        binary_start(&binary, path, profile, &wanted, 1, &ignored) == 0) {
-        Dwarf_Addr place = address - binary.bias;
-        const struct code *code = code_find(&binary, place);
-        if (code != NULL) {
-            count = entries_walk(code, place - code->bias, &profile->arena, ret_frames,
-                                 most);
-        }
+    struct binary *binary = calloc(1, sizeof(*binary));
+    if (binary != NULL &&
+        binary_start(binary, path, profile, &wanted, 1, &ignored) < 0) {
+        binary_destroy(binary);
+        binary = NULL;
     }
-    binary_close(&binary);
-    return count;
+    return binary;
+}
+
+void binary_destroy(struct binary *binary)
+{
+    if (binary != NULL) {
+        binary_close(binary);
+        free(binary);
+    }
+}
+
+size_t binary_inlined(const struct binary *binary, struct profile *profile,
+                      uint64_t address, struct frame *ret_frames, size_t most)
+{
+    if (binary == NULL || !profile_in_program(profile, address)) {
+        return 0;
+    }
+    Dwarf_Addr place = address - binary->bias;
+    const struct code *code = code_find(binary, place);
+    return code == NULL ? 0
+                        : entries_walk(code, place - code->bias, &profile->arena,
+                                       ret_frames, most);
 }

@@ -2,10 +2,12 @@
  * registers, what it was started with. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +23,7 @@
 static sem_t arrived;
 static sem_t never;
 static volatile int running;
+static pid_t waiting; /* the thread that waits */
 
 static NOINLINE void *keep_one(void)
 {
@@ -32,7 +35,25 @@ static NOINLINE void lose_one(void)
     case_fill(malloc(60), 60);
 }
 
-/* Starts a thread that nobody knows, and waits until it has arrived. */
+/* Waits until the thread waits: before that, its registers may still have anything. */
+static NOINLINE void sleep_await(pid_t tid)
+{
+    char path[64];
+    char text[128] = "";
+    const char *end;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+    do {
+        int file = open(path, O_RDONLY);
+        case_need(file >= 0, path);
+        ssize_t length = read(file, text, sizeof(text) - 1);
+        close(file);
+        text[length > 0 ? length : 0] = '\0';
+        end = strrchr(text, ')'); /* of the thread's name; then its state */
+    } while (end == NULL || strncmp(end, ") S", 3) != 0);
+}
+
+/* Starts a thread that nobody knows, and waits until it has arrived: if it goes on to
+ * wait, until it does so. */
 static NOINLINE void thread_start(void *(*function)(void *), void *argument,
                                   const pthread_attr_t *attributes)
 {
@@ -42,10 +63,14 @@ static NOINLINE void thread_start(void *(*function)(void *), void *argument,
     case_need(pthread_create(&thread, attributes, function, argument) == 0, "thread");
     while (sem_wait(&arrived) != 0) {
     }
+    if (waiting != 0) {
+        sleep_await(waiting);
+    }
 }
 
 static NOINLINE void wait_for_ever(void)
 {
+    waiting = gettid();
     sem_post(&arrived);
     while (sem_wait(&never) != 0) {
     }
@@ -106,30 +131,119 @@ static void *with_register_waiting(void *argument)
     int pipes[2];
     char byte;
     case_need(pipe(pipes) == 0, "pipe");
+    waiting = gettid();
     sem_post(&arrived);
 #ifdef __x86_64__
     long result = 0; /* of read */
     __asm__ volatile("movq (%[masked]), %%r12\n\t"
                      "xorq %[mask], %%r12\n\t"
+                     "movl $1, (%[running])\n\t"
                      "syscall\n\t"
                      "xorl %%r12d, %%r12d"
                      : "+a"(result)
-                     : [masked] "r"(masked), [mask] "r"(MASK), "D"((long)pipes[0]),
-                       "S"(&byte), "d"(1L)
+                     : [masked] "r"(masked), [mask] "r"(MASK), [running] "r"(&running),
+                       "D"((long)pipes[0]), "S"(&byte), "d"(1L)
                      : "rcx", "r11", "r12", "memory");
 #else
     void *volatile block = (void *)(*masked ^ MASK);
+    running = 1;
     (void)!read(pipes[0], &byte, 1);
     (void)block;
 #endif
     return argument;
 }
 
-static void register_of_waiting(void)
+#ifdef __x86_64__
+/* Only the kernel has the pointer: it is an argument of the call that waits. */
+static void *with_argument_waiting(void *argument)
+{
+    int pipes[2];
+    case_need(pipe(pipes) == 0, "pipe");
+    waiting = gettid();
+    sem_post(&arrived);
+    long result = 0; /* of read */
+    __asm__ volatile("movq (%[masked]), %%rsi\n\t"
+                     "xorq %[mask], %%rsi\n\t"
+                     "movl $1, (%[running])\n\t"
+                     "syscall\n\t"
+                     "xorl %%esi, %%esi"
+                     : "+a"(result)
+                     : [masked] "r"(masked), [mask] "r"(MASK), [running] "r"(&running),
+                       "D"((long)pipes[0]), "d"(1L)
+                     : "rcx", "rsi", "r11", "memory");
+    return argument;
+}
+
+/* Only r12 has the pointer, while the thread waits in a function of the C library. The
+ * call keeps clear of what the compiler has below the stack's end. */
+static void *with_register_in_call(void *argument)
+{
+    waiting = gettid();
+    sem_post(&arrived);
+    uintptr_t *from = masked;
+    uintptr_t mask = MASK;
+    volatile int *mark = &running;
+    int (*wait)(sem_t *) = sem_wait;
+    sem_t *what = &never;
+    __asm__ volatile("movq (%%rax), %%r12\n\t"
+                     "xorq %%rcx, %%r12\n\t"
+                     "movq %%rsp, %%rbx\n\t"
+                     "subq $128, %%rsp\n\t"
+                     "andq $-16, %%rsp\n\t"
+                     "movl $1, (%%rdx)\n\t"
+                     "call *%%rsi\n\t"
+                     "movq %%rbx, %%rsp\n\t"
+                     "xorl %%r12d, %%r12d"
+                     : "+a"(from), "+c"(mask), "+d"(mark), "+S"(wait), "+D"(what)
+                     :
+                     : "rbx", "r8", "r9", "r10", "r11", "r12", "memory", "cc");
+    return argument;
+}
+#else
+#define with_argument_waiting with_register_waiting
+#define with_register_in_call with_register_waiting
+#endif
+
+static NOINLINE void masked_await(void *(*function)(void *))
 {
     keep_masked();
-    thread_start(with_register_waiting, NULL, NULL);
+    thread_start(function, NULL, NULL);
+    while (!running) {
+    }
+    sleep_await(waiting);
     case_ready();
+}
+
+static void register_of_waiting(void)
+{
+    masked_await(with_register_waiting);
+}
+
+static void argument_of_waiting(void)
+{
+    masked_await(with_argument_waiting);
+}
+
+static void register_in_call(void)
+{
+    masked_await(with_register_in_call);
+}
+
+/* Only the call that waits has the pointer, which its caller does not need any more. */
+static void *with_argument_in_call(void *argument)
+{
+    int pipes[2];
+    case_need(pipe(pipes) == 0, "pipe");
+    waiting = gettid();
+    sem_post(&arrived);
+    running = 1;
+    (void)!read(pipes[0], (void *)(*masked ^ MASK), 1);
+    return argument;
+}
+
+static void argument_in_call(void)
+{
+    masked_await(with_argument_in_call);
 }
 
 /* Only r12 has the pointer, while the thread runs. */
@@ -494,6 +608,9 @@ static const struct lost_case cases[] = {
     {"stack-of-thread", stack_of_thread, .lost = {STACK_LOST}, .kept = {STACK_KEPT}},
     {"in-use-over-wait", in_use_over_wait, .kept = {STACK_KEPT}},
     {"register-of-waiting", register_of_waiting, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"argument-of-waiting", argument_of_waiting, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"register-in-call", register_in_call, .kept = {KEPT("keep_masked", 1, 100)}},
+    {"argument-in-call", argument_in_call, .kept = {KEPT("keep_masked", 1, 100)}},
     {"register-of-running", register_of_running, .kept = {KEPT("keep_masked", 1, 100)}},
     {"vector-register", vector_register, .kept = {KEPT("keep_masked", 1, 100)}},
     {"start-argument", start_argument, .kept = {STACK_KEPT}},
