@@ -4,6 +4,8 @@
  */
 #include "probe/listener/coroutine.h"
 
+#include "probe/recorder/own_memory.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,6 +123,11 @@ int probe_coroutine_create(struct coroutine **ret_coroutine, void (*run)(void *)
         munmap(mapping, bytes);
         return -ENOMEM;
     }
+    /* What a page has looked at, and left on this stack, holds no block. */
+    if (!probe_own_memory_note(mapping, bytes)) {
+        munmap(mapping, bytes);
+        return -ENOMEM;
+    }
     coroutine->inside.uc_stack.ss_sp = coroutine->stack;
     coroutine->inside.uc_stack.ss_size = coroutine->stack_bytes;
     uintptr_t address = (uintptr_t)coroutine;
@@ -158,5 +165,6 @@ void probe_coroutine_destroy(struct coroutine *coroutine)
 #ifdef __SANITIZE_THREAD__
     __tsan_destroy_fiber(coroutine->fiber);
 #endif
+    probe_own_memory_forget(coroutine->mapping);
     munmap(coroutine->mapping, coroutine->mapping_bytes);
 }
