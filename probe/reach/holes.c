@@ -228,6 +228,7 @@ void probe_holes_find(const struct regions_input *input, struct holes *ret_holes
     for (size_t i = 0; i < input->heap_count; i++) {
         probe_ranges_add(&holes.ranges, input->heap[i].start, input->heap[i].end);
     }
+    probe_ranges_add(&holes.ranges, input->here.start, input->here.end);
     locals_add(input, &holes);
     for (size_t i = 0; i < parts->segments_count; i++) {
         const struct data_segment *segment = &parts->segments[i];

@@ -24,6 +24,10 @@
 #include "probe/recorder/recorder.h"
 #include "probe/threads/freeze.h"
 
+/* The copy goes on with the stack of the thread that made it. It needs no more than
+ * this of it: what it looks at stands there, too. */
+#define COPY_STACK_BYTES ((uintptr_t)64 * 1024)
+
 #define LOOK_MS 2 /* how often to look whether the copy has got on */
 
 static atomic_flag asking = ATOMIC_FLAG_INIT;
@@ -88,8 +92,10 @@ static void on_frozen(const struct frozen *frozen, void *argument)
     if (ask->error != 0) {
         return;
     }
+    struct parked_thread *last = &frozen->threads[frozen->count - 1];
+    struct own_range here = {last->sp - COPY_STACK_BYTES, last->sp};
     if (ask->caller.sp != 0) {
-        struct parked_thread *last = &frozen->threads[frozen->count - 1];
+        here.end = ask->caller.sp > last->sp ? ask->caller.sp : last->sp;
         last->sp = ask->caller.sp;
         last->registers = ask->caller.registers;
     }
@@ -103,6 +109,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
             .main_asks = parent == caller,
+            .here = here,
         };
         probe_copy_work(ask->copy, &input, parent);
     }

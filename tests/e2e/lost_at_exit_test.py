@@ -27,10 +27,10 @@ CALL = re.compile(r"^ +#\d+ 0x[0-9a-f]+ in (.+) \S*/programs/lost/\S+$")
 
 # LeakSanitizer searches no memory but that of files, threads and its own malloc.
 MAPPINGS = set(
-    "anonymous anonymous-shared between-huge file-private file-shared memory-file "
-    "no-access read-only sparse zero-device stack-amid-mapping "
-    "signal-stack-from-mmap below-signal-stack context-amid-mapping "
-    "context-from-mmap".split()
+    "anonymous anonymous-shared below-signal-stack beside-allocator between-huge "
+    "context-amid-mapping context-from-mmap file-private file-shared memory-file "
+    "no-access not-copied read-only signal-stack-from-mmap sparse stack-amid- "
+    "mapping zero-device".split()
 )
 # It does not ask the kernel, nor the C library's record of a thread.
 KERNEL = set("epoll-data timer-value start-argument unjoined-result".split())
