@@ -307,7 +307,7 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/objects/%.o $(call object,$(wildcard comm
 # What tests/e2e/symbols_test.py gives libraries to.
 SYMBOL_NAMES := $(BUILD)/tests/programs/symbol_names
 $(SYMBOL_NAMES): $(call object,tests/programs/symbol_names.c $(wildcard probe/symbols/*.c \
-	probe/stacks/*.c probe/process/*.c) $(BASE))
+	probe/stacks/*.c probe/process/*.c) probe/recorder/inside.c $(BASE))
 	@mkdir -p $(@D)
 	@echo '  link  $@'
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^

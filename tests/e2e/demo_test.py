@@ -65,7 +65,9 @@ def check_restart(text):
     the profiler that knows who holds a block."""
     check("start again, with --profile recorder" in text, text)
     for name in ("leaky", "fixed"):
-        lines = re.findall(rf"^  {name} +http:\S+:(\d+) +debug (\S+) +pid (\d+)$", text, re.M)
+        lines = re.findall(
+            rf"^  {name} +http:\S+:(\d+) +debug (\S+) +pid (\d+)$", text, re.M
+        )
         equal(len(lines), 2, f"starts of {name}")
         equal(lines[0][:2], lines[1][:2], f"addresses of {name}")
         check(lines[0][2] != lines[1][2], f"{name} did not start again: {lines}")

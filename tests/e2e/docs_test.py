@@ -98,9 +98,7 @@ def test_commands_print_what_the_page_shows(name):
     with contextlib.ExitStack() as stack:
 
         def start(server, *options):
-            return stack.enter_context(
-                Server(server, *options, build=build, cwd=copy)
-            )
+            return stack.enter_context(Server(server, *options, build=build, cwd=copy))
 
         # As ./demo.sh --keep leaves them, with which the lesson begins.
         options = ("--profile", "recorder") if name == "docs/teaching.md" else ()

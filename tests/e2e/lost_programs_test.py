@@ -81,7 +81,8 @@ def test_what_is_lost(build):
 
 
 @pytest.mark.parametrize(
-    "allocator", in_turns("lost allocators", ("jemalloc", "tcmalloc", "tcmalloc_minimal"))
+    "allocator",
+    in_turns("lost allocators", ("jemalloc", "tcmalloc", "tcmalloc_minimal")),
 )
 def test_what_is_lost_with_another_allocator(allocator):
     """The same answers: what an allocator knows of its blocks does not hold them."""

@@ -464,7 +464,7 @@ def test_cmdline_arguments_on_both_paths_and_ports():
 
 
 def test_index_page_names_every_profile_and_links_only_to_what():
-    """The index page names every profile and links only to what is there."""
+    """The index page names every profile, and links to what is there, or says why not."""
     for debug in (False, True):
         reply = server.get("/debug/pprof/", debug).expect(200)
         check(reply.headers["content-type"].startswith("text/html"), str(reply.headers))
@@ -472,7 +472,11 @@ def test_index_page_names_every_profile_and_links_only_to_what():
         for name in ("heap", "allocs", "goroutine", "threads", "cmdline", "symbol"):
             check(any(f"/debug/pprof/{name}" in link for link in links), f"no {name}")
         for link in links:
-            server.get(link, debug).expect(200)
+            if re.search("/(lost|retained)[?]", link):
+                check("its page says why" in reply.text, link)
+                server.get(link, debug).error(501)
+            else:
+                server.get(link, debug).expect(200)
 
 
 # -- bad input, and bad moments --------------------------------------------------------

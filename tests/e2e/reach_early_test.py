@@ -32,7 +32,8 @@ def check_held(get):
 
 
 @pytest.mark.parametrize(
-    "variables", [(), pytest.param(("CC=gcc", "ALLOCATOR=libc"), marks=pytest.mark.slow)]
+    "variables",
+    [(), pytest.param(("CC=gcc", "ALLOCATOR=libc"), marks=pytest.mark.slow)],
 )
 def test_block_of_a_constructor_holds_in_a_server(variables):
     build = built(*variables) if variables else BUILD

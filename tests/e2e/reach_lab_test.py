@@ -211,7 +211,9 @@ def check_lost(name, size, calls, lost, own):
     equal(direct.keys(), LOST_BY[name].keys(), f"functions of {name} that lose")
     for function, (objects, total) in direct.items():
         most = LOST_BY[name][function] * calls
-        check(LEAST * most <= objects <= most, f"{function}: {objects} of {most} blocks")
+        check(
+            LEAST * most <= objects <= most, f"{function}: {objects} of {most} blocks"
+        )
         equal(total, objects * size, f"bytes that {function} has lost")
     library = any(stack[0] not in own for stack in lost)
     equal(library, name in LOST_WITH_LIBRARY, f"a library loses memory in {name}")
@@ -299,9 +301,7 @@ def share_held(name, more, least):
         size for holder, size in more.items() if holder.partition('": ')[0] in owners_
     )
     largest = max(more, key=more.get, default=None)
-    return (
-        right >= max(least, 0.95 * sum(more.values())) and largest in HELD_BY[name]
-    )
+    return right >= max(least, 0.95 * sum(more.values())) and largest in HELD_BY[name]
 
 
 def wrong_holders(server, name, size):

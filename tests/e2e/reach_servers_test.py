@@ -84,9 +84,7 @@ def check_grown(before, after, text):
     check(not gone, f"no longer lost: {gone}\n{text[:3000]}")
 
 
-@pytest.mark.parametrize(
-    "kinds", in_turns("lost blocks of servers", KINDS, len(KINDS))
-)
+@pytest.mark.parametrize("kinds", in_turns("lost blocks of servers", KINDS, len(KINDS)))
 def test_lost_blocks_stay_lost(kinds):
     """20 scans under load."""
     kind, work_of = kinds[0](), kinds[1]

@@ -254,9 +254,7 @@ class Waits(Program):
 
     def __init__(self):
         reader, self._writer = os.pipe()
-        super().__init__(
-            [compiled("waits.c", "-rdynamic")], probe=(), stdin=reader
-        )
+        super().__init__([compiled("waits.c", "-rdynamic")], probe=(), stdin=reader)
         os.close(reader)
         self.await_(lambda: b"waiting" in self.output(), "wait of all threads")
 

@@ -156,7 +156,9 @@ def check_paths(paths, expected, sources):
         for name, file, line in path.functions:
             if name in makers and file.startswith(FOLDER):
                 text = source_text(os.path.basename(file)).splitlines()[line - 1]
-                check(ALLOCATES.search(text), f"{name} allocates at {file}:{line}: {text}")
+                check(
+                    ALLOCATES.search(text), f"{name} allocates at {file}:{line}: {text}"
+                )
 
 
 def check_examples(running, paths):
@@ -246,14 +248,18 @@ def check_program(command, source, sources=(), env=None, left_out=()):
 
 def check_libraries(compiler, level):
     """A library that is linked, and one that is opened later."""
-    library = built(compiler, level, "store.c", "-shared", "-fPIC", target="libstore.so")
+    library = built(
+        compiler, level, "store.c", "-shared", "-fPIC", target="libstore.so"
+    )
     opened = built(compiler, level, "store.c", "-shared", "-fPIC", target="opened.so")
     program = built(
-        compiler, level, "libraries.c", library, f"-Wl,-rpath,{os.path.dirname(library)}"
+        compiler,
+        level,
+        "libraries.c",
+        library,
+        f"-Wl,-rpath,{os.path.dirname(library)}",
     )
-    return check_program(
-        [program], "libraries.c", ["store.c"], env={"LIBRARY": opened}
-    )
+    return check_program([program], "libraries.c", ["store.c"], env={"LIBRARY": opened})
 
 
 def check_archive(compiler, level):
@@ -454,7 +460,6 @@ def test_nothing_is_left_when_client_goes_away(seconds, resets):
                 running.text()
                 if resets:
                     asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-
 
         def as_before():
             children, *counts = left()

@@ -41,7 +41,8 @@ def expected_paths(source):
                 *functions, holder = found[3].split(" < ")
                 key = (tuple(functions), holder, bool(found[4]))
                 paths[key] = tuple(
-                    None if amount == "*" else int(amount) for amount in found.group(1, 2)
+                    None if amount == "*" else int(amount)
+                    for amount in found.group(1, 2)
                 )
         check(paths, f"case {name} of {source} does not say what is expected")
         cases[name] = paths

@@ -41,7 +41,8 @@ VARIES = re.compile(
 )
 HEAP_HEADER = "heap profile:"
 MEMORY_LINE = re.compile(
-    r": memory @|^lost: .* directly$|^# in use \d.* threads stopped for |^\d+ threads stopped"
+    r": memory @|^lost: .* directly$|^# in use \d.* threads stopped for "
+    r"|^\d+ threads stopped|blocks are definitely lost in loss record"
 )
 CUT = "..."
 
