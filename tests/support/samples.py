@@ -13,8 +13,8 @@ line by line, except for:
   and a half points
 - in the first line of a heap profile every number may be 10 % off
 - in a line of --trace-memory every number may have any value, and so may the size at
-  which scripts/sawtooth.sh kills, and the sums of what is lost and held: a word that
-  was left on a stack may hold some of it"""
+  which scripts/sawtooth.sh kills, and the sums of what is lost and held, also
+  Valgrind's: a word that was left on a stack may hold some of it"""
 
 import re
 
@@ -32,6 +32,8 @@ VARIES = re.compile(
         | (?<= ^resident\ set\ ) [\d.]+ | (?<= ^allocated\ ) [\d.]+
         | (?<= /leaky\. ) \d{10} (?= \.)  # google-pprof's time stamp
         | \b \d+ (\.\d+)? (?= \ m?s\b)
+        | \b [\d,]+ (?= \ bytes\ in\ [\d,]+\ blocks\ are\ definitely)
+        | \b [\d,]+ (?= \ blocks\ are\ definitely)
         | (?<= "elapsed_ms":\ ) [\d.]+
         | (?<= \bSIGKILL\ at\ ) [\d.]+ )
     | (?P<size> \b \d+ (\.\d+)? (?= \ ?[kKMG]i?B\b) | (?<= "alloc_bytes":\ ) \d+)
@@ -42,7 +44,7 @@ VARIES = re.compile(
 HEAP_HEADER = "heap profile:"
 MEMORY_LINE = re.compile(
     r": memory @|^lost: .* directly$|^# in use \d.* threads stopped for "
-    r"|^\d+ threads stopped|blocks are definitely lost in loss record"
+    r"|^\d+ threads stopped"
 )
 CUT = "..."
 
