@@ -42,9 +42,8 @@ const char *simple_command_operator(const char *line)
             at = substitution_end(at);
         } else if ((*at == '<' || *at == '>') && (at[1] == '&' || at[1] == '|')) {
             at++;
-        } else if (strchr("&|()", *at) != NULL) {
-            return at;
-        } else if (strchr(";\n", *at) != NULL && at[strspn(at, "; \t\n")] != '\0') {
+        } else if (strchr("&|()", *at) != NULL ||
+                   (strchr(";\n", *at) != NULL && at[strspn(at, "; \t\n")] != '\0')) {
             return at;
         }
     }

@@ -67,7 +67,7 @@ size_t probe_maps_take_gaps(char *text)
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         char *access = strchr(at, ' ');
         if (place == wanted && access != NULL) {
-            memcpy(access + 1, "---", 3);
+            access[1] = access[2] = access[3] = '-';
             taken++;
         } else if (place != MAP_FAILED && place != wanted) {
             munmap(place, bytes); /* a kernel before 4.17 took it for a hint */
