@@ -145,9 +145,12 @@ static int run(struct options *options, const char *directory)
 
     int status = 1;
     /* Errors are ignored: a profile with bare addresses is still useful. The symbols
-     * are read before the profiler starts, so libdw's memory is not in the profile. */
+     * are read before the profiler starts, so libdw's memory is not in the profile. It
+     * goes back to the system: in a buffer that is not written yet, what libdw has left
+     * there would look like pointers to blocks. */
     probe_inside++;
     probe_symbols_load();
+    probe_heap_release_free();
     probe_inside--;
     int error = guard_set_limits(options);
     if (error != 0) {
