@@ -29,8 +29,8 @@ CALL = re.compile(r"^ +#\d+ 0x[0-9a-f]+ in (.+) \S*/programs/lost/\S+$")
 MAPPINGS = set(
     "anonymous anonymous-shared below-signal-stack beside-allocator between-huge "
     "context-amid-mapping context-from-mmap file-private file-shared memory-file "
-    "no-access not-copied read-only signal-stack-from-mmap sparse stack-amid- "
-    "mapping zero-device".split()
+    "no-access not-copied read-only signal-stack-from-mmap sparse "
+    "stack-amid-mapping zero-device".split()
 )
 # It does not ask the kernel, nor the C library's record of a thread.
 KERNEL = set("epoll-data timer-value start-argument unjoined-result".split())
