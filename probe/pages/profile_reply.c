@@ -6,6 +6,15 @@
 #include <errno.h>
 #include <string.h>
 
+bool probe_profile_text_refused(struct reply *reply, bool as_text, bool over_seconds)
+{
+    if (as_text && over_seconds) {
+        probe_reply_error(reply, 400, "bad_parameter", "leave out debug=1",
+                          "a difference over seconds has no text form");
+    }
+    return as_text && over_seconds;
+}
+
 void probe_profile_refuse(struct reply *reply, int error)
 {
     const struct site_hints *hints = &reply->request->site->hints;

@@ -11,6 +11,10 @@
 void probe_profile_reply(struct reply *reply, const char *type, int error,
                          struct buffer *buffer);
 
+/* Whether a difference over seconds is wanted as text, which it has not; if so, replies
+ * 400. */
+bool probe_profile_text_refused(struct reply *reply, bool as_text, bool over_seconds);
+
 /* Replies 503: the profile could not be taken, because of `error` (-errno). */
 void probe_profile_refuse(struct reply *reply, int error);
 

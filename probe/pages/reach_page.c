@@ -171,9 +171,7 @@ static void answer(const struct request *request, bool lost, struct reply *reply
         return;
     }
     bool as_text = parameters[DEBUG].number == 1;
-    if (as_text && parameters[SECONDS].present) {
-        probe_reply_error(reply, 400, "bad_parameter", "leave out debug=1",
-                          "a difference over seconds has no text form");
+    if (probe_profile_text_refused(reply, as_text, parameters[SECONDS].present)) {
         return;
     }
     struct reach_page asked = {

@@ -342,8 +342,8 @@ static void roots_find(struct regions_input *input)
 
 static struct flood_idle idle_find(const struct regions_input *input)
 {
-    size_t bytes = (input->threads_count + 1) * sizeof(struct memory_part);
-    struct memory_part *parts =
+    size_t bytes = (input->threads_count + 1) * sizeof(struct range);
+    struct range *parts =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (parts == MAP_FAILED) {
         leave(COPY_FAILED, -ENOMEM);

@@ -47,7 +47,7 @@ typedef void edge_function(struct flood *flood, uint32_t from, uint32_t to);
 static uintptr_t idle_skip(const struct flood *flood, uintptr_t address)
 {
     for (size_t i = 0; i < flood->idle->count; i++) {
-        const struct memory_part *part = &flood->idle->parts[i];
+        const struct range *part = &flood->idle->parts[i];
         if (address >= part->start && address < part->end) {
             return part->end;
         }

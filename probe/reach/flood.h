@@ -40,7 +40,7 @@ struct reach_root {
 
 /* Parts of blocks in which no pointer counts: few, in no order. */
 struct flood_idle {
-    const struct memory_part *parts;
+    const struct range *parts;
     size_t count;
 };
 

@@ -15,7 +15,7 @@
 #define RANGES_MAX 4096
 
 static struct probe_lock lock;
-static struct own_range ranges[RANGES_MAX];
+static struct range ranges[RANGES_MAX];
 static size_t count;
 static bool is_full;         /* a range has not been noted */
 static atomic_bool is_wrong; /* the ranges may be anybody's */
@@ -67,7 +67,7 @@ static size_t range_behind(uintptr_t address)
     return low;
 }
 
-static void range_insert(size_t at, struct own_range range)
+static void range_insert(size_t at, struct range range)
 {
     if (count == RANGES_MAX) {
         is_full = true;
@@ -88,13 +88,13 @@ static void take_away(uintptr_t start, uintptr_t end)
 {
     size_t at = range_behind(start);
     while (at < count && ranges[at].start < end) {
-        struct own_range *range = &ranges[at];
+        struct range *range = &ranges[at];
         if (range->start >= start && range->end <= end) {
             range_delete(at);
         } else if (range->start >= start) {
             range->start = end;
         } else {
-            struct own_range upper = {end, range->end};
+            struct range upper = {end, range->end};
             range->end = start;
             at++;
             if (upper.start < upper.end) {
@@ -118,7 +118,7 @@ static void put(uintptr_t start, uintptr_t end)
     } else if (before) {
         ranges[at].start = start;
     } else {
-        range_insert(at, (struct own_range){start, end});
+        range_insert(at, (struct range){start, end});
     }
 }
 
@@ -157,7 +157,7 @@ bool probe_heap_mapping_has(uintptr_t start, uintptr_t end)
     return has;
 }
 
-const struct own_range *probe_heap_mappings(size_t *ret_count, bool *ret_all)
+const struct range *probe_heap_mappings(size_t *ret_count, bool *ret_all)
 {
     bool wrong = atomic_load(&is_wrong);
     *ret_count = wrong ? 0 : count;

@@ -30,6 +30,6 @@ bool probe_heap_mapping_has(uintptr_t start, uintptr_t end);
 
 /* The ranges by address. `ret_all` says whether these are all. Valid only while no
  * other thread runs. */
-const struct own_range *probe_heap_mappings(size_t *ret_count, bool *ret_all);
+const struct range *probe_heap_mappings(size_t *ret_count, bool *ret_all);
 
 #endif

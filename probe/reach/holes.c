@@ -30,18 +30,9 @@ static uint32_t block_from(const struct block_index *index, uintptr_t address)
 /* The end of what the allocator has mapped around the address; 0: nothing. */
 static uintptr_t heap_end(const struct regions_input *input, uintptr_t address)
 {
-    size_t low = 0;
-    size_t high = input->heap_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (input->heap[middle].end <= address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool is_in = low < input->heap_count && input->heap[low].start <= address;
-    return is_in ? input->heap[low].end : 0;
+    size_t at = probe_ranges_from(input->heap, input->heap_count, address);
+    bool is_in = at < input->heap_count && input->heap[at].start <= address;
+    return is_in ? input->heap[at].end : 0;
 }
 
 /* Whether the mapping has a block that is in none of the holes so far: then all of it
@@ -133,7 +124,7 @@ static void stack_look(const struct regions_input *input, struct holes *holes,
     if (layout->stack == 0 || layout->tid == 0) {
         return;
     }
-    struct memory_part used = {mapping.start, mapping.start};
+    struct range used = {mapping.start, mapping.start};
     uintptr_t last = mapping.end - THREAD_MEMORY_BYTES / 2;
     while (probe_used_pages_next(used.end, mapping.end, false, &used)) {
         for (uintptr_t at = used.start; at < used.end && at < last;
@@ -153,7 +144,7 @@ static void unused_add(const struct regions_input *input, struct holes *holes,
 {
     bool shared = probe_maps_line_is_shared_memory(line);
     bool private = !line->shared && line->path_bytes == 0;
-    struct memory_part used = {line->range.start, line->range.start};
+    struct range used = {line->range.start, line->range.start};
     uintptr_t least = shared ? PAGE : UNUSED_BYTES;
     uintptr_t end = line->range.end;
     bool found = false;
@@ -163,7 +154,7 @@ static void unused_add(const struct regions_input *input, struct holes *holes,
     while (used.end < end) {
         uintptr_t at = used.end;
         if (!probe_used_pages_next(at, end, shared, &used)) {
-            used = (struct memory_part){end, end};
+            used = (struct range){end, end};
         }
         if (used.start - at >= least) {
             probe_ranges_add(&holes->ranges, at, used.start);

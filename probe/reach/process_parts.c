@@ -61,7 +61,7 @@ static void lower_note(struct reading *reading, const struct dl_phdr_info *info,
         parts->lower_count < LOWER_CODE_MAX) {
         uintptr_t start = info->dlpi_addr + part->p_vaddr;
         parts->lower[parts->lower_count++] =
-            (struct own_range){start, start + part->p_memsz};
+            (struct range){start, start + part->p_memsz};
     }
 }
 
@@ -81,7 +81,7 @@ static void allocator_note(struct reading *reading, const struct dl_phdr_info *i
         return;
     }
     if ((part->p_flags & PF_X) != 0) {
-        reading->parts->allocator = (struct own_range){start, start + part->p_memsz};
+        reading->parts->allocator = (struct range){start, start + part->p_memsz};
     } else if ((part->p_flags & PF_W) != 0) {
         reading->parts->allocator_data = start;
     }

@@ -47,11 +47,11 @@ struct process_parts {
     size_t tls_count;
     struct tls_part *late_tls; /* DATA_SEGMENTS_MAX: the others */
     size_t late_tls_count;
-    struct own_range lower[LOWER_CODE_MAX];
+    struct range lower[LOWER_CODE_MAX];
     size_t lower_count;
-    struct own_range allocator; /* the code of the allocator's own library, if any */
-    uintptr_t allocator_data;   /* an address in its data */
-    size_t tls_bytes;           /* of thread-local variables below a thread's pointer */
+    struct range allocator;   /* the code of the allocator's own library, if any */
+    uintptr_t allocator_data; /* an address in its data */
+    size_t tls_bytes;         /* of thread-local variables below a thread's pointer */
     struct thread_layout layout;
 };
 

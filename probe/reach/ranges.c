@@ -81,13 +81,13 @@ void probe_ranges_sort(struct ranges *ranges)
     ranges->count = kept;
 }
 
-size_t probe_ranges_from(const struct ranges *ranges, uintptr_t address)
+size_t probe_ranges_from(const struct range *ranges, size_t count, uintptr_t address)
 {
     size_t low = 0;
-    size_t high = ranges->count;
+    size_t high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (ranges->data[middle].end <= address) {
+        if (ranges[middle].end <= address) {
             low = middle + 1;
         } else {
             high = middle;

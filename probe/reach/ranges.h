@@ -10,10 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-struct range {
-    uintptr_t start;
-    uintptr_t end; /* the first address after it */
-};
+#include "base/range.h"
 
 /* {0} is empty. */
 struct ranges {
@@ -29,9 +26,9 @@ void probe_ranges_add(struct ranges *ranges, uintptr_t start, uintptr_t end);
 /* Sorts them, and joins those that touch or overlap. */
 void probe_ranges_sort(struct ranges *ranges);
 
-/* The number of the first one that ends behind the address; `count` if there is none.
+/* The number of the first range that ends behind the address; `count` if there is none.
  * They must be sorted. */
-size_t probe_ranges_from(const struct ranges *ranges, uintptr_t address);
+size_t probe_ranges_from(const struct range *ranges, size_t count, uintptr_t address);
 
 void probe_ranges_release(struct ranges *ranges);
 

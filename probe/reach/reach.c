@@ -93,7 +93,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
         return;
     }
     struct parked_thread *last = &frozen->threads[frozen->count - 1];
-    struct own_range here = {last->sp - COPY_STACK_BYTES, last->sp};
+    struct range here = {last->sp - COPY_STACK_BYTES, last->sp};
     if (ask->caller.sp != 0) {
         here.end = ask->caller.sp > last->sp ? ask->caller.sp : last->sp;
         last->sp = ask->caller.sp;

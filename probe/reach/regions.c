@@ -33,7 +33,7 @@ static void region_add(struct work *work, struct reach_region region)
 static void region_add_rest(struct work *work, struct reach_region region)
 {
     const struct ranges *holes = &work->holes.ranges;
-    size_t hole = probe_ranges_from(holes, region.start);
+    size_t hole = probe_ranges_from(holes->data, holes->count, region.start);
     for (; hole < holes->count && holes->data[hole].start < region.end; hole++) {
         struct reach_region before = region;
         before.end = holes->data[hole].start;
@@ -234,7 +234,7 @@ static void line_add(struct work *work, const struct maps_line *line)
     }
 }
 
-size_t probe_regions_idle(const struct regions_input *input, struct memory_part *parts)
+size_t probe_regions_idle(const struct regions_input *input, struct range *parts)
 {
     const struct thread_layout *layout = &input->parts->layout;
     size_t count = 0;
@@ -244,7 +244,7 @@ size_t probe_regions_idle(const struct regions_input *input, struct memory_part 
         uintptr_t sp = input->threads[i].sp;
         bool is_in_block = probe_block_index_find(input->index, sp) != REACH_NONE;
         if (is_in_block && sp > stack.start && sp < stack.end) {
-            parts[count++] = (struct memory_part){stack.start, sp};
+            parts[count++] = (struct range){stack.start, sp};
         }
     }
     return count;

@@ -41,6 +41,6 @@ long probe_regions_make(const struct regions_input *input, struct reach_region *
 
 /* Writes the parts of blocks that are stacks of threads, but below the stack pointer,
  * so not in use; at most one a thread. Returns how many there are. */
-size_t probe_regions_idle(const struct regions_input *input, struct memory_part *parts);
+size_t probe_regions_idle(const struct regions_input *input, struct range *parts);
 
 #endif

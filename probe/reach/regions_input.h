@@ -19,15 +19,15 @@ struct regions_input {
     const struct process_parts *parts;
     const struct parked_thread *threads;
     size_t threads_count;
-    const struct own_range *own; /* the probe's memory */
+    const struct range *own; /* the probe's memory */
     size_t own_count;
-    const struct own_range *heap; /* what the allocator has mapped, by address */
+    const struct range *heap; /* what the allocator has mapped, by address */
     size_t heap_count;
     const struct block_index *index;
     bool glibc;            /* the allocator is the C library's: chunks have headers */
     uintptr_t own_pointer; /* of the thread that asks */
     bool main_asks;        /* that is the main thread */
-    struct own_range here; /* what the copy, and the question, need of its stack */
+    struct range here;     /* what the copy, and the question, need of its stack */
     size_t *not_read;      /* mappings that cannot be read are added here */
 };
 

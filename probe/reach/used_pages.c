@@ -78,9 +78,9 @@ static void states_read(uintptr_t at, size_t pages, bool shared)
 }
 
 bool probe_used_pages_next(uintptr_t at, uintptr_t end, bool shared,
-                           struct memory_part *ret_part)
+                           struct range *ret_part)
 {
-    struct memory_part part = {0, 0};
+    struct range part = {0, 0};
     while (at < end) {
         size_t left = (end - at) / PAGE;
         size_t pages = left < PAGES ? left : PAGES;

@@ -19,7 +19,7 @@ int probe_used_pages_open(void);
  * memory is that of MAP_SHARED without a file on a disk; other memory must be private
  * and without a file. Both addresses are of pages. Returns false if there are none. */
 bool probe_used_pages_next(uintptr_t at, uintptr_t end, bool shared,
-                           struct memory_part *ret_part);
+                           struct range *ret_part);
 
 /* Whether shared memory may have been moved to the disk: then some of it is not found
  * here. */

@@ -13,7 +13,7 @@ static _Atomic size_t taken;
 
 /* The list of what is taken; the lock protects it. */
 static struct probe_lock lock;
-static struct own_range *ranges;
+static struct range *ranges;
 static size_t count;
 static size_t room;
 
@@ -31,7 +31,7 @@ static bool list_grow(void)
         return true;
     }
     size_t wanted = room == 0 ? FIRST_RANGES : room * 2;
-    struct own_range *larger = memory_map(wanted * sizeof(*larger));
+    struct range *larger = memory_map(wanted * sizeof(*larger));
     if (larger == NULL) {
         return false;
     }
@@ -41,8 +41,7 @@ static bool list_grow(void)
             larger[kept++] = ranges[i];
         }
     }
-    larger[kept++] =
-        (struct own_range){(uintptr_t)larger, (uintptr_t)(larger + wanted)};
+    larger[kept++] = (struct range){(uintptr_t)larger, (uintptr_t)(larger + wanted)};
     if (ranges != NULL) {
         munmap(ranges, room * sizeof(*ranges));
     }
@@ -59,7 +58,7 @@ bool probe_own_memory_note(const void *memory, size_t bytes)
     probe_lock_take(&lock);
     bool noted = list_grow();
     if (noted) {
-        ranges[count++] = (struct own_range){start, start + bytes};
+        ranges[count++] = (struct range){start, start + bytes};
     }
     probe_lock_give(&lock);
     probe_changing--;
@@ -108,7 +107,7 @@ size_t probe_own_memory_bytes(void)
     return atomic_load_explicit(&taken, memory_order_relaxed);
 }
 
-const struct own_range *probe_own_memory_ranges(size_t *ret_count)
+const struct range *probe_own_memory_ranges(size_t *ret_count)
 {
     *ret_count = count;
     return ranges;

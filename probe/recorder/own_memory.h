@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/range.h"
+
 /* Takes zeroed memory; NULL when the system has none. */
 void *probe_own_memory_take(size_t bytes);
 
@@ -26,13 +28,8 @@ bool probe_own_memory_note(const void *memory, size_t bytes);
 /* Forgets it, before it is given back. */
 void probe_own_memory_forget(const void *memory);
 
-struct own_range {
-    uintptr_t start;
-    uintptr_t end; /* first address after it */
-};
-
 /* What is taken or noted, in no order. Valid only while no other thread runs. */
-const struct own_range *probe_own_memory_ranges(size_t *ret_count);
+const struct range *probe_own_memory_ranges(size_t *ret_count);
 
 /* Around fork: the list is not being changed. */
 void probe_own_memory_hold(void);

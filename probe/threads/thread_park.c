@@ -20,9 +20,9 @@ static atomic_uint released; /* the last round whose threads may go */
 /* Where the kernel has saved the vector registers: at least the 512 bytes of FXSAVE. If
  * there is more, the bytes that software may use say so. Source: the kernel's
  * arch/x86/include/uapi/asm/sigcontext.h, struct _fpx_sw_bytes. */
-static struct memory_part vector_registers(const ucontext_t *context)
+static struct range vector_registers(const ucontext_t *context)
 {
-    struct memory_part part = {(uintptr_t)context->uc_mcontext.fpregs, 0};
+    struct range part = {(uintptr_t)context->uc_mcontext.fpregs, 0};
     if (part.start == 0) {
         return part;
     }
@@ -52,8 +52,7 @@ void probe_thread_park_fill(const ucontext_t *context, struct parked_thread *thr
         .r15 = (uintptr_t)saved[REG_R15],
     };
     thread->leaf = 0;
-    thread->saved[0] =
-        (struct memory_part){(uintptr_t)saved, (uintptr_t)(saved + NGREG)};
+    thread->saved[0] = (struct range){(uintptr_t)saved, (uintptr_t)(saved + NGREG)};
     thread->saved[1] = vector_registers(context);
 }
 

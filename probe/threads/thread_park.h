@@ -11,13 +11,9 @@
 #include <sys/types.h>
 #include <ucontext.h>
 
-#include "probe/threads/stack_walk.h"
+#include "base/range.h"
 
-/* Memory that may hold pointers: from `start` up to `end`, which is not part of it. */
-struct memory_part {
-    uintptr_t start;
-    uintptr_t end;
-};
+#include "probe/threads/stack_walk.h"
 
 struct parked_thread {
     pid_t tid;
@@ -27,7 +23,7 @@ struct parked_thread {
     uintptr_t pointer; /* its thread pointer: pthread_self(); 0: not known */
     struct stack_registers registers;
     uintptr_t leaf; /* shown in place of the first frame; 0: nothing is replaced */
-    struct memory_part saved[2]; /* other registers, where the kernel has saved them */
+    struct range saved[2]; /* other registers, where the kernel has saved them */
 };
 
 /* Fills in what a signal handler knows of its own thread, all but the tid. `context` is

@@ -20,7 +20,7 @@ static void has_ranges(const uintptr_t *expected)
 {
     size_t count;
     bool all;
-    const struct own_range *ranges = probe_heap_mappings(&count, &all);
+    const struct range *ranges = probe_heap_mappings(&count, &all);
     size_t i = 0;
     for (; expected[2 * i] != 0; i++) {
         assert_true(i < count);
