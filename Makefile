@@ -36,8 +36,12 @@ BASE := $(wildcard base/*.c)
 ALL_PROBE := $(wildcard probe/*/*.c)
 # What only the library for other programs has, and what that library does not have.
 PRELOADED := $(wildcard probe/preload/*.c probe/listener/*.c probe/*/*_preload.c)
-NOT_PRELOADED := %_gperftools.c %_libc.c
+NOT_PRELOADED := %_gperftools.c %_libc.c probe/calls/plain_%
 PROBE := $(filter-out $(PRELOADED),$(ALL_PROBE))
+# A sanitizer stands in front of the C library itself.
+ifneq ($(SANITIZE),)
+PROBE := $(filter-out probe/calls/%,$(PROBE))
+endif
 COMMON := $(wildcard common/*.c common/*/*.c)
 ifeq ($(ALLOCATOR),gperftools)
 PROBE := $(filter-out %_libc.c,$(PROBE))
@@ -180,6 +184,9 @@ $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	@echo '  pic   $<'
 	$(Q)$(CC) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What stands in front of the C library leaves no frame of its own on a thread's stack,
+# and cleans up when a thread is cancelled.
+$(BUILD)/objects/probe/calls/%.o: CFLAGS += -fexceptions -foptimize-sibling-calls
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  cc    $<'
@@ -266,7 +273,7 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
 	exact fork sampled stack)
 $(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
-	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) probe/preload/real_function.c \
+	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) probe/calls/real_function.c \
 	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
@@ -277,7 +284,7 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
 	probe/recorder/inside.c probe/recorder/lock.c probe/recorder/own_memory.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
-	$(patsubst %,probe/preload/%.c,real_function signal_calls stack_copy)
+	$(patsubst %,probe/preload/%.c,signal_calls stack_copy) probe/calls/real_function.c
 $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/resources.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -160,6 +161,8 @@ static int run(struct options *options, const char *directory)
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
     } else if (heap_start(options->profile)) {
+        /* An error is ignored: the pages of what it is for say so. */
+        (void)probe_resources_start();
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }

@@ -82,8 +82,8 @@ static const struct command_option table[] = {
      .check = heap_check},
     {.name = "resources",
      .word = "on|off",
-     .help = "instruments for descriptors, timers and the like; this version has "
-             "none yet (%)",
+     .help = "profiles of descriptors, threads, timers, mappings and children by who "
+             "made them (%)",
      .text = &options.resources,
      .choices = "on|off"},
     {.name = "follow-fork",

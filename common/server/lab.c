@@ -43,6 +43,8 @@ static void site_init(struct lab *lab)
                 .no_profile =
                     "start the server with --profile exact or --profile recorder",
                 .no_reach = "start the server with --profile recorder",
+                .no_resources = "build without a sanitizer; libunwind.so.8 is needed, "
+                                "too (package libunwind8)",
                 .no_build = "build without ALLOCATOR=libc; without a sanitizer, too, "
                             "--profile recorder records it",
                 .dump = "see --profile-dir",

@@ -18,9 +18,10 @@ struct site_hints {
     const char *mappings;   /* too many mappings for a heap profile */
     const char *no_profile; /* the heap is not profiled, but could be */
     const char *no_reach;   /* blocks cannot be followed: no recorder, or it samples */
-    const char *no_build;   /* this build cannot profile the heap */
-    const char *dump;       /* a dump could not be written */
-    const char *cross_site; /* another site's page was refused */
+    const char *no_resources; /* who made a descriptor, a thread ... is not noted */
+    const char *no_build;     /* this build cannot profile the heap */
+    const char *dump;         /* a dump could not be written */
+    const char *cross_site;   /* another site's page was refused */
 };
 
 /* Lives in memory that the server owns, and outlives every request. */

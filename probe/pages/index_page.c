@@ -11,6 +11,7 @@
 #include "probe/http/json_writer.h"
 #include "probe/pages/pages.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/resources.h"
 #include "probe/symbols/symbols_missing.h"
 #include "probe/web/live.h"
 
@@ -21,7 +22,7 @@ struct entry {
     const char *title;
     const char *text;               /* HTML */
     const char *values[VALUES_MAX]; /* the sample types of its profile.proto */
-    enum need { NEEDS_NOTHING, NEEDS_HEAP, NEEDS_RECORDER } need;
+    enum need { NEEDS_NOTHING, NEEDS_HEAP, NEEDS_RECORDER, NEEDS_RESOURCES } need;
 };
 
 static const struct entry entries[] = {
@@ -76,6 +77,56 @@ static const struct entry entries[] = {
                 "lists them one by one: name, state, and for how long they have "
                 "waited.",
         .values = {"goroutine"},
+    },
+    {
+        .name = "goroutineleak",
+        .title = "Threads that never go on",
+        .text = "The threads of which it is proved that they never go on: they wait "
+                "for each other's locks, or for one whose owner has ended. Named as in "
+                "Go. <a href=\"/debug/locks\">/debug/locks</a> lists who waits for "
+                "which lock.",
+        .values = {"goroutineleak"},
+        .need = NEEDS_RESOURCES,
+    },
+    {
+        .name = "fds",
+        .title = "Open descriptors",
+        .text = "Who opened the files, sockets and other descriptors that are open "
+                "now. <code>?debug=1</code> says what each one is open on, "
+                "<code>?older=SECONDS</code> leaves out the young.",
+        .values = {"fds"},
+        .need = NEEDS_RESOURCES,
+    },
+    {
+        .name = "threadcreate",
+        .title = "Started threads",
+        .text = "Who started the threads: those that live, and those that have ended "
+                "and were never joined, whose stacks stay mapped.",
+        .values = {"threads", "ended"},
+        .need = NEEDS_RESOURCES,
+    },
+    {
+        .name = "timers",
+        .title = "Timers",
+        .text = "Who made the POSIX timers that were not deleted.",
+        .values = {"timers"},
+        .need = NEEDS_RESOURCES,
+    },
+    {
+        .name = "mmaps",
+        .title = "Mappings",
+        .text = "Who mapped the address space, in mappings and in bytes. A mapping "
+                "that two have made counts for the one with more of it.",
+        .values = {"mappings", "space"},
+        .need = NEEDS_RESOURCES,
+    },
+    {
+        .name = "children",
+        .title = "Children",
+        .text = "Who started the child processes: those that live, and those that "
+                "have ended and were not waited for.",
+        .values = {"children", "ended"},
+        .need = NEEDS_RESOURCES,
     },
 };
 
@@ -171,6 +222,8 @@ static bool is_there(const struct entry *entry)
         return probe_heap_profiled();
     case NEEDS_RECORDER:
         return probe_recorder_mode() == RECORDER_EXACT;
+    case NEEDS_RESOURCES:
+        return probe_resources_on;
     default:
         return true;
     }

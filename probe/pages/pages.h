@@ -30,6 +30,17 @@ page probe_page_threads;   /* /debug/pprof/threads */
 page probe_page_lost;     /* /debug/pprof/lost */
 page probe_page_retained; /* /debug/pprof/retained */
 
+/* resource_page.c */
+page probe_page_fds;          /* /debug/pprof/fds */
+page probe_page_threadcreate; /* /debug/pprof/threadcreate */
+page probe_page_timers;       /* /debug/pprof/timers */
+page probe_page_mmaps;        /* /debug/pprof/mmaps */
+page probe_page_children;     /* /debug/pprof/children */
+
+/* locks_page.c */
+page probe_page_locks;         /* /debug/locks */
+page probe_page_goroutineleak; /* /debug/pprof/goroutineleak */
+
 /* trace_page.c */
 page probe_page_trace; /* /debug/pprof/trace */
 

@@ -47,6 +47,7 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/resources.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -593,6 +594,8 @@ static void site_fill(void)
                               "leakprobe --heap exact",
                 .no_reach = "start the program with LEAKPROBE_HEAP=exact, or "
                             "leakprobe --heap exact",
+                .no_resources = "start the program with LEAKPROBE_RESOURCES=on, or "
+                                "leakprobe --resources on",
                 .no_build = "this build of the probe has no recorder",
                 .dump = "fetch /pprof/heap, and keep it where you like",
                 .cross_site = "open the program's own pages, or use curl",
@@ -655,8 +658,24 @@ static void recorder_begin(void)
     }
 }
 
+static void resources_begin(void)
+{
+    if (!agent.settings.resources) {
+        return;
+    }
+    int error = probe_resources_start();
+    if (error != 0) {
+        probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
+                  (int)agent.pid,
+                  error == -ENOSYS
+                      ? "libunwind.so.8 cannot be opened (package libunwind8)"
+                      : strerror(-error));
+    }
+}
+
 static void instruments_begin(void)
 {
+    resources_begin();
     int error = probe_threads_start();
     error = error != 0 ? error : probe_waits_start(on_first_wait);
     if (error != 0) {

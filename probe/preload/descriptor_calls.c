@@ -7,8 +7,8 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 

@@ -9,8 +9,8 @@
 #include <iconv.h>
 #include <unistd.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/preload/real_function.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/call_stack.h"
 #include "probe/recorder/inside.h"

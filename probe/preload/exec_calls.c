@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
 #include "probe/preload/next_program.h"
-#include "probe/preload/real_function.h"
 
 PROBE_REAL(execve)
 PROBE_REAL(execvpe)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
 #include "probe/preload/settings.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
 #include "probe/reach/heap_mappings.h"
 
 #define PAGE ((size_t)4096)

@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/malloc_calls.h"
-#include "probe/preload/real_function.h"
 #include "probe/recorder/inside.h"
 
 /* The real function; NULL if there is none. A plug-in may bring the C++ library with

@@ -14,8 +14,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/preload/real_function.h"
 
 /* glibc has it, but no header of it declares it. */
 int capset(void *header, const void *data);

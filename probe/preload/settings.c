@@ -170,6 +170,7 @@ void probe_settings_read(struct settings *ret_settings)
     ret_settings->port = port_read();
     ret_settings->socket_path = socket_path_read();
     heap_read(ret_settings);
+    ret_settings->resources = switch_read("LEAKPROBE_RESOURCES");
     ret_settings->follow_fork = switch_read("LEAKPROBE_FOLLOW_FORK");
     ret_settings->at_exit =
         path_read("LEAKPROBE_AT_EXIT", exit_path, sizeof(exit_path));

@@ -18,6 +18,7 @@ struct settings {
         *socket_path; /* LEAKPROBE_UNIX: a Unix socket in place of a port; NULL */
     enum recorder_mode heap; /* LEAKPROBE_HEAP=exact|sampled[=SIZE]|off */
     size_t period;           /* bytes, for `sampled` */
+    bool resources;          /* LEAKPROBE_RESOURCES=on|off */
     bool follow_fork;        /* LEAKPROBE_FOLLOW_FORK=on|off */
     const char *at_exit; /* LEAKPROBE_AT_EXIT: a file, "%p" stands for the pid; NULL */
     unsigned trace_seconds; /* LEAKPROBE_TRACE_MEMORY; 0: no lines */

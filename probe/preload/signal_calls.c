@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
 #include "probe/recorder/inside.h"
 #include "probe/threads/threads.h"
 

@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
 #include "probe/preload/wait_numbers.h"
 
 #define COPY_WORDS ((size_t)16 * 1024)

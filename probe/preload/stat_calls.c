@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/preload/real_function.h"
 
 PROBE_REAL(stat)
 PROBE_REAL(lstat)

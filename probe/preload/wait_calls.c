@@ -37,11 +37,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/preload/signal_calls.h"
 #include "probe/preload/wait_numbers.h"
 #include "probe/preload/wait_records.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/child_notes.h"
+#include "probe/resources/descriptor_notes.h"
+#include "probe/resources/thread_notes.h"
 
 #define PURE true
 #define WORK false
@@ -96,6 +100,27 @@ static inline bool is_watched(bool is_pure)
     }
 #include "probe/preload/wait_list.h"
 #undef WAIT
+
+#define WAITED(is_pure, result, function, parameters, arguments, before, after)        \
+    result function parameters;                                                        \
+    PROBE_REAL(function)                                                               \
+    static result function##_waited parameters                                         \
+    {                                                                                  \
+        if (!is_watched(is_pure)) {                                                    \
+            return function##_real() arguments;                                        \
+        }                                                                              \
+        WAIT_HERE(function##_real());                                                  \
+        return function##_real() arguments;                                            \
+    }                                                                                  \
+    PROBE_EXPORT result function parameters                                            \
+    {                                                                                  \
+        before;                                                                        \
+        result got = function##_waited arguments;                                      \
+        after;                                                                         \
+        return got;                                                                    \
+    }
+#include "probe/calls/waited_list.h"
+#undef WAITED
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 PROBE_REAL(fcntl)

@@ -71,28 +71,7 @@ WAIT(PURE, int, sem_timedwait, (sem_t * semaphore, const struct timespec *end),
 WAIT(PURE, int, sem_clockwait,
      (sem_t * semaphore, clockid_t clock, const struct timespec *end),
      (semaphore, clock, end))
-WAIT(PURE, int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex),
-     (condition, mutex))
-WAIT(PURE, int, pthread_cond_timedwait,
-     (pthread_cond_t * condition, pthread_mutex_t *mutex, const struct timespec *end),
-     (condition, mutex, end))
-WAIT(PURE, int, pthread_cond_clockwait,
-     (pthread_cond_t * condition, pthread_mutex_t *mutex, clockid_t clock,
-      const struct timespec *end),
-     (condition, mutex, clock, end))
-WAIT(PURE, int, cnd_wait, (cnd_t * condition, mtx_t *mutex), (condition, mutex))
-WAIT(PURE, int, cnd_timedwait,
-     (cnd_t * condition, mtx_t *mutex, const struct timespec *end),
-     (condition, mutex, end))
 WAIT(PURE, int, pthread_barrier_wait, (pthread_barrier_t * barrier), (barrier))
-WAIT(PURE, int, pthread_join, (pthread_t thread, void **result), (thread, result))
-WAIT(PURE, int, pthread_timedjoin_np,
-     (pthread_t thread, void **result, const struct timespec *end),
-     (thread, result, end))
-WAIT(PURE, int, pthread_clockjoin_np,
-     (pthread_t thread, void **result, clockid_t clock, const struct timespec *end),
-     (thread, result, clock, end))
-WAIT(PURE, int, thrd_join, (thrd_t thread, int *result), (thread, result))
 
 /* For messages, semaphores and work in the background. */
 WAIT(PURE, ssize_t, msgrcv,
@@ -124,10 +103,6 @@ WAIT(PURE, int, aio_suspend,
      (list, count, timeout))
 
 /* On a socket. */
-WAIT(PURE, int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length),
-     (fd, address, length))
-WAIT(PURE, int, accept4, (int fd, __SOCKADDR_ARG address, socklen_t *length, int flags),
-     (fd, address, length, flags))
 WAIT(WORK, int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length),
      (fd, address, length))
 WAIT(PURE, ssize_t, recv, (int fd, void *data, size_t size, int flags),
@@ -143,12 +118,6 @@ WAIT(PURE, ssize_t, __recvfrom_chk,
      (int fd, void *data, size_t size, size_t data_size, int flags,
       __SOCKADDR_ARG address, socklen_t *length),
      (fd, data, size, data_size, flags, address, length))
-WAIT(PURE, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags),
-     (fd, message, flags))
-WAIT(PURE, int, recvmmsg,
-     (int fd, struct mmsghdr *messages, unsigned count, int flags,
-      struct timespec *timeout),
-     (fd, messages, count, flags, timeout))
 WAIT(WORK, ssize_t, send, (int fd, const void *data, size_t size, int flags),
      (fd, data, size, flags))
 WAIT(WORK, ssize_t, sendto,
@@ -187,12 +156,3 @@ WAIT(WORK, int, lockf, (int fd, int command, off_t size), (fd, command, size))
 WAIT(WORK, int, lockf64, (int fd, int command, off64_t size), (fd, command, size))
 
 /* For a child. */
-WAIT(WORK, pid_t, wait, (int *status), (status))
-WAIT(WORK, pid_t, waitpid, (pid_t child, int *status, int options),
-     (child, status, options))
-WAIT(WORK, pid_t, wait3, (int *status, int options, struct rusage *usage),
-     (status, options, usage))
-WAIT(WORK, pid_t, wait4, (pid_t child, int *status, int options, struct rusage *usage),
-     (child, status, options, usage))
-WAIT(WORK, int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options),
-     (type, id, info, options))

@@ -28,11 +28,11 @@ struct profile_writer {
     /* Of the profile that is being written. */
     size_t values_count;
     struct buffer samples;
-    struct buffer ids;         /* encoded location ids of one stack */
-    struct buffer label_field; /* the encoded label of one sample */
-    uint32_t label_value;      /* number of the string "yes"; 0: none yet */
-    const char *label;         /* the last label, and the number of its string */
+    struct buffer ids;          /* encoded location ids of one stack */
+    struct buffer label_field;  /* the encoded label of one sample */
+    struct profile_label label; /* the last one, and the numbers of its strings */
     uint32_t label_key;
+    uint32_t label_value;
     bool of_its_own; /* nothing of this profile is kept */
     bool failed;     /* memory ran out: the contents are not valid */
 };
@@ -162,16 +162,18 @@ uint32_t probe_profile_place_named(struct profile_writer *writer, const char *na
 }
 
 /* Encodes a sample's label: two numbers of strings, in a message of its own. */
-static void label_write(struct profile_writer *writer, const char *label)
+static void label_write(struct profile_writer *writer,
+                        const struct profile_label *label)
 {
     struct dictionary *dictionary = &writer->dictionary;
     writer->of_its_own = true;
-    if (writer->label_value == 0) {
-        writer->label_value = probe_dictionary_string(dictionary, "yes");
+    if (writer->label.key != label->key) {
+        writer->label.key = label->key;
+        writer->label_key = probe_dictionary_string(dictionary, label->key);
     }
-    if (writer->label != label) {
-        writer->label = label;
-        writer->label_key = probe_dictionary_string(dictionary, label);
+    if (writer->label.value != label->value) {
+        writer->label.value = label->value;
+        writer->label_value = probe_dictionary_string(dictionary, label->value);
     }
     probe_wire_number(&dictionary->message, LABEL_KEY, writer->label_key);
     probe_wire_number(&dictionary->message, LABEL_STRING, writer->label_value);
@@ -179,7 +181,8 @@ static void label_write(struct profile_writer *writer, const char *label)
 }
 
 void probe_profile_add_places(struct profile_writer *writer, const uint32_t *places,
-                              size_t count, const int64_t *values, const char *label)
+                              size_t count, const int64_t *values,
+                              const struct profile_label *label)
 {
     if (values_all_zero(values, writer->values_count)) {
         return;

@@ -76,11 +76,17 @@ uint32_t probe_profile_place(struct profile_writer *writer, uintptr_t address);
 uint32_t probe_profile_place_named(struct profile_writer *writer, const char *name,
                                    const char *file, unsigned line);
 
-/* Adds a sample with these places, the innermost first. `label`, with the value "yes",
- * tells it apart from others with the same places; NULL: none. One whose values are all
- * zero is left out. */
+/* Tells a sample apart from others with the same places. Static texts. */
+struct profile_label {
+    const char *key;
+    const char *value;
+};
+
+/* Adds a sample with these places, the innermost first. `label` may be NULL. One whose
+ * values are all zero is left out. */
 void probe_profile_add_places(struct profile_writer *writer, const uint32_t *places,
-                              size_t count, const int64_t *values, const char *label);
+                              size_t count, const int64_t *values,
+                              const struct profile_label *label);
 
 /* Appends the profile, not compressed. Returns 0 or -ENOMEM. */
 int probe_profile_end(struct profile_writer *writer,

@@ -137,6 +137,7 @@ static int blocks_add(const struct shared_copy *copy, struct exit_stacks *stacks
 static void indirect_write(struct profile_writer *writer,
                            const struct stack_record *record, const int64_t *values)
 {
+    static const struct profile_label indirect = {"indirect", "yes"};
     uint32_t places[STACK_DEPTH_MAX];
     size_t count = 0;
     if (values[INUSE_OBJECTS] == 0) {
@@ -145,7 +146,7 @@ static void indirect_write(struct profile_writer *writer,
     for (; count < record->depth && count < STACK_DEPTH_MAX; count++) {
         places[count] = probe_profile_place(writer, record->frames[count]);
     }
-    probe_profile_add_places(writer, places, count, values, "indirect");
+    probe_profile_add_places(writer, places, count, values, &indirect);
 }
 
 static void comment_write(const struct exit_sums *sums, const struct reach *reach,

@@ -115,6 +115,7 @@ static size_t way_places(struct profile_writer *writer,
 static void retained_write(struct profile_writer *writer,
                            const struct reach_profile *profile, uint32_t *holders)
 {
+    static const struct profile_label shared = {"shared", "yes"};
     uint32_t places[PLACES_MAX];
     for (size_t i = 0; i < probe_reach_retained_count(profile); i++) {
         const struct retained_path *path = probe_reach_retained_at(profile, i);
@@ -125,7 +126,7 @@ static void retained_write(struct profile_writer *writer,
         size_t count = 1 + way_places(writer, profile, node->parent, holders,
                                       places + 1, PLACES_MAX - 1);
         probe_profile_add_places(writer, places, count, values,
-                                 path->shared ? "shared" : NULL);
+                                 path->shared ? &shared : NULL);
     }
 }
 

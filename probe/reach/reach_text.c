@@ -58,10 +58,7 @@ int probe_reach_lost_text(struct reach_profile *profile, struct buffer *ret_text
         buffer_printf(ret_text, "%lld: %lld [%lld: %lld] @", (long long)lost->objects,
                       (long long)lost->bytes, (long long)lost->direct_objects,
                       (long long)lost->direct_bytes);
-        for (uint32_t j = 0; j < record->depth; j++) {
-            buffer_printf(ret_text, " 0x%llx",
-                          (unsigned long long)record->frames[j] + 1);
-        }
+        probe_frame_addresses(ret_text, record->frames, record->depth);
         buffer_text(ret_text, "\n");
         for (uint32_t j = 0; j < record->depth; j++) {
             probe_frame_comment(ret_text, record->frames[j] + 1, record->frames[j]);

@@ -55,6 +55,18 @@ void probe_recorder_skip(uintptr_t start, uintptr_t end)
     }
 }
 
+size_t probe_recorder_skipped(const uintptr_t *frames, size_t depth)
+{
+    size_t first = 0;
+    for (size_t i = 0; i < skipped_count && first < depth; i++) {
+        if (frames[first] >= skipped[i].start && frames[first] < skipped[i].end) {
+            first++;
+            i = (size_t)-1; /* all ranges again, for the next frame */
+        }
+    }
+    return first;
+}
+
 void probe_recorder_stop_early(void)
 {
     if (!atomic_load(&is_early)) {
@@ -176,13 +188,7 @@ static struct stack_record *record_of_caller(const void *frame)
     size_t depth = atomic_load_explicit(&is_early, memory_order_acquire)
                        ? probe_call_stack_early(frame, frames, size)
                        : probe_call_stack(frame, frames, size);
-    size_t first = 0;
-    for (size_t i = 0; i < skipped_count && first < depth; i++) {
-        if (frames[first] >= skipped[i].start && frames[first] < skipped[i].end) {
-            first++;
-            i = (size_t)-1; /* all ranges again, for the next frame */
-        }
-    }
+    size_t first = probe_recorder_skipped(frames, depth);
     depth -= first;
     if (depth > 0 && is_allocators_own(frames[first], first)) {
         return NULL;

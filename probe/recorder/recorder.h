@@ -36,6 +36,9 @@ enum recorder_mode {
  * with them. At most 4 ranges; call it before probe_recorder_start. */
 void probe_recorder_skip(uintptr_t start, uintptr_t end);
 
+/* How many frames at the beginning of a stack are such code. */
+size_t probe_recorder_skipped(const uintptr_t *frames, size_t depth);
+
 /* Begins to record, from now on and until the process ends. `period` is for
  * RECORDER_SAMPLED. Returns 0 or -errno: -ENOSYS if the library libunwind is not there.
  */

@@ -30,6 +30,13 @@ void probe_frame_comment(struct buffer *text, uintptr_t shown, uintptr_t inside)
     buffer_append(text, "\n", 1);
 }
 
+void probe_frame_addresses(struct buffer *text, const uintptr_t *frames, size_t depth)
+{
+    for (size_t i = 0; i < depth; i++) {
+        buffer_printf(text, " 0x%llx", (unsigned long long)frames[i] + 1);
+    }
+}
+
 void probe_frame_block(struct buffer *text, uintptr_t inside)
 {
     struct symbol symbol;

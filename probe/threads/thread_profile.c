@@ -60,9 +60,7 @@ static void group_append(const struct stacks *stacks, size_t number,
     const struct stack *stack = probe_stacks_at(stacks, number);
     const uintptr_t *frames = probe_stacks_frames(stacks, stack);
     buffer_printf(text, "%lld @", (long long)stack->values[0]);
-    for (size_t i = 0; i < stack->depth; i++) {
-        buffer_printf(text, " 0x%llx", (unsigned long long)frames[i] + 1);
-    }
+    probe_frame_addresses(text, frames, stack->depth);
     buffer_append(text, "\n", 1);
     for (size_t i = 0; i < stack->depth; i++) {
         probe_frame_comment(text, frames[i] + 1, frames[i]);

@@ -2,7 +2,7 @@
  * dlsym with RTLD_NEXT finds the newest version of a function: for pthread_cond_wait
  * that is the one of today's programs.
  */
-#include "probe/preload/real_function.h"
+#include "probe/calls/real_function.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
  * The C library's function behind one that we replace.
  */
-#ifndef PROBE_PRELOAD_REAL_FUNCTION_H
-#define PROBE_PRELOAD_REAL_FUNCTION_H
+#ifndef PROBE_CALLS_REAL_FUNCTION_H
+#define PROBE_CALLS_REAL_FUNCTION_H
 
 #include <stdatomic.h>
 #include <stddef.h>
