@@ -1,7 +1,9 @@
 #include "probe/resources/resources.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/calls/calls.h"
@@ -15,6 +17,7 @@ atomic_bool probe_resources_on;
 _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
 static int64_t started; /* in ticks */
+static pid_t process;
 
 static int64_t ticks_now(void)
 {
@@ -33,10 +36,26 @@ int probe_resources_start(void)
     if (error == 0) {
         probe_calls_prepare();
         started = ticks_now() - 1;
+        process = getpid();
         atomic_store(&probe_resources_on, true);
     }
     probe_inside--;
     return error;
+}
+
+void probe_resources_stop(void)
+{
+    atomic_store(&probe_resources_on, false);
+}
+
+bool probe_is_other_process(void)
+{
+    return syscall(SYS_getpid) != process;
+}
+
+uint32_t probe_resource_now(void)
+{
+    return (uint32_t)(ticks_now() - started);
 }
 
 struct resource_note probe_resource_note(const void *frame)
@@ -49,7 +68,7 @@ struct resource_note probe_resource_note(const void *frame)
     const struct stack_record *record = probe_record_of(frames + first, depth - first);
     struct resource_note note = {
         .stack = record == NULL ? 0 : record->number,
-        .made = (uint32_t)(ticks_now() - started),
+        .made = probe_resource_now(),
     };
     probe_inside--;
     errno = saved;

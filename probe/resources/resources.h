@@ -34,6 +34,9 @@ struct resource_note {
  * library in this build (a sanitizer has that place). */
 int probe_resources_start(void);
 
+/* Ends it, in this process: what is noted cannot be relied on. */
+void probe_resources_stop(void);
+
 /* Whether it has begun. */
 extern atomic_bool probe_resources_on;
 
@@ -41,12 +44,17 @@ extern atomic_bool probe_resources_on;
  * children are its own: what it does is not noted. Set in that child (vfork_call.c). */
 extern _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
+/* Whether this is not the process in which noting began, nor one forked from it. When
+ * the child of vfork has ended, a signal handler may run in the parent before
+ * probe_in_vfork is 0 again. */
+bool probe_is_other_process(void);
+
 /* Whether what this thread ends is to be forgotten: also inside the probe, which may
  * have interrupted the program (a signal handler). */
 static inline bool probe_resources_forget(void)
 {
     return atomic_load_explicit(&probe_resources_on, memory_order_relaxed) &&
-           probe_in_vfork == 0;
+           (probe_in_vfork == 0 || !probe_is_other_process());
 }
 
 /* Whether what this thread makes now is to be noted. */
@@ -59,6 +67,9 @@ static inline bool probe_resources_wanted(void)
  * this is (__builtin_frame_address(0); it has not returned), and the time. Keeps errno.
  * May be called in a signal handler. */
 struct resource_note probe_resource_note(const void *frame);
+
+/* What `made` is in a note that is made now. */
+uint32_t probe_resource_now(void);
 
 /* How long ago it was made, in nanoseconds, exact to RESOURCE_TICK_NS. */
 int64_t probe_resource_age(struct resource_note note);
