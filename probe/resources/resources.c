@@ -9,6 +9,7 @@
 #include "probe/recorder/recorder.h"
 #include "probe/recorder/stack_records.h"
 #include "probe/recorder/unwinder.h"
+#include "probe/resources/descriptor_notes.h"
 #include "probe/stacks/stacks.h"
 
 atomic_bool probe_resources_on;
@@ -59,4 +60,22 @@ struct resource_note probe_resource_note(const void *frame)
 int64_t probe_resource_age(struct resource_note note)
 {
     return (ticks_now() - started - note.made) * RESOURCE_TICK_NS;
+}
+
+void probe_resources_fork_prepare(void)
+{
+}
+
+void probe_resources_fork_parent(void)
+{
+}
+
+void probe_resources_fork_child(void)
+{
+    probe_fds_fork_child();
+}
+
+void probe_resources_stop(void)
+{
+    atomic_store(&probe_resources_on, false);
 }

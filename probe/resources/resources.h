@@ -60,6 +60,16 @@ static inline bool probe_resources_wanted(void)
  * May be called in a signal handler. */
 struct resource_note probe_resource_note(const void *frame);
 
+/* Around fork, before probe_recorder_fork_prepare and after its other two. The child
+ * has a copy of the descriptors and mappings, but none of the timers, children and
+ * other threads. For pthread_atfork. */
+void probe_resources_fork_prepare(void);
+void probe_resources_fork_parent(void);
+void probe_resources_fork_child(void);
+
+/* In a child that was forked while the tables could not be held: nothing is noted. */
+void probe_resources_stop(void);
+
 /* How long ago it was made, in nanoseconds, exact to RESOURCE_TICK_NS. */
 int64_t probe_resource_age(struct resource_note note);
 
