@@ -48,6 +48,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/resources_fork.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
