@@ -57,7 +57,7 @@ PROBE_EXPORT int forkpty(int *ret_fd, char *name, const struct termios *settings
         child_begin(in_vfork);
     } else if (child > 0) {
         probe_child_made(child, FRAME);
-        probe_fd_made(*ret_fd, FRAME);
+        probe_fd_made(*ret_fd, FD_FILE, FRAME);
     }
     return child;
 }

@@ -77,9 +77,11 @@ static void aside_forget(void)
  * has it. */
 static bool table_take(void)
 {
+    probe_inside++; /* a signal handler may fork here */
     probe_changing++;
     if (!probe_lock_take_soon(&lock)) {
         probe_changing--;
+        probe_inside--;
         return false;
     }
     if (atomic_load(&is_aside)) {
@@ -92,6 +94,7 @@ static void table_give(void)
 {
     probe_lock_give(&lock);
     probe_changing--;
+    probe_inside--;
 }
 
 /* Sees to it that there is memory for some more notes. Not inside the probe: it may be
