@@ -14,6 +14,7 @@
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -162,7 +163,9 @@ static int run(struct options *options, const char *directory)
         fail("cannot start the dispatcher of tickers", "", error);
     } else if (heap_start(options->profile)) {
         /* An error is ignored: the pages of what it is for say so. */
-        (void)probe_resources_start();
+        if (probe_resources_start() == 0) {
+            probe_thread_notes_start();
+        }
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
