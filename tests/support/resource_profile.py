@@ -8,7 +8,7 @@ import struct
 
 from checks import check, equal
 
-SUBJECTS = ("fds", "threadcreate", "timers", "mmaps", "children")
+SUBJECTS = tuple(os.environ.get("SUBJECTS", "fds,threadcreate,timers,mmaps,children").split(","))
 UNSEEN, OWN, START = "made unseen", "the probe's own", "the program's start"
 NO_STACK = {UNSEEN, OWN, START}
 
@@ -138,7 +138,7 @@ class ProtoProfile:
 
 HEAD = re.compile(r"(\w+) profile: total (-?\d+)$")
 GROUP = re.compile(r"(-?\d+) @((?: 0x[0-9a-f]+)+)$")
-VALUES = re.compile(r"#\t(\w+) (-?\d+), (\w+) (-?\d+)$")
+VALUES = re.compile(r"#\t ?(\w+) (-?\d+), (\w+) (-?\d+)$")
 FRAME = re.compile(r"#\t0x[0-9a-f]+\t(\S+)\+0x[0-9a-f]+\t(.*?)(?::(\d+))?$")
 
 
@@ -150,7 +150,8 @@ class TextProfile:
         head = HEAD.match(lines[0])
         check(head, f"the first line is {lines[0]!r}")
         self.name, self.total = head[1], int(head[2])
-        self.comment = " ".join(line[2:] for line in lines[1:] if line[:2] == "# ")
+        remarks = text.partition("\n\n")[0].splitlines()[1:]
+        self.comment = " ".join(line[2:] for line in remarks)
         self.groups = []
         for block in text.partition("\n")[2].split("\n\n"):
             rows = [row for row in block.splitlines() if row]
