@@ -197,12 +197,17 @@ static bool has_ended(const struct survey *survey, const struct thread_noted *no
 {
     static const struct thread_clock no_clock = {0};
     struct thread_entry entry = {.tid = noted->tid};
+    char name[16];
     if (noted->which == 0 || noted->let_go || noted->tid == 0) {
         return false;
     }
     /* It may have begun after the kernel's list was read. */
-    probe_thread_details_read(survey->task_fd, &no_clock, &entry);
-    bool lives = entry.born_ns != 0 && is_of(survey, &entry, noted);
+    snprintf(name, sizeof(name), "%d", (int)noted->tid);
+    bool lives = faccessat(survey->task_fd, name, F_OK, 0) == 0 || errno != ENOENT;
+    if (lives) {
+        probe_thread_details_read(survey->task_fd, &no_clock, &entry);
+        lives = is_of(survey, &entry, noted);
+    }
     return !lives && probe_thread_is_kept(noted->which);
 }
 
@@ -215,8 +220,7 @@ static void ended_show(struct survey *survey, const struct thread_noted *noted)
         .values = {[ENDED] = 1},
     };
     char example[96];
-    size_t kept =
-        probe_stack_mapped(&survey->stacks, noted->thread, noted->stack_bytes);
+    size_t kept = probe_stack_mapped(&survey->stacks, noted->thread, noted->stack_most);
     survey->ended++;
     survey->kept_bytes += kept;
     snprintf(example, sizeof(example),
