@@ -13,6 +13,7 @@
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
@@ -157,6 +158,7 @@ static int run(struct options *options, const char *directory)
     /* An error is ignored: the pages of what it is for say so. */
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
     }
     int error = guard_set_limits(options);
     if (error != 0) {

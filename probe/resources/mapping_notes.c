@@ -97,9 +97,7 @@ static void table_give(void)
     probe_inside--;
 }
 
-/* Sees to it that there is memory for some more notes. Not inside the probe: it may be
- * taking memory now. */
-static void table_reserve(void)
+void probe_mapping_reserve(void)
 {
     if (probe_range_notes_spare(&notes) >= SPARE_LEAST) {
         return;
@@ -130,7 +128,8 @@ static void put_all(struct range whole, const struct range_note *parts, size_t c
     }
     probe_range_notes_take(&notes, whole, NULL, 0);
     for (size_t i = 0; i < count; i++) {
-        if (!probe_range_notes_put(&notes, parts[i])) {
+        if (!probe_range_notes_put(&notes, parts[i]) &&
+            parts[i].note.stack != MAPPING_BY_PROBE) {
             atomic_fetch_add(&missed, 1);
         }
     }
@@ -146,7 +145,7 @@ void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
     struct range_note made = {.range = range_of(memory, bytes)};
     if (probe_resources_wanted()) {
         made.note = probe_resource_note(frame);
-        table_reserve();
+        probe_mapping_reserve();
     } else {
         made.note = (struct resource_note){MAPPING_BY_PROBE, probe_resource_now()};
     }
@@ -214,7 +213,7 @@ void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
 void probe_mapping_at_start(struct range range)
 {
     struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
-    table_reserve();
+    probe_mapping_reserve();
     put_all(range, &note, 1);
 }
 
