@@ -15,12 +15,14 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/resources/note_table.h"
 
 #define ASIDE_MAX 16
 #define SPARE_LEAST 64
 
 static struct probe_lock lock;
-static struct range_notes notes; /* the lock protects it */
+static struct range_notes notes;   /* the lock protects it */
+static struct note_table segments; /* of shmat, by address; `extra` is the size */
 static _Atomic uint64_t missed;
 static atomic_bool is_noted; /* there was ever anything in the table */
 
@@ -210,6 +212,55 @@ void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
     put_all(new, moved.parts, moved.count);
 }
 
+/* ---- Segments of shmat ---- */
+
+static void segment_put(const void *memory, size_t bytes)
+{
+    int saved = errno;
+    probe_inside++;
+    probe_note_put(&segments,
+                   (struct note_entry){.key = (uintptr_t)memory, .extra = bytes});
+    probe_inside--;
+    errno = saved;
+}
+
+void probe_segment_made(const void *memory, size_t bytes, const void *frame)
+{
+    probe_mapping_made(memory, bytes, frame);
+    if (bytes > 0 && probe_resources_wanted()) {
+        segment_put(memory, bytes);
+    }
+}
+
+size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts)
+{
+    struct note_entry segment = {0};
+    ret_parts->count = 0;
+    if (!probe_resources_forget()) {
+        return 0;
+    }
+    int saved = errno;
+    probe_inside++;
+    bool found = probe_note_take(&segments, (uintptr_t)memory, &segment);
+    probe_inside--;
+    errno = saved;
+    if (found) {
+        probe_mapping_take(memory, segment.extra, ret_parts);
+    }
+    return segment.extra;
+}
+
+void probe_segment_put_back(const void *memory, size_t bytes,
+                            const struct mapping_parts *parts)
+{
+    if (bytes > 0) {
+        segment_put(memory, bytes);
+        probe_mapping_put_back(parts);
+    }
+}
+
+/* ---- The list's side ---- */
+
 void probe_mapping_at_start(struct range range)
 {
     struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
@@ -254,10 +305,12 @@ uint64_t probe_mapping_missed(void)
 
 void probe_mapping_hold(void)
 {
+    probe_note_hold(&segments);
     probe_lock_take(&lock);
 }
 
 void probe_mapping_release(void)
 {
     probe_lock_give(&lock);
+    probe_note_release(&segments);
 }

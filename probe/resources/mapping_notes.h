@@ -46,6 +46,13 @@ void probe_mapping_put_back(const struct mapping_parts *parts);
 void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
                          size_t bytes, const void *to, size_t new_bytes);
 
+/* The same for a segment of shmat, whose size is noted, too: it is returned by the
+ * second, or else 0. */
+void probe_segment_made(const void *memory, size_t bytes, const void *frame);
+size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts);
+void probe_segment_put_back(const void *memory, size_t bytes,
+                            const struct mapping_parts *parts);
+
 /* Begins to note: what is there came with the program. Not in a signal handler.
  * (mappings_list.c) */
 void probe_mapping_notes_start(void);
