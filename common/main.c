@@ -13,6 +13,7 @@
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/resources.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -128,6 +129,25 @@ static bool heap_start(enum heap_profile profile)
     return error == 0;
 }
 
+/* There are requests all the time: the next one notices. */
+static bool descriptors_noticed(void)
+{
+    return true;
+}
+
+static void descriptors_say(const char *line)
+{
+    fprintf(stderr, "%s: %s\n", variant.name, line);
+}
+
+/* An error is ignored: the pages of what this is for say so. */
+static void resources_start(void)
+{
+    if (probe_resources_start() == 0) {
+        probe_fd_alarm_start(descriptors_noticed, descriptors_say);
+    }
+}
+
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
  * upstream comes first: it is a fork, whose memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
@@ -161,8 +181,7 @@ static int run(struct options *options, const char *directory)
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
     } else if (heap_start(options->profile)) {
-        /* An error is ignored: the pages of what it is for say so. */
-        (void)probe_resources_start();
+        resources_start();
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }

@@ -1,5 +1,6 @@
 #include "probe/resources/resources_fork.h"
 
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/resources.h"
 
@@ -14,5 +15,6 @@ void probe_resources_fork_parent(void)
 void probe_resources_fork_child(void)
 {
     probe_fds_fork_child();
+    probe_fd_alarm_fork_child();
     probe_resources_go_on();
 }
