@@ -144,7 +144,7 @@ static void descriptors_say(const char *line)
 static void resources_start(void)
 {
     if (probe_resources_start() == 0) {
-        probe_fd_alarm_start(descriptors_noticed, descriptors_say);
+        probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
     }
 }
 

@@ -59,6 +59,8 @@
 #define STACK_BYTES ((size_t)1024 * 1024)
 /* How often to look whether only the probe is left, once the main thread has ended. */
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* How long a program that opens many descriptors at once takes for it. */
+#define BURST_NS (10 * CLOCK_NS_PER_MS)
 /* How long a thread of the program waits for a page that is being made. */
 #define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
@@ -708,7 +710,7 @@ static void resources_begin(void)
                       : strerror(-error));
         return;
     }
-    probe_fd_alarm_start(on_many_descriptors, descriptors_say);
+    probe_fd_alarm_start(on_many_descriptors, descriptors_say, BURST_NS);
 }
 
 static void instruments_begin(void)

@@ -15,17 +15,17 @@
 
 enum phase {
     ASKED,
-    SETTLING, /* a program that opens many at once would take what the work needs */
-    RESTING,  /* the high number was no sign of many */
-    SAID      /* and there are not fewer yet */
+    SETTLING,
+    RESTING, /* the high number was no sign of many */
+    SAID     /* and there are not fewer yet */
 };
 
-#define SETTLE_NS (10 * CLOCK_NS_PER_MS)
 #define REST_NS CLOCK_NS_PER_SECOND
 #define SAID_NS (5 * CLOCK_NS_PER_SECOND)
 
 static struct {
     void (*say)(const char *line);
+    int64_t settle_ns;
     atomic_flag busy; /* a thread is at the rest */
     enum phase phase;
     _Atomic int64_t next_ns; /* when the phase is over; 0: at once */
@@ -122,8 +122,8 @@ static int64_t look(int64_t now_ns)
 {
     uint64_t open = 0;
     uint64_t limit = 0;
-    if (alarm_state.phase == ASKED) {
-        return later(SETTLING, now_ns, SETTLE_NS);
+    if (alarm_state.phase == ASKED && alarm_state.settle_ns > 0) {
+        return later(SETTLING, now_ns, alarm_state.settle_ns);
     }
     if (alarm_state.phase == RESTING) {
         return rearm();
@@ -139,8 +139,10 @@ static int64_t look(int64_t now_ns)
                                         : later(SETTLING, now_ns, REST_NS);
 }
 
-void probe_fd_alarm_start(bool (*wake)(void), void (*say)(const char *line))
+void probe_fd_alarm_start(bool (*wake)(void), void (*say)(const char *line),
+                          int64_t settle_ns)
 {
+    alarm_state.settle_ns = settle_ns;
     alarm_state.say = say;
     probe_fd_limit_watch(wake);
 }

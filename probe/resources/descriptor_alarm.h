@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Begins to watch; `wake` as for probe_fd_limit_watch. `say` gets the line, without a
- * newline: "922 of 1024 descriptors are open; most (870) were opened by note_open
- * src/x.c:55 (see /debug/pprof/fds?debug=1)". */
-void probe_fd_alarm_start(bool (*wake)(void), void (*say)(const char *line));
+/* Begins to watch; `wake` as for probe_fd_limit_watch. The line comes `settle_ns` after
+ * that: a program that opens many at once would take what the work needs. `say` gets
+ * the line, without a newline: "922 of 1024 descriptors are open; most (870) were
+ * opened by note_open src/x.c:55 (see /debug/pprof/fds?debug=1)". */
+void probe_fd_alarm_start(bool (*wake)(void), void (*say)(const char *line),
+                          int64_t settle_ns);
 
 /* Does what there is to do; mostly that is nothing, and costs one comparison. Not to be
  * called where a program's thread waits: it reads symbols. If another thread is at it,
