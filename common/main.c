@@ -15,6 +15,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -144,6 +145,7 @@ static void descriptors_say(const char *line)
 static void resources_start(void)
 {
     if (probe_resources_start() == 0) {
+        probe_thread_notes_start();
         probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
     }
 }
@@ -173,6 +175,7 @@ static int run(struct options *options, const char *directory)
     probe_symbols_load();
     probe_heap_release_free();
     probe_inside--;
+    resources_start();
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
@@ -181,7 +184,6 @@ static int run(struct options *options, const char *directory)
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
     } else if (heap_start(options->profile)) {
-        resources_start();
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }
