@@ -1,5 +1,6 @@
 #include "probe/resources/descriptor_alarm.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ enum phase {
 };
 
 #define REST_NS CLOCK_NS_PER_SECOND
-#define SAID_NS (5 * CLOCK_NS_PER_SECOND)
+/* For each descriptor, on top of that: to count them takes a tenth of a microsecond. */
+#define REST_EACH_NS (50 * INT64_C(1000))
 
 static struct {
     void (*say)(const char *line);
@@ -31,18 +33,23 @@ static struct {
     _Atomic int64_t next_ns; /* when the phase is over; 0: at once */
 } alarm_state = {.busy = ATOMIC_FLAG_INIT};
 
-/* How many descriptors there are, and how many there may be. Returns 0 or -errno. */
+/* How many descriptors there are below the limit, which is one of their numbers: the
+ * probe's own may be beyond one that the program has set. Returns 0 or -errno. */
 static int count(uint64_t *ret_count, uint64_t *ret_limit)
 {
     struct buffer numbers = {0};
     struct rlimit limit = {0};
     int directory;
-    int error = probe_fd_numbers(&numbers, &directory);
+    int error = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
+    error = error != 0 ? error : probe_fd_numbers(&numbers, &directory);
     if (error == 0) {
         close(directory);
-        *ret_count = numbers.length / sizeof(int);
-        error = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -1;
+        *ret_count = 0;
         *ret_limit = limit.rlim_cur;
+        for (size_t i = 0; i < numbers.length / sizeof(int); i++) {
+            *ret_count +=
+                (rlim_t)((const int *)(void *)numbers.data)[i] < limit.rlim_cur;
+        }
     }
     buffer_release(&numbers);
     return error;
@@ -65,13 +72,14 @@ static void stack_name(uint32_t stack, struct buffer *line)
     buffer_text(line, symbol.function);
 }
 
-static void line_write(struct resource_list *list, uint64_t limit, struct buffer *line)
+static void line_write(struct resource_list *list, uint64_t open, uint64_t limit,
+                       struct buffer *line)
 {
     uint32_t stack = 0;
     int64_t items = 0;
     int64_t unseen = list->unseen[0];
-    buffer_printf(line, "%lld of %llu descriptors are open; most (",
-                  (long long)list->totals[0], (unsigned long long)limit);
+    buffer_printf(line, "%llu of %llu descriptors are open; most (",
+                  (unsigned long long)open, (unsigned long long)limit);
     bool found = probe_resource_list_largest(list, &stack, &items);
     if (found && items >= unseen && probe_record_at(stack)->depth > 0) {
         buffer_printf(line, "%lld) were opened by ", (long long)items);
@@ -83,14 +91,14 @@ static void line_write(struct resource_list *list, uint64_t limit, struct buffer
 }
 
 /* Returns whether the line was said. */
-static bool say_now(uint64_t limit)
+static bool say_now(uint64_t open, uint64_t limit)
 {
     struct resource_list list = {0};
     struct buffer line = {0};
     bool said = false;
     if (probe_fds.list(&list) == 0) {
         probe_symbols_load();
-        line_write(&list, limit, &line);
+        line_write(&list, open, limit, &line);
         if (line.error == 0) {
             alarm_state.say(line.data);
             said = true;
@@ -129,14 +137,15 @@ static int64_t look(int64_t now_ns)
         return rearm();
     }
     int error = count(&open, &limit);
+    int64_t rest_ns = REST_NS + (int64_t)open * REST_EACH_NS;
     if (alarm_state.phase == SAID) {
-        return error == 0 && open < limit / 2 ? rearm() : later(SAID, now_ns, SAID_NS);
+        return error == 0 && open < limit / 2 ? rearm() : later(SAID, now_ns, rest_ns);
     }
     if (error == 0 && open < probe_fd_limit_near(limit)) {
-        return later(RESTING, now_ns, REST_NS);
+        return later(RESTING, now_ns, rest_ns);
     }
-    return error == 0 && say_now(limit) ? later(SAID, now_ns, SAID_NS)
-                                        : later(SETTLING, now_ns, REST_NS);
+    bool said = error == 0 && say_now(open, limit);
+    return later(said ? SAID : SETTLING, now_ns, rest_ns);
 }
 
 void probe_fd_alarm_start(bool (*wake)(void), void (*say)(const char *line),
