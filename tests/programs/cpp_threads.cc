@@ -1,5 +1,5 @@
-// Threads in C++: std::thread and std::async. Says "ready", and waits for the end of its
-// input.
+// Threads in C++: std::thread and std::async. Says "ready", and waits for the end of
+// its input.
 #include <cstdio>
 #include <future>
 #include <thread>

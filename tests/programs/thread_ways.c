@@ -89,7 +89,8 @@ static void *creates_and_joins(void *unused)
     return unused;
 }
 
-/* -- threads that stay -------------------------------------------------------------- */
+/* -- threads that stay --------------------------------------------------------------
+ */
 
 WAY stays_joinable(void)
 {
@@ -131,7 +132,8 @@ WAY stays_c11(void)
     alive++;
 }
 
-/* -- threads of which nothing is left ----------------------------------------------- */
+/* -- threads of which nothing is left -----------------------------------------------
+ */
 
 WAY gone_joined(void)
 {
@@ -231,7 +233,8 @@ WAY gone_refused(void)
     pthread_attr_destroy(&attributes);
 }
 
-/* -- threads that have ended, and that nobody has joined ---------------------------- */
+/* -- threads that have ended, and that nobody has joined ----------------------------
+ */
 
 WAY ended_by_return(void)
 {
@@ -271,7 +274,8 @@ WAY ended_too_late(void)
     MUST(sem_post(&end) == 0);
 }
 
-/* -- ends here ----------------------------------------------------------------------- */
+/* -- ends here -----------------------------------------------------------------------
+ */
 
 static void nothing(union sigval unused)
 {

@@ -1,6 +1,6 @@
-/* Makes POSIX timers in every way, each way in a function of its own, deletes some, says
- * "ready", and waits for the end of its input. usage: timer_ways [fork]: forks, and both
- * say "ready". */
+/* Makes POSIX timers in every way, each way in a function of its own, deletes some,
+ * says "ready", and waits for the end of its input. usage: timer_ways [fork]: forks,
+ * and both say "ready". */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
