@@ -7,8 +7,8 @@ import re
 import pytest
 
 from checks import check, equal
-from programs import FRAME, compiled
-from resource_profile import OWN, START, UNSEEN, ProtoProfile, TextProfile
+from programs import FRAME, PROBE, compiled, probed
+from resource_profile import OWN, START, UNSEEN, ProtoProfile, Sample, TextProfile
 from scenarios import scenario_names
 from servers import Server
 from tree import ROOT
@@ -37,6 +37,8 @@ EXAMPLE = re.compile(
     re.M,
 )
 SHOWN = 10  # of each group
+# The functions with which its threads begin that allocate.
+BEGINNINGS = {"stay", "detach_and_stay", "stay_c11"}
 
 
 @pytest.fixture(name="ways", scope="module")
@@ -53,12 +55,13 @@ def profile_of(program, pid=None):
     return profile
 
 
-def by_maker(profile, file):
-    """The values by the function in this file that has made them, or by what stands in
-    place of a stack."""
+def by_maker(profile, file, helpers=()):
+    """The values by the function in this file that has made them, but for its helpers; or
+    by what stands in place of a stack."""
     found = {}
     for sample in profile.samples:
-        maker = sample.maker(file)
+        frames = [frame for frame in sample.frames if frame.function not in helpers]
+        maker = Sample(frames, sample.values, sample.kind).maker(file)
         check(maker, f"nobody in {file} has made {sample}")
         equal(sample.kind, "ended" if sample.values[1] else "living", f"{sample}")
         last = found.get(maker.function, (0, 0))
@@ -134,6 +137,30 @@ def test_threads_of_cpp():
         equal(program.finish(), 0, "exit status")
 
 
+NUMBERS_CHOSEN = {
+    "ended_first": (0, 1),
+    "stays_with_its_number": (1, 0),
+    "ended_second": (0, 1),
+    UNSEEN: (1, 0),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may choose numbers of threads")
+def test_a_number_that_the_kernel_gives_again():
+    """A thread that has ended stays ended, and is not taken for the living one."""
+    alone = ("unshare", "--pid", "--fork", "--mount-proc")
+    with WaitingProgram([*alone, *probed([compiled("thread_numbers.c")], *PROBE, *QUIET)]) as (
+        program
+    ):
+        profile = profile_of(program, pid=program.pids[1])
+        got = by_maker(profile, "thread_numbers.c", helpers={"start"})
+        equal(got, NUMBERS_CHOSEN | ALWAYS, "threads by maker")
+        equal(program.finish(), 0, "exit status")
+
+
+# -- stacks of threads -----------------------------------------------------------------
+
+
 def stacks(program):
     """The functions on the stack of each thread but the probe's, the innermost first."""
     text = program.get("/debug/pprof/goroutine?debug=2").text
@@ -145,16 +172,27 @@ def stacks(program):
     return sorted(FRAME.findall(block) for block in blocks)
 
 
+def beginnings(text):
+    """The functions that the C library calls in a new thread, on the stacks in a profile
+    as text."""
+    names = FRAME.findall(text)
+    return {name for name, after in zip(names, names[1:]) if after == "start_thread"}
+
+
 def test_no_thread_has_a_frame_of_the_probe():
-    """Whether threads are noted or not, their stacks are the same."""
+    """Whether threads are noted or not, their stacks are the same: as they wait, and as
+    they allocate."""
     command = [compiled("thread_ways.c")]
     with (
-        WaitingProgram(command, probe=QUIET) as noted,
-        WaitingProgram(command, probe=(*QUIET, "--resources", "off")) as other,
+        WaitingProgram(command, probe=()) as noted,
+        WaitingProgram(command, probe=("--resources", "off")) as other,
     ):
         got = stacks(noted)
         equal(len(got), 13, "threads")
         equal(got, stacks(other), "stacks")
+        for program in (noted, other):
+            heap = program.get("/debug/pprof/heap?debug=1").text
+            equal(beginnings(heap), BEGINNINGS, "functions that begin a thread")
         equal([noted.finish(), other.finish()], [0, 0], "exit statuses")
 
 
@@ -190,6 +228,9 @@ def test_each_scenario_that_leaves_threads_names_its_line():
                     line = line_of(maker.file, maker.line)
                     check("pthread_create(" in line, f"{name}: {maker}: {line}")
         equal(found, leaves, "threads by scenario")
+        text = server.get("/debug/pprof/goroutine?debug=1", debug=True).expect(200).text
+        begun = beginnings(text)
+        check("order_main" in begun and "begin" not in begun, f"threads begin in {begun}")
         equal(before.of(UNSEEN), (0, 0), "made unseen")
         equal(before.totals(), (server.sample()["threads"], 0), "threads")
 

@@ -29,6 +29,9 @@ static unsigned alive = 1; /* how many threads the kernel is to list in the end 
 
 static void *stay(void *unused)
 {
+    static void *volatile kept;
+    kept = malloc(100);
+    MUST(kept != NULL);
     while (sem_wait(&never) != 0) {
     }
     return unused;
