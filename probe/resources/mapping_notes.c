@@ -81,7 +81,7 @@ static bool table_take(void)
 {
     probe_inside++; /* a signal handler may fork here */
     probe_changing++;
-    if (!probe_lock_take_soon(&lock)) {
+    if (!probe_lock_take_safely(&lock)) {
         probe_changing--;
         probe_inside--;
         return false;
