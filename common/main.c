@@ -14,6 +14,7 @@
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
@@ -146,6 +147,7 @@ static void resources_start(void)
 {
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
         probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
     }
 }
