@@ -1,8 +1,8 @@
 /*
  * Looks the name up in the hash table of libc.so.6, as the loader does. Source of the
- * format: the System V ABI, "Dynamic Section"; of the table with the GNU hash: binutils,
- * bfd/elflink.c; of the version's hidden bit: the Linux Standard Base, "Symbol
- * Versioning".
+ * format: the System V ABI, "Dynamic Section"; of the table with the GNU hash:
+ * binutils, bfd/elflink.c; of the version's hidden bit: the Linux Standard Base,
+ * "Symbol Versioning".
  */
 #include "probe/calls/libc_function.h"
 

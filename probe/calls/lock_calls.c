@@ -5,14 +5,16 @@
  *
  * To try first changes nothing: for the usual kinds of mutex, and all kinds of rwlock,
  * the try function takes a lock exactly if the other one would not wait (glibc's
- * nptl/pthread_mutex_trylock.c, pthread_rwlock_tryrdlock.c, pthread_rwlock_trywrlock.c).
- * An error-checking mutex that the caller holds is busy to the one, EDEADLK to the
- * other: then the other one is called. It is not so for robust mutexes (one that cannot
- * be recovered stays locked by the try function), and those with priorities. And some
- * functions want a valid time or clock even for a free lock. There nothing is tried.
+ * nptl/pthread_mutex_trylock.c, pthread_rwlock_tryrdlock.c,
+ * pthread_rwlock_trywrlock.c). An error-checking mutex that the caller holds is busy to
+ * the one, EDEADLK to the other: then the other one is called. It is not so for robust
+ * mutexes (one that cannot be recovered stays locked by the try function), and those
+ * with priorities. And some functions want a valid time or clock even for a free lock.
+ * There nothing is tried.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <threads.h>
 #include <time.h>
 
@@ -31,6 +33,9 @@ static void *lock_real(struct real_function *real)
     void *address = atomic_load_explicit(&real->address, memory_order_relaxed);
     if (address == NULL) {
         address = probe_libc_function(real->name);
+        if (address == NULL) {
+            return probe_real_find(real);
+        }
         atomic_store_explicit(&real->address, address, memory_order_relaxed);
     }
     return address;
@@ -57,15 +62,14 @@ static inline bool clock_works(clockid_t clock)
 static inline bool time_works(const struct timespec *end)
 {
     const struct timespec *volatile given = end;
-    return given != NULL && given->tv_nsec >= 0 &&
-           given->tv_nsec < CLOCK_NS_PER_SECOND;
+    return given != NULL && given->tv_nsec >= 0 && given->tv_nsec < CLOCK_NS_PER_SECOND;
 }
 
 /* LOCK(name, parameters, arguments, whether to try, how, what says that it is taken,
  * the wait). */
 /* NOLINTBEGIN(bugprone-macro-parentheses): lists of arguments are in their own */
 #define LOCK(function, parameters, arguments, tries, attempt, busy, ...)               \
-    PROBE_REAL(function)                                                               \
+    PROBE_REAL_ENTRY(function, NULL)                                                   \
     PROBE_EXPORT int function parameters                                               \
     {                                                                                  \
         if (tries) {                                                                   \
@@ -104,18 +108,18 @@ LOCK(mtx_timedlock, (mtx_t * mutex, const struct timespec *end), (mutex, end),
 
 LOCK(pthread_rwlock_rdlock, (pthread_rwlock_t * rwlock), (rwlock), true,
      pthread_rwlock_tryrdlock(rwlock), EBUSY, READS)
-LOCK(pthread_rwlock_timedrdlock, (pthread_rwlock_t * rwlock, const struct timespec *end),
-     (rwlock, end), time_works(end), pthread_rwlock_tryrdlock(rwlock), EBUSY, READS,
-     TIMED)
+LOCK(pthread_rwlock_timedrdlock,
+     (pthread_rwlock_t * rwlock, const struct timespec *end), (rwlock, end),
+     time_works(end), pthread_rwlock_tryrdlock(rwlock), EBUSY, READS, TIMED)
 LOCK(pthread_rwlock_clockrdlock,
      (pthread_rwlock_t * rwlock, clockid_t clock, const struct timespec *end),
      (rwlock, clock, end), time_works(end) && clock_works(clock),
      pthread_rwlock_tryrdlock(rwlock), EBUSY, READS, TIMED)
 LOCK(pthread_rwlock_wrlock, (pthread_rwlock_t * rwlock), (rwlock), true,
      pthread_rwlock_trywrlock(rwlock), EBUSY, WRITES)
-LOCK(pthread_rwlock_timedwrlock, (pthread_rwlock_t * rwlock, const struct timespec *end),
-     (rwlock, end), time_works(end), pthread_rwlock_trywrlock(rwlock), EBUSY, WRITES,
-     TIMED)
+LOCK(pthread_rwlock_timedwrlock,
+     (pthread_rwlock_t * rwlock, const struct timespec *end), (rwlock, end),
+     time_works(end), pthread_rwlock_trywrlock(rwlock), EBUSY, WRITES, TIMED)
 LOCK(pthread_rwlock_clockwrlock,
      (pthread_rwlock_t * rwlock, clockid_t clock, const struct timespec *end),
      (rwlock, clock, end), time_works(end) && clock_works(clock),
