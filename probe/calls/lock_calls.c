@@ -66,10 +66,20 @@ static inline bool time_works(const struct timespec *end)
 }
 
 /* LOCK(name, parameters, arguments, whether to try, how, what says that it is taken,
- * the wait). */
+ * the wait). The wait is apart, so that a free lock needs no room on the stack. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): lists of arguments are in their own */
 #define LOCK(function, parameters, arguments, tries, attempt, busy, ...)               \
     PROBE_REAL_ENTRY(function, NULL)                                                   \
+    PROBE_HIDDEN_FRAME static int function##_wait parameters                           \
+    {                                                                                  \
+        __typeof__(&(function)) real =                                                 \
+            (__typeof__(&(function)))lock_real(&function##_function);                  \
+        if (!probe_lock_waits_wanted()) {                                              \
+            return real arguments;                                                     \
+        }                                                                              \
+        LOCK_WAIT_HERE(__VA_ARGS__);                                                   \
+        return real arguments;                                                         \
+    }                                                                                  \
     PROBE_EXPORT int function parameters                                               \
     {                                                                                  \
         if (tries) {                                                                   \
@@ -78,13 +88,7 @@ static inline bool time_works(const struct timespec *end)
                 return got;                                                            \
             }                                                                          \
         }                                                                              \
-        __typeof__(&(function)) real =                                                 \
-            (__typeof__(&(function)))lock_real(&function##_function);                  \
-        if (!probe_lock_waits_wanted()) {                                              \
-            return real arguments;                                                     \
-        }                                                                              \
-        LOCK_WAIT_HERE(__VA_ARGS__);                                                   \
-        return real arguments;                                                         \
+        return function##_wait arguments;                                              \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 

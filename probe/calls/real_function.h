@@ -51,4 +51,7 @@ void probe_real_find_all(void);
  * side (calls.h): their frames are left out of the threads' stacks. */
 #define PROBE_EXPORT __attribute__((visibility("default"), section("probe_calls")))
 
+/* The same for a function that such a one calls, and that is on the stack meanwhile. */
+#define PROBE_HIDDEN_FRAME __attribute__((noinline, section("probe_calls")))
+
 #endif
