@@ -34,6 +34,7 @@
 #include "probe/heap/heap_difference.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
@@ -48,6 +49,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/thread_notes.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -152,6 +154,7 @@ static void *thread_main(void *unused)
     (void)unused;
     probe_inside = 1; /* for ever: nothing that it does is the program's */
     pthread_setname_np(pthread_self(), "leakprobe");
+    probe_thread_own(gettid());
     atomic_store(&agent.tid, gettid());
     int error = probe_listener_run(agent.listener, on_tick);
     if (error != 0) {
@@ -511,6 +514,7 @@ static void before_fork(void)
     }
     if (!forks_within) {
         probe_inside++;
+        probe_lock_waits_fork_prepare();
         probe_recorder_fork_prepare();
     }
 }
@@ -556,6 +560,7 @@ static void after_fork_in_child(void)
     probe_figures_fork_child();
     probe_threads_fork_child();
     probe_waits_fork_child();
+    probe_lock_waits_fork_child();
     probe_heap_difference_fork_child();
     probe_reach_fork_child();
     probe_trace_fork_child();
@@ -664,7 +669,10 @@ static void resources_begin(void)
         return;
     }
     int error = probe_resources_start();
-    if (error != 0) {
+    probe_lock_waits_start();
+    if (error == 0) {
+        probe_thread_notes_start();
+    } else {
         probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
                   (int)agent.pid,
                   error == -ENOSYS
