@@ -160,7 +160,7 @@ static int run(struct options *options, const char *directory)
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
     }
-    probe_lock_waits_start();
+    probe_lock_waits_start(NULL);
     /* The functions in front of the C library's are not where a thread is. */
     probe_threads_settle(
         &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,

@@ -301,16 +301,16 @@ int probe_lock_notes_read(struct buffer *notes)
 
 const char *probe_lock_waits_missing(void)
 {
-    return atomic_load(&probe_lock_waits_on) ? NULL : why_missing;
+    return why_missing;
 }
 
-void probe_lock_waits_start(void)
+void probe_lock_waits_start(const char *why_not)
 {
     if (probe_calls_prepare == NULL) {
-        why_missing = "in this build a sanitizer stands in front of the C library";
-        return;
+        why_not = "in this build a sanitizer stands in front of the C library";
     }
-    atomic_store(&probe_lock_waits_on, true);
+    why_missing = why_not;
+    atomic_store(&probe_lock_waits_on, why_not == NULL);
 }
 
 pid_t probe_lock_owner_now(pid_t tid)

@@ -41,9 +41,8 @@ struct lock_wait {
     struct lock_wait *outer; /* a signal handler may wait within another wait */
 };
 
-/* Begins to note waits. Before that, and if the C library's functions are not replaced
- * in this build or this program, none are noted. */
-void probe_lock_waits_start(void);
+/* Begins to note waits, unless `why_not` says why that is impossible: a static text. */
+void probe_lock_waits_start(const char *why_not);
 
 /* Why no waits are noted; NULL if they are. */
 const char *probe_lock_waits_missing(void);

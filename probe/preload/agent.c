@@ -11,6 +11,7 @@
  */
 #include "probe/preload/agent.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/figures.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
@@ -663,13 +665,21 @@ static void recorder_begin(void)
     }
 }
 
+/* Whether the program calls our functions of locks. */
+static bool locks_are_seen(void)
+{
+    uintptr_t found = (uintptr_t)dlsym(RTLD_DEFAULT, "pthread_mutex_lock");
+    return found >= (uintptr_t)probe_calls_begin && found < (uintptr_t)probe_calls_end;
+}
+
 static void resources_begin(void)
 {
     if (!agent.settings.resources) {
         return;
     }
     int error = probe_resources_start();
-    probe_lock_waits_start();
+    probe_lock_waits_start(
+        locks_are_seen() ? NULL : "the program has a pthread_mutex_lock of its own");
     if (error == 0) {
         probe_thread_notes_start();
     } else {
