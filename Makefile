@@ -223,7 +223,7 @@ $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
 PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_file \
 	heap_preload heap_profile heap_snapshot heap_tidy profile_memory stacks symbols thread_profile \
-	thread_questions thread_stacks thread_waits)
+	thread_notes thread_questions thread_stacks thread_waits timer_notes)
 # These need one of the implementations of heap.h.
 ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
 	heap_recorder.c)
@@ -233,6 +233,7 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
 $(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
 $(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
+$(BUILD)/tests/unit/timer_notes_test: UNIT_LDFLAGS = -Wl,--wrap=open
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 

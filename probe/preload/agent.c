@@ -51,6 +51,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
@@ -512,11 +513,14 @@ static void before_fork(void)
 {
     forks_within = probe_inside != 0 && !is_agent();
     if (!forks_within && probe_inside == 0) {
+        probe_inside++; /* this wait is not the program's */
         forks_within = !locks_take();
+        probe_inside--;
     }
     if (!forks_within) {
         probe_inside++;
         probe_lock_waits_fork_prepare();
+        probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
     }
 }
@@ -528,6 +532,7 @@ static void after_fork_in_parent(void)
         return;
     }
     probe_recorder_fork_parent();
+    probe_resources_fork_parent();
     if (--probe_inside == 0) {
         pthread_mutex_unlock(&agent.work);
         pthread_mutex_unlock(&agent.lock);
@@ -541,9 +546,11 @@ static void after_fork_in_child(void)
         /* Nothing that the probe has noted can be relied on. */
         forks_within = false;
         probe_active = false;
+        probe_resources_stop();
         return;
     }
     probe_recorder_fork_child();
+    probe_resources_fork_child();
     pthread_mutex_init(&agent.work, NULL);
     pthread_mutex_init(&agent.lock, NULL);
     agent.pid = getpid();

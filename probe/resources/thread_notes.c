@@ -97,18 +97,19 @@ static void note_free(struct thread_note *note)
 
 /* Whether nothing is left of the thread. Its number may be another thread's by now:
  * then the note stays for longer than it must. */
-static bool is_gone(const struct thread_note *note)
+static bool is_gone(const struct thread_note *note, pid_t process)
 {
     return note->made && note->noted.let_go && note->noted.tid != 0 &&
-           syscall(SYS_tgkill, getpid(), note->noted.tid, 0) != 0 && errno == ESRCH;
+           syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
 }
 
 /* Frees the notes of threads that are gone. */
 static void sweep(void)
 {
+    pid_t process = getpid();
     for (uint32_t place = 1; place <= cut; place++) {
         struct thread_note *note = note_at(place);
-        if (note->noted.which != 0 && is_gone(note)) {
+        if (note->noted.which != 0 && is_gone(note, process)) {
             note_free(note);
         }
     }
@@ -150,21 +151,42 @@ static struct thread_note *note_take(void)
     return note;
 }
 
-/* What the attributes say; the program may have changed the default ones. */
+/* A stack that the program has brought, or without a guard page, may be in one mapping
+ * with other memory. */
+static size_t stack_most(const pthread_attr_t *attributes)
+{
+    void *stack = NULL;
+    size_t bytes = 0;
+    size_t guard = 0;
+    pthread_attr_getguardsize(attributes, &guard);
+    pthread_attr_getstack(attributes, &stack, &bytes);
+    /* Without a stack of the program's its end is said to be at address 0. */
+    bool mapped_alone = (uintptr_t)stack + bytes == 0 && guard > 0;
+    if (mapped_alone) {
+        return SIZE_MAX;
+    }
+    pthread_attr_getstacksize(attributes, &bytes);
+    return bytes;
+}
+
 static void attributes_read(const pthread_attr_t *attributes,
                             struct thread_noted *noted)
 {
-    pthread_attr_t defaults;
     int detached = PTHREAD_CREATE_JOINABLE;
-    if (attributes == NULL && pthread_getattr_default_np(&defaults) == 0) {
-        pthread_attr_getdetachstate(&defaults, &detached);
-        pthread_attr_getstacksize(&defaults, &noted->stack_bytes);
-        pthread_attr_destroy(&defaults);
-    } else if (attributes != NULL) {
-        pthread_attr_getdetachstate(attributes, &detached);
-        pthread_attr_getstacksize(attributes, &noted->stack_bytes);
-    }
+    pthread_attr_getdetachstate(attributes, &detached);
     noted->let_go = detached == PTHREAD_CREATE_DETACHED;
+    noted->stack_most = stack_most(attributes);
+}
+
+/* The attributes of a thread for which none are given; the program may have set them.
+ */
+static void defaults_read(struct thread_noted *noted)
+{
+    pthread_attr_t defaults;
+    if (pthread_getattr_default_np(&defaults) == 0) {
+        attributes_read(&defaults, noted);
+        pthread_attr_destroy(&defaults);
+    }
 }
 
 struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
@@ -176,12 +198,15 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     int saved = errno;
     struct thread_noted noted = {.note = probe_resource_note(frame)};
     probe_inside++;
-    attributes_read(attributes, &noted);
+    if (attributes != NULL) {
+        attributes_read(attributes, &noted);
+    } else {
+        defaults_read(&noted);
+    }
     probe_lock_take(&lock);
     struct thread_note *note = note_take();
     if (note != NULL) {
         noted.which = note->noted.which;
-        noted.made_ns = boot_now();
         note->noted = noted;
         note->task = task;
     }
@@ -290,8 +315,9 @@ int probe_thread_notes_copy(struct buffer *ret_notes)
 {
     buffer_clear(ret_notes);
     probe_inside++;
+    /* Taken before the lock, with room for some that are made meanwhile. */
+    buffer_reserve(ret_notes, (used + CHUNK_NOTES) * sizeof(struct thread_noted));
     probe_lock_take(&lock);
-    /* Its memory comes from mmap: nobody needs this lock for that. */
     for (uint32_t place = 1; place <= cut; place++) {
         const struct thread_noted *noted = &note_at(place)->noted;
         if (noted->which != 0) {
@@ -349,10 +375,12 @@ void probe_thread_notes_fork_child(void)
     probe_note_forget_all(&by_thread);
     for (uint32_t place = 1; place <= cut; place++) {
         struct thread_note *note = note_at(place);
-        /* One that has not begun may be this thread's work: a signal handler in
-         * pthread_create has forked. */
         if (note->noted.tid != 0) {
             note_free(note);
+        } else {
+            /* Not to be used again: a signal handler in pthread_create may have forked,
+             * and the thread begins in the child as well. */
+            note->noted.which = 0;
         }
     }
     probe_thread_number_count(getpid());

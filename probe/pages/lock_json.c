@@ -1,4 +1,4 @@
-#include "probe/locks/lock_json.h"
+#include "probe/pages/lock_json.h"
 
 #include <stdio.h>
 
