@@ -105,11 +105,10 @@ def wait_shown(wait, locks, named):
         "holder": holder_shown(wait, named),
     }
     if lock.kind == "mutex":
-        # The C library marks every robust mutex as shared.
         shown |= {
             "type": lock.type,
             "robust": lock.robust,
-            "shared": lock.shared or lock.robust,
+            "shared": lock.shared,
             "pi": lock.pi,
         }
     return shown
