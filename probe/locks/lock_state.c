@@ -63,7 +63,7 @@ static bool memory_is_shared(uintptr_t address)
 {
     uint64_t page = 0;
     off_t at = (off_t)(address / (uintptr_t)getpagesize() * sizeof(page));
-    int fd = probe_proc_open("self/pagemap", O_RDONLY);
+    int fd = probe_proc_open("thread-self/pagemap", O_RDONLY);
     bool read = fd >= 0 && pread(fd, &page, sizeof(page), at) == sizeof(page);
     if (fd >= 0) {
         close(fd);

@@ -121,8 +121,8 @@ def holder_shown(wait, named):
         return nobody | {"state": "readers", "readers": len(wait.what.readers)}
     if not owner.ended:
         return nobody | named(owner) | {"state": "thread"}
-    state = "other_process" if wait.what.shared else "ended"
-    # The main thread stays as a zombie, with its name.
+    # The number of the owner of a shared one may be another process's.
+    state = "unknown" if wait.what.shared else "ended"
     return nobody | {"state": state, "tid": named(owner)["tid"]}
 
 
@@ -169,7 +169,7 @@ def check_locks(process, expected):
 
 def alike(got, expected):
     if got and expected and expected["holder"]["name"] is None:
-        got["holder"]["name"] = None  # of one that has ended
+        got["holder"]["name"] = None  # The main thread's stays when it has ended.
     equal(got, expected, "wait")
 
 
