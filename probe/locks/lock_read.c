@@ -1,5 +1,7 @@
 #include "probe/locks/lock_read.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -111,7 +113,9 @@ static void holder_find(struct lock_held *lock, int task_fd)
     lock->tid = probe_lock_owner_now(owner);
     bool ended = probe_lock_thread_ended(task_fd, lock->tid);
     if (ended && lock->state.shared) {
-        lock->holder = LOCK_HELD_BY_OTHER_PROCESS;
+        bool elsewhere = lock->tid != getpid() /* our main thread, a zombie */ &&
+                         (kill(lock->tid, 0) == 0 || errno == EPERM);
+        lock->holder = elsewhere ? LOCK_HELD_BY_OTHER_PROCESS : LOCK_HELD_BY_UNKNOWN;
     } else if (!probe_thread_number_reused(owner)) {
         lock->holder = ended ? LOCK_HELD_BY_ENDED : LOCK_HELD_BY_THREAD;
     }

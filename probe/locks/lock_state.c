@@ -63,7 +63,7 @@ static bool memory_is_shared(uintptr_t address)
 {
     uint64_t page = 0;
     off_t at = (off_t)(address / (uintptr_t)getpagesize() * sizeof(page));
-    int fd = probe_proc_open("self/pagemap", O_RDONLY);
+    int fd = probe_proc_open("thread-self/pagemap", O_RDONLY);
     bool read = fd >= 0 && pread(fd, &page, sizeof(page), at) == sizeof(page);
     if (fd >= 0) {
         close(fd);
@@ -110,7 +110,8 @@ void probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *re
     size_t bytes = probe_lock_bytes(is_rwlock);
     struct iovec to = {.iov_base = copy, .iov_len = bytes};
     struct iovec from = {.iov_base = (void *)lock, .iov_len = bytes};
-    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
+    /* By the number of this thread, because the main thread may have ended. */
+    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
         probe_lock_state_of(copy, is_rwlock, ret_state);
         if (ret_state->robust) {
             ret_state->shared = memory_is_shared(lock);

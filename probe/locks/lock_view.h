@@ -25,7 +25,7 @@
 enum lock_holder {
     LOCK_HELD_BY_THREAD,
     LOCK_HELD_BY_ENDED,
-    LOCK_HELD_BY_OTHER_PROCESS, /* none of this one has that number now */
+    LOCK_HELD_BY_OTHER_PROCESS,
     LOCK_HELD_BY_READERS,
     LOCK_HELD_BY_NOBODY,
     LOCK_HELD_BY_UNKNOWN,

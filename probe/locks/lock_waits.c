@@ -12,6 +12,7 @@
 #include "probe/locks/lock_waits.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
@@ -33,6 +34,9 @@
 #define NOTE_CALL 3U
 #define NOTE_TIMED 4U
 #define NOTE_OWN 8U
+
+/* A bit of a mutex's kind. Source: glibc's nptl/pthreadP.h. */
+#define KIND_ROBUST 16
 
 struct lock_record {
     _Atomic uint64_t owner;
@@ -193,14 +197,23 @@ static void note_write(struct lock_record *record, const struct lock_wait *wait)
     atomic_store_explicit(&record->number, number, memory_order_release);
 }
 
-/* Whether the calling thread has the mutex that it is about to wait for. */
+/* Whether the calling thread has the mutex that it is about to wait for. If it took a
+ * robust one over from a thread that had ended, only the lock word says so. */
 static bool is_owner(const struct lock_record *record, const struct lock_wait *wait)
 {
+    if (wait->call != LOCK_CALL_MUTEX) {
+        return false;
+    }
     const pthread_mutex_t *mutex = wait->lock;
-    uint64_t owner = atomic_load_explicit(&record->owner, memory_order_relaxed);
-    return wait->call == LOCK_CALL_MUTEX &&
-           probe_lock_owner_now(__atomic_load_n(
-               &mutex->__data.__owner, __ATOMIC_RELAXED)) == (pid_t)(uint32_t)owner;
+    pid_t self =
+        (pid_t)(uint32_t)atomic_load_explicit(&record->owner, memory_order_relaxed);
+    int kind = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
+    int word = __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED);
+    pid_t owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
+    if ((kind & KIND_ROBUST) != 0) {
+        owner = (pid_t)((uint32_t)word & FUTEX_TID_MASK);
+    }
+    return probe_lock_owner_now(owner) == self;
 }
 
 void probe_lock_wait_begin(struct lock_wait *wait)
