@@ -14,17 +14,17 @@ static void picture_choose(struct gate *gate)
     static const struct {
         enum resource resource;
         enum picture picture;
-    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
-                  {RESOURCE_TIMERS, PICTURE_TIMERS},
-                  {RESOURCE_FDS, PICTURE_FDS},
-                  {RESOURCE_HEAP, PICTURE_LEAK},
-                  {RESOURCE_RSS, PICTURE_RESIDENT}};
+    } climbs[] = {
+        {RESOURCE_THREADS, PICTURE_THREADS},  {RESOURCE_TIMERS, PICTURE_TIMERS},
+        {RESOURCE_FDS, PICTURE_FDS},          {RESOURCE_CHILDREN, PICTURE_CHILDREN},
+        {RESOURCE_HEAP, PICTURE_LEAK},        {RESOURCE_RSS, PICTURE_RESIDENT},
+        {RESOURCE_MAPPINGS, PICTURE_MAPPINGS}};
     gate->picture = PICTURE_FLAT;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
             enum resource resource = climbs[i].resource;
             const struct gate_resource *judged = &gate->resources[resource];
-            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+            bool bytes = resource_is_bytes(resource);
             bool climbs_on = judged->measured && judged->fit.grew_every_round &&
                              judged->fit.slope > (bytes ? NOISE_BYTES : 0);
             if (judged->over || (pass == 1 && climbs_on)) {

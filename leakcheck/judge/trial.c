@@ -36,8 +36,8 @@ struct trial_run {
     bool late; /* a round ended outside of its rule */
 };
 
-static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS,
-                                        RESOURCE_TIMERS};
+static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS, RESOURCE_TIMERS,
+                                        RESOURCE_CHILDREN};
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
 /* Chooses the main size. A smaller size shows the same leak, so a call leaves about

@@ -99,11 +99,22 @@ static void *held_call_main(void *argument)
     return NULL;
 }
 
+/* Nothing above the amounts before; UNKNOWN for what is not counted. */
+static struct resources peak_start(const struct resources *before)
+{
+    struct resources peak;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        peak.amount[i] = before->amount[i] == UNKNOWN ? UNKNOWN : 0;
+    }
+    return peak;
+}
+
 static void peak_raise(struct resources *peak, const struct resources *before,
                        const struct resources *now)
 {
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        int64_t above = now->amount[i] - before->amount[i];
+        bool known = before->amount[i] != UNKNOWN && now->amount[i] != UNKNOWN;
+        int64_t above = known ? now->amount[i] - before->amount[i] : UNKNOWN;
         if (above > peak->amount[i]) {
             peak->amount[i] = above;
         }
@@ -158,7 +169,7 @@ static int held_try(struct server *server, struct http *own,
     if (pthread_create(&thread, NULL, held_call_main, &call) != 0) {
         return failure_set(failure, EAGAIN, "cannot start a thread");
     }
-    *ret_peak = (struct resources){{0}};
+    *ret_peak = peak_start(&before.now);
     int64_t last_ms;
     error = held_sample(server, &call, &before.now, ret_peak, &last_ms, failure);
     pthread_join(thread, NULL);

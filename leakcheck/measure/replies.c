@@ -62,7 +62,7 @@ static const char *text_keep(struct arena *arena, const char *text)
     return kept == NULL ? "" : kept;
 }
 
-/* Reads heap, threads, descriptors and timers under the servers' names for them. */
+/* Reads heap and stack, and the counts, under the servers' names for them. */
 static struct resources resources_get(const cJSON *object, int64_t fallback)
 {
     struct resources resources;
@@ -74,6 +74,8 @@ static struct resources resources_get(const cJSON *object, int64_t fallback)
     resources.amount[RESOURCE_THREADS] = number_get(object, "threads", fallback);
     resources.amount[RESOURCE_FDS] = number_get(object, "fds", fallback);
     resources.amount[RESOURCE_TIMERS] = number_get(object, "timers", fallback);
+    resources.amount[RESOURCE_MAPPINGS] = number_get(object, "mappings", fallback);
+    resources.amount[RESOURCE_CHILDREN] = number_get(object, "children", fallback);
     return resources;
 }
 

@@ -10,10 +10,16 @@
 #include "leakcheck/report/report.h"
 
 static const char *const resource_keys[RESOURCE_COUNT] = {
-    "heap_bytes", "threads", "fds", "timers", "rss_bytes", "total_alloc_bytes"};
+    [RESOURCE_HEAP] = "heap_bytes",   [RESOURCE_THREADS] = "threads",
+    [RESOURCE_FDS] = "fds",           [RESOURCE_TIMERS] = "timers",
+    [RESOURCE_RSS] = "rss_bytes",     [RESOURCE_MAPPINGS] = "mappings",
+    [RESOURCE_CHILDREN] = "children", [RESOURCE_TOTAL] = "total_alloc_bytes"};
 
 static const char *const resource_words[RESOURCE_COUNT] = {
-    "heap", "threads", "fds", "timers", "rss", "allocated"};
+    [RESOURCE_HEAP] = "heap",         [RESOURCE_THREADS] = "threads",
+    [RESOURCE_FDS] = "fds",           [RESOURCE_TIMERS] = "timers",
+    [RESOURCE_RSS] = "rss",           [RESOURCE_MAPPINGS] = "mappings",
+    [RESOURCE_CHILDREN] = "children", [RESOURCE_TOTAL] = "allocated"};
 
 static void resources_add(cJSON *object, const char *name,
                           const struct resources *resources)

@@ -43,8 +43,7 @@ static void growth_print(FILE *stream, enum resource resource, double grown,
     struct text left = text_amount(resource, grown);
     struct text right = text_amount(resource, limit);
     if (grown > limit && strcmp(left.at, right.at) == 0) {
-        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-        const char *unit = bytes ? " B" : "";
+        const char *unit = resource_is_bytes(resource) ? " B" : "";
         snprintf(right.at, sizeof(right.at), "%.0f%s", limit, unit);
         for (int digits = 0; digits < 10; digits++) {
             snprintf(left.at, sizeof(left.at), "%.*f%s", digits, grown, unit);
