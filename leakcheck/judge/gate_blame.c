@@ -6,6 +6,7 @@
 
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/names.h"
+#include "leakcheck/measure/own_pages.h"
 
 /* Chooses the picture: from the resources over their limits, or else from growth below
  * the limits. */
@@ -117,8 +118,8 @@ static int held_judge(struct gate *gate, const struct blame_own *own,
         gate->picture == PICTURE_CHURN) {
         return 0;
     }
-    if (!server_retained_try(&gate->server, &last)) {
-        held_refuse(&gate->held, gate->server.retained_reason);
+    if (!own_retained_try(&gate->server, &last)) {
+        held_refuse(&gate->held, gate->server.own_pages[OWN_RETAINED].reason);
         return 0;
     }
     int error = held_places_list(&places, blame, *own, &profiles->heap_base,
@@ -130,6 +131,47 @@ static int held_judge(struct gate *gate, const struct blame_own *own,
     }
     profile_release(&last);
     return error;
+}
+
+/* Whether it is worth asking who made what grew. */
+static bool has_grown(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    return judged->measured && judged->fit.change > 0;
+}
+
+/* Finds out who made what grew, and what is proved of the threads. */
+static int made_judge(struct gate *gate, const struct blame_own *own,
+                      struct gate_profiles *profiles, struct failure *failure)
+{
+    struct gate_resource *judged = gate->resources;
+    struct gate_resource *threads = &judged[RESOURCE_THREADS];
+    int error = 0;
+    if (judged[RESOURCE_RSS].over && !judged[RESOURCE_HEAP].over) {
+        error = made_find_bytes(&judged[RESOURCE_RSS].blame, &profiles->made,
+                                &gate->server, *own, failure);
+    }
+    for (size_t i = 0; i < made_resource_count && error == 0; i++) {
+        enum resource resource = made_resources[i];
+        struct gate_resource *grown = &judged[resource];
+        if (has_grown(gate, resource)) {
+            error = made_find(grown == threads ? &threads->made : &grown->blame,
+                              &profiles->made, &gate->server, resource, *own, failure);
+        }
+    }
+    return error == 0 && has_grown(gate, RESOURCE_THREADS)
+               ? proof_find(&gate->proof, &profiles->proof, &gate->server, *own,
+                            threads->fit.change, failure)
+               : error;
+}
+
+void gate_bases_take(struct gate *gate, struct gate_profiles *profiles)
+{
+    own_retained_try(&gate->server, &profiles->retained_base);
+    for (size_t i = 0; i < made_resource_count; i++) {
+        made_base_take(&profiles->made, &gate->server, made_resources[i]);
+    }
+    proof_base_take(&profiles->proof, &gate->server);
 }
 
 /* Where the compiler has put functions into each other, the symbol table knows only the
@@ -165,6 +207,9 @@ int gate_blame(struct gate *gate, const struct blame_own *own,
     }
     if (error == 0) {
         error = held_judge(gate, own, profiles, failure);
+    }
+    if (error == 0) {
+        error = made_judge(gate, own, profiles, failure);
     }
     if (error == 0) {
         inlined_find(gate, own, &profiles->heap_last,

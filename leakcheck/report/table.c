@@ -357,7 +357,8 @@ static void held_missing_print(FILE *stream, struct table_style style,
     const char *reason = NULL;
     size_t blamed = 0;
     size_t missing = 0;
-    for (size_t i = 0; i < leaky->count && !leaky->server.retained_absent; i++) {
+    for (size_t i = 0;
+         i < leaky->count && !leaky->server.own_pages[OWN_RETAINED].absent; i++) {
         const struct held *held = &leaky->trials[i].held;
         blamed += held->measured || held->reason[0] != '\0';
         missing += held->reason[0] != '\0';

@@ -31,7 +31,8 @@ static void held_print(FILE *stream, const struct gate *gate)
         const char *word = held_is_lost(held) ? "lost" : "held by";
         const char *rest = text.at + strlen(word);
         fprintf(stream, "%-12s %s\n", word, rest + strspn(rest, ": "));
-    } else if (held->reason[0] != '\0' && !gate->server.retained_absent) {
+    } else if (held->reason[0] != '\0' &&
+               !gate->server.own_pages[OWN_RETAINED].absent) {
         fprintf(stream, "%-12s not measured: %s\n", "held by", held->reason);
     }
 }
