@@ -185,8 +185,8 @@ $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
 
 # What stands in front of the C library leaves no frame of its own on a thread's stack,
-# and cleans up when a thread is cancelled.
-$(BUILD)/objects/probe/calls/%.o: CFLAGS += -fexceptions -foptimize-sibling-calls
+# and cleans up when a thread is cancelled. At -Og neither compiler makes a tail call.
+$(BUILD)/objects/probe/calls/%.o: CFLAGS += -O2 -fexceptions -foptimize-sibling-calls
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  cc    $<'

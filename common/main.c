@@ -14,6 +14,7 @@
 #include "probe/heap/heap.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -153,6 +154,10 @@ static int run(struct options *options, const char *directory)
     probe_symbols_load();
     probe_heap_release_free();
     probe_inside--;
+    /* An error is ignored: the pages of what it is for say so. */
+    if (probe_resources_start() == 0) {
+        probe_thread_notes_start();
+    }
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);
@@ -161,8 +166,6 @@ static int run(struct options *options, const char *directory)
     } else if ((error = ticker_prepare()) != 0) {
         fail("cannot start the dispatcher of tickers", "", error);
     } else if (heap_start(options->profile)) {
-        /* An error is ignored: the pages of what it is for say so. */
-        (void)probe_resources_start();
         struct server_settings settings = {options, url, directory};
         status = serve(&settings);
     }

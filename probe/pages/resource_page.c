@@ -1,6 +1,8 @@
 /*
  * The pages of what is open or alive, by who made it: one page under five names.
  */
+#include <errno.h>
+
 #include "base/clock.h"
 #include "probe/http/form.h"
 #include "probe/pages/pages.h"
@@ -63,6 +65,14 @@ static void answer(const struct request *request,
                                                 &buffer);
     }
     probe_resource_list_release(&list);
+    if (error == -ENOTSUP) {
+        buffer_release(&buffer);
+        probe_reply_error(reply, 501, "not_listed",
+                          "another kernel may: see proc(5) for what it needs",
+                          "this kernel does not list what the profile %s is about",
+                          subject->name);
+        return;
+    }
     probe_profile_reply(reply, as_text ? REPLY_TEXT : REPLY_BYTES, error, &buffer);
 }
 

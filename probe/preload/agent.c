@@ -49,6 +49,7 @@
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
+#include "probe/resources/thread_notes.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -153,6 +154,7 @@ static void *thread_main(void *unused)
     (void)unused;
     probe_inside = 1; /* for ever: nothing that it does is the program's */
     pthread_setname_np(pthread_self(), "leakprobe");
+    probe_thread_own(gettid());
     atomic_store(&agent.tid, gettid());
     int error = probe_listener_run(agent.listener, on_tick);
     if (error != 0) {
@@ -669,7 +671,9 @@ static void resources_begin(void)
         return;
     }
     int error = probe_resources_start();
-    if (error != 0) {
+    if (error == 0) {
+        probe_thread_notes_start();
+    } else {
         probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
                   (int)agent.pid,
                   error == -ENOSYS

@@ -2,17 +2,25 @@
 
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/thread_notes.h"
+#include "probe/resources/timer_notes.h"
 
 void probe_resources_fork_prepare(void)
 {
+    probe_thread_notes_hold();
+    probe_timer_notes_hold();
 }
 
 void probe_resources_fork_parent(void)
 {
+    probe_timer_notes_release();
+    probe_thread_notes_release();
 }
 
 void probe_resources_fork_child(void)
 {
     probe_fds_fork_child();
+    probe_timer_notes_fork_child();
+    probe_thread_notes_fork_child();
     probe_resources_go_on();
 }

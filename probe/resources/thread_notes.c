@@ -1,12 +1,390 @@
+/*
+ * Notes are cut from chunks, and those that are no longer needed are in a list. One
+ * lock guards all of it. It is waited for where a thread is made and where it begins,
+ * which is never done inside the probe; where a thread is joined it may be the caller
+ * who holds it (a signal handler has interrupted the probe).
+ */
 #include "probe/resources/thread_notes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "probe/process/descriptors.h"
+#include "probe/recorder/inside.h"
+#include "probe/recorder/lock.h"
+#include "probe/recorder/own_memory.h"
+#include "probe/resources/note_table.h"
+#include "probe/threads/task_directory.h"
+
+#define CHUNK_NOTES 512U
+#define CHUNKS (1U << 14) /* 8 million threads */
+#define SWEPT_FROM 256U   /* notes; with fewer, none is looked for that may go */
+
+/* `which` has the note's place in the lower bits, and above that a number of its own
+ * for each thread. */
+#define PLACE_BITS 24
+#define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
+
+struct thread_note {
+    struct thread_noted noted; /* `which` 0: free */
+    struct thread_task task;
+    bool made;      /* the function that has started it is done with the note */
+    uint32_t place; /* from 1 on */
+    uint32_t next;  /* of the free ones */
+};
+
+static struct probe_lock lock;
+static struct thread_note *chunks[CHUNKS];
+static uint32_t cut;   /* notes that there is memory for */
+static uint32_t used;  /* of these, not free */
+static uint32_t first; /* free note; 0: there is none */
+static uint32_t sweep_at = SWEPT_FROM;
+static uint64_t next_thread = 1;
+static struct note_table by_thread; /* `which` by pthread_t; guarded by the lock too */
+static _Atomic pid_t own;
+
+static int64_t boot_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec;
+}
+
+static struct thread_note *note_at(uint32_t place)
+{
+    return &chunks[(place - 1) / CHUNK_NOTES][(place - 1) % CHUNK_NOTES];
+}
+
+/* The note of this thread; NULL if it is another one's by now. */
+static struct thread_note *note_of(uint64_t which)
+{
+    uint32_t place = (uint32_t)(which & PLACE_MASK);
+    struct thread_note *note = place == 0 ? NULL : note_at(place);
+    return note != NULL && note->noted.which == which ? note : NULL;
+}
+
+/* Notes which thread has this pthread_t now; one that had it before is gone. */
+static void thread_known(struct thread_note *note, pthread_t thread)
+{
+    note->noted.thread = thread;
+    probe_note_put(&by_thread,
+                   (struct note_entry){.key = thread, .extra = note->noted.which});
+}
+
+static void thread_forget(const struct thread_note *note)
+{
+    struct note_entry entry;
+    uint64_t thread = note->noted.thread;
+    if (thread != 0 && probe_note_find(&by_thread, thread, &entry) &&
+        entry.extra == note->noted.which) {
+        probe_note_take(&by_thread, thread, NULL);
+    }
+}
+
+static void note_free(struct thread_note *note)
+{
+    thread_forget(note);
+    note->noted = (struct thread_noted){0};
+    note->next = first;
+    first = note->place;
+    used--;
+}
+
+/* Whether nothing is left of the thread. Its number may be another thread's by now:
+ * then the note stays for longer than it must. */
+static bool is_gone(const struct thread_note *note, pid_t process)
+{
+    return note->made && note->noted.let_go && note->noted.tid != 0 &&
+           syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
+}
+
+/* Frees the notes of threads that are gone. */
+static void sweep(void)
+{
+    pid_t process = getpid();
+    for (uint32_t place = 1; place <= cut; place++) {
+        struct thread_note *note = note_at(place);
+        if (note->noted.which != 0 && is_gone(note, process)) {
+            note_free(note);
+        }
+    }
+    sweep_at = used * 2 > SWEPT_FROM ? used * 2 : SWEPT_FROM;
+}
+
+/* Makes one more free note. Returns whether there is memory. */
+static bool cut_one(void)
+{
+    uint32_t chunk = cut / CHUNK_NOTES;
+    if (chunk == CHUNKS) {
+        return false;
+    }
+    if (chunks[chunk] == NULL) {
+        chunks[chunk] = probe_own_memory_take(CHUNK_NOTES * sizeof(struct thread_note));
+    }
+    if (chunks[chunk] == NULL) {
+        return false;
+    }
+    cut++;
+    *note_at(cut) = (struct thread_note){.place = cut, .next = first};
+    first = cut;
+    return true;
+}
+
+static struct thread_note *note_take(void)
+{
+    if (first == 0 && used >= sweep_at) {
+        sweep();
+    }
+    if (first == 0 && !cut_one()) {
+        return NULL;
+    }
+    struct thread_note *note = note_at(first);
+    first = note->next;
+    used++;
+    note->made = false;
+    note->noted.which = next_thread++ << PLACE_BITS | note->place;
+    return note;
+}
+
+/* A stack that the program has brought, or without a guard page, may be in one mapping
+ * with other memory. */
+static size_t stack_most(const pthread_attr_t *attributes)
+{
+    void *stack = NULL;
+    size_t bytes = 0;
+    size_t guard = 0;
+    pthread_attr_getguardsize(attributes, &guard);
+    pthread_attr_getstack(attributes, &stack, &bytes);
+    /* Without a stack of the program's its end is said to be at address 0. */
+    bool mapped_alone = (uintptr_t)stack + bytes == 0 && guard > 0;
+    if (mapped_alone) {
+        return SIZE_MAX;
+    }
+    pthread_attr_getstacksize(attributes, &bytes);
+    return bytes;
+}
+
+static void attributes_read(const pthread_attr_t *attributes,
+                            struct thread_noted *noted)
+{
+    int detached = PTHREAD_CREATE_JOINABLE;
+    pthread_attr_getdetachstate(attributes, &detached);
+    noted->let_go = detached == PTHREAD_CREATE_DETACHED;
+    noted->stack_most = stack_most(attributes);
+}
+
+/* The attributes of a thread for which none are given; the program may have set them.
+ */
+static void defaults_read(struct thread_noted *noted)
+{
+    pthread_attr_t defaults;
+    if (pthread_getattr_default_np(&defaults) == 0) {
+        attributes_read(&defaults, noted);
+        pthread_attr_destroy(&defaults);
+    }
+}
+
+struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
+                                      struct thread_task task, const void *frame)
+{
+    if (!probe_resources_wanted()) {
+        return NULL;
+    }
+    int saved = errno;
+    struct thread_noted noted = {.note = probe_resource_note(frame)};
+    probe_inside++;
+    if (attributes != NULL) {
+        attributes_read(attributes, &noted);
+    } else {
+        defaults_read(&noted);
+    }
+    probe_lock_take(&lock);
+    struct thread_note *note = note_take();
+    if (note != NULL) {
+        noted.which = note->noted.which;
+        noted.made_ns = boot_now();
+        note->noted = noted;
+        note->task = task;
+    }
+    probe_lock_give(&lock);
+    probe_inside--;
+    errno = saved;
+    return note;
+}
+
+struct thread_task probe_thread_begins(struct thread_note *note)
+{
+    struct thread_task task = note->task;
+    pid_t tid = gettid();
+    int saved = errno;
+    probe_inside++;
+    probe_lock_take(&lock);
+    note->noted.tid = tid;
+    note->noted.begun_ns = boot_now();
+    if (note->noted.thread == 0) {
+        thread_known(note, pthread_self());
+    }
+    probe_thread_number_count(tid);
+    probe_lock_give(&lock);
+    probe_inside--;
+    errno = saved;
+    return task;
+}
+
+void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started)
+{
+    int saved = errno;
+    probe_inside++;
+    probe_lock_take(&lock);
+    note->made = true;
+    if (!started) {
+        note_free(note);
+    } else if (note->noted.thread == 0) {
+        /* It has not begun. Later on `*thread` could be gone: the new thread may free
+         * it. */
+        thread_known(note, *thread);
+    }
+    probe_lock_give(&lock);
+    probe_inside--;
+    errno = saved;
+}
 
 uint64_t probe_thread_which(pthread_t thread)
 {
-    (void)thread;
-    return 0;
+    struct note_entry entry = {0};
+    if (!probe_resources_forget()) {
+        return 0;
+    }
+    int saved = errno;
+    probe_inside++;
+    if (probe_lock_take_soon(&lock)) {
+        probe_note_find(&by_thread, thread, &entry);
+        probe_lock_give(&lock);
+    }
+    probe_inside--;
+    errno = saved;
+    return entry.extra;
+}
+
+static void let_go(uint64_t which, bool joined)
+{
+    if (which == 0) {
+        return;
+    }
+    int saved = errno;
+    probe_inside++;
+    if (probe_lock_take_soon(&lock)) {
+        struct thread_note *note = note_of(which);
+        if (note != NULL) {
+            note->noted.let_go = true;
+        }
+        if (note != NULL && joined) {
+            thread_forget(note);
+        }
+        probe_lock_give(&lock);
+    }
+    probe_inside--;
+    errno = saved;
 }
 
 void probe_thread_joined(uint64_t which)
 {
-    (void)which;
+    let_go(which, true);
+}
+
+void probe_thread_detached(uint64_t which)
+{
+    let_go(which, false);
+}
+
+void probe_thread_own(pid_t tid)
+{
+    own = tid;
+}
+
+bool probe_thread_is_own(pid_t tid)
+{
+    return tid == own;
+}
+
+int probe_thread_notes_copy(struct buffer *ret_notes)
+{
+    buffer_clear(ret_notes);
+    probe_inside++;
+    /* Taken before the lock, with room for some that are made meanwhile. */
+    buffer_reserve(ret_notes, (used + CHUNK_NOTES) * sizeof(struct thread_noted));
+    probe_lock_take(&lock);
+    for (uint32_t place = 1; place <= cut; place++) {
+        const struct thread_noted *noted = &note_at(place)->noted;
+        if (noted->which != 0) {
+            buffer_append(ret_notes, noted, sizeof(*noted));
+        }
+    }
+    probe_lock_give(&lock);
+    probe_inside--;
+    return ret_notes->error;
+}
+
+bool probe_thread_is_kept(uint64_t which)
+{
+    probe_inside++;
+    probe_lock_take(&lock);
+    const struct thread_note *note = note_of(which);
+    bool kept = note != NULL && !note->noted.let_go;
+    probe_lock_give(&lock);
+    probe_inside--;
+    return kept;
+}
+
+size_t probe_thread_notes_room(void)
+{
+    return cut;
+}
+
+static void number_count(pid_t tid, void *unused)
+{
+    (void)unused;
+    probe_thread_number_count(tid);
+}
+
+void probe_thread_notes_start(void)
+{
+    int fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        (void)probe_task_each(fd, number_count, NULL);
+        close(fd);
+    }
+}
+
+void probe_thread_notes_hold(void)
+{
+    probe_lock_take(&lock);
+}
+
+void probe_thread_notes_release(void)
+{
+    probe_lock_give(&lock);
+}
+
+void probe_thread_notes_fork_child(void)
+{
+    probe_note_forget_all(&by_thread);
+    for (uint32_t place = 1; place <= cut; place++) {
+        struct thread_note *note = note_at(place);
+        if (note->noted.tid != 0) {
+            note_free(note);
+        } else {
+            /* Not to be used again: a signal handler in pthread_create may have forked,
+             * and the thread begins in the child as well. */
+            note->noted.which = 0;
+        }
+    }
+    probe_thread_number_count(getpid());
+    probe_thread_own(0);
+    probe_lock_give(&lock);
 }

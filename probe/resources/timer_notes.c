@@ -1,11 +1,79 @@
 #include "probe/resources/timer_notes.h"
 
-void probe_timer_made(timer_t timer, const void *frame)
+#include <errno.h>
+
+#include "probe/recorder/inside.h"
+
+static struct note_table timers;
+
+static uint64_t key_of(timer_t timer)
 {
-    (void)timer, (void)frame;
+    return (uint64_t)(uintptr_t)timer;
 }
 
-void probe_timer_gone(timer_t timer)
+void probe_timer_made(timer_t timer, const void *frame)
 {
-    (void)timer;
+    if (probe_resources_wanted()) {
+        int saved = errno;
+        struct note_entry entry = {.key = key_of(timer),
+                                   .note = probe_resource_note(frame)};
+        probe_inside++;
+        probe_note_put(&timers, entry);
+        probe_inside--;
+        errno = saved;
+    }
+}
+
+bool probe_timer_gone(timer_t timer, struct note_entry *ret_entry)
+{
+    int saved = errno;
+    probe_inside++;
+    bool noted =
+        probe_resources_forget() && probe_note_take(&timers, key_of(timer), ret_entry);
+    probe_inside--;
+    errno = saved;
+    return noted;
+}
+
+void probe_timer_stays(struct note_entry entry)
+{
+    int saved = errno;
+    probe_inside++;
+    probe_note_put(&timers, entry);
+    probe_inside--;
+    errno = saved;
+}
+
+struct resource_note probe_timer_note(timer_t timer)
+{
+    struct note_entry entry = {0};
+    int saved = errno;
+    probe_inside++;
+    probe_note_find(&timers, key_of(timer), &entry);
+    probe_inside--;
+    errno = saved;
+    return entry.note;
+}
+
+timer_t probe_timer_of(int number, int signal, uintptr_t value)
+{
+    if (signal == TIMER_THREAD_SIGNAL) {
+        return (timer_t)((uintptr_t)INTPTR_MIN | value >> 1);
+    }
+    return (timer_t)(uintptr_t)(unsigned)number;
+}
+
+void probe_timer_notes_hold(void)
+{
+    probe_note_hold(&timers);
+}
+
+void probe_timer_notes_release(void)
+{
+    probe_note_release(&timers);
+}
+
+void probe_timer_notes_fork_child(void)
+{
+    probe_note_forget_all(&timers);
 }

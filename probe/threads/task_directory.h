@@ -6,6 +6,8 @@
 #ifndef PROBE_THREADS_TASK_DIRECTORY_H
 #define PROBE_THREADS_TASK_DIRECTORY_H
 
+#include <sys/types.h>
+
 /* Opens it. Returns 0 or -errno. */
 int probe_task_directory_open(void);
 
@@ -15,5 +17,10 @@ int probe_task_directory(void);
 
 /* In a forked child: that of the child. Returns 0 or -errno. */
 int probe_task_directory_fork_child(void);
+
+/* Calls `each` for every thread in the open directory, from its beginning on, in the
+ * kernel's order, the oldest first. Returns 0 or -errno. */
+int probe_task_each(int task_fd, void (*each)(pid_t tid, void *argument),
+                    void *argument);
 
 #endif

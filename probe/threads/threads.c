@@ -4,7 +4,6 @@
  */
 #include "probe/threads/threads.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -100,34 +99,26 @@ void probe_threads_release(struct threads *threads)
     threads->silent = 0;
 }
 
-/* Lists the threads in the kernel's order, the oldest first. */
+static void thread_add(pid_t tid, void *argument)
+{
+    struct threads *threads = argument;
+    struct thread_entry entry = {.tid = tid, .stack = THREADS_NO_STACK};
+    buffer_append(&threads->entries, &entry, sizeof(entry));
+    threads->count += threads->entries.error == 0;
+}
+
+/* Lists the threads. If the calling one is not there, the directory is not ours. */
 static int threads_list(struct threads *threads)
 {
-    char block[16 * 1024] __attribute__((aligned(8)));
+    int error = probe_task_each(task_fd, thread_add, threads);
     bool own_found = false;
-    if (lseek(task_fd, 0, SEEK_SET) < 0) {
-        return -errno;
+    for (size_t i = 0; i < threads->count && !own_found; i++) {
+        own_found = probe_threads_at(threads, i)->tid == gettid();
     }
-    for (;;) {
-        ssize_t bytes = getdents64(task_fd, block, sizeof(block));
-        if (bytes < 0) {
-            return -errno;
-        }
-        if (bytes == 0) {
-            return own_found ? threads->entries.error : -ESRCH;
-        }
-        for (ssize_t at = 0; at < bytes;) {
-            const struct dirent64 *item = (void *)(block + at);
-            at += item->d_reclen;
-            struct thread_entry entry = {.tid = (pid_t)strtol(item->d_name, NULL, 10),
-                                         .stack = THREADS_NO_STACK};
-            own_found |= entry.tid == gettid();
-            if (entry.tid > 0) {
-                buffer_append(&threads->entries, &entry, sizeof(entry));
-                threads->count++;
-            }
-        }
+    if (error == 0 && threads->entries.error != 0) {
+        error = threads->entries.error;
     }
+    return error == 0 && !own_found ? -ESRCH : error;
 }
 
 /* A round that is under way. */
