@@ -1,0 +1,316 @@
+"""A program's threads make and end descriptors, threads, timers, mappings and children as
+fast as they can, while its profiles are asked for all the time. Each profile adds up to
+what the kernel lists; when the program is quiet, also to what anybody sees from outside,
+and every function has made just as much of what is alive as the program says. Nothing is
+left over, and the probe's own memory does not grow."""
+
+import collections
+import concurrent.futures
+import glob
+import os
+import re
+import threading
+import time
+
+from checks import check, equal, wait_until
+from http_request import request
+from programs import Program, compiled
+from resource_profile import OWN, START, SUBJECTS, UNSEEN, ProtoProfile, TextProfile
+from tree import ROOT
+from turns import in_turns
+
+import pytest
+
+SOURCES = glob.glob(os.path.join(ROOT, "tests", "programs", "resources", "*.c"))
+FILES = {os.path.basename(path) for path in SOURCES} | {"resource_storm.c"}
+# The options of leakprobe, how many clients ask for the profiles of resources, and what
+# else is asked for meanwhile.
+OTHERS = (
+    "/debug/pprof/heap",
+    "/debug/pprof/goroutine?debug=2",
+    "/debug/pprof/goroutineleak",
+    "/debug/pprof/retained",
+    "/debug/locks",
+    "/metrics",
+    "/status",
+)
+KINDS = {
+    "resources alone": (("--heap", "off", "--resources", "on"), 2, ()),
+    "everything": (("--heap", "exact", "--resources", "on"), 2, OTHERS),
+    "many clients": (("--heap", "sampled", "--resources", "on"), 12, ()),
+}
+KERNEL = re.compile(r"the kernel lists (\d+)")
+# Lines of private mappings side by side are one: these functions have only their bytes.
+MERGED = {"map_private", "map_moved", "map_hole"}
+GROWTH = 64 * 1024  # of the probe's memory from one pause to another: bytes
+BUSY = {409, 503}
+
+
+class Storm(Program):
+    """The program; it is quiet at first. Its input are wishes."""
+
+    def __init__(self, options):
+        reader, self._writer = os.pipe()
+        program = compiled("resource_storm.c", *SOURCES)
+        probe = (*options, "--only", "resource_storm")
+        super().__init__([program], probe=probe, stdin=reader)
+        os.close(reader)
+        self.wishes = 0
+
+    def wish(self, what):
+        self.wishes += 1
+        os.write(self._writer, what.encode() + b"\n")
+
+    def alive(self):
+        """Waits until it is quiet; returns what it has alive: for each profile, for each
+        function, two numbers."""
+        end = f"\nquiet {self.wishes}\n".encode()
+        self.await_(lambda: end in self.output(), f"rest {self.wishes}")
+        text = self.output().partition(end)[0].rpartition(b"quiet")[2].decode()
+        found = collections.defaultdict(dict)
+        for row in re.findall(r"^(\w+) (\w+) (-?\d+) (-?\d+)$", text, re.M):
+            found[row[0]][row[1]] = (int(row[2]), int(row[3]))
+        return found
+
+    def over(self):
+        """Ends its input; all that it has checked was right."""
+        os.close(self._writer)
+        self._writer = os.open(os.devnull, os.O_WRONLY)
+        equal(self.end(sign=None), 9, f"exit status: {self.errors()[-2000:]}")
+
+    def __exit__(self, *_):
+        os.close(self._writer)
+        super().__exit__()
+
+    def page(self, target):
+        """The reply; None if another such profile is being made."""
+        reply = request(self.debug_port(), "GET", target, limit=60)
+        return None if reply.status in BUSY else reply.expect(200)
+
+
+# -- what the kernel shows -------------------------------------------------------------
+
+
+def lines(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().splitlines()
+
+
+def outside(pid):
+    """What the kernel lists, by profile."""
+    tasks = f"/proc/{pid}/task"
+    children = [
+        child
+        for task in os.listdir(tasks)
+        for child in " ".join(lines(f"{tasks}/{task}/children")).split()
+    ]
+    return {
+        "fds": len(os.listdir(f"/proc/{pid}/fd")),
+        "threadcreate": len(os.listdir(tasks)),
+        "timers": sum(row.startswith("ID:") for row in lines(f"/proc/{pid}/timers")),
+        "mmaps": len(lines(f"/proc/{pid}/maps")),
+        "children": len(children),
+    }
+
+
+# -- what the profiles say -------------------------------------------------------------
+
+
+def consistent(subject, profile, text):
+    """Checks the two forms of a profile, which were not asked for at the same moment:
+    each adds up to what it says that the kernel lists."""
+    for comment, total, ended in (
+        (profile.comment, profile.totals()[0], 0),
+        (text.comment, text.total, sum(text.values()[1:])),
+    ):
+        kernel = KERNEL.search(comment)
+        check(kernel, f"{subject} does not say what the kernel lists: {comment!r}")
+        # In the text a thread that has ended is an item, too; the kernel lists it no more.
+        total -= ended if subject == "threadcreate" else 0
+        equal(total, int(kernel[1]), f"sum of {subject}: {comment}")
+
+
+def asked(storm, subject):
+    """A profile in both forms; None if one was refused."""
+    bodies = [storm.page(f"/debug/pprof/{subject}{form}") for form in ("", "?debug=1")]
+    if None in bodies:
+        return None
+    profile, text = ProtoProfile(bodies[0].body), TextProfile(bodies[1].text)
+    consistent(subject, profile, text)
+    return profile
+
+
+def by_function(profile):
+    """The sums of a profile by who has made it: the innermost function of the program, or
+    what stands in place of a stack."""
+    found = collections.Counter(), collections.Counter()
+    for sample in profile.samples:
+        frames = [f for f in sample.frames if os.path.basename(f.file) in FILES]
+        name = (frames or sample.frames)[0].function
+        for sums, value in zip(found, sample.values):
+            sums[name] += value
+    return found
+
+
+# -- asking during the storm -----------------------------------------------------------
+
+
+class Client(threading.Thread):
+    """Asks for profiles until it is told to stop."""
+
+    def __init__(self, storm, number, others):
+        super().__init__(daemon=True)
+        self._storm, self._number, self._others = storm, number, others
+        self.stopped = threading.Event()
+        self.asked = collections.Counter()
+        self.error = None
+
+    def run(self):
+        try:
+            turn = self._number
+            while not self.stopped.is_set():
+                self._ask(turn)
+                turn += 1
+        except BaseException as error:  # it fails the test: see end()
+            self.error = error
+
+    def _ask(self, turn):
+        subject = SUBJECTS[turn % len(SUBJECTS)]
+        if asked(self._storm, subject) is not None:
+            self.asked[subject] += 1
+        if self._others:
+            target = self._others[turn % len(self._others)]
+            self.asked[target] += self._storm.page(target) is not None
+
+    def end(self):
+        self.stopped.set()
+        self.join(120)
+        if self.error:
+            raise self.error
+        return self.asked
+
+
+def blow(storm, seconds, clients, others):
+    """Lets the storm go on for a while, and asks meanwhile; returns how often each profile
+    has come."""
+    storm.wish("go")
+    running = [Client(storm, number, others) for number in range(clients)]
+    for client in running:
+        client.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and all(client.is_alive() for client in running):
+        time.sleep(0.05)
+    return sum((client.end() for client in running), collections.Counter())
+
+
+# -- at rest ---------------------------------------------------------------------------
+
+
+class Rest:
+    """The program is quiet: what it says, and what its profiles say."""
+
+    def __init__(self, storm):
+        self.alive = storm.alive()
+        started = sum(one for one, _ in self.alive["threadcreate"].values())
+        # The last threads that ended may still be on their way.
+        self.outside = wait_until(
+            lambda: self._quiet(storm, started), what="the threads that are to end"
+        )
+        self.profiles, self.functions = {}, {}
+        for subject in SUBJECTS:
+            profile = asked(storm, subject)
+            check(profile, f"{subject} was refused")
+            self.profiles[subject] = profile
+            self.functions[subject] = by_function(profile)
+        self.own_bytes = self.functions["mmaps"][1][OWN] if "mmaps" in SUBJECTS else 0
+
+    @staticmethod
+    def _quiet(storm, started):
+        """What is there, if no more threads live than those that the program has, its
+        main thread, the probe's, and that for the timers of SIGEV_THREAD."""
+        found = outside(storm.pid)
+        return found["threadcreate"] <= started + 3 and found
+
+    def total(self, subject):
+        return self.profiles[subject].totals()[0]
+
+    def without_stack(self, subject, name):
+        return self.functions[subject][0][name]
+
+    def check_functions(self):
+        """Every function has made what the program says, and no other one anything."""
+        for subject in SUBJECTS:
+            counts, seconds = self.functions[subject]
+            for name, (count, second) in self.alive[subject].items():
+                if name not in MERGED:
+                    equal(counts[name], count, f"{subject} of {name}")
+                if subject != "fds" and subject != "timers":
+                    equal(seconds[name], second, f"{subject}, second value, of {name}")
+            others = set(counts) - set(self.alive[subject])
+            if subject != "mmaps":
+                check(others <= {UNSEEN, OWN, START}, f"{subject} of {others}")
+
+    def check_like(self, first):
+        """As at the start, before anything was made: as much is not the program's."""
+        for subject in {"fds", "timers", "children"} & set(SUBJECTS):
+            for name in (UNSEEN, OWN, START):
+                equal(
+                    self.without_stack(subject, name),
+                    first.without_stack(subject, name),
+                    f"{subject}: {name}",
+                )
+            equal(
+                self.total(subject) - self.outside[subject],
+                first.total(subject) - first.outside[subject],
+                f"{subject}: what a request itself takes",
+            )
+        if not "threadcreate" in SUBJECTS: return
+        # The C library has a thread for timers of SIGEV_THREAD.
+        unseen = self.without_stack("threadcreate", UNSEEN)
+        check(unseen <= 1, f"{unseen} threads made unseen")
+        equal(
+            self.total("threadcreate"), self.outside["threadcreate"], "living threads"
+        )
+
+
+def check_first(rest):
+    """Before the storm: the totals are the kernel's, but for what a request takes itself."""
+    if "fds" in SUBJECTS: check(
+        0 <= rest.total("fds") - rest.outside["fds"] <= 4,
+        f"{rest.total('fds')} descriptors, outside {rest.outside['fds']}",
+    )
+    for subject in {"timers", "children", "threadcreate"} & set(SUBJECTS):
+        equal(rest.total(subject), rest.outside[subject], f"total of {subject}")
+    if "fds" in SUBJECTS: equal(rest.without_stack("fds", UNSEEN), 3, "descriptors from before the start")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", in_turns("resources' storm", KINDS))
+def test_profiles_are_right_in_a_storm(kind, pytestconfig):
+    """3 s, and 60 s with --long, with four pauses."""
+    options, clients, others = KINDS[kind]
+    seconds = (60 if pytestconfig.option.long else 3) / 4
+    answers = collections.Counter()
+    with Storm(options) as storm:
+        first = Rest(storm)
+        check_first(first)
+        early = None
+        for turn in range(4):
+            answers += blow(storm, seconds, clients, others)
+            storm.wish("pause")
+            rest = Rest(storm)
+            rest.check_functions()
+            rest.check_like(first)
+            early = early or rest.own_bytes
+        storm.wish("drain")
+        last = Rest(storm)
+        last.check_functions()
+        last.check_like(first)
+        for subject in ("fds", "timers", "children"):
+            equal(last.outside[subject], first.outside[subject], f"{subject} left")
+        grown = last.own_bytes - early
+        check(grown <= GROWTH, f"the probe's memory has grown by {grown} bytes")
+        storm.over()
+        steps = re.findall(rb"steps (\d+)", storm.output())[-1]
+    print(f"{int(steps)} steps, {grown} bytes more, {dict(answers)}")
+    equal(set(SUBJECTS) | set(others), {name for name in answers if answers[name]})
