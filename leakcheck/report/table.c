@@ -310,6 +310,20 @@ static void wrapped_print(FILE *stream, struct table_style style, const char *co
     }
 }
 
+/* Prints the parts of a text, which "; " separates, each in lines of its own. */
+static void parts_print(FILE *stream, struct table_style style, const char *colour,
+                        const char *text)
+{
+    char part[sizeof(((struct row *)NULL)->place)];
+    while (text[0] != '\0') {
+        const char *end = strstr(text, "; ");
+        size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
+        snprintf(part, sizeof(part), "%.*s", (int)length, text);
+        wrapped_print(stream, style, colour, part);
+        text += length + (end == NULL ? 0 : strlen("; "));
+    }
+}
+
 static void row_print(FILE *stream, struct table_style style,
                       const struct layout *layout, const struct row *row)
 {
@@ -332,7 +346,7 @@ static void row_print(FILE *stream, struct table_style style,
         fprintf(stream, "    %sdeclared: %s%s\n", table_paint(style, TABLE_FAINT),
                 row->cells[DECLARED], table_paint(style, TABLE_PLAIN));
     }
-    wrapped_print(stream, style, TABLE_FAINT, row->place);
+    parts_print(stream, style, TABLE_FAINT, row->place);
 }
 
 /* Those that are not as they should be, where a reader of a long table sees them. */
