@@ -64,10 +64,10 @@ WAITED(PURE, int, thrd_join, (thrd_t thread, int *result), (thread, result), WHI
 
 /* On a socket. */
 WAITED(PURE, int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length),
-       (fd, address, length), , probe_fd_made(got, FRAME))
+       (fd, address, length), , probe_fd_made(got, FD_SOCKET, FRAME))
 WAITED(PURE, int, accept4,
        (int fd, __SOCKADDR_ARG address, socklen_t *length, int flags),
-       (fd, address, length, flags), , probe_fd_made(got, FRAME))
+       (fd, address, length, flags), , probe_fd_made(got, FD_SOCKET, FRAME))
 WAITED(PURE, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags),
        (fd, message, flags), , probe_fds_received(got, message, FRAME))
 WAITED(PURE, int, recvmmsg,

@@ -48,6 +48,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
+#include "probe/resources/resources_fork.h"
 #include "probe/stacks/maps.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
@@ -511,6 +512,7 @@ static void before_fork(void)
     }
     if (!forks_within) {
         probe_inside++;
+        probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
     }
 }
@@ -522,6 +524,7 @@ static void after_fork_in_parent(void)
         return;
     }
     probe_recorder_fork_parent();
+    probe_resources_fork_parent();
     if (--probe_inside == 0) {
         pthread_mutex_unlock(&agent.work);
         pthread_mutex_unlock(&agent.lock);
@@ -535,9 +538,11 @@ static void after_fork_in_child(void)
         /* Nothing that the probe has noted can be relied on. */
         forks_within = false;
         probe_active = false;
+        probe_resources_stop();
         return;
     }
     probe_recorder_fork_child();
+    probe_resources_fork_child();
     pthread_mutex_init(&agent.work, NULL);
     pthread_mutex_init(&agent.lock, NULL);
     agent.pid = getpid();

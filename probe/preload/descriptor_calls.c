@@ -7,10 +7,12 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "probe/calls/real_function.h"
+#include "probe/calls/opens.h"
 #include "probe/preload/agent.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
+
+OPENS(FD_ANY, dup, (int from), (from))
 
 PROBE_REAL(close)
 PROBE_REAL(close_range)
@@ -32,12 +34,14 @@ PROBE_EXPORT int close(int fd)
         errno = EBADF;
         return -1;
     }
+    probe_fd_gone(fd);
     return close_real()(fd);
 }
 
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     int result = 0;
+    probe_fds_gone_by(first, last, flags);
     while (probe_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
         if (ours < 0 || (unsigned)ours > last) {
@@ -57,6 +61,7 @@ PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 PROBE_EXPORT void closefrom(int first)
 {
     if (!probe_active || probe_descriptor_next(first < 0 ? 0 : first) < 0) {
+        probe_fds_gone(first < 0 ? 0 : (unsigned)first, INT_MAX);
         closefrom_real()(first);
         return;
     }
@@ -86,10 +91,16 @@ static int duplicate(int from, int to, int flags, bool has_flags)
 
 PROBE_EXPORT int dup2(int from, int to)
 {
-    return duplicate(from, to, 0, false);
+    uint64_t taken = from == to ? 0 : probe_fd_take(to);
+    int got = duplicate(from, to, 0, false);
+    probe_fd_copied(from, to, got, taken, FRAME);
+    return got;
 }
 
 PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    return duplicate(from, to, flags, true);
+    uint64_t taken = from == to ? 0 : probe_fd_take(to);
+    int got = duplicate(from, to, flags, true);
+    probe_fd_copied(from, to, got, taken, FRAME);
+    return got;
 }

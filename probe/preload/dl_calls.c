@@ -1,23 +1,19 @@
 /*
  * Calls that may unload code: the recorder then forgets how stacks go through it, since
  * other code may be loaded at the same addresses. iconv_close unloads the C library's
- * own modules. And the pipe that libunwind opens for itself, for which it calls us: it
- * gets numbers out of the program's way, and is protected (descriptors.h).
+ * own modules.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <iconv.h>
-#include <unistd.h>
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/process/descriptors.h"
 #include "probe/recorder/call_stack.h"
 #include "probe/recorder/inside.h"
 
 PROBE_REAL(dlclose)
 PROBE_REAL(iconv_close)
-PROBE_REAL(pipe2)
 
 PROBE_EXPORT int dlclose(void *library)
 {
@@ -42,21 +38,5 @@ PROBE_EXPORT int iconv_close(iconv_t converter)
     int saved = errno;
     probe_call_stack_unloaded();
     errno = saved;
-    return result;
-}
-
-PROBE_EXPORT int pipe2(int ends[2], int flags)
-{
-    int result = pipe2_real()(ends, flags);
-    if (result == 0 && probe_inside != 0) {
-        for (int i = 0; i < 2; i++) {
-            int kept = probe_descriptor_keep(ends[i]);
-            ends[i] = kept;
-            if (kept < 0) {
-                errno = -kept;
-                result = -1;
-            }
-        }
-    }
     return result;
 }

@@ -37,6 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/calls/number_notes.h"
 #include "probe/calls/real_function.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/preload/signal_calls.h"
@@ -139,12 +140,23 @@ static bool command_waits(int command)
     return command == F_SETLKW || command == F_OFD_SETLKW;
 }
 
+/* These make a descriptor. */
+static bool command_copies(int command)
+{
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+}
+
 PROBE_EXPORT int fcntl(int fd, int command, ...)
 {
     va_list rest;
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
+    if (command_copies(command)) {
+        int got = fcntl_real()(fd, command, argument);
+        probe_fd_made(got, FD_ANY, FRAME);
+        return got;
+    }
     if (!command_waits(command) || !is_watched(WORK)) {
         return fcntl_real()(fd, command, argument);
     }
@@ -158,11 +170,25 @@ PROBE_EXPORT int fcntl64(int fd, int command, ...)
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
+    if (command_copies(command)) {
+        int got = fcntl64_real()(fd, command, argument);
+        probe_fd_made(got, FD_ANY, FRAME);
+        return got;
+    }
     if (!command_waits(command) || !is_watched(WORK)) {
         return fcntl64_real()(fd, command, argument);
     }
     WAIT_HERE(fcntl64_real());
     return fcntl64_real()(fd, command, argument);
+}
+
+static long syscall_waited(long number, const long a[6])
+{
+    if (probe_inside != 0 || !probe_wait_number_waits(number) || !is_watched(WORK)) {
+        return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    }
+    WAIT_HERE(syscall_real());
+    return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 PROBE_EXPORT long syscall(long number, ...)
@@ -174,11 +200,10 @@ PROBE_EXPORT long syscall(long number, ...)
         a[i] = va_arg(rest, long);
     }
     va_end(rest);
-    if (probe_inside != 0 || !probe_wait_number_waits(number) || !is_watched(WORK)) {
-        return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    }
-    WAIT_HERE(syscall_real());
-    return syscall_real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    uint64_t taken = probe_number_begins(number, a);
+    long result = syscall_waited(number, a);
+    probe_number_ended(number, a, result, taken, FRAME);
+    return result;
 }
 
 /* A signal handler may jump out of a wait, which then is over. If it jumps only within

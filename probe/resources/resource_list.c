@@ -84,7 +84,7 @@ void probe_resource_list_add(struct resource_list *list,
         list->error = -ENOMEM;
         return;
     }
-    group->items += sign;
+    group->items += known.is_part ? 0 : sign;
     for (size_t i = 0; i < RESOURCE_VALUES; i++) {
         int64_t value = sign * known.values[i];
         group->values[i] += value;

@@ -28,6 +28,7 @@ struct resource_item {
     struct resource_note note;
     const char *kind; /* a static text: "file", "socket" */
     int64_t values[RESOURCE_VALUES];
+    bool is_part; /* it belongs to another item, which is counted */
 };
 
 /* Lives in memory that the caller owns; { 0 } is empty. */

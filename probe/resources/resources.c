@@ -1,11 +1,16 @@
 #include "probe/resources/resources.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/calls/calls.h"
 #include "probe/recorder/call_stack.h"
+#include "probe/recorder/own_memory.h"
 #include "probe/recorder/recorder.h"
 #include "probe/recorder/stack_records.h"
 #include "probe/recorder/unwinder.h"
@@ -15,12 +20,30 @@ atomic_bool probe_resources_on;
 _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
 static int64_t started; /* in ticks */
+static pid_t process;
+
+/* A page that the kernel clears in every forked child; NULL if it cannot. */
+static _Atomic unsigned char *wiped;
+static const _Atomic unsigned char always = 1;
+const _Atomic unsigned char *probe_resources_mark = &always;
 
 static int64_t ticks_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     return ((int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec) / RESOURCE_TICK_NS;
+}
+
+/* Memory is short, or the kernel is older than Linux 4.14: then the mark always stands.
+ */
+static void mark_make(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    wiped = probe_own_memory_take(page);
+    if (wiped != NULL && madvise((void *)wiped, page, MADV_WIPEONFORK) == 0) {
+        atomic_store(wiped, 1);
+        probe_resources_mark = wiped;
+    }
 }
 
 int probe_resources_start(void)
@@ -32,11 +55,23 @@ int probe_resources_start(void)
     int error = probe_unwinder_open();
     if (error == 0) {
         probe_calls_prepare();
+        mark_make();
         started = ticks_now() - 1;
+        process = getpid();
         atomic_store(&probe_resources_on, true);
     }
     probe_inside--;
     return error;
+}
+
+bool probe_is_other_process(void)
+{
+    return syscall(SYS_getpid) != process;
+}
+
+uint32_t probe_resource_now(void)
+{
+    return (uint32_t)(ticks_now() - started);
 }
 
 struct resource_note probe_resource_note(const void *frame)
@@ -49,7 +84,7 @@ struct resource_note probe_resource_note(const void *frame)
     const struct stack_record *record = probe_record_of(frames + first, depth - first);
     struct resource_note note = {
         .stack = record == NULL ? 0 : record->number,
-        .made = (uint32_t)(ticks_now() - started),
+        .made = probe_resource_now(),
     };
     probe_inside--;
     errno = saved;
@@ -59,4 +94,17 @@ struct resource_note probe_resource_note(const void *frame)
 int64_t probe_resource_age(struct resource_note note)
 {
     return (ticks_now() - started - note.made) * RESOURCE_TICK_NS;
+}
+
+void probe_resources_go_on(void)
+{
+    process = getpid();
+    if (probe_resources_mark == wiped) {
+        atomic_store(wiped, 1);
+    }
+}
+
+void probe_resources_stop(void)
+{
+    atomic_store(&probe_resources_on, false);
 }

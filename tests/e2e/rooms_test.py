@@ -203,6 +203,9 @@ def wrong_imports(modules):
 LIBRARY_ONLY = r"^probe/(listener|preload)/|_preload\.c$"
 OTHER_BUILD = r"_libc\.c$"
 
+# Where functions of other libraries are that the probe puts itself in front of.
+INTERPOSING = ("probe/preload/", "probe/calls/")
+
 
 def compiled_of(path):
     """The object of a source file."""
@@ -250,7 +253,7 @@ def read_symbols(paths):
         if kind in "Uwv":
             needed.add(name)
         elif "." not in name and not (
-            layer_of(path) == "preload" and interposed.match(name)
+            path.startswith(INTERPOSING) and interposed.match(name)
         ):
             defined.add(name)
     return symbols
