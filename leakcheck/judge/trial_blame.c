@@ -14,15 +14,6 @@
     5 /* less than a fifth of what is declared is what a fix may hold                  \
        */
 
-struct blame_own trial_own(const struct trial *trial, enum role role)
-{
-    const char *const *files = trial->info->files;
-    if (role == ROLE_FIXED) {
-        return (struct blame_own){.paths = files, .count = 2};
-    }
-    return (struct blame_own){.paths = files, .count = files[0][0] == '\0' ? 0 : 1};
-}
-
 int trial_bases_take(struct trial_run *run)
 {
     const struct scenario_info *info = run->trial->info;
