@@ -10,8 +10,10 @@
 
 #include "directory.h"
 #include "options.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
@@ -158,6 +160,11 @@ static int run(struct options *options, const char *directory)
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
     }
+    probe_lock_waits_start();
+    /* The functions in front of the C library's are not where a thread is. */
+    probe_threads_settle(
+        &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,
+                                   .hidden_end = (uintptr_t)probe_calls_end});
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);

@@ -13,7 +13,7 @@
 
 /* The words of the server for the reason of a thread. */
 static const char *const words[PROOF_KINDS] = {
-    [PROOF_DEADLOCK] = "deadlock", [PROOF_NEVER_RELEASED] = "never_released"};
+    [PROOF_DEADLOCK] = "deadlock", [PROOF_NEVER_RELEASED] = "never released"};
 
 static int number_compare(const void *left, const void *right)
 {
@@ -151,7 +151,8 @@ static void part_fill(struct proof_part *part, enum proof_kind kind,
         }
         part->threads = amount_add(part->threads, growth);
         const struct frame *frame = blame_frame(last, record, own);
-        if (frame != NULL) {
+        /* A stack that is not known has a word in place of a frame. */
+        if (frame != NULL && frame->address != 0) {
             place_add(places, &count, frame, growth);
         }
     }

@@ -32,7 +32,7 @@ static void page_refuse(struct server *server, enum own_page_name page, const ch
     struct reply_error said = {0};
     struct failure reason = {""};
     const struct http_reply *reply = &server->reply;
-    if (reply->status == 404 || reply->status == 501) {
+    if (reply->status == 501) {
         reply_error_parse(&said, reply->body.data, reply->body.length);
     }
     failure_set(&reason, EPROTO, "%s", said.hint[0] == '\0' ? why : said.hint);

@@ -34,6 +34,7 @@
 #include "probe/heap/heap_difference.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
@@ -515,6 +516,7 @@ static void before_fork(void)
     if (!forks_within) {
         probe_inside++;
         probe_resources_fork_prepare();
+        probe_lock_waits_fork_prepare();
         probe_recorder_fork_prepare();
     }
 }
@@ -563,6 +565,7 @@ static void after_fork_in_child(void)
     probe_figures_fork_child();
     probe_threads_fork_child();
     probe_waits_fork_child();
+    probe_lock_waits_fork_child();
     probe_heap_difference_fork_child();
     probe_reach_fork_child();
     probe_trace_fork_child();
@@ -671,6 +674,7 @@ static void resources_begin(void)
         return;
     }
     int error = probe_resources_start();
+    probe_lock_waits_start();
     if (error == 0) {
         probe_thread_notes_start();
     } else {
