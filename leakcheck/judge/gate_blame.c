@@ -4,6 +4,7 @@
  */
 #include "leakcheck/judge/gate_blame.h"
 
+#include "leakcheck/judge/source_tree.h"
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/names.h"
 #include "leakcheck/measure/own_pages.h"
@@ -140,6 +141,22 @@ static bool has_grown(const struct gate *gate, enum resource resource)
     return judged->measured && judged->fit.change > 0;
 }
 
+/* Finds out what is proved of the threads that grew. */
+static int threads_prove(struct gate *gate, const struct blame_own *own,
+                         struct gate_profiles *profiles, struct failure *failure)
+{
+    int error = proof_find(&gate->proof, &profiles->proof, &gate->server, *own,
+                           gate->resources[RESOURCE_THREADS].fit.change, failure);
+    for (int kind = 0; kind < PROOF_KINDS; kind++) {
+        struct proof_part *part = &gate->proof.parts[kind];
+        for (size_t i = 0; i < part->place_count; i++) {
+            source_tree_leave_out(part->places[i].file, &profiles->proof.stuck,
+                                  &profiles->heap_last);
+        }
+    }
+    return error;
+}
+
 /* Finds out who made what grew, and what is proved of the threads. */
 static int made_judge(struct gate *gate, const struct blame_own *own,
                       struct gate_profiles *profiles, struct failure *failure)
@@ -154,14 +171,16 @@ static int made_judge(struct gate *gate, const struct blame_own *own,
     for (size_t i = 0; i < made_resource_count && error == 0; i++) {
         enum resource resource = made_resources[i];
         struct gate_resource *grown = &judged[resource];
+        struct blame *made = grown == threads ? &threads->made : &grown->blame;
         if (has_grown(gate, resource)) {
-            error = made_find(grown == threads ? &threads->made : &grown->blame,
-                              &profiles->made, &gate->server, resource, *own, failure);
+            error = made_find(made, &profiles->made, &gate->server, resource, *own,
+                              failure);
+            source_tree_leave_out(made->file, &profiles->made.at[resource],
+                                  &profiles->heap_last);
         }
     }
     return error == 0 && has_grown(gate, RESOURCE_THREADS)
-               ? proof_find(&gate->proof, &profiles->proof, &gate->server, *own,
-                            threads->fit.change, failure)
+               ? threads_prove(gate, own, profiles, failure)
                : error;
 }
 

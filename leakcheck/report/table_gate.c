@@ -95,8 +95,10 @@ static void made_print(FILE *stream, const struct gate *gate)
         bool threads = resource == RESOURCE_THREADS;
         const struct blame *made = threads ? &judged->made : &judged->blame;
         enum own_page_name page = own_page_of(resource);
-        if (!judged->over) {
-            continue;
+        bool mapped = resource == RESOURCE_RSS &&
+                      (made->growth <= 0 || gate->resources[RESOURCE_MAPPINGS].over);
+        if (!judged->over || mapped) {
+            continue; /* said with the mappings, or not at all */
         }
         if (made_text_is_known(made)) {
             fprintf(stream, "%-12s %s\n", made_text_verb(resource), made_text(made).at);
