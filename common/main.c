@@ -15,6 +15,7 @@
 #include "probe/heap/heap.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
@@ -159,6 +160,7 @@ static int run(struct options *options, const char *directory)
     /* An error is ignored: the pages of what it is for say so. */
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
     }
     probe_lock_waits_start();
     /* The functions in front of the C library's are not where a thread is. */

@@ -15,6 +15,8 @@
 
 #include "probe/calls/real_function.h"
 #include "probe/reach/heap_mappings.h"
+#include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
 #include "probe/resources/mapping_notes.h"
 
 #define PAGE ((size_t)4096)
@@ -128,11 +130,15 @@ static void note(void *memory, size_t bytes, int flags, uintptr_t caller,
 {
     bool by_allocator = is_allocator(caller);
     heap_note(memory, bytes, by_allocator);
-    if (!by_allocator) {
-        probe_mapping_made(memory, bytes_mapped(bytes, flags), frame);
-    } else if (memory != MAP_FAILED) {
-        probe_mapping_gone(memory, bytes);
+    if (by_allocator) {
+        probe_mapping_gone(memory, memory == MAP_FAILED ? 0 : bytes);
+        return;
     }
+    /* Also where the probe runs for the program. */
+    bool by_probe = probe_recorder_skipped(&caller, 1) == 1;
+    probe_inside += by_probe;
+    probe_mapping_made(memory, bytes_mapped(bytes, flags), frame);
+    probe_inside -= by_probe;
 }
 
 PROBE_EXPORT void *mmap(void *wanted, size_t bytes, int protection, int flags, int fd,

@@ -48,6 +48,7 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
@@ -677,6 +678,7 @@ static void resources_begin(void)
     probe_lock_waits_start();
     if (error == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
     } else {
         probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
                   (int)agent.pid,
