@@ -61,18 +61,6 @@ static bool is_exact(const struct gate *gate, enum resource resource)
            (resource != RESOURCE_HEAP || (!server->is_go && server->heap_step == 0));
 }
 
-/* Whether the resource grew by more than the limit, but not in every round; with a
- * trend: whether that is not clear. */
-static bool is_open(const struct gate *gate, enum resource resource)
-{
-    const struct gate_resource *judged = &gate->resources[resource];
-    if (judged->by_trend) {
-        return judged->unclear;
-    }
-    return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
-           judged->fit.slope > judged->limit.most;
-}
-
 /* The number of rounds after sample `first` in which the resource grew. */
 static size_t rounds_grown(const struct gate *gate, enum resource resource,
                            size_t first)
@@ -83,6 +71,26 @@ static size_t rounds_grown(const struct gate *gate, enum resource resource,
                  gate->samples[i - 1].now.amount[resource];
     }
     return grown;
+}
+
+/* Whether it grew in one round alone, and may do so: a mapping that comes once in many
+ * calls is an arena, or a library that is loaded late. */
+static bool is_single_step(const struct gate *gate, enum resource resource)
+{
+    return resource == RESOURCE_MAPPINGS && !gate->resources[resource].limit.asked &&
+           rounds_grown(gate, resource, 0) < 2;
+}
+
+/* Whether the resource grew by more than the limit, but not in every round; with a
+ * trend: whether that is not clear. */
+static bool is_open(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    if (judged->by_trend) {
+        return judged->unclear;
+    }
+    return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
+           judged->fit.slope > judged->limit.most && !is_single_step(gate, resource);
 }
 
 /* Whether the slope is above the limit by more than chance explains. */
