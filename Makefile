@@ -266,8 +266,10 @@ $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
 $(BUILD)/tests/unit/figures_test: $(call object,probe/figures/figures.c $(ON_HEAP) \
 	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
-$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
+COUNTED := $(call object,$(wildcard probe/figures/proc*.c) probe/figures/child_count.c \
 	probe/process/descriptors.c)
+$(patsubst %,$(BUILD)/tests/unit/%_test,child_count process_figures): $(COUNTED)
+$(BUILD)/tests/unit/child_count_test: UNIT_LDFLAGS = -Wl,--wrap=openat
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
 $(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
