@@ -266,9 +266,18 @@ $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
 $(BUILD)/tests/unit/figures_test: $(call object,probe/figures/figures.c $(ON_HEAP) \
 	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
-$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
+COUNTED := $(call object,$(wildcard probe/figures/proc*.c) probe/figures/child_count.c \
 	probe/process/descriptors.c)
+$(patsubst %,$(BUILD)/tests/unit/%_test,child_count process_figures): $(COUNTED)
+$(BUILD)/tests/unit/child_count_test: UNIT_LDFLAGS = -Wl,--wrap=openat
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
+
+$(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
+$(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
+$(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
+	probe/locks/lock_state.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
 
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
