@@ -17,7 +17,7 @@
 #include "probe/recorder/own_memory.h"
 #include "probe/resources/note_table.h"
 
-#define ASIDE_MAX 16
+#define ASIDE_MAX 64
 #define SPARE_LEAST 64
 
 static struct probe_lock lock;
