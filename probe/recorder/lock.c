@@ -4,6 +4,7 @@
  */
 #include "probe/recorder/lock.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stddef.h>
@@ -23,9 +24,11 @@ void probe_lock_wait(struct probe_lock *lock)
             return;
         }
     }
+    int saved = errno;
     while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0) {
         syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
     }
+    errno = saved;
 }
 
 void probe_lock_wake(struct probe_lock *lock)
