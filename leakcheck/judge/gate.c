@@ -156,7 +156,7 @@ static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
     }
     if (error == 0) {
         /* Before the baseline, for the same reason. */
-        server_retained_try(&gate->server, &profiles->retained_base);
+        gate_bases_take(gate, profiles);
     }
     if (error == 0) {
         error = round_sample(gate, failure);
@@ -367,6 +367,8 @@ int gate_run(struct gate *gate, const struct gate_settings *settings,
     profile_release(&profiles.threads_base);
     profile_release(&profiles.threads_last);
     profile_release(&profiles.retained_base);
+    made_base_release(&profiles.made);
+    proof_base_release(&profiles.proof);
     gate->elapsed_ms = clock_now_ms() - start;
     return error;
 }

@@ -11,6 +11,7 @@
  */
 #include "probe/preload/agent.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,12 +29,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/figures.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_difference.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
@@ -47,6 +50,8 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
@@ -59,6 +64,8 @@
 #define STACK_BYTES ((size_t)1024 * 1024)
 /* How often to look whether only the probe is left, once the main thread has ended. */
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* How long a program that opens many descriptors at once takes for it. */
+#define BURST_NS (10 * CLOCK_NS_PER_MS)
 /* How long a thread of the program waits for a page that is being made. */
 #define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
@@ -115,9 +122,19 @@ static int is_alone(void)
     return state == 'Z' && threads <= 2;
 }
 
+/* The earlier of two times; 0 is never. */
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 static int64_t on_tick(int64_t now_ns)
 {
-    int64_t next = probe_memory_trace_tick(now_ns);
+    if (probe_fd_alarm_is_due(now_ns)) {
+        probe_listener_make_room(agent.listener);
+    }
+    int64_t next =
+        earlier(probe_memory_trace_tick(now_ns), probe_fd_alarm_tick(now_ns));
     if (atomic_load(&agent.main_left)) {
         int alone = is_alone();
         if (alone > 0) {
@@ -129,8 +146,7 @@ static int64_t on_tick(int64_t now_ns)
             probe_listener_stop(agent.listener);
             return 0;
         }
-        int64_t look = now_ns + LAST_LOOK_NS;
-        next = next == 0 || look < next ? look : next;
+        next = earlier(next, now_ns + LAST_LOOK_NS);
     }
     return next;
 }
@@ -340,6 +356,27 @@ static void on_first_wait(void)
     visit_end(visit);
 }
 
+/* Wakes the thread because there are many descriptors. If it does not run now, it looks
+ * when it starts. */
+static bool on_many_descriptors(void)
+{
+    struct visit visit = visit_begin();
+    bool taken = pthread_mutex_trylock(&agent.lock) == 0;
+    if (taken) {
+        if (agent.listener != NULL && agent.running) {
+            probe_listener_wake(agent.listener);
+        }
+        pthread_mutex_unlock(&agent.lock);
+    }
+    visit_end(visit);
+    return taken;
+}
+
+static void descriptors_say(const char *line)
+{
+    probe_say("%s, pid %d: %s", agent.name, (int)agent.pid, line);
+}
+
 /* ---- What stops it for a while, or for good ---- */
 
 bool probe_agent_is_own_process(void)
@@ -510,10 +547,13 @@ static void before_fork(void)
 {
     forks_within = probe_inside != 0 && !is_agent();
     if (!forks_within && probe_inside == 0) {
+        probe_inside++; /* this wait is not the program's */
         forks_within = !locks_take();
+        probe_inside--;
     }
     if (!forks_within) {
         probe_inside++;
+        probe_lock_waits_fork_prepare();
         probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
     }
@@ -563,6 +603,7 @@ static void after_fork_in_child(void)
     probe_figures_fork_child();
     probe_threads_fork_child();
     probe_waits_fork_child();
+    probe_lock_waits_fork_child();
     probe_heap_difference_fork_child();
     probe_reach_fork_child();
     probe_trace_fork_child();
@@ -665,21 +706,33 @@ static void recorder_begin(void)
     }
 }
 
+/* Whether the program calls our functions of locks. */
+static bool locks_are_seen(void)
+{
+    uintptr_t found = (uintptr_t)dlsym(RTLD_DEFAULT, "pthread_mutex_lock");
+    return found >= (uintptr_t)probe_calls_begin && found < (uintptr_t)probe_calls_end;
+}
+
 static void resources_begin(void)
 {
     if (!agent.settings.resources) {
         return;
     }
     int error = probe_resources_start();
+    probe_lock_waits_start(
+        locks_are_seen() ? NULL : "the program has a pthread_mutex_lock of its own");
     if (error == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
     } else {
         probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
                   (int)agent.pid,
                   error == -ENOSYS
                       ? "libunwind.so.8 cannot be opened (package libunwind8)"
                       : strerror(-error));
+        return;
     }
+    probe_fd_alarm_start(on_many_descriptors, descriptors_say, BURST_NS);
 }
 
 static void instruments_begin(void)
@@ -766,6 +819,7 @@ __attribute__((destructor)) static void agent_end(void)
         const struct timespec until = patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
+            probe_fd_alarm_end();
         }
     }
     pthread_mutex_unlock(&agent.lock);

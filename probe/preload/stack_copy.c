@@ -66,7 +66,8 @@ static bool call_read(pid_t tid, struct call *ret_call)
 }
 
 /* Copies the stack from `from` on, as much as there is: at most COPY_WORDS. Page by
- * page, because it fails as a whole where a page is missing. Returns the bytes. */
+ * page, because it fails as a whole where a page is missing; by the number of this
+ * thread, because the main thread may have ended. Returns the bytes. */
 static size_t stack_read(uintptr_t from)
 {
     size_t size = 0;
@@ -77,7 +78,7 @@ static size_t stack_read(uintptr_t from)
         struct iovec to = {.iov_base = copy + size,
                            .iov_len = part < left ? part : left};
         struct iovec at = {.iov_base = (void *)(from + size), .iov_len = to.iov_len};
-        if (process_vm_readv(getpid(), &to, 1, &at, 1, 0) != (ssize_t)to.iov_len) {
+        if (process_vm_readv(gettid(), &to, 1, &at, 1, 0) != (ssize_t)to.iov_len) {
             break;
         }
         size += to.iov_len;

@@ -15,7 +15,7 @@ struct probe_lock {
     _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken and waited for */
 };
 
-/* The slow halves of the two functions below. */
+/* The slow halves of the two functions below. All functions here keep errno. */
 void probe_lock_wait(struct probe_lock *lock);
 void probe_lock_wake(struct probe_lock *lock);
 
@@ -23,8 +23,10 @@ void probe_lock_wake(struct probe_lock *lock);
 bool probe_lock_take_soon(struct probe_lock *lock);
 
 /* Takes the lock; if the caller may be its holder, only if it is free soon. Holders of
- * this lock have entered the probe (inside.h), and so has the caller: who has entered it
- * once only, holds none. In a busy process the other way fails now and then. */
+ * this lock have entered the probe (inside.h), and so has the caller: who has entered
+ * it once only, holds none. In a busy process the other way fails now and then. Nobody
+ * waits for ever: a thread that forks may hold the lock, and wait in a handler of
+ * pthread_atfork for a lock of the program that the caller holds. */
 bool probe_lock_take_safely(struct probe_lock *lock);
 
 /* Takes the lock if it is free. */

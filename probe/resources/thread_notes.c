@@ -207,7 +207,6 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     struct thread_note *note = note_take();
     if (note != NULL) {
         noted.which = note->noted.which;
-        noted.made_ns = boot_now();
         note->noted = noted;
         note->task = task;
     }
