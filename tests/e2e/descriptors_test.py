@@ -12,6 +12,7 @@ import pytest
 from checks import check, equal, wait_until
 from judged import jemalloc_path
 from programs import Program, compiled
+from servers import Server
 from tree import scratch
 from turns import in_turns
 
@@ -365,3 +366,24 @@ def test_far_from_the_limit_nothing_is_said():
         program.said("many 1")
         fds(program)
         equal(alarms(program), [], "lines")
+
+
+def test_a_server_close_to_its_limit():
+    """--max-fds and 200 more are its RLIMIT_NOFILE; its line names the scenario's."""
+    with Server("leaky", "--max-fds", "2000") as server:
+        for count in (1700, 280):
+            equal("descriptors" in server.errors(), False, "said too early")
+            server.leak("file-unclosed", count=count)
+        wait_until(lambda: "descriptors" in server.errors(), what="the line")
+        found = re.fullmatch(
+            r"leaky: (\d+) of 2200 descriptors are open; most \((\d+)\) were opened by "
+            r"price_look_up leaky/file_unclosed\.c:\d+ "
+            r"\(see /debug/pprof/fds\?debug=1\)\n",
+            server.errors(),
+        )
+        check(found, f"error lines: {server.errors()}")
+        check(1980 <= int(found[1]) <= 2200, f"{found[1]} descriptors")
+        equal(int(found[2]), 1980, "by the stack")
+        profile = Fds(server.get("/debug/pprof/fds?debug=1").expect(200).text)
+        equal(profile.by("price_look_up"), 1980, "descriptors of the scenario")
+        equal(profile.total, profile.listed, "what the kernel lists")
