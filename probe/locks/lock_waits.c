@@ -358,3 +358,8 @@ void probe_lock_waits_fork_child(void)
     ancestors[count % ANCESTORS] = forking;
     atomic_store(&generation, count + 1);
 }
+
+bool probe_lock_waits_forked(void)
+{
+    return atomic_load(&generation) > 0;
+}

@@ -74,4 +74,7 @@ void probe_lock_waits_abandon(void);
 void probe_lock_waits_fork_prepare(void);
 void probe_lock_waits_fork_child(void);
 
+/* Whether this process was forked: the owner of a lock may have stayed in another. */
+bool probe_lock_waits_forked(void);
+
 #endif
