@@ -269,6 +269,13 @@ $(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures
 	probe/process/descriptors.c)
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
+$(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
+$(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
+$(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
+	probe/locks/lock_state.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
+
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\

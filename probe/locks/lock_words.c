@@ -66,7 +66,8 @@ static void holder_append(const struct lock_view *view, const struct lock_held *
         buffer_printf(text, "held by thread %d, which has ended", (int)lock->tid);
         break;
     case LOCK_HELD_BY_OTHER_PROCESS:
-        buffer_printf(text, "held by thread %d of another process", (int)lock->tid);
+        buffer_printf(text, "held by thread %d, which is none of this process",
+                      (int)lock->tid);
         break;
     case LOCK_HELD_BY_READERS:
         buffer_printf(text, "held by %u reader%s", lock->state.readers,
