@@ -125,8 +125,8 @@ static void connections_add(struct gate *gate)
 }
 
 /* Takes the profiles that are taken after the baseline. The server reads the debug
- * information for the first of them, and what it keeps of that and of the last ones must
- * be in the baseline: it is memory that no call has left behind. */
+ * information for the first of them, and what it keeps of that and of the last ones
+ * must be in the baseline: it is memory that no call has left behind. */
 static int names_warm_up(struct gate *gate, struct failure *failure)
 {
     struct profile heap = {0};
