@@ -239,6 +239,7 @@ $(BUILD)/tests/unit/profile_memory_test: \
 
 $(BUILD)/tests/unit/heap_mappings_test: $(call object,probe/reach/heap_mappings.c \
 	probe/recorder/inside.c probe/recorder/lock.c)
+$(BUILD)/tests/unit/range_notes_test: $(call object,probe/resources/range_notes.c)
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \
 	probe/trace/trace_rate.c probe/trace/trace_recording.c)
@@ -265,9 +266,18 @@ $(BUILD)/tests/unit/metric_text_test: $(call object,probe/metrics/metric_text.c)
 $(BUILD)/tests/unit/figures_test: $(call object,probe/figures/figures.c $(ON_HEAP) \
 	probe/heap/heap_libc.c)
 $(BUILD)/tests/unit/figures_test: UNIT_LDFLAGS = -Wl,--wrap=clock_gettime
-$(BUILD)/tests/unit/process_figures_test: $(call object,$(wildcard probe/figures/proc*.c) \
+COUNTED := $(call object,$(wildcard probe/figures/proc*.c) probe/figures/child_count.c \
 	probe/process/descriptors.c)
+$(patsubst %,$(BUILD)/tests/unit/%_test,child_count process_figures): $(COUNTED)
+$(BUILD)/tests/unit/child_count_test: UNIT_LDFLAGS = -Wl,--wrap=openat
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
+
+$(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
+$(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
+$(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
+	probe/locks/lock_state.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
 
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
@@ -294,7 +304,7 @@ $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary held http page profile proto report text trend verdict wrappers)
+	binary held http made page profile proto report text trend verdict wrappers)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)

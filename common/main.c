@@ -10,10 +10,13 @@
 
 #include "directory.h"
 #include "options.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
@@ -146,8 +149,14 @@ static void resources_start(void)
 {
     if (probe_resources_start() == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
         probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
     }
+    probe_lock_waits_start(NULL);
+    /* The functions in front of the C library's are not where a thread is. */
+    probe_threads_settle(
+        &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,
+                                   .hidden_end = (uintptr_t)probe_calls_end});
 }
 
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The

@@ -11,7 +11,6 @@
 
 #include "base/amount.h"
 #include "base/size.h"
-#include "leakcheck/judge/library_code.h"
 
 #define PROFILE_BUFFER_BYTES MIB /* of gperftools' GetHeapProfile */
 
@@ -35,142 +34,6 @@ struct group {
 static bool starts(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool is_allocator(const char *function)
-{
-    static const char *const prefixes[] = {"malloc",
-                                           "calloc",
-                                           "realloc",
-                                           "reallocarray",
-                                           "memalign",
-                                           "strdup",
-                                           "strndup",
-                                           "__strdup",
-                                           "__strndup",
-                                           "posix_memalign",
-                                           "tc_",
-                                           "tcmalloc::",
-                                           "MallocHook",
-                                           "operator new",
-                                           "aligned_alloc",
-                                           "asprintf",
-                                           "(anonymous namespace)::do_"};
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (starts(function, prefixes[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether `path` is `own`, or a file in the directory `own`. `own` may also be only the
- * last part of such a path. Libraries may have a version after the name: "libcache.so"
- * is also libcache.so.1.2. */
-static bool path_is_own(const char *path, const char *own)
-{
-    size_t length = strlen(own);
-    while (length > 0 && own[length - 1] == '/') {
-        length--;
-    }
-    for (const char *at = path; length > 0 && *at != '\0'; at++) {
-        bool at_start = at == path || at[-1] == '/' || own[0] == '/';
-        if (at_start && strncmp(at, own, length) == 0 &&
-            (strchr("/.", at[length]) != NULL || at[length] == '\0')) {
-            return own[0] != '/' || at == path;
-        }
-    }
-    return false;
-}
-
-/* Whether the frame's source file or library is one of the `own` paths. The program
- * file itself is not compared: a source directory may have the same name. */
-static bool is_own(const struct profile *profile, const struct frame *frame,
-                   struct blame_own own)
-{
-    const struct mapping *mapping = NULL;
-    if (own.count > 0 && !profile_in_program(profile, frame->address)) {
-        mapping = profile_mapping(profile, frame->address);
-    }
-    for (size_t i = 0; i < own.count; i++) {
-        if ((frame->file != NULL && path_is_own(frame->file, own.paths[i])) ||
-            (mapping != NULL && path_is_own(mapping->path, own.paths[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the frame is code of the program, not of a library. The mappings decide this;
- * in a profile without mappings (Go's), or without addresses (Java's, Node's), the
- * frame's file and function do. */
-static bool is_program(const struct profile *profile, const struct frame *frame)
-{
-    if (code_is_library(frame)) {
-        return false;
-    }
-    if (frame->address == 0) {
-        return true;
-    }
-    return profile->mapping_count > 0 ? profile_in_program(profile, frame->address)
-                                      : frame->file != NULL;
-}
-
-static bool is_named_work(const struct frame *frame)
-{
-    return frame->function != NULL && !is_allocator(frame->function);
-}
-
-/* Sets *place to the frame if it is the first of its kind. */
-static void first_keep(const struct frame **place, const struct frame *frame)
-{
-    *place = *place == NULL ? frame : *place;
-}
-
-const struct frame *blame_frame(const struct profile *profile,
-                                const struct record *record, struct blame_own own)
-{
-    /* The innermost frames: of the own paths, of the program, of anything. Those of
-     * wrappers come after the others. */
-    enum { OWN_WRAPPER, PROGRAM, PROGRAM_WRAPPER, NAMED, NAMED_WRAPPER, KINDS };
-    const struct frame *found[KINDS] = {NULL};
-    for (size_t i = 0; i < record->frame_count; i++) {
-        const struct frame *frame = &record->frames[i];
-        if (!is_named_work(frame)) {
-            continue;
-        }
-        bool wrapper = wrappers_have(&own.wrappers, frame->function);
-        if (is_own(profile, frame, own)) {
-            if (!wrapper) {
-                return frame;
-            }
-            first_keep(&found[OWN_WRAPPER], frame);
-        }
-        if (is_program(profile, frame)) {
-            first_keep(&found[wrapper ? PROGRAM_WRAPPER : PROGRAM], frame);
-        }
-        first_keep(&found[wrapper ? NAMED_WRAPPER : NAMED], frame);
-    }
-    for (int kind = 0; kind < KINDS; kind++) {
-        if (found[kind] != NULL) {
-            return found[kind];
-        }
-    }
-    return NULL;
-}
-
-/* Whether a library made the allocation, not the program itself: looks at the innermost
- * frame after those of the allocator. */
-static bool is_library_taking(const struct profile *profile,
-                              const struct record *record)
-{
-    for (size_t i = 0; i < record->frame_count; i++) {
-        const struct frame *frame = &record->frames[i];
-        if (frame->function == NULL || !is_allocator(frame->function)) {
-            return !is_program(profile, frame);
-        }
-    }
-    return false;
 }
 
 /* Whether the C library allocated the bytes for a thread or a timer: the scenario
@@ -255,6 +118,7 @@ static int64_t amount_of(const struct record *record, enum blame_what what)
     }
     switch (what) {
     case BLAME_IN_USE:
+    case BLAME_MADE_BYTES:
         return record->amounts.inuse_bytes;
     case BLAME_ALLOCATED:
         return record->amounts.alloc_bytes;
@@ -301,8 +165,40 @@ static bool grows_when_idle(const struct blame_question *question,
     return later != NULL && growth_of(later, question->what, question->idle_from) > 0;
 }
 
-/* Lists every stack that changed, with the frame to blame for it. */
-static size_t shares_list(struct share *shares, int64_t *ret_total,
+static bool is_made(const struct blame_question *question)
+{
+    return question->what == BLAME_MADE || question->what == BLAME_MADE_BYTES;
+}
+
+/* Whether the stack is no stack, but one of the words that a profile of who made things
+ * has in place of one. */
+static bool is_word(const struct record *record, const char *word)
+{
+    return record->frame_count == 1 && record->frames[0].address == 0 &&
+           record->frames[0].file == NULL &&
+           same_text(record->frames[0].function, word);
+}
+
+/* Whether the growth is not the program's doing: the profile shows what it takes itself
+ * to write it. */
+static bool is_left_out(const struct blame_question *question,
+                        const struct record *record, size_t least)
+{
+    return is_made(question) ? is_word(record, "the probe's own")
+                             : is_profiling(question->last, record, least);
+}
+
+/* Whether nobody takes the blame for it. */
+static bool is_nobodys(const struct blame_question *question,
+                       const struct record *record, const struct frame *frame)
+{
+    return frame == NULL || (is_made(question) ? is_word(record, "made unseen")
+                                               : is_thread_cost(record, frame));
+}
+
+/* Lists every stack that changed, with the frame to blame for it. Adds up what grew in
+ * blame->total, and what nobody saw being made in blame->unseen. */
+static size_t shares_list(struct share *shares, struct blame *blame,
                           const struct blame_question *question)
 {
     const struct profile *last = question->last;
@@ -311,19 +207,24 @@ static size_t shares_list(struct share *shares, int64_t *ret_total,
     for (size_t i = 0; i < last->count; i++) {
         const struct record *record = &last->records[i];
         int64_t growth = growth_of(record, question->what, question->base);
-        if (growth == 0 || is_profiling(last, record, least) ||
+        if (growth == 0 || is_left_out(question, record, least) ||
             grows_when_idle(question, record)) {
             continue;
         }
-        *ret_total = amount_add(*ret_total, growth > 0 ? growth : 0);
+        int64_t grown = growth > 0 ? growth : 0;
+        blame->total = amount_add(blame->total, grown);
         const struct frame *frame = blame_frame(last, record, question->own);
-        if (frame == NULL || is_thread_cost(record, frame)) {
+        if (is_made(question) && is_word(record, "made unseen")) {
+            blame->unseen = amount_add(blame->unseen, grown);
+        }
+        if (is_nobodys(question, record, frame)) {
             continue;
         }
-        shares[count++] = (struct share){.frame = frame,
-                                         .growth = growth,
-                                         .own = is_own(last, frame, question->own),
-                                         .library = is_library_taking(last, record)};
+        shares[count++] =
+            (struct share){.frame = frame,
+                           .growth = growth,
+                           .own = blame_is_own(last, frame, question->own),
+                           .library = blame_is_library_taking(last, record)};
     }
     return count;
 }
@@ -411,7 +312,7 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     if (shares == NULL || groups == NULL) {
         error = failure_set(failure, ENOMEM, "out of memory");
     } else {
-        size_t share_count = shares_list(shares, &blame.total, question);
+        size_t share_count = shares_list(shares, &blame, question);
         qsort(shares, share_count, sizeof(*shares), share_compare);
         size_t count = groups_join(groups, shares, share_count);
         groups_judge(groups, count, &blame);
@@ -420,17 +321,6 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
     free(shares);
     free(groups);
     return error;
-}
-
-/* Whether the function takes the blame, as blame_frame has it. */
-static bool frame_is_blamed(const struct frame *frame, const struct blame_own *own)
-{
-    bool is_own = own->count == 0;
-    for (size_t i = 0; i < own->count && !is_own; i++) {
-        is_own = path_is_own(frame->file, own->paths[i]);
-    }
-    return is_own && is_named_work(frame) && !code_is_library(frame) &&
-           !wrappers_have(&own->wrappers, frame->function);
 }
 
 /* How long the start of the path is that the blamed file's name has not: the profile
@@ -449,7 +339,7 @@ void blame_refine(struct blame *blame, const struct frame *frames, size_t count,
 {
     for (size_t i = 0; i < count && count > 1; i++) {
         const struct frame *frame = &frames[i];
-        if (!frame_is_blamed(frame, own)) {
+        if (!blame_takes(frame, own)) {
             continue;
         }
         size_t skipped = directory_length(frames[0].file, blame->file);
@@ -462,20 +352,6 @@ void blame_refine(struct blame *blame, const struct frame *frames, size_t count,
         }
         return;
     }
-}
-
-bool blame_meets(const struct profile *profile, const char *path)
-{
-    for (size_t i = 0; i < profile->count; i++) {
-        const struct record *record = &profile->records[i];
-        for (size_t j = 0; j < record->frame_count; j++) {
-            if (is_own(profile, &record->frames[j],
-                       (struct blame_own){.paths = &path, .count = 1})) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 int64_t blame_held(const struct profile *profile, const struct blame *blame,

@@ -1,29 +1,21 @@
 /*
  * Blame: which line of the program allocated the memory that grew between two profiles,
- * or which line the threads wait in. This is the innermost frame of the program's own
- * code that is no allocation wrapper: a library only works for its caller, and the
- * outer frames only call it. The bug may be in another place: in the code that keeps
- * what this line allocated.
+ * or made the descriptors, or which line the threads wait in. This is the innermost
+ * frame of the program's own code that is no allocation wrapper: a library only works
+ * for its caller, and the outer frames only call it. The bug may be in another place:
+ * in the code that keeps what this line allocated.
  */
 #ifndef LEAKCHECK_JUDGE_BLAME_H
 #define LEAKCHECK_JUDGE_BLAME_H
 
-#include "leakcheck/judge/wrappers.h"
-#include "leakcheck/measure/profile.h"
+#include "leakcheck/judge/blame_frame.h"
 
 enum blame_what {
-    BLAME_IN_USE,    /* heap bytes that stayed */
-    BLAME_ALLOCATED, /* heap bytes that were allocated, freed or not */
-    BLAME_THREADS,   /* threads that wait */
-};
-
-/* Paths of the program's own code: source files, directories of them, or libraries. A
- * path may be only the last part ("src/cache.c" for /srv/app/src/cache.c). Without any
- * path, the program's own mapping is its code, and libraries are not. */
-struct blame_own {
-    const char *const *paths;
-    size_t count;
-    struct wrappers wrappers; /* they take no blame; { 0 }: there are none */
+    BLAME_IN_USE,     /* heap bytes that stayed */
+    BLAME_ALLOCATED,  /* heap bytes that were allocated, freed or not */
+    BLAME_THREADS,    /* threads that wait */
+    BLAME_MADE,       /* things that are open or alive, by who made them */
+    BLAME_MADE_BYTES, /* mapped bytes, by who mapped them */
 };
 
 /* The profiles to compare. */
@@ -49,6 +41,7 @@ struct blame {
     int64_t file_growth;    /* of all functions of the blamed file */
     int64_t library_growth; /* the part of file_growth that libraries allocated */
     int64_t total;          /* sum over all stacks that grew */
+    int64_t unseen;         /* the part of it that nobody saw being made */
 };
 
 /* Finds the code to blame. Returns 0 or -ENOMEM. If nothing grew, returns 0 and growth
@@ -61,15 +54,8 @@ int blame_find(struct blame *ret_blame, const struct blame_question *question,
 void blame_refine(struct blame *blame, const struct frame *frames, size_t count,
                   const struct blame_own *own);
 
-/* Whether any stack with names has a frame in `path`, one of those in blame_own. */
-bool blame_meets(const struct profile *profile, const char *path);
-
 /* How many bytes in use the profile has in the blamed function. */
 int64_t blame_held(const struct profile *profile, const struct blame *blame,
                    struct blame_own own);
-
-/* The frame of `record` to blame; NULL if it has no named frame. */
-const struct frame *blame_frame(const struct profile *profile,
-                                const struct record *record, struct blame_own own);
 
 #endif

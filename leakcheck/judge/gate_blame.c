@@ -4,8 +4,10 @@
  */
 #include "leakcheck/judge/gate_blame.h"
 
+#include "leakcheck/judge/source_tree.h"
 #include "leakcheck/measure/binary.h"
 #include "leakcheck/measure/names.h"
+#include "leakcheck/measure/own_pages.h"
 
 /* Chooses the picture: from the resources over their limits, or else from growth below
  * the limits. */
@@ -14,17 +16,17 @@ static void picture_choose(struct gate *gate)
     static const struct {
         enum resource resource;
         enum picture picture;
-    } climbs[] = {{RESOURCE_THREADS, PICTURE_THREADS},
-                  {RESOURCE_TIMERS, PICTURE_TIMERS},
-                  {RESOURCE_FDS, PICTURE_FDS},
-                  {RESOURCE_HEAP, PICTURE_LEAK},
-                  {RESOURCE_RSS, PICTURE_RESIDENT}};
+    } climbs[] = {
+        {RESOURCE_THREADS, PICTURE_THREADS},  {RESOURCE_TIMERS, PICTURE_TIMERS},
+        {RESOURCE_FDS, PICTURE_FDS},          {RESOURCE_CHILDREN, PICTURE_CHILDREN},
+        {RESOURCE_HEAP, PICTURE_LEAK},        {RESOURCE_RSS, PICTURE_RESIDENT},
+        {RESOURCE_MAPPINGS, PICTURE_MAPPINGS}};
     gate->picture = PICTURE_FLAT;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
             enum resource resource = climbs[i].resource;
             const struct gate_resource *judged = &gate->resources[resource];
-            bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
+            bool bytes = resource_is_bytes(resource);
             bool climbs_on = judged->measured && judged->fit.grew_every_round &&
                              judged->fit.slope > (bytes ? NOISE_BYTES : 0);
             if (judged->over || (pass == 1 && climbs_on)) {
@@ -117,8 +119,8 @@ static int held_judge(struct gate *gate, const struct blame_own *own,
         gate->picture == PICTURE_CHURN) {
         return 0;
     }
-    if (!server_retained_try(&gate->server, &last)) {
-        held_refuse(&gate->held, gate->server.retained_reason);
+    if (!own_retained_try(&gate->server, &last)) {
+        held_refuse(&gate->held, gate->server.own_pages[OWN_RETAINED].reason);
         return 0;
     }
     int error = held_places_list(&places, blame, *own, &profiles->heap_base,
@@ -130,6 +132,65 @@ static int held_judge(struct gate *gate, const struct blame_own *own,
     }
     profile_release(&last);
     return error;
+}
+
+/* Whether it is worth asking who made what grew. */
+static bool has_grown(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    return judged->measured && judged->fit.change > 0;
+}
+
+/* Finds out what is proved of the threads that grew. */
+static int threads_prove(struct gate *gate, const struct blame_own *own,
+                         struct gate_profiles *profiles, struct failure *failure)
+{
+    int error = proof_find(&gate->proof, &profiles->proof, &gate->server, *own,
+                           gate->resources[RESOURCE_THREADS].fit.change, failure);
+    for (int kind = 0; kind < PROOF_KINDS; kind++) {
+        struct proof_part *part = &gate->proof.parts[kind];
+        for (size_t i = 0; i < part->place_count; i++) {
+            source_tree_leave_out(part->places[i].file, &profiles->proof.stuck,
+                                  &profiles->heap_last);
+        }
+    }
+    return error;
+}
+
+/* Finds out who made what grew, and what is proved of the threads. */
+static int made_judge(struct gate *gate, const struct blame_own *own,
+                      struct gate_profiles *profiles, struct failure *failure)
+{
+    struct gate_resource *judged = gate->resources;
+    struct gate_resource *threads = &judged[RESOURCE_THREADS];
+    int error = 0;
+    if (judged[RESOURCE_RSS].over && !judged[RESOURCE_HEAP].over) {
+        error = made_find_bytes(&judged[RESOURCE_RSS].blame, &profiles->made,
+                                &gate->server, *own, failure);
+    }
+    for (size_t i = 0; i < made_resource_count && error == 0; i++) {
+        enum resource resource = made_resources[i];
+        struct gate_resource *grown = &judged[resource];
+        struct blame *made = grown == threads ? &threads->made : &grown->blame;
+        if (has_grown(gate, resource)) {
+            error = made_find(made, &profiles->made, &gate->server, resource, *own,
+                              failure);
+            source_tree_leave_out(made->file, &profiles->made.at[resource],
+                                  &profiles->heap_last);
+        }
+    }
+    return error == 0 && has_grown(gate, RESOURCE_THREADS)
+               ? threads_prove(gate, own, profiles, failure)
+               : error;
+}
+
+void gate_bases_take(struct gate *gate, struct gate_profiles *profiles)
+{
+    own_retained_try(&gate->server, &profiles->retained_base);
+    for (size_t i = 0; i < made_resource_count; i++) {
+        made_base_take(&profiles->made, &gate->server, made_resources[i]);
+    }
+    proof_base_take(&profiles->proof, &gate->server);
 }
 
 /* Where the compiler has put functions into each other, the symbol table knows only the
@@ -165,6 +226,9 @@ int gate_blame(struct gate *gate, const struct blame_own *own,
     }
     if (error == 0) {
         error = held_judge(gate, own, profiles, failure);
+    }
+    if (error == 0) {
+        error = made_judge(gate, own, profiles, failure);
     }
     if (error == 0) {
         inlined_find(gate, own, &profiles->heap_last,

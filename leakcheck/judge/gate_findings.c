@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const enum resource gate_judged[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
-                                     RESOURCE_TIMERS, RESOURCE_RSS};
+const enum resource gate_judged[] = {
+    RESOURCE_HEAP, RESOURCE_THREADS,  RESOURCE_FDS,     RESOURCE_TIMERS,
+    RESOURCE_RSS,  RESOURCE_MAPPINGS, RESOURCE_CHILDREN};
 const size_t gate_judged_count = sizeof(gate_judged) / sizeof(gate_judged[0]);
 
 bool gate_is_over(const struct gate *gate)

@@ -9,7 +9,9 @@
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/judge/held.h"
+#include "leakcheck/judge/made.h"
 #include "leakcheck/judge/picture.h"
+#include "leakcheck/judge/proof.h"
 #include "leakcheck/judge/trend.h"
 #include "leakcheck/measure/caller.h"
 #include "leakcheck/measure/program.h"
@@ -31,7 +33,10 @@ struct gate_resource {
     bool by_trend;      /* so many rounds that it is judged as a trend */
     struct fit fit;     /* by trend: the slope is Theil and Sen's */
     struct trend trend; /* only if by_trend */
-    struct blame blame; /* growth 0: no profile shows the cause */
+    struct blame blame; /* the cause: of the heap who allocated, of threads where they
+                           wait, of others who made them; growth 0: no profile shows
+                           it */
+    struct blame made;  /* threads: who started them; growth 0: not known */
 };
 
 /* The resources that are judged, in the order in which they are shown. */
@@ -62,6 +67,7 @@ struct gate {
     char heap_reason[200]; /* why the heap is not measured; "" if it is */
     struct gate_resource resources[RESOURCE_COUNT];
     struct held held;        /* who holds what the heap's blame is for */
+    struct proof proof;      /* why the threads that grew never go on */
     bool late;               /* after some round, not everything returned to the
                                 baseline */
     bool counts_allocations; /* the profile also counts freed allocations */

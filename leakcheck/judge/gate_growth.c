@@ -2,8 +2,8 @@
  * Growth is a slope over the rounds. An exact count must grow in every round, or still
  * in the later ones. A count that also moves by itself must have a slope that is larger
  * than chance explains. From TREND_ROUNDS_MIN rounds on a trend test decides instead:
- * see trend.h. The resident set alone always gets so many rounds, because it climbs in
- * a server that warms up, too.
+ * see trend.h. The resident set and the mappings alone always get so many rounds,
+ * because they climb in a server that warms up, too.
  */
 #include "leakcheck/judge/gate_growth.h"
 
@@ -18,6 +18,7 @@
 #define TREND_ERRORS 3 /* standard errors: a larger slope is not chance */
 #define THREAD_START                                                                   \
     (16 * KIB)            /* resident memory that a thread's first call may take */
+#define THREAD_MAPPINGS 2 /* and mappings: an arena of the allocator's and its rest */
 #define SAMPLES_WANTED 10 /* heap samples that growth at the limit should give */
 
 /* Fits the samples from `first` on. */
@@ -44,25 +45,20 @@ bool gate_is_counted(const struct gate *gate, enum resource resource)
     return gate->sample_count > 0;
 }
 
+/* Whether it also grows in a server that is healthy: with each thread of a pool that
+ * has its first call, each arena of an allocator, each library that is loaded late. */
+static bool warms_up(enum resource resource)
+{
+    return resource == RESOURCE_RSS || resource == RESOURCE_MAPPINGS;
+}
+
 /* Whether the count is exact, so that any growth is real. Go's heap, a profile.proto of
- * samples and the resident set also move by themselves. */
+ * samples and what warms up also move by themselves. */
 static bool is_exact(const struct gate *gate, enum resource resource)
 {
     const struct server *server = &gate->server;
-    return resource != RESOURCE_RSS &&
+    return !warms_up(resource) &&
            (resource != RESOURCE_HEAP || (!server->is_go && server->heap_step == 0));
-}
-
-/* Whether the resource grew by more than the limit, but not in every round; with a
- * trend: whether that is not clear. */
-static bool is_open(const struct gate *gate, enum resource resource)
-{
-    const struct gate_resource *judged = &gate->resources[resource];
-    if (judged->by_trend) {
-        return judged->unclear;
-    }
-    return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
-           judged->fit.slope > judged->limit.most;
 }
 
 /* The number of rounds after sample `first` in which the resource grew. */
@@ -77,6 +73,33 @@ static size_t rounds_grown(const struct gate *gate, enum resource resource,
     return grown;
 }
 
+/* Whether it rose above all before in one round alone, and may do so: a mapping that
+ * comes once in many calls is an arena, or a library that is loaded late. */
+static bool is_single_step(const struct gate *gate, enum resource resource)
+{
+    int64_t high = gate->samples[0].now.amount[resource];
+    size_t steps = 0;
+    for (size_t i = 1; i < gate->sample_count; i++) {
+        int64_t now = gate->samples[i].now.amount[resource];
+        steps += now > high;
+        high = now > high ? now : high;
+    }
+    return resource == RESOURCE_MAPPINGS && !gate->resources[resource].limit.asked &&
+           steps < 2;
+}
+
+/* Whether the resource grew by more than the limit, but not in every round; with a
+ * trend: whether that is not clear. */
+static bool is_open(const struct gate *gate, enum resource resource)
+{
+    const struct gate_resource *judged = &gate->resources[resource];
+    if (judged->by_trend) {
+        return judged->unclear;
+    }
+    return gate_is_counted(gate, resource) && !judged->over && judged->fit.change > 0 &&
+           judged->fit.slope > judged->limit.most && !is_single_step(gate, resource);
+}
+
 /* Whether the slope is above the limit by more than chance explains. */
 static bool is_trend(const struct fit *fit, const struct limit *limit)
 {
@@ -84,14 +107,14 @@ static bool is_trend(const struct fit *fit, const struct limit *limit)
 }
 
 /* For a resource that moves by itself: whether it really grows, over all rounds and
- * over the later ones. The resident set rises in steps and rarely falls, so it must
- * grow in most rounds. */
+ * over the later ones. What warms up rises in steps and rarely falls, so it must grow
+ * in most rounds. */
 static bool trend_goes_on(const struct gate *gate, enum resource resource,
                           const struct fit *later)
 {
     const struct gate_resource *judged = &gate->resources[resource];
     size_t rounds = gate->sample_count - 1;
-    if (resource == RESOURCE_RSS && rounds_grown(gate, resource, 0) * 4 < rounds * 3) {
+    if (warms_up(resource) && rounds_grown(gate, resource, 0) * 4 < rounds * 3) {
         return false;
     }
     return is_trend(&judged->fit, &judged->limit) && is_trend(later, &judged->limit);
@@ -141,15 +164,16 @@ static void heap_judge(struct gate *gate)
     }
 }
 
-/* Whether the resident set grew by no more than the threads of a pool take when each
- * gets its first call: stack, thread-local memory, and its part of the allocator. That
+/* Whether the resource grew by no more than the threads of a pool take when each gets
+ * its first call: stack, thread-local memory, and its part of the allocator. That
  * climbs as a leak does until all of them had a call. */
-static bool may_be_pool(const struct gate *gate)
+static bool may_be_pool(const struct gate *gate, enum resource resource)
 {
-    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    const struct gate_resource *judged = &gate->resources[resource];
     int64_t threads = gate->samples[0].now.amount[RESOURCE_THREADS];
-    return threads != UNKNOWN && !resident->limit.asked &&
-           resident->fit.change <= amount_multiply(threads, THREAD_START);
+    int64_t each = resource == RESOURCE_RSS ? THREAD_START : THREAD_MAPPINGS;
+    return warms_up(resource) && threads != UNKNOWN && !judged->limit.asked &&
+           judged->fit.change <= amount_multiply(threads, each);
 }
 
 /* Judges a resource by the trend of its samples. */
@@ -163,12 +187,12 @@ static void trend_use(struct gate *gate, enum resource resource)
         values[i] = gate->samples[i].now.amount[resource];
     }
     judged->trend = trend_judge(calls, values, gate->sample_count, judged->limit.most,
-                                resource == RESOURCE_HEAP || resource == RESOURCE_RSS);
+                                resource_is_bytes(resource));
     judged->by_trend = true;
     judged->fit.slope = judged->trend.slope;
     judged->over = judged->trend.answer == TREND_GROWS;
     judged->unclear = judged->trend.answer == TREND_UNCLEAR;
-    if (resource == RESOURCE_RSS && judged->over && may_be_pool(gate)) {
+    if (judged->over && may_be_pool(gate, resource)) {
         judged->over = false;
         judged->unclear = true;
     }
@@ -177,7 +201,7 @@ static void trend_use(struct gate *gate, enum resource resource)
 static bool wants_trend(const struct gate *gate, enum resource resource)
 {
     return gate->trends ||
-           (resource == RESOURCE_RSS && gate->sample_count > TREND_ROUNDS_MIN);
+           (warms_up(resource) && gate->sample_count > TREND_ROUNDS_MIN);
 }
 
 void gate_judge(struct gate *gate)
@@ -207,25 +231,28 @@ size_t gate_rounds_most(size_t rounds)
     return 2 * (rounds < TREND_ROUNDS_MIN ? TREND_ROUNDS_MIN : rounds);
 }
 
-/* Whether nothing but the resident set needs more rounds: it is open, or would be
- * called a leak without the test of its trend. */
-static bool is_resident_alone(const struct gate *gate)
+/* Whether nothing but what warms up needs more rounds: it is open, or would be called a
+ * leak without the test of its trend. */
+static bool is_warming_alone(const struct gate *gate)
 {
-    const struct gate_resource *resident = &gate->resources[RESOURCE_RSS];
+    bool warming = false;
     for (size_t i = 0; i < gate_judged_count; i++) {
         enum resource resource = gate_judged[i];
-        if (resource != RESOURCE_RSS &&
-            (gate->resources[resource].over || is_open(gate, resource))) {
+        const struct gate_resource *judged = &gate->resources[resource];
+        bool open = is_open(gate, resource);
+        if (!warms_up(resource) && (judged->over || open)) {
             return false;
         }
+        warming = warming ||
+                  (warms_up(resource) && (open || (judged->over && !judged->by_trend)));
     }
-    return is_open(gate, RESOURCE_RSS) || (resident->over && !resident->by_trend);
+    return warming;
 }
 
 size_t gate_rounds_missing(const struct gate *gate)
 {
     size_t rounds = gate->sample_count - 1;
-    if (is_resident_alone(gate)) {
+    if (is_warming_alone(gate)) {
         size_t wanted = rounds < TREND_ROUNDS_MIN
                             ? TREND_ROUNDS_MIN
                             : gate_rounds_most(gate->rounds_first);
@@ -255,14 +282,13 @@ static int trend_refuse(const struct gate *gate, enum resource resource,
                        resource_name(resource), gate->server.http.base, steps);
 }
 
-/* Refuses a trend that is not clear. The resident set is noisy, so unless the user
- * asked for its limit it does not prevent a verdict on the others. */
+/* Refuses a trend that is not clear. What warms up is noisy, so unless the user asked
+ * for its limit it does not prevent a verdict on the others. */
 static int trends_check(const struct gate *gate, struct failure *failure)
 {
     for (size_t i = 0; i < gate_judged_count; i++) {
         const struct gate_resource *judged = &gate->resources[gate_judged[i]];
-        if (judged->unclear &&
-            (gate_judged[i] != RESOURCE_RSS || judged->limit.asked)) {
+        if (judged->unclear && (!warms_up(gate_judged[i]) || judged->limit.asked)) {
             return trend_refuse(gate, gate_judged[i], failure);
         }
     }

@@ -13,8 +13,8 @@ bool gate_is_counted(const struct gate *gate, enum resource resource);
 void gate_judge(struct gate *gate);
 
 /* How many more rounds the verdict needs; 0: none, or more would not help. Growth that
- * paused needs as many rounds again. Growth of the resident set alone, which is normal
- * while a server warms up, needs enough for a test of its trend. */
+ * paused needs as many rounds again. Growth of the resident set or the mappings alone,
+ * which is normal while a server warms up, needs enough for a test of its trend. */
 size_t gate_rounds_missing(const struct gate *gate);
 
 /* How many rounds there are at most if the user asked for so many. */

@@ -21,6 +21,12 @@ const char *picture_sentence(enum picture picture)
     case PICTURE_RESIDENT:
         return "the resident set climbs while the heap is flat: memory that malloc "
                "does not see, or holes in what it gave back";
+    case PICTURE_MAPPINGS:
+        return "mappings climb: memory that is mapped and not unmapped, or libraries "
+               "that are loaded again and again";
+    case PICTURE_CHILDREN:
+        return "children climb with every round: processes that do not end, or that "
+               "nobody waits for";
     default:
         return "nothing measured climbs steadily; under 1 KiB a call is noise";
     }
@@ -37,6 +43,8 @@ const char *picture_name(enum picture picture)
         [PICTURE_CHURN] = "churn",
         [PICTURE_PEAK] = "temporary leak",
         [PICTURE_RESIDENT] = "resident set",
+        [PICTURE_MAPPINGS] = "leak of mappings",
+        [PICTURE_CHILDREN] = "leak of children",
     };
     return names[picture];
 }
@@ -52,6 +60,8 @@ const char *picture_word(enum picture picture)
         [PICTURE_CHURN] = "churn",
         [PICTURE_PEAK] = "temporary",
         [PICTURE_RESIDENT] = "resident",
+        [PICTURE_MAPPINGS] = "mappings",
+        [PICTURE_CHILDREN] = "children",
     };
     return words[picture];
 }

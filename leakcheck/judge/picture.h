@@ -1,5 +1,5 @@
 /*
- * The picture: what a person would see in a graph of the server, as one of eight words.
+ * The picture: what a person would see in a graph of the server, as one of ten words.
  */
 #ifndef LEAKCHECK_JUDGE_PICTURE_H
 #define LEAKCHECK_JUDGE_PICTURE_H
@@ -20,6 +20,8 @@ enum picture {
     PICTURE_CHURN,    /* bytes allocated grow fast, bytes in use are flat */
     PICTURE_PEAK,     /* high during the call, back after it */
     PICTURE_RESIDENT, /* the resident set grows, and no heap profile shows it */
+    PICTURE_MAPPINGS, /* mappings grow, and nothing above does */
+    PICTURE_CHILDREN, /* child processes grow */
 };
 
 /* The picture as a sentence, as two words for a table, and as one word for scripts. */

@@ -2,19 +2,15 @@
  * Runs the trials of one server. At the end, checks that everything that was left
  * behind is still there.
  */
-#include "leakcheck/judge/side.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/amount.h"
 #include "base/clock.h"
-#include "leakcheck/measure/drive.h"
+#include "leakcheck/judge/side_start.h"
 #include "leakcheck/measure/names.h"
-
-#define FIRST_PATIENCE_MS 300 /* judged alone: see leftover_check */
-#define IDLE_WINDOW_MS 300    /* three periods of the slowest allocating thread */
+#include "leakcheck/measure/own_pages.h"
 
 static const struct scenario_info *growing_find(const struct side *side)
 {
@@ -99,136 +95,6 @@ int side_open(struct side *side, enum role role, const struct judge_order *order
     return error;
 }
 
-/* Whether the scenario's threads go on allocating. Its calls come after all others,
- * which they would disturb. */
-static bool is_late(const struct side *side, size_t index)
-{
-    return side->list[index].growth_bytes_per_second > 0;
-}
-
-/* Makes the first calls of each chosen scenario, of those that come late or of the
- * others: they ask for the answers or, if there is no other half to compare them with,
- * are one call without more. */
-static int first_calls(struct side *side, bool late)
-{
-    int error = 0;
-    struct resources declared;
-    for (size_t i = 0; i < side->count && error == 0; i++) {
-        const struct scenario_info *info = &side->list[i];
-        if (!side->chosen[i] || is_late(side, i) != late) {
-            continue;
-        }
-        if (atomic_load(side->stop)) {
-            return -ECANCELED;
-        }
-        error = side->order->alone
-                    ? drive_scenario(&side->server, info, UNKNOWN, &declared,
-                                     &side->failure)
-                    : answers_ask(&side->server, info, side->role, &side->limits,
-                                  &side->answers[i], &side->failure);
-    }
-    return error;
-}
-
-/* How long to wait until what the first calls began is over. What a leaky half leaves
- * stays anyway. */
-static unsigned first_patience_ms(const struct side *side)
-{
-    if (side->role == ROLE_LEAKY) {
-        return 0;
-    }
-    return side->order->alone ? FIRST_PATIENCE_MS : SETTLE_PATIENCE_MS;
-}
-
-/* Waits for the end of what the calls began, as long as for the fixed half of a pair.
- */
-static int leftover_await(struct side *side)
-{
-    struct sample sample;
-    side->before.patience_ms = SETTLE_PATIENCE_MS;
-    side->leftover = false;
-    return settle(&side->server, &side->before, &sample, &side->failure);
-}
-
-/* A half that is judged alone mostly leaks, and what it leaves is not worth waiting
- * for. If the counts rise with a second call as with the first, they show a leak, and
- * the trials begin. If not, the first call began what stays, or what ends later and
- * would then hide as much growth: that is waited for. `first` is the sample after one
- * call. */
-static int leftover_check(struct side *side, const struct sample *first)
-{
-    struct settle_rule rule = side->before;
-    struct sample second;
-    rule.at_most = first->now;
-    rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
-    int error = first_calls(side, false);
-    if (error == 0) {
-        error = settle(&side->server, &rule, &second, &side->failure);
-    }
-    if (error < 0) {
-        return error;
-    }
-    side->leftover = !settle_arrived(&rule, &second);
-    return side->leftover ? 0 : leftover_await(side);
-}
-
-/* The costs of first calls must not be measured. So every scenario whose threads do not
- * allocate runs once, and both profiles are taken once: for them the server loads
- * symbols. */
-static int warm_up(struct side *side)
-{
-    struct profile profile;
-    struct settle_rule rule = settle_rule_any(&side->server);
-    struct sample sample;
-    int error = sample_take(&side->server, &sample, true, NULL, &side->failure);
-    if (error == 0 && side->server.threads_path != NULL) {
-        error = server_threads(&side->server, &profile, &side->failure);
-        if (error == 0) {
-            profile_release(&profile);
-        }
-    }
-    if (error == 0) {
-        rule.ignore_heap = sample.heap_grows_alone;
-        error = settle(&side->server, &rule, &sample, &side->failure);
-    }
-    if (error < 0) {
-        return error;
-    }
-    rule.at_most = sample.now;
-    rule.at_most.amount[RESOURCE_HEAP] = UNKNOWN;
-    rule.patience_ms = first_patience_ms(side);
-    error = first_calls(side, false);
-    if (error == 0) {
-        error = settle(&side->server, &rule, &sample, &side->failure);
-    }
-    side->before = rule;
-    if (error == 0 && side->order->alone && !settle_arrived(&rule, &sample)) {
-        error = leftover_check(side, &sample);
-    }
-    return error;
-}
-
-/* Takes two profiles of the idle server, to find the stacks that grow without calls:
- * threads that an earlier thread-loop left. */
-static int idle_watch(struct side *side)
-{
-    struct status status;
-    int error = server_status(&side->server, &status, &side->failure);
-    if (error < 0) {
-        return error;
-    }
-    side->limits = status.limits;
-    if (status.growing_held == 0) {
-        return 0;
-    }
-    error = server_heap(&side->server, false, &side->idle_from, &side->failure);
-    if (error == 0) {
-        clock_sleep_ms(IDLE_WINDOW_MS);
-        error = server_heap(&side->server, false, &side->idle_to, &side->failure);
-    }
-    return error;
-}
-
 static struct finding finding_make(const struct side *side, const struct trial *trial)
 {
     return side->role == ROLE_LEAKY ? verdict_leaky(trial) : verdict_fixed(trial);
@@ -247,7 +113,8 @@ static int scenario_try(struct side *side, size_t index, unsigned dwell_ms)
         .dwell_ms = dwell_ms,
         .limits = side->limits,
         .idle_from = side->idle_from.count > 0 ? &side->idle_from : NULL,
-        .idle_to = side->idle_to.count > 0 ? &side->idle_to : NULL};
+        .idle_to = side->idle_to.count > 0 ? &side->idle_to : NULL,
+        .known = &side->known};
     struct finding *finding = &side->findings[index];
     *finding = (struct finding){0};
     for (int attempt = 0; attempt < 2 && !finding->good && !finding->clear; attempt++) {
@@ -267,7 +134,7 @@ static int scenario_judge(struct side *side, size_t index, unsigned dwell_ms)
     int error = scenario_try(side, index, dwell_ms);
     /* Nothing is said to hold while what earlier calls began could still end. */
     if (error == 0 && side->leftover && side->findings[index].good) {
-        error = leftover_await(side);
+        error = side_leftover_await(side);
         if (error == 0) {
             error = scenario_try(side, index, dwell_ms);
         }
@@ -285,7 +152,7 @@ static int scenarios_judge(struct side *side)
 {
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < side->count; i++) {
-            if (!side->chosen[i] || is_late(side, i) != (pass == 1)) {
+            if (!side->chosen[i] || side_is_late(side, i) != (pass == 1)) {
                 continue;
             }
             if (atomic_load(side->stop)) {
@@ -401,13 +268,13 @@ static int holders_find(struct side *side)
             continue;
         }
         struct trial *trial = &side->trials[i];
-        there = asked ? there : server_retained_try(&side->server, &last);
+        there = asked ? there : own_retained_try(&side->server, &last);
         asked = true;
         if (there) {
             error = held_find(&trial->held, &trial->places, &side->retained, &last,
                               &side->failure);
         } else {
-            held_refuse(&trial->held, side->server.retained_reason);
+            held_refuse(&trial->held, side->server.own_pages[OWN_RETAINED].reason);
         }
     }
     profile_release(&last);
@@ -417,11 +284,9 @@ static int holders_find(struct side *side)
 /* All steps between opening and releasing. */
 static int side_steps(struct side *side)
 {
-    int error = warm_up(side);
+    int error = side_warm_up(side);
     if (error == 0) {
-        /* Where there is none, the trials say why. */
-        server_retained_try(&side->server, &side->retained);
-        error = idle_watch(side);
+        error = side_bases_take(side);
     }
     if (error == 0) {
         error = scenarios_judge(side);
@@ -439,7 +304,7 @@ static int side_steps(struct side *side)
         error = holders_find(side);
     }
     if (error == 0) {
-        error = first_calls(side, true);
+        error = side_first_calls(side, true);
     }
     return error < 0 ? error : last_calls(side);
 }
@@ -466,6 +331,8 @@ void side_release(struct side *side)
     profile_release(&side->idle_from);
     profile_release(&side->idle_to);
     profile_release(&side->retained);
+    made_base_release(&side->known.made);
+    proof_base_release(&side->known.proof);
     arena_release(&side->arena);
     server_close(&side->server);
 }

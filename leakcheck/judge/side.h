@@ -45,6 +45,7 @@ struct side {
     struct profile heap;      /* taken at the end, with names */
     struct profile idle_from; /* two profiles of the idle server */
     struct profile idle_to;
+    struct trial_known known;
     struct profile retained; /* who holds what, before the trials; { 0 }: not there */
     struct resources limits;
     struct settle_rule before; /* fulfilled when what the first calls began is over */

@@ -2,42 +2,24 @@
  * The order of the steps: baseline, rounds, blame. Before each sample the server
  * settles: a leaky half to the growth that it declares, a fixed half to the baseline.
  */
-#include "leakcheck/judge/trial.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/amount.h"
 #include "base/clock.h"
 #include "base/size.h"
+#include "leakcheck/judge/trial_run.h"
 #include "leakcheck/measure/drive.h"
-#include "leakcheck/measure/names.h"
 #include "leakcheck/measure/settle.h"
 
 #define SIZE_WANTED MIB /* heap per call: exact, and far below the limits */
 #define LEAKY_PATIENCE_MS 1000
 #define LATE_PATIENCE_MS 200 /* after a round did not reach its rule */
 #define HEAP_SLACK KIB       /* bytes a call: not worth waiting for */
-#define RATE_WINDOW_MS 1000
-#define RAIL_PART 8 /* a scenario uses at most an eighth of each guard rail */
+#define RAIL_PART 8          /* a scenario uses at most an eighth of each guard rail */
 
-/* What a trial needs while it runs. */
-struct trial_run {
-    struct server *server;
-    const struct trial_plan *plan;
-    struct trial *trial;
-    struct failure *failure;
-    struct http own; /* temporary scenarios: the connection for held calls */
-    struct profile heap_base;
-    struct profile heap_last;
-    struct profile heap_names; /* owns the names of heap_last */
-    struct profile threads_base;
-    struct profile threads_last;
-    bool late; /* a round ended outside of its rule */
-};
-
-static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS,
-                                        RESOURCE_TIMERS};
+static const enum resource counted[] = {RESOURCE_THREADS, RESOURCE_FDS, RESOURCE_TIMERS,
+                                        RESOURCE_CHILDREN};
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
 /* Chooses the main size. A smaller size shows the same leak, so a call leaves about
@@ -117,13 +99,7 @@ static int baseline_take(struct trial_run *run)
     struct trial *trial = run->trial;
     struct sample sample;
     struct settle_rule rule = settle_rule_any(run->server);
-    int error = 0;
-    /* A fix may leave threads where the bug left none. */
-    bool threads_possible = trial->info->leaves.amount[RESOURCE_THREADS] > 0 ||
-                            run->plan->role == ROLE_FIXED;
-    if (run->server->threads_path != NULL && threads_possible) {
-        error = server_threads(run->server, &run->threads_base, run->failure);
-    }
+    int error = trial_bases_take(run);
     if (error == 0) {
         error = sample_take(run->server, &sample, false, NULL, run->failure);
     }
@@ -207,107 +183,17 @@ static void fits_make(struct trial *trial)
     int64_t calls[ROUNDS_MAX + 1] = {0};
     int64_t values[ROUNDS_MAX + 1] = {0};
     for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+        trial->measured[resource] = true;
         for (size_t i = 0; i < trial->sample_count; i++) {
             calls[i] = trial->samples[i].calls;
             values[i] = trial->samples[i].now.amount[resource];
+            trial->measured[resource] =
+                trial->measured[resource] && values[i] != UNKNOWN;
         }
-        trial->fits[resource] = fit_rounds(calls, values, trial->sample_count);
-    }
-}
-
-struct blame_own trial_own(const struct trial *trial, enum role role)
-{
-    const char *const *files = trial->info->files;
-    if (role == ROLE_FIXED) {
-        return (struct blame_own){.paths = files, .count = 2};
-    }
-    return (struct blame_own){.paths = files, .count = files[0][0] == '\0' ? 0 : 1};
-}
-
-/* Measures how fast the threads that this scenario left make the heap grow. */
-static int rate_measure(struct trial_run *run)
-{
-    struct trial *trial = run->trial;
-    struct status status;
-    struct profile later;
-    const struct blame_own own = trial_own(trial, run->plan->role);
-    int64_t start = clock_now_ms();
-    int64_t held = blame_held(&run->heap_names, &trial->heap, own);
-    clock_sleep_ms(RATE_WINDOW_MS);
-    int error = server_heap(run->server, true, &later, run->failure);
-    if (error < 0) {
-        return error;
-    }
-    double seconds = (double)(clock_now_ms() - start) / 1000;
-    int64_t growth = blame_held(&later, &trial->heap, own) - held;
-    profile_release(&later);
-    error = server_status(run->server, &status, run->failure);
-    if (error == 0 && status.growing_held > 0) {
-        trial->rate = (double)growth / seconds / (double)status.growing_held;
-    }
-    return error;
-}
-
-/* Takes the last heap profile, with names if any stack grew. Two profiles without names
- * are compared: they are smaller, and the server's own allocations for writing them
- * have the same stacks in both. */
-static int heap_last_take(struct trial_run *run)
-{
-    int error = server_heap(run->server, false, &run->heap_last, run->failure);
-    bool churn = run->trial->info->kind == KIND_CHURN;
-    if (error < 0 || (!churn && !profile_grew(&run->heap_base, &run->heap_last))) {
-        return error;
-    }
-    error = server_heap(run->server, true, &run->heap_names, run->failure);
-    if (error == 0) {
-        error = server_name_functions(run->server, &run->heap_names, run->failure);
-    }
-    if (error == 0) {
-        profile_borrow_names(&run->heap_last, &run->heap_names);
-    }
-    return error;
-}
-
-static int blame_all(struct trial_run *run)
-{
-    struct trial *trial = run->trial;
-    bool churn = trial->info->kind == KIND_CHURN;
-    bool own_growth = trial->info->growth_bytes_per_second > 0;
-    struct blame_own own = trial_own(trial, run->plan->role);
-    struct blame_question heap = {.what = churn ? BLAME_ALLOCATED : BLAME_IN_USE,
-                                  .own = own,
-                                  .base = &run->heap_base,
-                                  .last = &run->heap_last,
-                                  .idle_from = own_growth ? NULL : run->plan->idle_from,
-                                  .idle_to = own_growth ? NULL : run->plan->idle_to};
-    struct blame_question wait = {.what = BLAME_THREADS,
-                                  .own = own,
-                                  .base = &run->threads_base,
-                                  .last = &run->threads_last};
-    int error = heap_last_take(run);
-    if (error == 0) {
-        error = blame_find(&trial->heap, &heap, run->failure);
-    }
-    if (error == 0 && trial->heap.growth > 0 && !churn) {
-        error = held_places_list(&trial->places, &trial->heap, own, &run->heap_base,
-                                 &run->heap_last, run->failure);
-    }
-    bool threads_left = trial->info->leaves.amount[RESOURCE_THREADS] > 0 ||
-                        trial->fits[RESOURCE_THREADS].change > 0;
-    if (error == 0 && run->threads_base.count > 0 && threads_left) {
-        error = server_threads(run->server, &run->threads_last, run->failure);
-        if (error == 0) {
-            error = blame_find(&trial->wait, &wait, run->failure);
+        if (trial->measured[resource]) {
+            trial->fits[resource] = fit_rounds(calls, values, trial->sample_count);
         }
     }
-    int64_t calls = trial->samples[trial->sample_count - 1].calls;
-    if (calls > 0) {
-        const struct blame *blame = &trial->heap;
-        trial->heap_per_call =
-            (double)(blame->file_growth - blame->library_growth) / (double)calls;
-        trial->library_per_call = (double)blame->library_growth / (double)calls;
-    }
-    return error;
 }
 
 /* All steps between the baseline and the blame. */
@@ -347,11 +233,11 @@ static int trial_steps(struct trial_run *run)
     }
     if (error == 0) {
         fits_make(run->trial);
-        error = blame_all(run);
+        error = trial_blame(run);
     }
     if (error == 0 && run->trial->info->growth_bytes_per_second > 0 &&
         run->plan->role == ROLE_LEAKY) {
-        error = rate_measure(run);
+        error = trial_rate(run);
     }
     return error;
 }
@@ -367,53 +253,11 @@ int trial_run(struct server *server, const struct scenario_info *info,
     trial.samples = calloc(plan->rounds + 1, sizeof(*trial.samples));
     int error = trial.samples == NULL ? failure_set(failure, ENOMEM, "out of memory")
                                       : trial_steps(&run);
-    http_close(&run.own);
-    profile_release(&run.heap_base);
-    profile_release(&run.heap_last);
-    profile_release(&run.heap_names);
-    profile_release(&run.threads_base);
-    profile_release(&run.threads_last);
+    trial_run_release(&run);
     if (error < 0) {
         trial_release(&trial);
         return error;
     }
     *ret_trial = trial;
     return 0;
-}
-
-void trial_release(struct trial *trial)
-{
-    free(trial->samples);
-    held_places_release(&trial->places);
-    *trial = (struct trial){0};
-}
-
-int64_t trial_peak_most(const struct trial *trial, enum resource resource)
-{
-    int64_t most = UNKNOWN;
-    for (size_t i = 1; i < trial->sample_count; i++) {
-        int64_t peak = trial->samples[i].peak.amount[resource];
-        most = peak > most ? peak : most;
-    }
-    return most;
-}
-
-int64_t trial_peak_least(const struct trial *trial, enum resource resource)
-{
-    int64_t least = trial_peak_most(trial, resource);
-    for (size_t i = 1; i < trial->sample_count; i++) {
-        int64_t peak = trial->samples[i].peak.amount[resource];
-        least = peak < least ? peak : least;
-    }
-    return least;
-}
-
-double trial_heap_growth(const struct trial *trial)
-{
-    int64_t calls = trial->samples[trial->sample_count - 1].calls;
-    if (!trial->samples[0].heap_grows_alone || trial->info->kind == KIND_CHURN ||
-        calls == 0) {
-        return trial->fits[RESOURCE_HEAP].slope;
-    }
-    return (double)trial->heap.total / (double)calls;
 }

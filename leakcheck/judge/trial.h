@@ -8,6 +8,8 @@
 #include "leakcheck/judge/blame.h"
 #include "leakcheck/judge/fit.h"
 #include "leakcheck/judge/held.h"
+#include "leakcheck/judge/made.h"
+#include "leakcheck/judge/proof.h"
 #include "leakcheck/measure/sample.h"
 
 /* Heap that the C library keeps after a thread has ended, for the next thread. It grows
@@ -15,6 +17,13 @@
 #define THREAD_COST_BYTES 400
 
 enum role { ROLE_LEAKY, ROLE_FIXED };
+
+/* What was known of a server before a trial. A trial that asks again keeps the newer
+ * profiles here. { 0 } is empty. */
+struct trial_known {
+    struct made_base made;
+    struct proof_base proof;
+};
 
 /* How to make the calls, and what is known about the server. */
 struct trial_plan {
@@ -28,6 +37,7 @@ struct trial_plan {
     struct resources limits;         /* the server's guard rails */
     const struct profile *idle_from; /* two profiles of the idle server, or NULL */
     const struct profile *idle_to;
+    struct trial_known *known; /* owned by the caller */
 };
 
 /* Lives in memory that the caller owns; { 0 } is a trial that was not made. */
@@ -35,14 +45,18 @@ struct trial {
     const struct scenario_info *info;
     struct sample *samples; /* the baseline, then one a round */
     size_t sample_count;
-    unsigned calls;            /* calls in a round */
-    int64_t bytes;             /* the parameter `bytes`; UNKNOWN: not sent */
-    struct resources declared; /* of one call, from the server's replies */
+    unsigned calls;                /* calls in a round */
+    int64_t bytes;                 /* the parameter `bytes`; UNKNOWN: not sent */
+    struct resources declared;     /* of one call, from the server's replies */
+    bool measured[RESOURCE_COUNT]; /* in every sample; if not, its fit is { 0 } */
     struct fit fits[RESOURCE_COUNT];
     struct blame heap; /* churn: of allocated bytes; else of bytes that stayed */
     struct held_places places; /* where the heap's blame was allocated */
     struct held held;          /* who holds that: set by the caller of trial_run */
     struct blame wait;         /* where stuck threads wait; growth 0: not known */
+    struct proof proof;        /* why they never go on */
+    struct blame made[RESOURCE_COUNT]; /* who made what grew, or what a temporary
+                                          scenario held; growth 0: not known */
     double heap_per_call;    /* bytes that the blamed file itself allocated and kept */
     double library_per_call; /* bytes that libraries allocated for it and kept */
     double rate;             /* leaky: bytes per second and thread, if threads

@@ -238,6 +238,10 @@ struct finding verdict_leaky(const struct trial *trial)
  * the start gets its pages only when it is filled. */
 #define RESIDENT_NOISE_BYTES 8192
 
+/* Mappings per call: a leak has one a call or more, except for neighbours that the
+ * kernel joins; those are seen in the resident set. */
+#define MAPPINGS_NOISE 0.5
+
 /* Notes what the fixed half still leaves, holds or allocates. */
 static void over_set(struct finding *finding, enum resource resource, double per_call)
 {
@@ -276,21 +280,48 @@ static bool own_heap_stays(const struct trial *trial, double noise,
     return false;
 }
 
-/* Counts must be the same as before. The heap may grow by a little, but not in every
- * round. */
-static bool stays_flat(const struct trial *trial, struct finding *finding)
+/* Counts must be the same as before. */
+static bool counts_stay(const struct trial *trial, struct finding *finding)
 {
+    static const enum resource counts[] = {RESOURCE_THREADS, RESOURCE_FDS,
+                                           RESOURCE_TIMERS, RESOURCE_CHILDREN};
     finding->clear = true;
-    for (int resource = RESOURCE_THREADS; resource <= RESOURCE_TIMERS; resource++) {
-        const struct fit *fit = &trial->fits[resource];
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        const struct fit *fit = &trial->fits[counts[i]];
         if (fit->change > 0) {
             finding->clear = fit->grew_every_round;
             snprintf(finding->reason, sizeof(finding->reason),
                      "%s grew by %.2f a call and did not come back",
-                     resource_name((enum resource)resource), fit->slope);
-            over_set(finding, (enum resource)resource, fit->slope);
+                     resource_name(counts[i]), fit->slope);
+            over_set(finding, counts[i], fit->slope);
             return false;
         }
+    }
+    return true;
+}
+
+/* Mappings come and go with arenas and with the stacks of threads, which the C library
+ * keeps for later ones. Those that come in every round, about one for each call, stay.
+ */
+static bool mappings_stay(const struct trial *trial, struct finding *finding)
+{
+    const struct fit *mappings = &trial->fits[RESOURCE_MAPPINGS];
+    if (!mappings->grew_every_round || mappings->slope < MAPPINGS_NOISE) {
+        return true;
+    }
+    finding->clear = false; /* they also move by themselves, so try again */
+    snprintf(finding->reason, sizeof(finding->reason),
+             "mappings grew by %.2f a call in every round", mappings->slope);
+    over_set(finding, RESOURCE_MAPPINGS, mappings->slope);
+    return false;
+}
+
+/* Counts must be the same as before. The heap may grow by a little, but not in every
+ * round. */
+static bool stays_flat(const struct trial *trial, struct finding *finding)
+{
+    if (!counts_stay(trial, finding)) {
+        return false;
     }
     int64_t threads = trial->declared.amount[RESOURCE_THREADS];
     double noise = NOISE_BYTES + (double)threads * THREAD_COST_BYTES;
@@ -358,7 +389,8 @@ struct finding verdict_fixed(const struct trial *trial)
         over_set(&finding, RESOURCE_TOTAL, churn_remaining(trial));
     }
     /* Last, because other reasons tell more. */
-    finding.good = finding.good && resident_stays(trial, &finding);
+    finding.good = finding.good && resident_stays(trial, &finding) &&
+                   mappings_stay(trial, &finding);
     enum resource resource = verdict_resource(info);
     finding.ratio =
         ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));

@@ -8,11 +8,14 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
+#include "leakcheck/measure/own_pages.h"
 
 #define HOLD_MS 160
 #define HOLD_PAUSE_MS 6
-#define HOLD_TRIES 5 /* a busy machine may sample too late */
+#define HOLD_TRIES 5        /* a busy machine may sample too late */
+#define HOLD_PROFILE_MS 400 /* at least so long the call is held for a profile */
 
 /* Every call gets a new id, so that a cache never finds an earlier entry. */
 static unsigned next_serial(void)
@@ -99,11 +102,22 @@ static void *held_call_main(void *argument)
     return NULL;
 }
 
+/* Nothing above the amounts before; UNKNOWN for what is not counted. */
+static struct resources peak_start(const struct resources *before)
+{
+    struct resources peak;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        peak.amount[i] = before->amount[i] == UNKNOWN ? UNKNOWN : 0;
+    }
+    return peak;
+}
+
 static void peak_raise(struct resources *peak, const struct resources *before,
                        const struct resources *now)
 {
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        int64_t above = now->amount[i] - before->amount[i];
+        bool known = before->amount[i] != UNKNOWN && now->amount[i] != UNKNOWN;
+        int64_t above = known ? now->amount[i] - before->amount[i] : UNKNOWN;
         if (above > peak->amount[i]) {
             peak->amount[i] = above;
         }
@@ -141,6 +155,33 @@ static bool shows_peak(const struct held_call *call, int64_t sample_ms)
            sample_ms > call->ended_ms - HOLD_MS;
 }
 
+/* Starts a call that is held for so long. */
+static int held_begin(struct held_call *call, pthread_t *thread, struct http *own,
+                      const struct scenario_info *info, int hold_ms,
+                      struct failure *failure)
+{
+    *call = (struct held_call){.http = own};
+    snprintf(call->path, sizeof(call->path), "/leak/%s?id=leakcheck-%u&hold=%d",
+             info->name, next_serial(), hold_ms);
+    return pthread_create(thread, NULL, held_call_main, call) == 0
+               ? 0
+               : failure_set(failure, EAGAIN, "cannot start a thread");
+}
+
+/* Waits for its end. `error` is what went wrong meanwhile; if nothing did, the call may
+ * have failed. */
+static int held_end(struct held_call *call, pthread_t thread, int error,
+                    struct failure *failure)
+{
+    pthread_join(thread, NULL);
+    http_reply_release(&call->reply);
+    if (error == 0 && call->error < 0) {
+        *failure = call->failure;
+        error = call->error;
+    }
+    return error;
+}
+
 /* Makes one held call. *ret_shown is whether its peak was sampled. */
 static int held_try(struct server *server, struct http *own,
                     const struct scenario_info *info, struct resources *ret_peak,
@@ -151,23 +192,17 @@ static int held_try(struct server *server, struct http *own,
     if (error < 0) {
         return error;
     }
-    struct held_call call = {.http = own};
-    snprintf(call.path, sizeof(call.path), "/leak/%s?id=leakcheck-%u&hold=%d",
-             info->name, next_serial(), HOLD_MS);
+    struct held_call call;
     pthread_t thread;
-    if (pthread_create(&thread, NULL, held_call_main, &call) != 0) {
-        return failure_set(failure, EAGAIN, "cannot start a thread");
+    error = held_begin(&call, &thread, own, info, HOLD_MS, failure);
+    if (error < 0) {
+        return error;
     }
-    *ret_peak = (struct resources){{0}};
+    *ret_peak = peak_start(&before.now);
     int64_t last_ms;
     error = held_sample(server, &call, &before.now, ret_peak, &last_ms, failure);
-    pthread_join(thread, NULL);
-    http_reply_release(&call.reply);
+    error = held_end(&call, thread, error, failure);
     *ret_shown = shows_peak(&call, last_ms);
-    if (error == 0 && call.error < 0) {
-        *failure = call.failure;
-        error = call.error;
-    }
     return error;
 }
 
@@ -189,4 +224,59 @@ int drive_held(struct server *server, struct http *own,
                        "%s/leak/%s?hold=%d: the call is over before anything can be "
                        "measured; no verdict",
                        server->http.base, info->name, HOLD_MS);
+}
+
+/* Waits until the call holds so much, and then takes the profile. One that was taken
+ * while the call ended shows nothing. */
+static int held_profile(struct server *server, struct held_call *call,
+                        enum resource resource, int64_t level,
+                        struct profile *ret_profile, bool *ret_taken,
+                        struct failure *failure)
+{
+    struct status now;
+    int error = 0;
+    while (error == 0 && !atomic_load(&call->done)) {
+        error = server_status(server, &now, failure);
+        if (error == 0 && now.now.amount[resource] >= level) {
+            *ret_taken = own_counts_try(server, own_page_of(resource), ret_profile);
+            break;
+        }
+        clock_sleep_ms(HOLD_PAUSE_MS);
+    }
+    if (*ret_taken && atomic_load(&call->done)) {
+        profile_release(ret_profile);
+        *ret_taken = false;
+    }
+    return error;
+}
+
+int drive_held_profile(struct server *server, struct http *own,
+                       const struct scenario_info *info, enum resource resource,
+                       int64_t held, struct profile *ret_profile, bool *ret_taken,
+                       struct failure *failure)
+{
+    int error = 0;
+    *ret_taken = false;
+    for (int i = 0; i < HOLD_TRIES && error == 0 && !*ret_taken; i++) {
+        struct status before;
+        struct held_call call;
+        pthread_t thread;
+        if (server->own_pages[own_page_of(resource)].refused) {
+            break;
+        }
+        error = server_status(server, &before, failure);
+        if (error == 0) {
+            error = held_begin(&call, &thread, own, info, HOLD_PROFILE_MS, failure);
+        }
+        if (error == 0) {
+            int64_t level = amount_add(before.now.amount[resource], held);
+            error = held_profile(server, &call, resource, level, ret_profile, ret_taken,
+                                 failure);
+            error = held_end(&call, thread, error, failure);
+        }
+    }
+    if (error < 0 && *ret_taken) {
+        profile_release(ret_profile);
+    }
+    return error;
 }

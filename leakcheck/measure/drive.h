@@ -39,4 +39,13 @@ int drive_held(struct server *server, struct http *own,
                const struct scenario_info *info, struct resources *ret_peak,
                struct failure *failure);
 
+/* Calls the scenario like that until, while a call held at least `held` of the
+ * resource, the profile of who made it was taken; the caller releases it. *ret_taken:
+ * false if there is no such profile, or each call ended too early. Returns 0 or -errno.
+ */
+int drive_held_profile(struct server *server, struct http *own,
+                       const struct scenario_info *info, enum resource resource,
+                       int64_t held, struct profile *ret_profile, bool *ret_taken,
+                       struct failure *failure);
+
 #endif

@@ -11,53 +11,15 @@
 #include "leakcheck/measure/gunzip.h"
 #include "leakcheck/measure/profile_parse.h"
 #include "leakcheck/measure/profile_text.h"
-#include "leakcheck/measure/proto_tables.h"
+#include "leakcheck/measure/proto_values.h"
 
 #define UNPACKED_MAX (64 * MIB)
-#define VALUES_MAX 64                  /* in a sample */
-#define VALUE_MAX (INT64_MAX / KIB)    /* as in the text formats */
 #define USUAL_PERIOD ((int64_t)524288) /* where a profile does not say its own */
-
-/* The values of a sample that are used. */
-enum value {
-    INUSE_OBJECTS,
-    INUSE_BYTES,
-    ALLOC_OBJECTS,
-    ALLOC_BYTES,
-    LOST_OBJECTS,
-    LOST_BYTES,
-    THREADS,
-    VALUE_COUNT
-};
-
-/* The names that producers give them, and the unit of amounts in bytes. Node calls
- * what is in use "space" and "objects"; Java's agents call it "live". */
-static const struct {
-    const char *name;
-    enum value value;
-} value_names[] = {
-    {"inuse_objects", INUSE_OBJECTS},
-    {"objects", INUSE_OBJECTS},
-    {"heap-live-objects", INUSE_OBJECTS},
-    {"inuse_space", INUSE_BYTES},
-    {"space", INUSE_BYTES},
-    {"live", INUSE_BYTES},
-    {"heap-live-size", INUSE_BYTES},
-    {"alloc_objects", ALLOC_OBJECTS},
-    {"alloc_space", ALLOC_BYTES},
-    {"lost_objects", LOST_OBJECTS},
-    {"lost_space", LOST_BYTES},
-    {"goroutine", THREADS},
-    {"goroutines", THREADS},
-    {"thread", THREADS},
-    {"threads", THREADS},
-    {"threadcreate", THREADS},
-};
 
 struct proto_reader {
     struct profile_reader text; /* the profile so far */
     struct proto_tables tables;
-    int column[VALUE_COUNT]; /* where in a sample the value is; -1: nowhere */
+    struct proto_values values;
     struct failure *failure; /* set if an error needs its own words */
 };
 
@@ -82,164 +44,6 @@ static bool is_plain_proto(const char *bytes, size_t length)
 bool profile_is_proto(const char *bytes, size_t length)
 {
     return is_gzip(bytes, length) || (length > 0 && is_plain_proto(bytes, length));
-}
-
-/* Reads a ValueType: the names of a value and of its unit. */
-static int type_read(struct proto_reader *reader, struct wire message,
-                     const char **ret_name, const char **ret_unit)
-{
-    struct wire_field field;
-    int error = 0;
-    *ret_name = "";
-    *ret_unit = "";
-    while (error == 0 && wire_next(&message, &field)) {
-        if (field.field == 1 || field.field == 2) {
-            error = proto_text(&reader->tables, &reader->text.profile.arena,
-                               field.number, field.field == 1 ? ret_name : ret_unit);
-        }
-    }
-    return error == 0 && message.bad ? -EPROTO : error;
-}
-
-static bool is_bytes(enum value value)
-{
-    return value == INUSE_BYTES || value == ALLOC_BYTES || value == LOST_BYTES;
-}
-
-/* Finds the columns of the values. The first of two equal names is taken. */
-static int columns_find(struct proto_reader *reader)
-{
-    const struct proto_list *types = &reader->tables.sample_types;
-    for (int i = 0; i < VALUE_COUNT; i++) {
-        reader->column[i] = -1;
-    }
-    for (size_t i = 0; i < types->count && i < VALUES_MAX; i++) {
-        const char *name;
-        const char *unit;
-        int error = type_read(reader, types->items[i].message, &name, &unit);
-        if (error < 0) {
-            return error;
-        }
-        for (size_t j = 0; j < sizeof(value_names) / sizeof(value_names[0]); j++) {
-            enum value value = value_names[j].value;
-            if (strcmp(name, value_names[j].name) != 0 || reader->column[value] >= 0) {
-                continue;
-            }
-            if (is_bytes(value) && strcmp(unit, "bytes") != 0) {
-                return failure_set(reader->failure, EPROTO,
-                                   "the profile counts %.40s in '%.40s', not in bytes",
-                                   name, unit);
-            }
-            reader->column[value] = (int)i;
-        }
-    }
-    return 0;
-}
-
-/* Checks that the profile has what is wanted. */
-static int columns_check(struct proto_reader *reader, bool threads)
-{
-    if (threads && reader->column[THREADS] < 0) {
-        return failure_set(reader->failure, EPROTO,
-                           "the profile is no thread profile: none of its values is "
-                           "named 'goroutine' or 'threads'");
-    }
-    if (!threads && reader->column[INUSE_BYTES] < 0) {
-        return failure_set(reader->failure, EPROTO,
-                           reader->column[ALLOC_BYTES] < 0
-                               ? "the profile is no heap profile: none of its values "
-                                 "is named 'inuse_space' or 'space'"
-                               : "the profile counts what was allocated, not what is "
-                                 "in use: it has alloc_space, but no inuse_space");
-    }
-    return 0;
-}
-
-/* Sets *ret_amount to one value of a sample; 0 if the profile does not have it. */
-static int value_take(struct proto_reader *reader, const int64_t *values, size_t count,
-                      enum value value, int64_t *ret_amount)
-{
-    int column = reader->column[value];
-    *ret_amount = 0;
-    if (column < 0) {
-        return 0;
-    }
-    if ((size_t)column >= count) {
-        return -EPROTO;
-    }
-    if (values[column] < 0 || values[column] > VALUE_MAX) {
-        return failure_set(reader->failure, EPROTO,
-                           "the profile has an amount that cannot be true: %lld",
-                           (long long)values[column]);
-    }
-    *ret_amount = values[column];
-    return 0;
-}
-
-static int amounts_take(struct proto_reader *reader, const int64_t *values,
-                        size_t count, bool threads, struct amounts *ret_amounts)
-{
-    struct amounts amounts = {0};
-    if (threads) {
-        int error = value_take(reader, values, count, THREADS, &amounts.inuse_objects);
-        *ret_amounts = amounts;
-        return error;
-    }
-    int64_t *const taken[] = {
-        [INUSE_OBJECTS] = &amounts.inuse_objects, [INUSE_BYTES] = &amounts.inuse_bytes,
-        [ALLOC_OBJECTS] = &amounts.alloc_objects, [ALLOC_BYTES] = &amounts.alloc_bytes,
-        [LOST_OBJECTS] = &amounts.lost_objects,   [LOST_BYTES] = &amounts.lost_bytes};
-    for (enum value value = INUSE_OBJECTS; value <= LOST_BYTES; value++) {
-        int error = value_take(reader, values, count, value, taken[value]);
-        if (error < 0) {
-            return error;
-        }
-    }
-    /* Freed allocations are not counted: as in gperftools' samples, both are equal. */
-    if (reader->column[ALLOC_BYTES] < 0) {
-        amounts.alloc_objects = amounts.inuse_objects;
-        amounts.alloc_bytes = amounts.inuse_bytes;
-    }
-    *ret_amounts = amounts;
-    return 0;
-}
-
-/* Adds the record of a stack whose `depth` places are known. */
-static int stack_add(struct proto_reader *reader,
-                     const struct proto_place *const *places, size_t depth,
-                     const struct amounts *amounts)
-{
-    struct profile *profile = &reader->text.profile;
-    struct record record = {.amounts = *amounts, .depth = depth};
-    bool named = false;
-    for (size_t i = 0; i < depth; i++) {
-        record.frame_count += places[i]->frame_count;
-        named = named || places[i]->named;
-    }
-    record.frame_count = named ? record.frame_count : 0;
-    reader->text.address_count += depth;
-    reader->text.frame_count += record.frame_count;
-    if (reader->text.address_count > PROFILE_FRAMES_MAX ||
-        reader->text.frame_count > PROFILE_FRAMES_MAX) {
-        return -E2BIG;
-    }
-    record.addresses = arena_alloc(&profile->arena, sizeof(uint64_t) * (depth + 1));
-    record.frames =
-        arena_alloc(&profile->arena, sizeof(struct frame) * (record.frame_count + 1));
-    if (record.addresses == NULL || record.frames == NULL) {
-        return -ENOMEM;
-    }
-    struct frame *frame = record.frames;
-    for (size_t i = 0; i < depth; i++) {
-        record.addresses[i] = places[i]->key;
-        if (named) {
-            memcpy(frame, places[i]->frames, sizeof(*frame) * places[i]->frame_count);
-            frame += places[i]->frame_count;
-        }
-    }
-    profile->records[profile->count++] = record;
-    amounts_add(&profile->totals, amounts);
-    return 0;
 }
 
 /* Room for the places of the deepest stack so far. */
@@ -270,38 +74,95 @@ static int stack_push(struct stack *stack, const struct proto_place *place)
     return 0;
 }
 
-/* Whether the label is the one of blocks that are lost through another lost one. */
-static int label_read(struct proto_reader *reader, struct wire message,
-                      bool *ret_indirect)
+/* Adds the record of a stack. Where a reason is given, it is part of the stack: as the
+ * outermost address, which no code has. So equal stacks with different reasons are not
+ * one record. */
+static int stack_add(struct proto_reader *reader, const struct stack *stack,
+                     const char *reason, const struct amounts *amounts)
 {
-    enum { KEY = 1 };
-    struct wire_field field;
-    const char *key = "";
-    int error = 0;
-    while (error == 0 && wire_next(&message, &field)) {
-        if (field.field == KEY) {
-            error = proto_text(&reader->tables, &reader->text.profile.arena,
-                               field.number, &key);
+    struct profile *profile = &reader->text.profile;
+    size_t depth = stack->depth;
+    struct record record = {
+        .amounts = *amounts, .depth = depth + (reason != NULL), .reason = reason};
+    bool named = false;
+    for (size_t i = 0; i < depth; i++) {
+        record.frame_count += stack->places[i]->frame_count;
+        named = named || stack->places[i]->named;
+    }
+    record.frame_count = named ? record.frame_count : 0;
+    reader->text.address_count += record.depth;
+    reader->text.frame_count += record.frame_count;
+    if (reader->text.address_count > PROFILE_FRAMES_MAX ||
+        reader->text.frame_count > PROFILE_FRAMES_MAX) {
+        return -E2BIG;
+    }
+    record.addresses = arena_alloc(&profile->arena, sizeof(uint64_t) * (depth + 2));
+    record.frames =
+        arena_alloc(&profile->arena, sizeof(struct frame) * (record.frame_count + 1));
+    if (record.addresses == NULL || record.frames == NULL) {
+        return -ENOMEM;
+    }
+    struct frame *frame = record.frames;
+    for (size_t i = 0; i < depth; i++) {
+        const struct proto_place *place = stack->places[i];
+        record.addresses[i] = place->key;
+        if (named) {
+            memcpy(frame, place->frames, sizeof(*frame) * place->frame_count);
+            frame += place->frame_count;
         }
     }
-    *ret_indirect = *ret_indirect || strcmp(key, "indirect") == 0;
+    record.addresses[depth] = reason == NULL ? 0 : proto_text_key(reason);
+    profile->records[profile->count++] = record;
+    amounts_add(&profile->totals, amounts);
+    return 0;
+}
+
+/* What the labels of a sample say. */
+struct labels {
+    bool indirect;      /* blocks that are lost through another lost one */
+    const char *reason; /* why threads never go on; NULL: not said */
+};
+
+static int label_read(struct proto_reader *reader, struct wire message,
+                      struct labels *labels)
+{
+    enum { KEY = 1, TEXT = 2 };
+    struct arena *arena = &reader->text.profile.arena;
+    struct wire_field field;
+    const char *key = "";
+    const char *text = "";
+    int error = 0;
+    while (error == 0 && wire_next(&message, &field)) {
+        if (field.field == KEY || field.field == TEXT) {
+            error = proto_text(&reader->tables, arena, field.number,
+                               field.field == KEY ? &key : &text);
+        }
+    }
+    labels->indirect = labels->indirect || strcmp(key, "indirect") == 0;
+    labels->reason = strcmp(key, "reason") == 0 ? text : labels->reason;
     return error == 0 && message.bad ? -EPROTO : error;
 }
 
-static int sample_read(struct proto_reader *reader, struct wire message, bool threads,
+/* Whether anything depends on the labels of the samples: there may be many. */
+static bool has_labels(const struct proto_reader *reader)
+{
+    return reader->text.profile.has_lost || reader->values.subject == PROTO_COUNTS;
+}
+
+static int sample_read(struct proto_reader *reader, struct wire message,
                        struct stack *stack)
 {
     enum { LOCATIONS = 1, VALUES = 2, LABEL = 3 };
-    int64_t values[VALUES_MAX];
+    int64_t values[PROTO_VALUES_MAX];
     size_t count = 0;
     struct wire_field field;
     struct amounts amounts;
-    bool indirect = false;
+    struct labels labels = {0};
     int error = 0;
     stack->depth = 0;
     while (error == 0 && wire_next(&message, &field)) {
-        if (field.field == LABEL && reader->text.profile.has_lost) {
-            error = label_read(reader, field.bytes, &indirect);
+        if (field.field == LABEL && has_labels(reader)) {
+            error = label_read(reader, field.bytes, &labels);
             continue;
         }
         uint64_t number;
@@ -309,7 +170,7 @@ static int sample_read(struct proto_reader *reader, struct wire message, bool th
                wire_number(&field, &number)) {
             if (field.field == LOCATIONS) {
                 error = stack_push(stack, proto_place(&reader->tables, number));
-            } else if (count < VALUES_MAX) {
+            } else if (count < PROTO_VALUES_MAX) {
                 values[count++] = (int64_t)number;
             }
         }
@@ -317,17 +178,17 @@ static int sample_read(struct proto_reader *reader, struct wire message, bool th
     }
     error = error == 0 && message.bad ? -EPROTO : error;
     if (error == 0) {
-        error = amounts_take(reader, values, count, threads, &amounts);
+        error = proto_values_take(&reader->values, values, count, &amounts,
+                                  reader->failure);
     }
-    if (error == 0 && !indirect) {
+    if (error == 0 && !labels.indirect) {
         amounts.direct_objects = amounts.lost_objects;
         amounts.direct_bytes = amounts.lost_bytes;
     }
-    return error == 0 ? stack_add(reader, stack->places, stack->depth, &amounts)
-                      : error;
+    return error == 0 ? stack_add(reader, stack, labels.reason, &amounts) : error;
 }
 
-static int samples_read(struct proto_reader *reader, struct wire whole, bool threads)
+static int samples_read(struct proto_reader *reader, struct wire whole)
 {
     struct profile *profile = &reader->text.profile;
     struct wire counted = whole;
@@ -344,7 +205,7 @@ static int samples_read(struct proto_reader *reader, struct wire whole, bool thr
     int error = profile->records == NULL ? -ENOMEM : 0;
     while (error == 0 && wire_next(&whole, &field)) {
         if (field.field == PROTO_SAMPLE) {
-            error = sample_read(reader, field.bytes, threads, &stack);
+            error = sample_read(reader, field.bytes, &stack);
         }
     }
     free(stack.places);
@@ -441,23 +302,26 @@ static int mappings_read(struct proto_reader *reader)
 /* Sets the format. The period counts only if it is one of bytes. Where it is not said,
  * the profile is taken for one with the samplers' usual period: every one of them
  * (Go's, tcmalloc's, jemalloc's, V8's) takes a sample in 512 KiB. */
-static int format_set(struct proto_reader *reader, bool threads)
+static int format_set(struct proto_reader *reader)
 {
     struct profile *profile = &reader->text.profile;
+    const int *column = reader->values.column;
+    bool heap = reader->values.subject == PROTO_HEAP;
     const char *name;
     const char *unit;
-    int error = type_read(reader, reader->tables.period_type, &name, &unit);
+    int error = proto_type_read(&reader->tables, &profile->arena,
+                                reader->tables.period_type, &name, &unit);
     int64_t period = reader->tables.period;
-    if (strcmp(unit, "bytes") != 0 || period < 1 || period > VALUE_MAX) {
+    if (strcmp(unit, "bytes") != 0 || period < 1 || period > PROTO_VALUE_MAX) {
         period = USUAL_PERIOD;
     }
-    profile->format = threads       ? PROFILE_THREADS
+    profile->format = !heap         ? PROFILE_THREADS
                       : period == 1 ? PROFILE_EXACT
                                     : PROFILE_SAMPLED_PROTO;
-    profile->period = threads ? 1 : period;
+    profile->period = heap ? period : 1;
     profile->is_go = reader->tables.is_go;
     profile->has_lost =
-        reader->column[LOST_BYTES] >= 0 && reader->column[LOST_OBJECTS] >= 0;
+        heap && column[PROTO_LOST_BYTES] >= 0 && column[PROTO_LOST_OBJECTS] >= 0;
     return error;
 }
 
@@ -478,15 +342,17 @@ static int comment_read(struct proto_reader *reader, struct wire whole)
     return 0;
 }
 
-static int proto_read(struct proto_reader *reader, struct wire whole, bool threads)
+static int proto_read(struct proto_reader *reader, struct wire whole)
 {
-    int error = proto_tables_read(&reader->tables, whole, &reader->text.profile.arena);
-    error = error == 0 ? columns_find(reader) : error;
-    error = error == 0 ? columns_check(reader, threads) : error;
-    error = error == 0 ? format_set(reader, threads) : error;
+    struct arena *arena = &reader->text.profile.arena;
+    int error = proto_tables_read(&reader->tables, whole, arena);
+    error = error == 0 ? proto_values_find(&reader->values, &reader->tables, arena,
+                                           reader->failure)
+                       : error;
+    error = error == 0 ? format_set(reader) : error;
     error = error == 0 ? comment_read(reader, whole) : error;
     error = error == 0 ? mappings_read(reader) : error;
-    return error == 0 ? samples_read(reader, whole, threads) : error;
+    return error == 0 ? samples_read(reader, whole) : error;
 }
 
 /* Says why; an error that has its own words keeps them. */
@@ -502,26 +368,48 @@ static int proto_refuse(const struct proto_reader *reader, int error)
     return error == -EPROTO ? error : reader_refuse(&reader->text, error, failure);
 }
 
-int profile_parse_proto(struct profile *ret_profile, const char *bytes, size_t length,
-                        bool threads, struct failure *failure)
+/* Parses the bytes for the subject that the reader is made for. */
+static int proto_parse(struct proto_reader *reader, const char *bytes, size_t length,
+                       struct profile *ret_profile)
 {
-    struct proto_reader reader = {.text = {.kind = threads ? "thread" : "heap"},
-                                  .failure = failure};
     char *unpacked = NULL;
-    failure->text[0] = '\0';
+    reader->failure->text[0] = '\0';
     if (is_gzip(bytes, length)) {
-        int error = gunzip(bytes, length, UNPACKED_MAX, &unpacked, &length, failure);
+        int error =
+            gunzip(bytes, length, UNPACKED_MAX, &unpacked, &length, reader->failure);
         if (error < 0) {
             return error;
         }
         bytes = unpacked;
     }
-    int error =
-        proto_read(&reader, (struct wire){.at = bytes, .end = bytes + length}, threads);
+    int error = proto_read(reader, (struct wire){.at = bytes, .end = bytes + length});
     if (error < 0) {
-        error = proto_refuse(&reader, error);
+        error = proto_refuse(reader, error);
     }
-    proto_tables_release(&reader.tables);
+    proto_tables_release(&reader->tables);
     free(unpacked);
-    return reader_deliver(&reader.text, error, ret_profile, failure);
+    return reader_deliver(&reader->text, error, ret_profile, reader->failure);
+}
+
+int profile_parse_proto(struct profile *ret_profile, const char *bytes, size_t length,
+                        bool threads, struct failure *failure)
+{
+    struct proto_reader reader = {
+        .text = {.kind = threads ? "thread" : "heap"},
+        .values = {.subject = threads ? PROTO_THREADS : PROTO_HEAP},
+        .failure = failure};
+    return proto_parse(&reader, bytes, length, ret_profile);
+}
+
+int profile_parse_counts(struct profile *ret_profile, const char *bytes, size_t length,
+                         const char *counted, struct failure *failure)
+{
+    struct proto_reader reader = {
+        .text = {.kind = counted},
+        .values = {.subject = PROTO_COUNTS, .counted = counted},
+        .failure = failure};
+    if (!profile_is_proto(bytes, length)) {
+        return failure_set(failure, EPROTO, "the reply is no profile.proto");
+    }
+    return proto_parse(&reader, bytes, length, ret_profile);
 }

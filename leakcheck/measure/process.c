@@ -103,6 +103,65 @@ static int64_t timers_count(int pid)
     return count;
 }
 
+/* The number of mappings: the lines of /proc/PID/maps. */
+static int64_t mappings_count(int pid)
+{
+    char part[4096];
+    FILE *file = file_open(pid, "maps");
+    if (file == NULL) {
+        return UNKNOWN;
+    }
+    int64_t count = 0;
+    size_t length;
+    while ((length = fread(part, 1, sizeof(part), file)) > 0) {
+        for (const char *at = part;
+             (at = memchr(at, '\n', length - (size_t)(at - part))) != NULL; at++) {
+            count++;
+        }
+    }
+    fclose(file);
+    return count > 0 ? count : UNKNOWN; /* every process has some */
+}
+
+/* Adds the children that one thread has started: "4243 4244 ". Returns whether the file
+ * could be read. */
+static bool thread_children_add(int pid, const char *thread, int64_t *count)
+{
+    char name[40];
+    char child[16];
+    snprintf(name, sizeof(name), "task/%.20s/children", thread);
+    FILE *file = file_open(pid, name);
+    if (file == NULL) {
+        return false;
+    }
+    while (fscanf(file, "%15s", child) == 1) {
+        *count += 1;
+    }
+    fclose(file);
+    return true;
+}
+
+/* The number of children, of all threads. A thread may end meanwhile: its children then
+ * belong to another one. UNKNOWN if the kernel does not list them. */
+static int64_t children_count(int pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return UNKNOWN;
+    }
+    int64_t count = 0;
+    bool any = false;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        bool thread = entry->d_name[0] != '.';
+        any = (thread && thread_children_add(pid, entry->d_name, &count)) || any;
+    }
+    closedir(directory);
+    return any ? count : UNKNOWN;
+}
+
 /* The resident set in bytes: "Rss" of /proc/PID/smaps_rollup, which is exact; if that
  * cannot be read, "VmRSS" of /proc/PID/status, which can be a little late. */
 static int64_t resident_bytes(int pid)
@@ -136,6 +195,8 @@ int process_read(const struct process *process, struct resources *resources,
     int64_t fds = entries_count(process->pid, "fd");
     int64_t timers = timers_count(process->pid);
     int64_t resident = resident_bytes(process->pid);
+    int64_t mappings = mappings_count(process->pid);
+    int64_t children = children_count(process->pid);
     /* Checked last: then all values belong to this process. */
     if (!is_alive(process)) {
         return failure_set(failure, ESRCH,
@@ -146,6 +207,8 @@ int process_read(const struct process *process, struct resources *resources,
     resources->amount[RESOURCE_FDS] = fds;
     resources->amount[RESOURCE_TIMERS] = timers;
     resources->amount[RESOURCE_RSS] = resident;
+    resources->amount[RESOURCE_MAPPINGS] = mappings;
+    resources->amount[RESOURCE_CHILDREN] = children;
     return 0;
 }
 

@@ -20,9 +20,9 @@ struct process {
 /* Finds the process. Returns 0, -ESRCH if there is none, or another -errno. */
 int process_open(struct process *process, int pid, struct failure *failure);
 
-/* Writes the numbers of threads, descriptors and POSIX timers and the resident set
- * (bytes) to *resources; UNKNOWN for a value that this user may not read. Other members
- * do not change. Returns 0, or -ESRCH if the process has ended. */
+/* Writes the numbers of threads, descriptors, POSIX timers, mappings and children and
+ * the resident set (bytes) to *resources; UNKNOWN for a value that this user may not
+ * read. Other members do not change. Returns 0, or -ESRCH if the process has ended. */
 int process_read(const struct process *process, struct resources *resources,
                  struct failure *failure);
 

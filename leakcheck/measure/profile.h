@@ -49,6 +49,7 @@ struct record {
     size_t depth;
     struct frame *frames; /* with names; NULL in a profile without names */
     size_t frame_count;
+    const char *reason; /* profile_parse_counts: of the label; NULL: it has none */
 };
 
 /* A mapped file. */
@@ -64,7 +65,7 @@ enum profile_format {
     PROFILE_SAMPLED,       /* gperftools' sampler, scaled up */
     PROFILE_GO_HEAP,       /* Go's sampler, scaled up; totals from runtime.MemStats */
     PROFILE_SAMPLED_PROTO, /* profile.proto of any sampler, scaled up */
-    PROFILE_THREADS,       /* threads or goroutines */
+    PROFILE_THREADS,       /* threads or goroutines, or other things that are counted */
 };
 
 /* Lives in memory that the caller owns; { 0 } is empty. */

@@ -27,4 +27,11 @@ bool profile_is_proto(const char *bytes, size_t length);
 int profile_parse_proto(struct profile *ret_profile, const char *bytes, size_t length,
                         bool threads, struct failure *failure);
 
+/* Parses a profile.proto of things that are counted, such as open descriptors: the
+ * value with the name `counted` becomes inuse_objects, and the value "space", if there
+ * is one, inuse_bytes. Equal stacks whose label "reason" differs are records of their
+ * own. The same results. */
+int profile_parse_counts(struct profile *ret_profile, const char *bytes, size_t length,
+                         const char *counted, struct failure *failure);
+
 #endif

@@ -188,6 +188,13 @@ static void hash_text(uint64_t hash[2], const char *text)
     } while (*text++ != '\0');
 }
 
+uint64_t proto_text_key(const char *text)
+{
+    uint64_t hash[2] = {2166136261, 50331653};
+    hash_text(hash, text);
+    return KEY_HASHED | hash[0] << 31 | hash[1] >> 1;
+}
+
 static uint64_t place_key(const struct proto_place *place)
 {
     if (place->address != 0) {

@@ -71,6 +71,10 @@ int proto_text(struct proto_tables *tables, struct arena *arena, uint64_t index,
 /* The place of a location's id; NULL if there is none. */
 const struct proto_place *proto_place(const struct proto_tables *tables, uint64_t id);
 
+/* A key for a text, as a place has one that is known by its names alone: no code has
+ * that address. */
+uint64_t proto_text_key(const char *text);
+
 /* Frees the tables, but not what is in the arena. */
 void proto_tables_release(struct proto_tables *tables);
 

@@ -1,32 +1,16 @@
 /*
- * Parses JSON with cJSON. A number that is missing, negative or too large counts as
- * missing. In a text, bytes that are not printable ASCII are replaced.
+ * A number that is missing, negative or too large counts as missing. In a text, bytes
+ * that are not printable ASCII are replaced.
  */
 #include "leakcheck/measure/replies.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NUMBER_MAX 9e15 /* above this a double is not exact */
-#define SCENARIOS_MAX 1000
+#include "leakcheck/measure/json.h"
 
-/* NULL if the text is not JSON, or is longer than REPLY_JSON_MAX: a JSON tree needs
- * many times the memory of its text. cJSON keeps the position of an error in a static
- * variable, so only one thread parses at a time. */
-static cJSON *json_parse(const char *text, size_t length)
-{
-    if (length > REPLY_JSON_MAX) {
-        return NULL;
-    }
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&lock);
-    cJSON *root = length == 0 ? NULL : cJSON_ParseWithLength(text, length);
-    pthread_mutex_unlock(&lock);
-    return root;
-}
+#define SCENARIOS_MAX 1000
 
 /* Writes why the reply to `path` cannot be used: its size, or `reason`. */
 static int reply_refuse(size_t length, const char *path, const char *reason,
@@ -39,67 +23,52 @@ static int reply_refuse(size_t length, const char *path, const char *reason,
     return failure_set(failure, EPROTO, "the reply to %s %s", path, reason);
 }
 
-/* A whole number, 0 or more; `fallback` if there is none. */
-static int64_t number_get(const cJSON *object, const char *name, int64_t fallback)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) ||
-        item->valuedouble > NUMBER_MAX) {
-        return fallback;
-    }
-    return (int64_t)item->valuedouble;
-}
-
-static const char *text_get(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 static const char *text_keep(struct arena *arena, const char *text)
 {
     const char *kept = arena_text(arena, text, strlen(text));
     return kept == NULL ? "" : kept;
 }
 
-/* Reads heap, threads, descriptors and timers under the servers' names for them. */
+/* Reads heap and stack, and the counts, under the servers' names for them. */
 static struct resources resources_get(const cJSON *object, int64_t fallback)
 {
     struct resources resources;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         resources.amount[i] = fallback;
     }
-    resources.amount[RESOURCE_HEAP] = number_get(object, "heap_bytes", fallback);
-    resources.amount[RESOURCE_RSS] = number_get(object, "stack_bytes", fallback);
-    resources.amount[RESOURCE_THREADS] = number_get(object, "threads", fallback);
-    resources.amount[RESOURCE_FDS] = number_get(object, "fds", fallback);
-    resources.amount[RESOURCE_TIMERS] = number_get(object, "timers", fallback);
+    resources.amount[RESOURCE_HEAP] = json_number(object, "heap_bytes", fallback);
+    resources.amount[RESOURCE_RSS] = json_number(object, "stack_bytes", fallback);
+    resources.amount[RESOURCE_THREADS] = json_number(object, "threads", fallback);
+    resources.amount[RESOURCE_FDS] = json_number(object, "fds", fallback);
+    resources.amount[RESOURCE_TIMERS] = json_number(object, "timers", fallback);
+    resources.amount[RESOURCE_MAPPINGS] = json_number(object, "mappings", fallback);
+    resources.amount[RESOURCE_CHILDREN] = json_number(object, "children", fallback);
     return resources;
 }
 
 int status_parse(struct status *ret_status, const char *text, size_t length,
                  const char *growing, struct failure *failure)
 {
-    cJSON *root = json_parse(text, length);
+    cJSON *root = json_parse(text, length, REPLY_JSON_MAX);
     const cJSON *memory = cJSON_GetObjectItemCaseSensitive(root, "memory");
-    if (!cJSON_IsObject(memory) || number_get(root, "threads", UNKNOWN) == UNKNOWN) {
+    if (!cJSON_IsObject(memory) || json_number(root, "threads", UNKNOWN) == UNKNOWN) {
         cJSON_Delete(root);
         return reply_refuse(length, "/status", "is not what a server of the lab says",
                             failure);
     }
     struct status status = {.now = resources_get(root, UNKNOWN)};
-    snprintf(status.server, sizeof(status.server), "%s", text_get(root, "server"));
-    status.pid = number_get(root, "pid", UNKNOWN);
-    status.now.amount[RESOURCE_HEAP] = number_get(memory, "alloc_bytes", UNKNOWN);
+    snprintf(status.server, sizeof(status.server), "%s", json_text(root, "server"));
+    status.pid = json_number(root, "pid", UNKNOWN);
+    status.now.amount[RESOURCE_HEAP] = json_number(memory, "alloc_bytes", UNKNOWN);
     status.now.amount[RESOURCE_TOTAL] =
-        number_get(memory, "total_alloc_bytes", UNKNOWN);
-    status.now.amount[RESOURCE_RSS] = number_get(memory, "rss_bytes", UNKNOWN);
+        json_number(memory, "total_alloc_bytes", UNKNOWN);
+    status.now.amount[RESOURCE_RSS] = json_number(memory, "rss_bytes", UNKNOWN);
     status.limits =
         resources_get(cJSON_GetObjectItemCaseSensitive(root, "limits"), UNKNOWN);
     if (growing != NULL) {
         const cJSON *scenarios = cJSON_GetObjectItemCaseSensitive(root, "scenarios");
         const cJSON *scenario = cJSON_GetObjectItemCaseSensitive(scenarios, growing);
-        status.growing_held = number_get(scenario, "held", 0);
+        status.growing_held = json_number(scenario, "held", 0);
     }
     *ret_status = status;
     cJSON_Delete(root);
@@ -137,10 +106,10 @@ static void bytes_parameter_get(const cJSON *item, struct scenario_info *info)
     info->bytes_max = UNKNOWN;
     cJSON_ArrayForEach(parameter, cJSON_GetObjectItemCaseSensitive(item, "parameters"))
     {
-        if (strcmp(text_get(parameter, "name"), "bytes") == 0) {
-            info->bytes_default = number_get(parameter, "default", UNKNOWN);
-            info->bytes_min = number_get(parameter, "min", 1);
-            info->bytes_max = number_get(parameter, "max", UNKNOWN);
+        if (strcmp(json_text(parameter, "name"), "bytes") == 0) {
+            info->bytes_default = json_number(parameter, "default", UNKNOWN);
+            info->bytes_min = json_number(parameter, "min", 1);
+            info->bytes_max = json_number(parameter, "max", UNKNOWN);
         }
     }
 }
@@ -149,7 +118,7 @@ static bool kind_get(const cJSON *item, enum kind *ret_kind)
 {
     static const char *const names[] = {"permanent", "temporary", "churn"};
     for (int i = 0; i < 3; i++) {
-        if (strcmp(text_get(item, "kind"), names[i]) == 0) {
+        if (strcmp(json_text(item, "kind"), names[i]) == 0) {
             *ret_kind = (enum kind)i;
             return true;
         }
@@ -160,16 +129,16 @@ static bool kind_get(const cJSON *item, enum kind *ret_kind)
 static bool scenario_read(const cJSON *item, struct scenario_info *info,
                           struct arena *arena)
 {
-    if (!name_is_plain(text_get(item, "name")) || !kind_get(item, &info->kind)) {
+    if (!name_is_plain(json_text(item, "name")) || !kind_get(item, &info->kind)) {
         return false;
     }
-    info->name = text_keep(arena, text_get(item, "name"));
-    info->family = text_keep(arena, text_get(item, "family"));
-    info->title = text_keep(arena, text_get(item, "title"));
-    info->story = text_keep(arena, text_get(item, "story"));
-    info->cause = text_keep(arena, text_get(item, "cause"));
-    info->fix = text_keep(arena, text_get(item, "fix"));
-    info->suspect = text_keep(arena, text_get(item, "suspect"));
+    info->name = text_keep(arena, json_text(item, "name"));
+    info->family = text_keep(arena, json_text(item, "family"));
+    info->title = text_keep(arena, json_text(item, "title"));
+    info->story = text_keep(arena, json_text(item, "story"));
+    info->cause = text_keep(arena, json_text(item, "cause"));
+    info->fix = text_keep(arena, json_text(item, "fix"));
+    info->suspect = text_keep(arena, json_text(item, "suspect"));
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(item, "files");
     for (int i = 0; i < 2; i++) {
         const cJSON *file = cJSON_GetArrayItem(files, i);
@@ -178,8 +147,8 @@ static bool scenario_read(const cJSON *item, struct scenario_info *info,
     }
     info->leaves = resources_get(cJSON_GetObjectItemCaseSensitive(item, "leaves"), 0);
     info->holds = resources_get(cJSON_GetObjectItemCaseSensitive(item, "holds"), 0);
-    info->allocates_bytes = number_get(item, "allocates_bytes", 0);
-    info->growth_bytes_per_second = number_get(item, "growth_bytes_per_second", 0);
+    info->allocates_bytes = json_number(item, "allocates_bytes", 0);
+    info->growth_bytes_per_second = json_number(item, "growth_bytes_per_second", 0);
     bytes_parameter_get(item, info);
     return true;
 }
@@ -188,7 +157,7 @@ int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
                     struct arena *arena, const char *text, size_t length,
                     struct failure *failure)
 {
-    cJSON *root = json_parse(text, length);
+    cJSON *root = json_parse(text, length, REPLY_JSON_MAX);
     int count = cJSON_IsArray(root) ? cJSON_GetArraySize(root) : 0;
     struct scenario_info *list = NULL;
     if (count > 0 && count <= SCENARIOS_MAX) {
@@ -216,7 +185,7 @@ int scenarios_parse(struct scenario_info **ret_scenarios, size_t *ret_count,
 int leak_parse(struct resources *ret_declared, const struct resources *fallback,
                const char *text, size_t length, struct failure *failure)
 {
-    cJSON *root = json_parse(text, length);
+    cJSON *root = json_parse(text, length, REPLY_JSON_MAX);
     const cJSON *declared = cJSON_GetObjectItemCaseSensitive(root, "declared");
     int error = 0;
     if (cJSON_IsObject(declared)) {
@@ -244,7 +213,7 @@ static bool answer_is_plain(const char *text)
 int answer_parse(struct answer *ret_answer, const char *text, size_t length,
                  struct failure *failure)
 {
-    cJSON *root = json_parse(text, length);
+    cJSON *root = json_parse(text, length, REPLY_JSON_MAX);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "answer");
     const char *reason = NULL;
     struct answer answer = {.kind = ANSWER_GIVEN};
@@ -272,11 +241,11 @@ int answer_parse(struct answer *ret_answer, const char *text, size_t length,
 void reply_error_parse(struct reply_error *ret_error, const char *text, size_t length)
 {
     *ret_error = (struct reply_error){0};
-    cJSON *root = json_parse(text, length);
+    cJSON *root = json_parse(text, length, REPLY_JSON_MAX);
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "error");
-    snprintf(ret_error->code, sizeof(ret_error->code), "%s", text_get(error, "code"));
+    snprintf(ret_error->code, sizeof(ret_error->code), "%s", json_text(error, "code"));
     snprintf(ret_error->message, sizeof(ret_error->message), "%s",
-             text_get(error, "message"));
-    snprintf(ret_error->hint, sizeof(ret_error->hint), "%s", text_get(error, "hint"));
+             json_text(error, "message"));
+    snprintf(ret_error->hint, sizeof(ret_error->hint), "%s", json_text(error, "hint"));
     cJSON_Delete(root);
 }

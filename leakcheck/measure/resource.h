@@ -4,6 +4,7 @@
 #ifndef LEAKCHECK_MEASURE_RESOURCE_H
 #define LEAKCHECK_MEASURE_RESOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The resources, in the order in which they are shown. */
@@ -12,8 +13,11 @@ enum resource {
     RESOURCE_THREADS, /* goroutines in a Go program */
     RESOURCE_FDS,
     RESOURCE_TIMERS,
-    RESOURCE_RSS,   /* bytes of the resident set */
-    RESOURCE_TOTAL, /* bytes allocated since the start */
+    RESOURCE_RSS,      /* bytes of the resident set */
+    RESOURCE_MAPPINGS, /* of memory, as the kernel lists them: neighbours that are alike
+                          are one */
+    RESOURCE_CHILDREN, /* processes, ended but not waited for included */
+    RESOURCE_TOTAL,    /* bytes allocated since the start */
     RESOURCE_COUNT
 };
 
@@ -23,7 +27,11 @@ struct resources {
     int64_t amount[RESOURCE_COUNT];
 };
 
-/* "heap", "threads", "descriptors", "timers", "resident set", "allocated". */
+/* "heap", "threads", "descriptors", "timers", "resident set", "mappings", "children",
+ * "allocated". */
 const char *resource_name(enum resource resource);
+
+/* Whether its amounts are bytes; if not, they are counts. */
+bool resource_is_bytes(enum resource resource);
 
 #endif

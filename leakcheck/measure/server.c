@@ -15,10 +15,6 @@
 #define BUSY_RETRIES 100
 #define BUSY_PAUSE_MS 20
 
-#define RETAINED_PATH "/debug/pprof/retained?lost=1"
-#define RETAINED_TRIES 20 /* of one that is busy, or whose threads did not stop */
-#define RETAINED_PAUSE_MS 100
-
 /* Fetches a path. Repeats the request if the server is just taking another profile
  * (409). */
 static int fetch(struct server *server, const char *path, struct failure *failure)
@@ -65,9 +61,8 @@ int server_status(struct server *server, struct status *ret_status,
                : error;
 }
 
-/* Puts the path before a parser's reason. */
-static int parse_refuse(const struct server *server, const char *path, int error,
-                        struct failure *failure)
+int server_refuse(const struct server *server, const char *path, int error,
+                  struct failure *failure)
 {
     struct failure reason = *failure;
     return failure_set(failure, -error, "%s%s: %.300s", server->http.base, path,
@@ -83,7 +78,7 @@ static int heap_fetch(struct server *server, const char *path,
     }
     const struct buffer *body = &server->reply.body;
     error = profile_parse_heap(ret_profile, body->data, body->length, failure);
-    return error < 0 ? parse_refuse(server, path, error, failure) : 0;
+    return error < 0 ? server_refuse(server, path, error, failure) : 0;
 }
 
 int server_heap(struct server *server, bool named, struct profile *ret_profile,
@@ -102,7 +97,7 @@ int server_threads(struct server *server, struct profile *ret_profile,
     }
     const struct buffer *body = &server->reply.body;
     error = profile_parse_threads(ret_profile, body->data, body->length, failure);
-    return error < 0 ? parse_refuse(server, server->threads_path, error, failure) : 0;
+    return error < 0 ? server_refuse(server, server->threads_path, error, failure) : 0;
 }
 
 bool server_threads_try(struct server *server, struct profile *ret_profile)
@@ -118,62 +113,6 @@ bool server_threads_try(struct server *server, struct profile *ret_profile)
         return false;
     }
     return true;
-}
-
-/* Keeps why there is no profile of who holds what. If the server says what to do about
- * it, that is the reason. */
-static void retained_refuse(struct server *server, const char *why)
-{
-    struct reply_error said = {0};
-    struct failure reason = {""};
-    const struct http_reply *reply = &server->reply;
-    if (reply->status == 404 || reply->status == 501) {
-        reply_error_parse(&said, reply->body.data, reply->body.length);
-    }
-    failure_set(&reason, EPROTO, "%s", said.hint[0] == '\0' ? why : said.hint);
-    snprintf(server->retained_reason, sizeof(server->retained_reason), "%.199s",
-             reason.text);
-    server->retained_absent = reply->status == 404;
-}
-
-/* Fetches it, and repeats the request for a while if the server is busy (409), or did
- * not succeed this time (503). */
-static int retained_fetch(struct server *server, struct profile *ret_profile,
-                          struct failure *failure)
-{
-    int error = 0;
-    for (int i = 0; i < RETAINED_TRIES; i++) {
-        if (i > 0) {
-            clock_sleep_ms(RETAINED_PAUSE_MS);
-        }
-        error = http_get_ok(&server->http, RETAINED_PATH, &server->reply, failure);
-        if (error == 0 ||
-            (server->reply.status != 409 && server->reply.status != 503)) {
-            break;
-        }
-    }
-    if (error < 0) {
-        return error;
-    }
-    const struct buffer *body = &server->reply.body;
-    error = profile_parse_heap(ret_profile, body->data, body->length, failure);
-    return error < 0 ? parse_refuse(server, RETAINED_PATH, error, failure) : 0;
-}
-
-bool server_retained_try(struct server *server, struct profile *ret_profile)
-{
-    struct failure why = {""};
-    if (!server->retained_asked) {
-        return false;
-    }
-    server->reply.status = 0;
-    if (retained_fetch(server, ret_profile, &why) == 0) {
-        server->retained_reason[0] = '\0';
-        return true;
-    }
-    retained_refuse(server, why.text);
-    server->retained_asked = false;
-    return false;
 }
 
 int server_restarted(const struct server *server, struct failure *failure)
@@ -300,7 +239,6 @@ int server_open(struct server *server, const char *url, int64_t deadline_ms,
         return error;
     }
     threads_find(server);
-    server->retained_asked = true;
     /* A Go program leaks goroutines, but the kernel counts only its threads. */
     server->threads_by_profile = server->is_go || !server->has_status;
     return 0;
@@ -353,5 +291,5 @@ int server_scenarios(struct server *server, struct arena *arena,
     const struct buffer *body = &server->reply.body;
     error = scenarios_parse(ret_scenarios, ret_count, arena, body->data, body->length,
                             failure);
-    return error < 0 ? parse_refuse(server, path, error, failure) : 0;
+    return error < 0 ? server_refuse(server, path, error, failure) : 0;
 }

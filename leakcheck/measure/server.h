@@ -12,6 +12,27 @@
 #include "leakcheck/measure/profile.h"
 #include "leakcheck/measure/replies.h"
 
+/* Pages that only the servers of this project have, and programs under leakprobe: see
+ * own_pages.h. */
+enum own_page_name {
+    OWN_RETAINED,
+    OWN_FDS,
+    OWN_THREADS,
+    OWN_TIMERS,
+    OWN_MAPPINGS,
+    OWN_CHILDREN,
+    OWN_STUCK,
+    OWN_LOCKS,
+    OWN_PAGES
+};
+
+/* What is known of one of them. */
+struct own_page {
+    bool refused;     /* it is not asked for again */
+    bool absent;      /* the server has no such page */
+    char reason[200]; /* why the last one was not there; "" if it was */
+};
+
 /* Lives in memory that the caller owns. Used by one thread. */
 struct server {
     struct http http;
@@ -33,11 +54,8 @@ struct server {
     const char *heap_path;    /* path of the cheapest heap profile */
     const char *stacks_path;  /* path of the heap profile with names */
     const char *threads_path; /* NULL: there is no thread profile */
-    /* The profile of who holds what: see server_retained_try. */
-    bool retained_asked;       /* it is asked for */
-    bool retained_absent;      /* the server has no such page */
-    char retained_reason[200]; /* why the last one was not there; "" if it was */
-    const char *growing;       /* the scenario whose threads allocate; NULL: none */
+    struct own_page own_pages[OWN_PAGES];
+    const char *growing; /* the scenario whose threads allocate; NULL: none */
     /* Other sources of function names than the server: see names.h. */
     const char *binary;     /* the program's file as given by the user; NULL: none */
     char executable[32];    /* --pid: "/proc/PID/exe", which `binary` may point to */
@@ -75,16 +93,13 @@ int server_threads(struct server *server, struct profile *ret_profile,
  * says why. */
 bool server_threads_try(struct server *server, struct profile *ret_profile);
 
-/* Fetches the profile of who holds what is in use, with what is lost below a holder of
- * that name; the caller releases it. Only the servers of this project, and programs
- * under leakprobe, have it, and no verdict depends on it. Returns false if it was not
- * there; retained_reason says why, and it is not asked for again: one that is busy was
- * asked for a while. */
-bool server_retained_try(struct server *server, struct profile *ret_profile);
-
 /* Writes that the server was restarted: another process answers now. Returns
  * -EPROTO. */
 int server_restarted(const struct server *server, struct failure *failure);
+
+/* Puts the URL and the path before a parser's reason; returns `error`. */
+int server_refuse(const struct server *server, const char *path, int error,
+                  struct failure *failure);
 
 /* Fetches the list of scenarios, with their suspects; `arena` owns it. Returns 0 or
  * -errno. */

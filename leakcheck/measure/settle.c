@@ -18,7 +18,7 @@
 #define GO_JITTER (128 * KIB) /* bytes: Go's runtime allocates, too */
 
 static const enum resource watched[] = {RESOURCE_HEAP, RESOURCE_THREADS, RESOURCE_FDS,
-                                        RESOURCE_TIMERS};
+                                        RESOURCE_TIMERS, RESOURCE_CHILDREN};
 #define WATCHED_COUNT (sizeof(watched) / sizeof(watched[0]))
 
 /* How much the heap profile moves by itself, in bytes. */

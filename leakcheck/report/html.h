@@ -59,6 +59,10 @@ void html_icicles(struct buffer *page, const struct judgement *judgement,
 void html_scenario(struct buffer *page, const struct pair *pair,
                    const struct html_boxes *boxes, const char *source);
 
+/* What the profiles blame, folded. `source` as for html_scenario. */
+void html_places(struct buffer *page, const struct pair *pair,
+                 const struct html_boxes *boxes, const char *source);
+
 /* The leaky and the fixed curve of one scenario, as inline SVG. */
 void html_chart(struct buffer *page, const struct trial *leaky,
                 const struct trial *fixed);

@@ -55,12 +55,14 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
                   ", %s. Each scenario is called in %u rounds of up to %u call%s; what "
                   "one call adds is the slope over the rounds.</p>",
                   date, order->rounds, order->calls, order->calls == 1 ? "" : "s");
-    buffer_text(page,
-                "<p>Guess first: read a story, look at its chart, and say what stays "
-                "behind and why. Then open what the profile blames, and last the cause "
-                "and the fix. A profile knows where memory was allocated and where a "
-                "thread waits; the bug is often elsewhere: in the code that keeps "
-                "the memory, or in the code that never ends the wait.</p></header>");
+    buffer_text(
+        page,
+        "<p>Guess first: read a story, look at its chart, and say what stays "
+        "behind and why. Then open what the profile blames, and last the cause "
+        "and the fix. A profile knows where memory was allocated, where a descriptor, "
+        "a timer or a thread was made, and where a thread waits; the bug is often "
+        "elsewhere: in the code that keeps "
+        "the memory, or in the code that never ends the wait.</p></header>");
 }
 
 /* One figure. A narrow page shows the name of its column with it. */

@@ -62,6 +62,23 @@ static const char *fate_of(const struct pair *pair)
     return pair->leaky->heap.growth > 0 ? "not measured" : "no memory of the heap";
 }
 
+/* What nothing is declared of, but grows with the rest: a thread takes mappings. */
+static void beside_write(struct buffer *page, const struct pair *pair)
+{
+    static const enum resource beside[] = {RESOURCE_MAPPINGS, RESOURCE_CHILDREN};
+    for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+        enum resource resource = beside[i];
+        const struct fit *fit = &pair->leaky->fits[resource];
+        if (pair->leaky->measured[resource] && fit->grew_every_round) {
+            buffer_printf(page, "<dt>%s with it</dt><dd>leaky %s a call; fixed ",
+                          resource == RESOURCE_MAPPINGS ? "Mappings" : "Children",
+                          text_growth(resource, fit->slope).at);
+            html_growth(page, pair, resource, pair->fixed->fits[resource].slope, false);
+            buffer_text(page, " a call</dd>");
+        }
+    }
+}
+
 static void facts_write(struct buffer *page, const struct pair *pair)
 {
     const struct trial *leaky = pair->leaky;
@@ -77,6 +94,7 @@ static void facts_write(struct buffer *page, const struct pair *pair)
         remaining_write(page, pair, RESOURCE_HEAP);
         buffer_text(page, "</dd>");
     }
+    beside_write(page, pair);
     if (leaky->library_per_call >= 1) {
         buffer_printf(
             page,
@@ -111,6 +129,12 @@ static bool gives_away(const struct pair *pair, const char *reason)
             return true;
         }
     }
+    for (size_t i = 0; i < made_resource_count; i++) {
+        const char *function = pair->leaky->made[made_resources[i]].function;
+        if (function[0] != '\0' && strstr(reason, function) != NULL) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -138,117 +162,6 @@ static void problem_write(struct buffer *page, const struct pair *pair)
         buffer_html(page, pair->answers.reason);
         buffer_text(page, "</p>");
     }
-}
-
-/* Who holds what was allocated there. */
-static void held_write(struct buffer *page, const struct held *held)
-{
-    if (!held->measured) {
-        buffer_text(page, "<p class=\"note\">Who holds it was not measured: ");
-        buffer_html(page, held->reason[0] == '\0' ? "nothing stays" : held->reason);
-        buffer_text(page, ".</p>");
-        return;
-    }
-    struct held_text holder = held_text_holder(held->holder);
-    bool lost = held_is_lost(held);
-    if (lost) {
-        buffer_text(page, "<h4>Lost");
-    } else {
-        buffer_text(page, "<h4>Held by ");
-        html_element(page, "code", holder.at);
-    }
-    buffer_printf(page, "</h4><p>Of what was allocated there, %.0f %% is %s.</p>",
-                  100 * held_share(held),
-                  lost ? "lost: nothing points to it any more" : "held through it");
-}
-
-/* One place that a profile blames, with its code. A file's name comes from the server:
- * it is opened only if it is one of the pair's, which were checked when they were read.
- */
-static void place_write(struct buffer *page, const struct pair *pair, const char *what,
-                        const struct blame *place, const char *source)
-{
-    buffer_printf(page, "<h4>%s ", what);
-    html_element(page, "code", place->function);
-    buffer_text(page, "</h4><p>");
-    buffer_html(page, place->file[0] == '\0' ? "In an unknown file" : place->file);
-    if (place->file[0] != '\0') {
-        buffer_printf(page, ", line %u", place->line);
-    }
-    buffer_printf(page, ": %.0f %% of the growth.</p>",
-                  100.0 * (double)place->growth / (double)place->total);
-    if (strcmp(place->file, pair->info->files[0]) == 0) {
-        html_source(page, source, place->file, place->line);
-    } else {
-        buffer_text(page, "<p class=\"note\">This is not the scenario's own file.</p>");
-    }
-}
-
-static void box_link_write(struct buffer *page, const struct html_boxes *boxes)
-{
-    static const char *const names[] = {"leaky", "fixed"};
-    if (boxes->number[ROLE_LEAKY] == 0 && boxes->number[ROLE_FIXED] == 0) {
-        return;
-    }
-    buffer_text(page, "<p>Its box in the picture: ");
-    for (int role = ROLE_LEAKY; role <= ROLE_FIXED; role++) {
-        buffer_text(page, role == ROLE_LEAKY ? "" : ", ");
-        if (boxes->number[role] > 0) {
-            buffer_printf(page, "<a href=\"#_%s-%u\">in the %s heap</a>", names[role],
-                          boxes->number[role], names[role]);
-        } else {
-            buffer_printf(page, "none in the %s heap", names[role]);
-        }
-    }
-    buffer_text(page, ".</p>");
-}
-
-/* Where the fixed half leaks, when it does. */
-static void fixed_place_write(struct buffer *page, const char *what,
-                              const struct blame *place)
-{
-    if (place->growth <= 0) {
-        return;
-    }
-    buffer_printf(page, "<p>On the fixed server: %s ", what);
-    html_element(page, "code", place->function);
-    if (place->file[0] != '\0') {
-        buffer_text(page, ", ");
-        buffer_html(page, place->file);
-        buffer_printf(page, ", line %u", place->line);
-    }
-    buffer_text(page, ".</p>");
-}
-
-static void places_write(struct buffer *page, const struct pair *pair,
-                         const struct html_boxes *boxes, const char *source)
-{
-    const struct blame *heap = &pair->leaky->heap;
-    const struct blame *wait = &pair->leaky->wait;
-    bool allocated = heap->growth > 0 && pair->info->suspect[0] != '\0';
-    buffer_text(page, "<details class=\"place\"><summary>Show what the profile blames"
-                      "</summary>");
-    if (!pair->shown->good) {
-        html_element(page, "p", pair->shown->reason);
-    }
-    if (allocated) {
-        place_write(page, pair, "Allocated in", heap, source);
-        held_write(page, &pair->leaky->held);
-    }
-    if (wait->growth > 0) {
-        place_write(page, pair, "Threads wait in", wait, source);
-    }
-    if (!allocated && wait->growth <= 0) {
-        buffer_text(page,
-                    "<p>No profile shows this one: it is neither memory from malloc "
-                    "that stays, nor a thread that waits.</p>");
-    }
-    if (!pair->holds->good) {
-        fixed_place_write(page, "allocated in", &pair->fixed->heap);
-        fixed_place_write(page, "threads wait in", &pair->fixed->wait);
-    }
-    box_link_write(page, boxes);
-    buffer_text(page, "</details>");
 }
 
 /* The title is here, too, because it says what is wrong. */
@@ -281,7 +194,7 @@ void html_scenario(struct buffer *page, const struct pair *pair,
     buffer_text(page, "</figure>");
     facts_write(page, pair);
     buffer_text(page, "</div>");
-    places_write(page, pair, boxes, source);
+    html_places(page, pair, boxes, source);
     answer_write(page, pair, source);
     buffer_text(page,
                 "<p class=\"up\"><a href=\"#_top\">Back to the top</a></p></article>");

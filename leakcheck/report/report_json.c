@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-#include "leakcheck/report/held_text.h"
+#include "leakcheck/report/json_blame.h"
 #include "leakcheck/report/report.h"
 
 static const char *const resource_keys[RESOURCE_COUNT] = {
-    "heap_bytes", "threads", "fds", "timers", "rss_bytes", "total_alloc_bytes"};
-
-static const char *const resource_words[RESOURCE_COUNT] = {
-    "heap", "threads", "fds", "timers", "rss", "allocated"};
+    [RESOURCE_HEAP] = "heap_bytes",   [RESOURCE_THREADS] = "threads",
+    [RESOURCE_FDS] = "fds",           [RESOURCE_TIMERS] = "timers",
+    [RESOURCE_RSS] = "rss_bytes",     [RESOURCE_MAPPINGS] = "mappings",
+    [RESOURCE_CHILDREN] = "children", [RESOURCE_TOTAL] = "total_alloc_bytes"};
 
 static void resources_add(cJSON *object, const char *name,
                           const struct resources *resources)
@@ -43,46 +43,6 @@ static void samples_add(cJSON *object, const struct sample *samples, size_t coun
     }
 }
 
-/* Who holds what the blamed line allocated; null and the reason, if that was not
- * measured. */
-static void held_add(cJSON *object, const struct held *held)
-{
-    if (!held->measured) {
-        cJSON_AddNullToObject(object, "held_by");
-        cJSON_AddStringToObject(object, "held_by_reason",
-                                held->reason[0] == '\0' ? "it is no leak of memory"
-                                                        : held->reason);
-        return;
-    }
-    cJSON *item = cJSON_AddObjectToObject(object, "held_by");
-    cJSON_AddStringToObject(item, "holder", held->holder);
-    cJSON_AddBoolToObject(item, "lost", held_is_lost(held));
-    cJSON_AddNumberToObject(item, "bytes", (double)held->bytes);
-    cJSON_AddNumberToObject(item, "share", held_share(held));
-    cJSON_AddStringToObject(item, "words", held_text(held).at);
-}
-
-/* `held` is NULL where nothing is allocated. */
-static void blame_add(cJSON *object, const char *name, const struct blame *blame,
-                      const struct held *held)
-{
-    if (blame->growth <= 0) {
-        cJSON_AddNullToObject(object, name);
-        return;
-    }
-    cJSON *item = cJSON_AddObjectToObject(object, name);
-    cJSON_AddStringToObject(item, "function", blame->function);
-    cJSON_AddStringToObject(item, "file", blame->file);
-    cJSON_AddNumberToObject(item, "line", blame->line);
-    cJSON_AddNumberToObject(item, "growth", (double)blame->growth);
-    cJSON_AddNumberToObject(
-        item, "share",
-        blame->total == 0 ? 0 : (double)blame->growth / (double)blame->total);
-    if (held != NULL) {
-        held_add(item, held);
-    }
-}
-
 /* JSON has no infinity: null. */
 static void ratio_add(cJSON *object, const char *name, double ratio)
 {
@@ -90,6 +50,33 @@ static void ratio_add(cJSON *object, const char *name, double ratio)
         cJSON_AddNumberToObject(object, name, ratio);
     } else {
         cJSON_AddNullToObject(object, name);
+    }
+}
+
+/* Who made what grew, or what was held: of each resource that has such a profile. */
+static void made_add(cJSON *object, const struct trial *trial)
+{
+    cJSON *item = cJSON_AddObjectToObject(object, "made");
+    for (size_t i = 0; i < made_resource_count; i++) {
+        enum resource resource = made_resources[i];
+        json_blame_add(item, json_resource_words[resource], &trial->made[resource],
+                       NULL);
+    }
+}
+
+/* The blame for each resource: of the heap who allocated, of threads where they wait,
+ * of others who made them. */
+static void blamed_add(cJSON *object, const struct trial *trial)
+{
+    cJSON *item = cJSON_AddObjectToObject(object, "blamed");
+    json_blame_add(item, json_resource_words[RESOURCE_HEAP], &trial->heap, NULL);
+    json_blame_add(item, json_resource_words[RESOURCE_THREADS], &trial->wait, NULL);
+    for (size_t i = 0; i < made_resource_count; i++) {
+        enum resource resource = made_resources[i];
+        if (resource != RESOURCE_THREADS) {
+            json_blame_add(item, json_resource_words[resource], &trial->made[resource],
+                           NULL);
+        }
     }
 }
 
@@ -105,7 +92,11 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
     cJSON_AddStringToObject(item, "means", picture_sentence(finding->picture));
     cJSON *slopes = cJSON_AddObjectToObject(item, "growth_per_call");
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        cJSON_AddNumberToObject(slopes, resource_keys[i], trial->fits[i].slope);
+        if (trial->measured[i]) {
+            cJSON_AddNumberToObject(slopes, resource_keys[i], trial->fits[i].slope);
+        } else {
+            cJSON_AddNullToObject(slopes, resource_keys[i]);
+        }
     }
     cJSON_AddNumberToObject(item, "blamed_heap_bytes_per_call", trial->heap_per_call);
     cJSON_AddNumberToObject(item, "library_heap_bytes_per_call",
@@ -113,8 +104,11 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
     if (trial->info->growth_bytes_per_second > 0 && side->role == ROLE_LEAKY) {
         cJSON_AddNumberToObject(item, "bytes_per_second_and_thread", trial->rate);
     }
-    blame_add(item, "heap", &trial->heap, &trial->held);
-    blame_add(item, "waits", &trial->wait, NULL);
+    json_blame_add(item, "heap", &trial->heap, &trial->held);
+    json_blame_add(item, "waits", &trial->wait, NULL);
+    blamed_add(item, trial);
+    made_add(item, trial);
+    json_proof_add(item, &trial->proof);
     samples_add(item, trial->samples, trial->sample_count);
 }
 
@@ -210,7 +204,7 @@ static void alone_add(cJSON *list, const struct side *side, size_t index)
     cJSON_AddBoolToObject(item, "holds", finding->good);
     cJSON_AddStringToObject(item, "reason", finding->reason);
     if (over) {
-        cJSON_AddStringToObject(item, "resource", resource_words[finding->over]);
+        cJSON_AddStringToObject(item, "resource", json_resource_words[finding->over]);
     } else {
         cJSON_AddNullToObject(item, "resource");
     }
@@ -220,8 +214,10 @@ static void alone_add(cJSON *list, const struct side *side, size_t index)
     } else {
         cJSON_AddNullToObject(item, "bytes");
     }
-    blame_add(item, "blamed", over ? &trial->heap : &nobody, &trial->held);
+    json_blame_add(item, "blamed", over ? &trial->heap : &nobody, &trial->held);
     waiting_add(item, over ? &trial->wait : &nobody);
+    made_add(item, trial);
+    json_proof_add(item, &trial->proof);
     samples_add(item, trial->samples, trial->sample_count);
 }
 
@@ -262,8 +258,22 @@ static void resource_add(cJSON *list, const char *name, const struct gate *gate,
         cJSON_AddNullToObject(item, "over");
         cJSON_AddStringToObject(item, "reason", gate_missing_reason(gate, resource));
     }
-    blame_add(item, "blamed", &judged->blame,
-              resource == RESOURCE_HEAP ? &gate->held : NULL);
+    json_blame_add(item, "blamed", &judged->blame,
+                   resource == RESOURCE_HEAP ? &gate->held : NULL);
+    bool grew = judged->measured && judged->over;
+    if (grew && judged->blame.growth <= 0 && own_page_of(resource) != OWN_PAGES &&
+        resource != RESOURCE_THREADS) {
+        json_reason_add(item, "blamed",
+                        made_reason(&gate->server, resource, &judged->blame));
+    }
+    if (resource == RESOURCE_THREADS) {
+        json_blame_add(item, "made", &judged->made, NULL);
+        if (grew && judged->made.growth <= 0) {
+            json_reason_add(item, "made",
+                            made_reason(&gate->server, resource, &judged->made));
+        }
+        json_proof_add(item, &gate->proof);
+    }
 }
 
 /* What was called, and how often in all rounds. */
@@ -329,7 +339,8 @@ int report_json_gate(const char *path, const struct gate *gate,
     cJSON_AddNumberToObject(root, "elapsed_ms", (double)gate->elapsed_ms);
     cJSON *resources = cJSON_AddObjectToObject(root, "resources");
     for (size_t i = 0; i < gate_judged_count; i++) {
-        resource_add(resources, resource_words[gate_judged[i]], gate, gate_judged[i]);
+        resource_add(resources, json_resource_words[gate_judged[i]], gate,
+                     gate_judged[i]);
     }
     if (gate->counts_allocations) {
         cJSON_AddNumberToObject(root, "allocated_bytes_per_call", gate->total_per_call);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "leakcheck/report/held_text.h"
+#include "leakcheck/report/made_text.h"
 
 #define TERMINAL_COLUMNS 80
 
@@ -39,7 +40,7 @@ static const int usual_widths[COLUMNS] = {20, 12, 14, 8, 14};
 /* One row, ready to print. */
 struct row {
     char cells[COLUMNS][48];
-    char place[800];
+    char place[3000];
     char verdict[900];
     bool good;
 };
@@ -129,6 +130,33 @@ static void waits_write(char *text, size_t size, const struct blame *wait)
            wait->line);
 }
 
+/* Whether the scenario is about the resource: then it is said who made it. */
+static bool is_declared(const struct trial *trial, enum resource resource)
+{
+    return trial->info->leaves.amount[resource] > 0 ||
+           trial->info->holds.amount[resource] > 0;
+}
+
+/* "opened in record_open leaky/file_unclosed.c:40 (100 %)", and what is proved of
+ * threads: each after `before`, unless it comes first. */
+static void made_write(char *text, size_t size, const struct trial *trial,
+                       const char *before, bool first, bool all)
+{
+    for (size_t i = 0; i < made_resource_count; i++) {
+        enum resource resource = made_resources[i];
+        const struct blame *made = &trial->made[resource];
+        if (made_text_is_known(made) && (all || is_declared(trial, resource))) {
+            append(text, size, "%s%s", first ? "" : before,
+                   made_text_phrase(resource, made).at);
+            first = false;
+        }
+    }
+    struct made_text proof = made_text_proof(&trial->proof);
+    if (proof.at[0] != '\0') {
+        append(text, size, "%s%s", first ? "" : before, proof.at);
+    }
+}
+
 /* Where the fixed half leaks, when it does: "; on fixed, allocated in payload_read
  * fixed/slice_prefix.c:34 (100 %)". */
 static void fixed_place_write(char *text, size_t size, const struct trial *trial)
@@ -141,6 +169,7 @@ static void fixed_place_write(char *text, size_t size, const struct trial *trial
         append(text, size, "; on fixed, ");
         waits_write(text, size, &trial->wait);
     }
+    made_write(text, size, trial, "; on fixed, ", false, true);
 }
 
 /* What it is and where, as far as the profiles know: "leak: allocated in payload_read
@@ -166,6 +195,7 @@ static void place_write(char *text, size_t size, const struct trial *trial,
         append(text, size, "%s", strlen(text) > start ? "; " : "");
         waits_write(text, size, wait);
     }
+    made_write(text, size, trial, "; ", strlen(text) == start, false);
     if (strlen(text) == start) {
         append(text, size, "not seen by a profile");
     }
@@ -280,6 +310,20 @@ static void wrapped_print(FILE *stream, struct table_style style, const char *co
     }
 }
 
+/* Prints the parts of a text, which "; " separates, each in lines of its own. */
+static void parts_print(FILE *stream, struct table_style style, const char *colour,
+                        const char *text)
+{
+    char part[sizeof(((struct row *)NULL)->place)];
+    while (text[0] != '\0') {
+        const char *end = strstr(text, "; ");
+        size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
+        snprintf(part, sizeof(part), "%.*s", (int)length, text);
+        wrapped_print(stream, style, colour, part);
+        text += length + (end == NULL ? 0 : strlen("; "));
+    }
+}
+
 static void row_print(FILE *stream, struct table_style style,
                       const struct layout *layout, const struct row *row)
 {
@@ -302,7 +346,7 @@ static void row_print(FILE *stream, struct table_style style,
         fprintf(stream, "    %sdeclared: %s%s\n", table_paint(style, TABLE_FAINT),
                 row->cells[DECLARED], table_paint(style, TABLE_PLAIN));
     }
-    wrapped_print(stream, style, TABLE_FAINT, row->place);
+    parts_print(stream, style, TABLE_FAINT, row->place);
 }
 
 /* Those that are not as they should be, where a reader of a long table sees them. */
@@ -357,7 +401,8 @@ static void held_missing_print(FILE *stream, struct table_style style,
     const char *reason = NULL;
     size_t blamed = 0;
     size_t missing = 0;
-    for (size_t i = 0; i < leaky->count && !leaky->server.retained_absent; i++) {
+    for (size_t i = 0;
+         i < leaky->count && !leaky->server.own_pages[OWN_RETAINED].absent; i++) {
         const struct held *held = &leaky->trials[i].held;
         blamed += held->measured || held->reason[0] != '\0';
         missing += held->reason[0] != '\0';

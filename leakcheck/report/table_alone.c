@@ -4,6 +4,7 @@
 #include "leakcheck/report/table.h"
 
 #include "leakcheck/report/held_text.h"
+#include "leakcheck/report/made_text.h"
 
 /* "    held by signatures (mine/case-07.c:22)", where that was measured. */
 static void held_print(FILE *stream, const struct held *held)
@@ -27,6 +28,22 @@ static void blame_print(FILE *stream, const char *what, const struct blame *blam
     fputc('\n', stream);
 }
 
+/* "    opened in record_open mine/case-09.c:40 (100 %)", and what is proved. */
+static void made_print(FILE *stream, const struct trial *trial)
+{
+    for (size_t i = 0; i < made_resource_count; i++) {
+        enum resource resource = made_resources[i];
+        const struct blame *made = &trial->made[resource];
+        if (made_text_is_known(made)) {
+            fprintf(stream, "    %s\n", made_text_phrase(resource, made).at);
+        }
+    }
+    struct made_text proof = made_text_proof(&trial->proof);
+    if (proof.at[0] != '\0') {
+        fprintf(stream, "    %s\n", proof.at);
+    }
+}
+
 void table_alone(FILE *stream, struct table_style style, const struct alone *alone)
 {
     const struct side *side = &alone->side;
@@ -46,6 +63,7 @@ void table_alone(FILE *stream, struct table_style style, const struct alone *alo
         blame_print(stream, "allocated in", &side->trials[i].heap);
         held_print(stream, &side->trials[i].held);
         blame_print(stream, "waits in", &side->trials[i].wait);
+        made_print(stream, &side->trials[i]);
     }
     struct alone_summary summary = alone_summarize(alone);
     fprintf(

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "leakcheck/report/held_text.h"
+#include "leakcheck/report/made_text.h"
 
 /* "allocated in  main.keep /x/main.go:12 (98 %)" */
 static void blame_print(FILE *stream, const char *what, const struct blame *blame)
@@ -31,7 +32,8 @@ static void held_print(FILE *stream, const struct gate *gate)
         const char *word = held_is_lost(held) ? "lost" : "held by";
         const char *rest = text.at + strlen(word);
         fprintf(stream, "%-12s %s\n", word, rest + strspn(rest, ": "));
-    } else if (held->reason[0] != '\0' && !gate->server.retained_absent) {
+    } else if (held->reason[0] != '\0' &&
+               !gate->server.own_pages[OWN_RETAINED].absent) {
         fprintf(stream, "%-12s not measured: %s\n", "held by", held->reason);
     }
 }
@@ -43,8 +45,7 @@ static void growth_print(FILE *stream, enum resource resource, double grown,
     struct text left = text_amount(resource, grown);
     struct text right = text_amount(resource, limit);
     if (grown > limit && strcmp(left.at, right.at) == 0) {
-        bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS;
-        const char *unit = bytes ? " B" : "";
+        const char *unit = resource_is_bytes(resource) ? " B" : "";
         snprintf(right.at, sizeof(right.at), "%.0f%s", limit, unit);
         for (int digits = 0; digits < 10; digits++) {
             snprintf(left.at, sizeof(left.at), "%.*f%s", digits, grown, unit);
@@ -81,6 +82,38 @@ static void resource_print(FILE *stream, struct table_style style,
     fputc('\n', stream);
 }
 
+/* "opened in    record_open /x/shop.c:40 (100 %)" of each resource that is over its
+ * limit. Of a server that has no such profile nothing is said. */
+static void made_print(FILE *stream, const struct gate *gate)
+{
+    static const enum resource shown[] = {RESOURCE_THREADS, RESOURCE_FDS,
+                                          RESOURCE_TIMERS,  RESOURCE_CHILDREN,
+                                          RESOURCE_RSS,     RESOURCE_MAPPINGS};
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        enum resource resource = shown[i];
+        const struct gate_resource *judged = &gate->resources[resource];
+        bool threads = resource == RESOURCE_THREADS;
+        const struct blame *made = threads ? &judged->made : &judged->blame;
+        enum own_page_name page = own_page_of(resource);
+        bool mapped = resource == RESOURCE_RSS &&
+                      (made->growth <= 0 || gate->resources[RESOURCE_MAPPINGS].over);
+        if (!judged->over || mapped) {
+            continue; /* said with the mappings, or not at all */
+        }
+        if (made_text_is_known(made)) {
+            fprintf(stream, "%-12s %s\n", made_text_verb(resource), made_text(made).at);
+        } else if (page != OWN_PAGES && !gate->server.own_pages[page].absent &&
+                   !gate->server.is_go) {
+            fprintf(stream, "%-12s not measured: %s\n", made_text_verb(resource),
+                    made_reason(&gate->server, resource, made));
+        }
+    }
+    struct made_text proof = made_text_proof(&gate->proof);
+    if (gate->resources[RESOURCE_THREADS].over && proof.at[0] != '\0') {
+        fprintf(stream, "%-12s %s\n", "stuck", proof.at);
+    }
+}
+
 /* Where it happens, as far as the profiles know. */
 static void places_print(FILE *stream, const struct gate *gate)
 {
@@ -99,6 +132,7 @@ static void places_print(FILE *stream, const struct gate *gate)
     if (gate->picture == PICTURE_THREADS) {
         blame_print(stream, "waits in", &threads->blame);
     }
+    made_print(stream, gate);
     if (gate->own_missed != NULL) {
         fprintf(stream, "%-12s no stack that has names passes through --own %s\n",
                 "own code", gate->own_missed);

@@ -43,9 +43,7 @@ struct text text_number_of(uint64_t count, const char *singular)
 
 struct text text_amount(enum resource resource, double amount)
 {
-    bool bytes = resource == RESOURCE_HEAP || resource == RESOURCE_RSS ||
-                 resource == RESOURCE_TOTAL;
-    return bytes ? text_bytes(amount) : text_count(amount);
+    return resource_is_bytes(resource) ? text_bytes(amount) : text_count(amount);
 }
 
 struct text text_growth(enum resource resource, double amount)

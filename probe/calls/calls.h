@@ -14,4 +14,11 @@
  * build without this folder. */
 void probe_calls_prepare(void) __attribute__((weak));
 
+/* The addresses of these functions: the linker puts them side by side. Both are NULL in
+ * a build without this folder. */
+extern const char probe_calls_begin[] __asm__("__start_probe_calls")
+    __attribute__((weak, visibility("hidden")));
+extern const char probe_calls_end[] __asm__("__stop_probe_calls")
+    __attribute__((weak, visibility("hidden")));
+
 #endif

@@ -5,6 +5,8 @@
  * plain_spawns.c, that of vfork is in vfork_call.c.
  */
 #include <pty.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
@@ -15,6 +17,7 @@
 
 PROBE_REAL(fork)
 PROBE_REAL(_Fork)
+PROBE_REAL(clone)
 PROBE_REAL_OF(forkpty, "libutil.so.1")
 
 /* The child of vfork may fork: what is noted there was not told of the files that the
@@ -45,6 +48,30 @@ PROBE_EXPORT pid_t _Fork(void)
         probe_resources_stop();
     }
     probe_child_made(child, FRAME);
+    return child;
+}
+
+/* The child runs `function` on a stack of its own. If it shares the memory, it shares
+ * what belongs to this thread, too, which waits only with CLONE_VFORK. */
+PROBE_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument,
+                       ...)
+{
+    va_list rest;
+    va_start(rest, argument);
+    pid_t *parent_tid = va_arg(rest, pid_t *);
+    void *own = va_arg(rest, void *);
+    pid_t *child_tid = va_arg(rest, pid_t *);
+    va_end(rest);
+    unsigned before = probe_in_vfork;
+    if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK)) {
+        probe_in_vfork = 1;
+    }
+    pid_t child =
+        clone_real()(function, stack, flags, argument, parent_tid, own, child_tid);
+    probe_in_vfork = before;
+    if ((flags & CLONE_THREAD) == 0) {
+        probe_child_made(child, FRAME);
+    }
     return child;
 }
 

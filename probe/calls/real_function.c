@@ -47,6 +47,6 @@ void probe_real_find_all(void)
     /* cppcheck-suppress comparePointers */
     for (struct real_function *const *real = probe_real_first; real < probe_real_end;
          real++) {
-        probe_real(*real);
+        probe_real_find(*real);
     }
 }

@@ -27,10 +27,9 @@
                          ? info->si_pid                                                \
                          : 0)
 
-/* How many children have ended: wait and its like also return one that only stopped. */
-#define ENDED(status)                                                                  \
-    probe_child_gone(                                                                  \
-        (status) == NULL || WIFEXITED(*(status)) || WIFSIGNALED(*(status)) ? got : 0)
+/* Whether the child has ended: wait and its like also tell of one that only stopped. */
+#define ENDED(status, options)                                                         \
+    probe_child_gone(probe_child_ended(got, status, options) ? got : 0)
 
 /* The stack of what is made begins with the caller of the function here. */
 #define FRAME __builtin_frame_address(0)
@@ -77,13 +76,13 @@ WAITED(PURE, int, recvmmsg,
        probe_fds_received_all(got, messages, FRAME))
 
 /* For a child. */
-WAITED(WORK, pid_t, wait, (int *status), (status), , ENDED(status))
+WAITED(WORK, pid_t, wait, (int *status), (status), , ENDED(status, 0))
 WAITED(WORK, pid_t, waitpid, (pid_t child, int *status, int options),
-       (child, status, options), , ENDED(status))
+       (child, status, options), , ENDED(status, options))
 WAITED(WORK, pid_t, wait3, (int *status, int options, struct rusage *usage),
-       (status, options, usage), , ENDED(status))
+       (status, options, usage), , ENDED(status, options))
 WAITED(WORK, pid_t, wait4,
        (pid_t child, int *status, int options, struct rusage *usage),
-       (child, status, options, usage), , ENDED(status))
+       (child, status, options, usage), , ENDED(status, options))
 WAITED(WORK, int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options),
        (type, id, info, options), , REAPED)

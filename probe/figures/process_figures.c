@@ -1,6 +1,6 @@
 /*
  * Memory and threads come from status, descriptors from fd/, timers from the file
- * timers, the start from stat; all of them are in /proc/self.
+ * timers, mappings from maps, the start from stat; all of them are in /proc/self.
  */
 #include "probe/figures/process_figures.h"
 
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/figures/child_count.h"
 #include "probe/figures/proc_file.h"
 #include "probe/process/descriptors.h"
 
@@ -152,6 +153,38 @@ int probe_process_read_figures(struct process_figures *ret_figures)
         *ret_figures = figures;
     }
     return error;
+}
+
+/* Each line is a mapping. Its end may come in the next part. Returns 0 or -errno. */
+static int count_mappings(unsigned *ret_count)
+{
+    int fd = probe_proc_open("self/maps", O_RDONLY);
+    if (fd < 0) {
+        return fd;
+    }
+    char text[4096]; /* the kernel gives no more at once */
+    unsigned count = 0;
+    ssize_t got;
+    while ((got = read(fd, text, sizeof(text))) > 0 || (got < 0 && errno == EINTR)) {
+        const char *end = text + (got < 0 ? 0 : got);
+        const char *at = text;
+        while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+            count++;
+            at++;
+        }
+    }
+    int error = got < 0 ? -errno : 0;
+    close(fd);
+    *ret_count = count;
+    return error;
+}
+
+void probe_process_read_counts(struct process_counts *ret_counts)
+{
+    struct process_counts counts = {0};
+    counts.mappings_counted = count_mappings(&counts.mappings) == 0;
+    counts.children_counted = probe_child_count(&counts.children) == 0;
+    *ret_counts = counts;
 }
 
 /* The number in a field of stat, counted from 1. Field 2 is the program's name in

@@ -105,6 +105,12 @@ void probe_json_item_text(struct json_writer *json, const char *value)
     put_quoted(json->text, value);
 }
 
+void probe_json_item_number(struct json_writer *json, uint64_t value)
+{
+    put_item(json);
+    buffer_number(json->text, value);
+}
+
 void probe_json_item_open(struct json_writer *json)
 {
     put_item(json);
@@ -127,6 +133,12 @@ void probe_json_null(struct json_writer *json, const char *name)
 {
     put_name(json, name);
     buffer_append(json->text, "null", 4);
+}
+
+void probe_json_bool(struct json_writer *json, const char *name, bool value)
+{
+    put_name(json, name);
+    buffer_text(json->text, value ? "true" : "false");
 }
 
 void probe_json_thousandths(struct json_writer *json, const char *name, uint64_t value)

@@ -37,8 +37,10 @@ void probe_json_end_array(struct json_writer *json);
 void probe_json_open_array(struct json_writer *json, const char *name);
 void probe_json_close_array(struct json_writer *json);
 
-/* The next item of an array: a text; or an object, which probe_json_close closes. */
+/* The next item of an array: a text, a number; or an object, which probe_json_close
+ * closes. */
 void probe_json_item_text(struct json_writer *json, const char *value);
+void probe_json_item_number(struct json_writer *json, uint64_t value);
 void probe_json_item_open(struct json_writer *json);
 
 /* Each of these writes the next member of the innermost object. Any bytes in a name or
@@ -46,6 +48,7 @@ void probe_json_item_open(struct json_writer *json);
 void probe_json_text(struct json_writer *json, const char *name, const char *value);
 void probe_json_number(struct json_writer *json, const char *name, uint64_t value);
 void probe_json_null(struct json_writer *json, const char *name);
+void probe_json_bool(struct json_writer *json, const char *name, bool value);
 
 /* A number given in thousandths: 1500 becomes 1.5. */
 void probe_json_thousandths(struct json_writer *json, const char *name, uint64_t value);

@@ -257,9 +257,11 @@ static void take_body(struct connection *connection)
     size_t missing = connection->body_bytes - connection->body.length;
     size_t count = more < missing ? more : missing;
     char *from = connection->in + connection->head_bytes;
-    buffer_append(&connection->body, from, count);
-    memmove(from, from + count, more - count);
-    connection->in_bytes -= count;
+    if (count > 0) {
+        buffer_append(&connection->body, from, count);
+        memmove(from, from + count, more - count);
+        connection->in_bytes -= count;
+    }
 }
 
 /* Starts the page as soon as the body is there. */

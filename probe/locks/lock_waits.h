@@ -1,13 +1,25 @@
 /*
  * Which lock each thread waits for. A thread notes it before it waits and takes the
  * note back afterwards; a lock that is free costs nothing but the attempt to take it.
+ *
+ *   probe/calls/        notes, in the thread that waits
+ *     lock_notes.h      the notes of all threads, for a reader
+ *     lock_state.h      what a lock says of itself: its kind, who has it
+ *     lock_futex.h      what the kernel says of a waiting thread
+ *     lock_graph.h      who waits for whom: which of them never go on
+ *     lock_view.h       all that at one moment --> lock_text.h, lock_json.h,
+ * lock_leak.h
  */
 #ifndef PROBE_LOCKS_LOCK_WAITS_H
 #define PROBE_LOCKS_LOCK_WAITS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "probe/recorder/inside.h"
+#include "probe/resources/resources.h"
 
 enum lock_call {
     LOCK_CALL_MUTEX,
@@ -17,17 +29,35 @@ enum lock_call {
                           */
 };
 
-/* A wait, on the stack of the function that waits. */
+/* A wait, on the stack of the function that waits. The first four members are for the
+ * caller to set. */
 struct lock_wait {
     const void *lock; /* the mutex or rwlock; of LOCK_CALL_CONDITION the mutex */
     const void *condition;
     enum lock_call call;
     bool timed;              /* it ends by itself */
+    bool own;                /* the thread has that mutex already */
+    int64_t since_ns;        /* CLOCK_MONOTONIC_COARSE */
     struct lock_wait *outer; /* a signal handler may wait within another wait */
 };
 
-/* The thread begins and ends a wait. They keep errno. `wait` has its first members
- * set. */
+/* Begins to note waits, unless `why_not` says why that is impossible: a static text. */
+void probe_lock_waits_start(const char *why_not);
+
+/* Why no waits are noted; NULL if they are. */
+const char *probe_lock_waits_missing(void);
+
+extern atomic_bool probe_lock_waits_on;
+
+/* Whether a wait of this thread is to be noted now. */
+static inline bool probe_lock_waits_wanted(void)
+{
+    return atomic_load_explicit(&probe_lock_waits_on, memory_order_relaxed) &&
+           probe_inside == 0 && probe_in_vfork == 0;
+}
+
+/* The thread begins and ends a wait. They keep errno, and may be called in a signal
+ * handler. */
 void probe_lock_wait_begin(struct lock_wait *wait);
 void probe_lock_wait_end(struct lock_wait *wait);
 
@@ -39,5 +69,12 @@ void probe_lock_wait_end(struct lock_wait *wait);
 
 /* Ends all waits of the calling thread: it is about to jump out of them. */
 void probe_lock_waits_abandon(void);
+
+/* Around fork, in the thread that forks: it has another number in the child. */
+void probe_lock_waits_fork_prepare(void);
+void probe_lock_waits_fork_child(void);
+
+/* Whether this process was forked: the owner of a lock may have stayed in another. */
+bool probe_lock_waits_forked(void);
 
 #endif

@@ -86,6 +86,21 @@ static void add_recorder(struct buffer *text)
                          figures.lost);
 }
 
+static void add_counts(struct buffer *text, const struct process_counts *counts)
+{
+    if (counts->mappings_counted) {
+        probe_metric_gauge(text, "leakprobe_mappings",
+                           "Mappings of the address space: lines of /proc/PID/maps.",
+                           counts->mappings);
+    }
+    if (counts->children_counted) {
+        probe_metric_gauge(text, "leakprobe_children",
+                           "Child processes: living ones, and ended ones that were "
+                           "not waited for.",
+                           counts->children);
+    }
+}
+
 int probe_metrics_add(struct buffer *text, const struct site *site)
 {
     static const struct metric info = {
@@ -93,7 +108,7 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
         "Always 1; the labels say which program this is, and what records its heap "
         "(profile)."};
     struct figures figures;
-    int error = probe_figures_read(&figures);
+    int error = probe_figures_read_all(&figures);
     if (error != 0) {
         return error;
     }
@@ -118,5 +133,6 @@ int probe_metrics_add(struct buffer *text, const struct site *site)
         probe_metric_gauge(text, "leakprobe_timers", "POSIX timers of the process.",
                            figures.process.timers);
     }
+    add_counts(text, &figures.counts);
     return 0;
 }

@@ -24,6 +24,8 @@ static const struct route routes[] = {
     {"/debug/pprof/timers", ROUTE_READS, false, probe_page_timers},
     {"/debug/pprof/mmaps", ROUTE_READS, false, probe_page_mmaps},
     {"/debug/pprof/children", ROUTE_READS, false, probe_page_children},
+    {"/debug/pprof/goroutineleak", ROUTE_READS, false, probe_page_goroutineleak},
+    {"/debug/locks", ROUTE_READS, false, probe_page_locks},
     {"/debug/pprof/trace", ROUTE_READS, false, probe_page_trace},
     {"/debug/pprof/symbol", ROUTE_READS | METHOD_POST, false, probe_page_symbol},
     {"/debug/pprof/cmdline", ROUTE_READS, false, probe_page_cmdline},

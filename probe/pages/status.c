@@ -35,7 +35,7 @@ static void add_memory(struct json_writer *json, const struct figures *figures)
 int probe_status_add(struct json_writer *json, const struct site *site)
 {
     struct figures figures;
-    int error = probe_figures_read(&figures);
+    int error = probe_figures_read_all(&figures);
     if (error != 0) {
         return error;
     }
@@ -53,5 +53,8 @@ int probe_status_add(struct json_writer *json, const struct site *site)
     probe_json_number(json, "fds", process->fds);
     probe_json_number(json, "sockets", process->sockets);
     add_counted(json, "timers", process->timers_counted, process->timers);
+    const struct process_counts *counts = &figures.counts;
+    add_counted(json, "mappings", counts->mappings_counted, counts->mappings);
+    add_counted(json, "children", counts->children_counted, counts->children);
     return 0;
 }

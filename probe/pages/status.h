@@ -7,9 +7,9 @@
 #include "probe/http/json_writer.h"
 #include "probe/http/reply.h"
 
-/* Adds name, version, pid, memory, threads, descriptors and timers to `json`. A program
- * adds its own figures itself. Returns 0; or -errno with nothing added, if the process
- * could not be counted. */
+/* Adds name, version, pid, memory, threads, descriptors, timers, mappings and children
+ * to `json`. A program adds its own figures itself. Returns 0; or -errno with nothing
+ * added, if the process could not be counted. */
 int probe_status_add(struct json_writer *json, const struct site *site);
 
 /* Replies with these figures; `more` adds the program's own (NULL: it has none). In

@@ -2,7 +2,12 @@
  * The pages of the thread profile: as profile.proto, as Go's text, or one block for
  * each thread.
  */
+#include <stdbool.h>
+
 #include "probe/http/form.h"
+#include "probe/locks/lock_text.h"
+#include "probe/locks/lock_view.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
 #include "probe/threads/thread_profile.h"
@@ -12,26 +17,44 @@
 /* A fair lock: with many requests at once, none waits much longer than the others. */
 static struct turn threads_turn = TURN_INITIALIZER;
 
+static int read_threads(bool details, struct threads *ret_threads)
+{
+    probe_turn_wait(&threads_turn);
+    int error = probe_threads_read(details, ret_threads);
+    probe_turn_pass(&threads_turn);
+    return error;
+}
+
+/* One block for each thread, and which lock it waits for. */
+static int write_blocks(struct buffer *buffer)
+{
+    struct lock_view view = {0};
+    if (probe_lock_waits_missing() == NULL && probe_lock_view_take(&view) != 0) {
+        view = (struct lock_view){0};
+    }
+    int error = read_threads(true, &view.threads);
+    error = error != 0 ? error : probe_lock_view_again(&view);
+    if (error == 0) {
+        const struct thread_remarks remarks = {probe_lock_text_remark, &view};
+        error = probe_thread_profile_blocks(&view.threads, &remarks, buffer);
+    }
+    probe_lock_view_release(&view);
+    return error;
+}
+
 /* Writes the profile in the form that `debug` selects; `type` names the values. */
 static int write_threads(uint64_t debug, const char *type, struct buffer *buffer)
 {
+    if (debug == 2) {
+        return write_blocks(buffer);
+    }
     struct threads threads;
-    probe_turn_wait(&threads_turn);
-    int error = probe_threads_read(debug == 2, &threads);
-    probe_turn_pass(&threads_turn);
+    int error = read_threads(false, &threads);
     if (error != 0) {
         return error;
     }
-    switch (debug) {
-    case 0:
-        error = probe_thread_profile_proto(&threads, type, buffer);
-        break;
-    case 1:
-        error = probe_thread_profile_text(&threads, buffer);
-        break;
-    default:
-        error = probe_thread_profile_blocks(&threads, buffer);
-    }
+    error = debug == 0 ? probe_thread_profile_proto(&threads, type, buffer)
+                       : probe_thread_profile_text(&threads, buffer);
     probe_threads_release(&threads);
     return error;
 }

@@ -11,6 +11,7 @@
  */
 #include "probe/preload/agent.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,12 +29,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/figures.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
 #include "probe/heap/heap_difference.h"
 #include "probe/http/route.h"
 #include "probe/listener/listener.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
@@ -48,6 +51,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
@@ -543,10 +547,13 @@ static void before_fork(void)
 {
     forks_within = probe_inside != 0 && !is_agent();
     if (!forks_within && probe_inside == 0) {
+        probe_inside++; /* this wait is not the program's */
         forks_within = !locks_take();
+        probe_inside--;
     }
     if (!forks_within) {
         probe_inside++;
+        probe_lock_waits_fork_prepare();
         probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
     }
@@ -596,6 +603,7 @@ static void after_fork_in_child(void)
     probe_figures_fork_child();
     probe_threads_fork_child();
     probe_waits_fork_child();
+    probe_lock_waits_fork_child();
     probe_heap_difference_fork_child();
     probe_reach_fork_child();
     probe_trace_fork_child();
@@ -698,14 +706,24 @@ static void recorder_begin(void)
     }
 }
 
+/* Whether the program calls our functions of locks. */
+static bool locks_are_seen(void)
+{
+    uintptr_t found = (uintptr_t)dlsym(RTLD_DEFAULT, "pthread_mutex_lock");
+    return found >= (uintptr_t)probe_calls_begin && found < (uintptr_t)probe_calls_end;
+}
+
 static void resources_begin(void)
 {
     if (!agent.settings.resources) {
         return;
     }
     int error = probe_resources_start();
+    probe_lock_waits_start(
+        locks_are_seen() ? NULL : "the program has a pthread_mutex_lock of its own");
     if (error == 0) {
         probe_thread_notes_start();
+        probe_mapping_notes_start();
     } else {
         probe_say("%s, pid %d: no profiles of descriptors and the like: %s", agent.name,
                   (int)agent.pid,

@@ -206,32 +206,38 @@ PROBE_EXPORT long syscall(long number, ...)
     return result;
 }
 
+static void waits_abandon(void)
+{
+    probe_wait_abandon();
+    probe_lock_waits_abandon();
+}
+
 /* A signal handler may jump out of a wait, which then is over. If it jumps only within
  * the handler, no more is lost than the note of a wait that a signal has ended. */
 PROBE_EXPORT void longjmp(struct __jmp_buf_tag place[1], int value)
 {
-    probe_wait_abandon();
+    waits_abandon();
     longjmp_real()(place, value);
     __builtin_unreachable();
 }
 
 PROBE_EXPORT void _longjmp(struct __jmp_buf_tag place[1], int value)
 {
-    probe_wait_abandon();
+    waits_abandon();
     _longjmp_real()(place, value);
     __builtin_unreachable();
 }
 
 PROBE_EXPORT void siglongjmp(struct __jmp_buf_tag place[1], int value)
 {
-    probe_wait_abandon();
+    waits_abandon();
     siglongjmp_real()(place, value);
     __builtin_unreachable();
 }
 
 PROBE_EXPORT void __longjmp_chk(struct __jmp_buf_tag place[1], int value)
 {
-    probe_wait_abandon();
+    waits_abandon();
     __longjmp_chk_real()(place, value);
     __builtin_unreachable();
 }

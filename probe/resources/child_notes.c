@@ -77,6 +77,14 @@ void probe_child_gone(pid_t child)
     }
 }
 
+bool probe_child_ended(pid_t child, const int *status, int options)
+{
+    if (child <= 0 || status == NULL) {
+        return (options & (WUNTRACED | WCONTINUED)) == 0;
+    }
+    return WIFEXITED(*status) || WIFSIGNALED(*status);
+}
+
 pid_t probe_child_behind(FILE *stream)
 {
     pid_t child = 0;

@@ -22,6 +22,10 @@ void probe_child_spawned(int error, pid_t child, pid_t *ret_child, const void *f
 /* Forgets a child that was waited for; nothing happens if `child` is not positive. */
 void probe_child_gone(pid_t child);
 
+/* Whether waitpid, which has returned `child` for these arguments, has said that it has
+ * ended, and not only stopped or gone on. `status` may be NULL. */
+bool probe_child_ended(pid_t child, const int *status, int options);
+
 /* The child behind a stream that popen has just opened, or pclose is about to close; 0
  * if it is not known. */
 pid_t probe_child_behind(FILE *stream);

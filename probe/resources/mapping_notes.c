@@ -15,12 +15,14 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/resources/note_table.h"
 
-#define ASIDE_MAX 16
+#define ASIDE_MAX 64
 #define SPARE_LEAST 64
 
 static struct probe_lock lock;
-static struct range_notes notes; /* the lock protects it */
+static struct range_notes notes;   /* the lock protects it */
+static struct note_table segments; /* of shmat, by address; `extra` is the size */
 static _Atomic uint64_t missed;
 static atomic_bool is_noted; /* there was ever anything in the table */
 
@@ -97,9 +99,7 @@ static void table_give(void)
     probe_inside--;
 }
 
-/* Sees to it that there is memory for some more notes. Not inside the probe: it may be
- * taking memory now. */
-static void table_reserve(void)
+void probe_mapping_reserve(void)
 {
     if (probe_range_notes_spare(&notes) >= SPARE_LEAST) {
         return;
@@ -130,7 +130,8 @@ static void put_all(struct range whole, const struct range_note *parts, size_t c
     }
     probe_range_notes_take(&notes, whole, NULL, 0);
     for (size_t i = 0; i < count; i++) {
-        if (!probe_range_notes_put(&notes, parts[i])) {
+        if (!probe_range_notes_put(&notes, parts[i]) &&
+            parts[i].note.stack != MAPPING_BY_PROBE) {
             atomic_fetch_add(&missed, 1);
         }
     }
@@ -146,7 +147,7 @@ void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
     struct range_note made = {.range = range_of(memory, bytes)};
     if (probe_resources_wanted()) {
         made.note = probe_resource_note(frame);
-        table_reserve();
+        probe_mapping_reserve();
     } else {
         made.note = (struct resource_note){MAPPING_BY_PROBE, probe_resource_now()};
     }
@@ -211,10 +212,59 @@ void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
     put_all(new, moved.parts, moved.count);
 }
 
+/* ---- Segments of shmat ---- */
+
+static void segment_put(const void *memory, size_t bytes)
+{
+    int saved = errno;
+    probe_inside++;
+    probe_note_put(&segments,
+                   (struct note_entry){.key = (uintptr_t)memory, .extra = bytes});
+    probe_inside--;
+    errno = saved;
+}
+
+void probe_segment_made(const void *memory, size_t bytes, const void *frame)
+{
+    probe_mapping_made(memory, bytes, frame);
+    if (bytes > 0 && probe_resources_wanted()) {
+        segment_put(memory, bytes);
+    }
+}
+
+size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts)
+{
+    struct note_entry segment = {0};
+    ret_parts->count = 0;
+    if (!probe_resources_forget()) {
+        return 0;
+    }
+    int saved = errno;
+    probe_inside++;
+    bool found = probe_note_take(&segments, (uintptr_t)memory, &segment);
+    probe_inside--;
+    errno = saved;
+    if (found) {
+        probe_mapping_take(memory, segment.extra, ret_parts);
+    }
+    return segment.extra;
+}
+
+void probe_segment_put_back(const void *memory, size_t bytes,
+                            const struct mapping_parts *parts)
+{
+    if (bytes > 0) {
+        segment_put(memory, bytes);
+        probe_mapping_put_back(parts);
+    }
+}
+
+/* ---- The list's side ---- */
+
 void probe_mapping_at_start(struct range range)
 {
     struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
-    table_reserve();
+    probe_mapping_reserve();
     put_all(range, &note, 1);
 }
 
@@ -255,10 +305,12 @@ uint64_t probe_mapping_missed(void)
 
 void probe_mapping_hold(void)
 {
+    probe_note_hold(&segments);
     probe_lock_take(&lock);
 }
 
 void probe_mapping_release(void)
 {
     probe_lock_give(&lock);
+    probe_note_release(&segments);
 }

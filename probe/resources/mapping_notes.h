@@ -46,7 +46,22 @@ void probe_mapping_put_back(const struct mapping_parts *parts);
 void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
                          size_t bytes, const void *to, size_t new_bytes);
 
-/* Notes what is there when noting begins. */
+/* The same for a segment of shmat, whose size is noted, too: it is returned by the
+ * second, or else 0. */
+void probe_segment_made(const void *memory, size_t bytes, const void *frame);
+size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts);
+void probe_segment_put_back(const void *memory, size_t bytes,
+                            const struct mapping_parts *parts);
+
+/* Begins to note: what is there came with the program. Not in a signal handler.
+ * (mappings_list.c) */
+void probe_mapping_notes_start(void);
+
+/* Sees to it that there is memory for some more notes. Not inside the probe: it may be
+ * taking memory now. */
+void probe_mapping_reserve(void);
+
+/* Notes such a range. */
 void probe_mapping_at_start(struct range range);
 
 /* The first note that ends behind the address. Returns whether there is one. */

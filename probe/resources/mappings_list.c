@@ -1,178 +1,25 @@
 /*
  * The mappings: the lines of /proc/self/maps (proc(5)), in one reading. The kernel
  * joins neighbours that are alike, so one line may be of several makers. Then its bytes
- * are split; it counts for the one with most of them.
- *
- * The text and the list of the probe's own ranges are in memory that is kept: to map it
- * for each list would change what is listed.
+ * are split; it counts for the one with most of them. Only the stack of the reply
+ * itself is left out: it is gone when the reply is read.
  */
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "probe/reach/heap_mappings.h"
-#include "probe/reach/maps_text.h"
-#include "probe/reach/ranges.h"
-#include "probe/recorder/own_memory.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/mapping_kind.h"
 #include "probe/resources/mapping_notes.h"
+#include "probe/resources/mapping_view.h"
 #include "probe/resources/resource_list.h"
-#include "probe/stacks/maps.h"
 
-#define TEXT_BYTES_LEAST ((size_t)64 * 1024)
-#define OWN_LEAST 512
 #define EXAMPLE_BYTES 512
-
-static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
-
-/* Of the reading; the mutex protects them. */
-static struct {
-    char *text;
-    size_t text_bytes;
-    struct range *own; /* the probe's, sorted */
-    size_t own_room;
-    size_t own_count;
-    uint32_t begun; /* probe_resource_now */
-} now;
-
-/* ---- Reading ---- */
-
-static int memory_grow(void **memory, size_t bytes, size_t new_bytes)
-{
-    void *larger = probe_own_memory_take(new_bytes);
-    if (larger == NULL) {
-        return -ENOMEM;
-    }
-    probe_own_memory_give(*memory, bytes);
-    *memory = larger;
-    return 0;
-}
-
-static int text_grow(void)
-{
-    size_t bytes = now.text_bytes == 0 ? TEXT_BYTES_LEAST : now.text_bytes * 2;
-    void *text = now.text;
-    int error = memory_grow(&text, now.text_bytes, bytes);
-    now.text = text;
-    now.text_bytes = error == 0 ? bytes : now.text_bytes;
-    return error;
-}
-
-static int own_grow(void)
-{
-    size_t room = now.own_room == 0 ? OWN_LEAST : now.own_room * 2;
-    void *own = now.own;
-    int error =
-        memory_grow(&own, now.own_room * sizeof(*now.own), room * sizeof(*now.own));
-    now.own = own;
-    now.own_room = error == 0 ? room : now.own_room;
-    return error;
-}
-
-static int range_lower(const void *one, const void *other)
-{
-    uintptr_t first = ((const struct range *)one)->start;
-    uintptr_t second = ((const struct range *)other)->start;
-    return first < second ? -1 : first > second;
-}
-
-/* Reads the mappings and the probe's ranges, all at about one moment. */
-static int now_read(void)
-{
-    int error = now.text == NULL ? text_grow() : 0;
-    error = error == 0 && now.own == NULL ? own_grow() : error;
-    while (error == 0) {
-        now.begun = probe_resource_now();
-        ssize_t got = probe_maps_read_text(now.text, now.text_bytes);
-        now.own_count = probe_own_memory_copy(now.own, now.own_room);
-        if (got == -E2BIG) {
-            error = text_grow();
-        } else if (got < 0) {
-            error = (int)got;
-        } else if (now.own_count > now.own_room) {
-            error = own_grow();
-        } else {
-            qsort(now.own, now.own_count, sizeof(*now.own), range_lower);
-            return 0;
-        }
-    }
-    return error;
-}
-
-/* ---- What a line is ---- */
-
-static bool begins(const struct maps_line *line, const char *text)
-{
-    size_t bytes = strlen(text);
-    return line->path_bytes >= bytes && memcmp(line->path, text, bytes) == 0;
-}
-
-static bool is_same_file(const struct maps_line *one, const struct maps_line *other)
-{
-    return one->path_bytes == other->path_bytes &&
-           memcmp(one->path, other->path, one->path_bytes) == 0;
-}
-
-/* Whether the file, of which this is the first line, is mapped as code: the lines of a
- * library follow each other. */
-static bool is_code(const struct maps_line *first, const char *next)
-{
-    struct maps_line line = *first;
-    do {
-        if (line.access[2] == 'x') {
-            return true;
-        }
-    } while ((next = probe_maps_line_read(next, &line)) != NULL &&
-             is_same_file(&line, first));
-    return false;
-}
-
-/* The kinds by what the kernel shows in place of a path. */
-static const struct {
-    const char *begin;
-    const char *kind;
-} kinds[] = {
-    {"[heap]", "heap"},         {"[stack", "stack"},       {"[v", "vdso"},
-    {"[anon_shmem:", "shared"}, {"[", "anonymous"},        {"/dev/zero", "shared"},
-    {"/dev/shm/", "shared"},    {"/SYSV", "shared"},       {"/memfd:", "memfd"},
-    {"/dev/", "device"},        {"anon_inode:", "device"},
-};
-
-static const char *kind_of(const struct maps_line *line, bool code)
-{
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (begins(line, kinds[i].begin)) {
-            return kinds[i].kind;
-        }
-    }
-    if (line->path_bytes > 0) {
-        return code ? "library" : "file";
-    }
-    return line->access[3] == 's' ? "shared" : "anonymous";
-}
-
-/* What came with the program, and grows without anybody's call. */
-static bool is_at_start(const struct maps_line *line)
-{
-    return begins(line, "[stack") || begins(line, "[v");
-}
-
-/* Finds the file of this code, if that is the library for other programs. Returns
- * whether it is. */
-static bool own_file_find(struct maps_line *ret_line)
-{
-    uintptr_t here = (uintptr_t)own_file_find;
-    const char *at = now.text;
-    while (probe_recorder_skipped(&here, 1) == 1 &&
-           (at = probe_maps_line_read(at, ret_line)) != NULL) {
-        if (here >= ret_line->range.start && here < ret_line->range.end) {
-            return true;
-        }
-    }
-    return false;
-}
+/* What may not be accessed, directly below a stack, is its guard. If there is more than
+ * this, most of it is something else. */
+#define GUARD_BYTES_MOST ((uintptr_t)64 * 1024)
+#define GUARD_BYTES ((uintptr_t)4096)
+#define THREAD_STACK "thread stack"
 
 /* ---- Who made it ---- */
 
@@ -182,41 +29,32 @@ struct part {
     struct resource_item item;
 };
 
-/* Who made what is at `address`, up to where that changes; at most up to `end`. */
-static struct part part_at(uintptr_t address, uintptr_t end, const char *kind)
+static void maker_set(struct resource_item *item, struct resource_note note)
 {
-    struct part part = {{address, end}, {.maker = MADE_UNSEEN, .kind = kind}};
-    size_t at = probe_ranges_from(now.own, now.own_count, address);
-    if (at < now.own_count && now.own[at].start <= address) {
-        part.item.maker = MADE_BY_PROBE;
-        part.range.end = now.own[at].end < end ? now.own[at].end : end;
-        return part;
+    item->maker = note.stack == MAPPING_BY_PROBE   ? MADE_BY_PROBE
+                  : note.stack == MAPPING_AT_START ? MADE_AT_START
+                                                   : MADE_BY_STACK;
+    item->note = note;
+}
+
+/* What the C library has mapped for a thread. */
+static void stack_find(const struct mapping_view *view, struct part *part)
+{
+    const struct thread_stack *stack =
+        probe_mapping_view_stack(view, part->range, &part->range.end);
+    if (stack != NULL) {
+        part->item.kind = THREAD_STACK;
+        part->item.maker = stack->is_probes ? MADE_BY_PROBE : MADE_BY_STACK;
+        part->item.note = stack->note;
     }
-    if (at < now.own_count && now.own[at].start < end) {
-        part.range.end = now.own[at].start;
-    }
-    struct range_note note;
-    if (!probe_mapping_find(address, &note)) {
-        return part;
-    }
-    uintptr_t change = note.range.start > address ? note.range.start : note.range.end;
-    part.range.end = change < part.range.end ? change : part.range.end;
-    /* A note from after the reading is of another mapping. */
-    if (note.range.start <= address && note.note.made <= now.begun) {
-        part.item.maker = note.note.stack == MAPPING_BY_PROBE   ? MADE_BY_PROBE
-                          : note.note.stack == MAPPING_AT_START ? MADE_AT_START
-                                                                : MADE_BY_STACK;
-        part.item.note = note.note;
-    }
-    return part;
 }
 
 /* What the allocator has mapped for itself is the heap, as far as it is that. */
 static void heap_find(struct part *part)
 {
     struct range heap = probe_heap_mapping_behind(part->range.start);
-    if (part->item.maker != MADE_UNSEEN || heap.end == 0 ||
-        heap.start >= part->range.end) {
+    bool may_be = part->item.maker == MADE_UNSEEN || part->item.maker == MADE_AT_START;
+    if (!may_be || heap.end == 0 || heap.start >= part->range.end) {
         return;
     }
     if (heap.start > part->range.start) {
@@ -225,6 +63,53 @@ static void heap_find(struct part *part)
     }
     part->range.end = heap.end < part->range.end ? heap.end : part->range.end;
     part->item.kind = "heap";
+}
+
+/* Who made what is at `address`, up to where that changes; at most up to `end`. */
+static struct part part_at(const struct mapping_view *view, uintptr_t address,
+                           uintptr_t end, const char *kind)
+{
+    struct part part = {.item = {.maker = MADE_UNSEEN, .kind = kind}};
+    struct range_note note;
+    if (probe_mapping_view_own(view, address, end, &part.range)) {
+        part.item.maker = MADE_BY_PROBE;
+        return part;
+    }
+    bool noted = probe_mapping_find(address, &note);
+    bool here = noted && note.range.start <= address;
+    uintptr_t change = !noted ? end : here ? note.range.end : note.range.start;
+    part.range.end = change < part.range.end ? change : part.range.end;
+    /* A note from after the reading is of another mapping. */
+    if (here && note.note.made <= view->begun) {
+        maker_set(&part.item, note.note);
+    } else {
+        stack_find(view, &part);
+    }
+    heap_find(&part);
+    return part;
+}
+
+/* The guard below a stack belongs to it. `line` is what may not be accessed, `next` is
+ * behind it in the text. */
+static void guard_find(const struct mapping_view *view, const struct maps_line *line,
+                       const char *next, struct part *part)
+{
+    struct maps_line above;
+    if (part->item.maker != MADE_UNSEEN || part->range.end != line->range.end ||
+        probe_maps_line_read(next, &above) == NULL ||
+        above.range.start != line->range.end || above.path_bytes > 0) {
+        return;
+    }
+    struct part stack = part_at(view, above.range.start, above.range.end, "");
+    uintptr_t bytes = part->range.end - part->range.start;
+    if (strcmp(stack.item.kind, THREAD_STACK) != 0) {
+        return;
+    }
+    if (bytes > GUARD_BYTES_MOST) {
+        part->range.end -= GUARD_BYTES;
+    } else {
+        part->item = stack.item;
+    }
 }
 
 /* "7f12c4000000-7f12c4021000 rw-p 132 KiB /path"; "8 of 132 KiB" if it is a part. */
@@ -247,15 +132,23 @@ static void part_add(struct resource_list *list, const struct maps_line *line,
     probe_resource_list_add(list, &part->item, example);
 }
 
-static void line_add(struct resource_list *list, const struct maps_line *line,
-                     enum resource_maker maker, const char *kind)
+/* Adds a line, whose next one is at `next` in the text. */
+static void line_add(struct resource_list *list, const struct mapping_view *view,
+                     const struct maps_line *line, const char *next,
+                     struct resource_item item)
 {
+    bool is_none = line->access[0] == '-' && line->path_bytes == 0;
     struct part largest = {0};
-    struct part part = {.range = line->range, .item = {.maker = maker, .kind = kind}};
+    struct part part = {.range = line->range, .item = item};
     for (uintptr_t at = line->range.start; at < line->range.end; at = part.range.end) {
-        if (maker == MADE_UNSEEN) {
-            part = part_at(at, line->range.end, kind);
-            heap_find(&part);
+        if (item.maker == MADE_UNSEEN) {
+            part = part_at(view, at, line->range.end, item.kind);
+        }
+        if (is_none) {
+            guard_find(view, line, next, &part);
+        }
+        if (part.range.start >= view->here.start && part.range.end <= view->here.end) {
+            continue;
         }
         struct part smaller = part;
         if (part.range.end - part.range.start >
@@ -267,39 +160,51 @@ static void line_add(struct resource_list *list, const struct maps_line *line,
             part_add(list, line, &smaller, false);
         }
     }
-    part_add(list, line, &largest, true);
+    if (largest.range.end != 0) {
+        part_add(list, line, &largest, true);
+    }
 }
 
 /* ---- All of them ---- */
 
-static enum resource_maker maker_of(const struct maps_line *line,
-                                    const struct maps_line *own_file)
+/* Finds the file of this code, if that is the library for other programs. Returns
+ * whether it is. */
+static bool own_file_find(const char *text, struct maps_line *ret_line)
 {
-    if (own_file->path != NULL && is_same_file(line, own_file)) {
-        return MADE_BY_PROBE;
+    uintptr_t here = (uintptr_t)own_file_find;
+    while (probe_recorder_skipped(&here, 1) == 1 &&
+           (text = probe_maps_line_read(text, ret_line)) != NULL) {
+        if (here >= ret_line->range.start && here < ret_line->range.end) {
+            return true;
+        }
     }
-    return is_at_start(line) ? MADE_AT_START : MADE_UNSEEN;
+    return false;
 }
 
-static void lines_add(struct resource_list *list)
+static void lines_add(struct resource_list *list, const struct mapping_view *view)
 {
-    struct maps_line own_file = {0};
-    struct maps_line file = {0}; /* the first line of a file */
+    struct maps_line own;
+    struct maps_line file = {.path = ""}; /* the first line of a file */
     struct maps_line line;
-    bool code = false;
+    bool is_library = own_file_find(view->text, &own);
+    bool is_code = false;
     uintptr_t end = 0; /* of the line before */
-    const char *next = now.text;
-    if (!own_file_find(&own_file)) {
-        own_file.path = NULL;
-    }
+    const char *next = view->text;
     while ((next = probe_maps_line_read(next, &line)) != NULL) {
-        probe_mapping_sweep((struct range){end, line.range.start}, now.begun);
+        probe_mapping_sweep((struct range){end, line.range.start}, view->begun);
         end = line.range.end;
-        if (file.path == NULL || !is_same_file(&line, &file)) {
+        if (!probe_mapping_same_file(&line, &file)) {
             file = line;
-            code = is_code(&line, next);
+            is_code = probe_mapping_is_code(&line, next);
         }
-        line_add(list, &line, maker_of(&line, &own_file), kind_of(&line, code));
+        bool is_own = is_library && probe_mapping_same_file(&line, &own);
+        const struct resource_item item = {
+            .maker = is_own                            ? MADE_BY_PROBE
+                     : probe_mapping_is_kernels(&line) ? MADE_AT_START
+                                                       : MADE_UNSEEN,
+            .kind = probe_mapping_kind(&line, is_code),
+        };
+        line_add(list, view, &line, next, item);
     }
 }
 
@@ -317,14 +222,32 @@ static void remark(struct resource_list *list)
 
 static int mappings_list(struct resource_list *list)
 {
-    pthread_mutex_lock(&reading);
-    int error = now_read();
+    struct mapping_view view;
+    int error = probe_mapping_view_take(&view);
     if (error == 0) {
-        lines_add(list);
+        lines_add(list, &view);
         remark(list);
+        probe_mapping_view_give();
     }
-    pthread_mutex_unlock(&reading);
     return error;
+}
+
+void probe_mapping_notes_start(void)
+{
+    struct mapping_view view;
+    struct maps_line line;
+    probe_mapping_reserve();
+    if (probe_mapping_view_take(&view) != 0) {
+        return;
+    }
+    /* The heap grows later. */
+    const char *next = view.text;
+    while ((next = probe_maps_line_read(next, &line)) != NULL) {
+        if (!probe_mapping_is_kernels(&line) && !probe_mapping_is_brk(&line)) {
+            probe_mapping_at_start(line.range);
+        }
+    }
+    probe_mapping_view_give();
 }
 
 const struct resource_subject probe_mappings = {

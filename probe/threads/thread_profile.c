@@ -143,7 +143,8 @@ static const char *state_name(char state)
 }
 
 /* Appends `thread 4243 "name" [sleeping, at least 12 s]:`. */
-static void thread_heading(const struct thread_entry *entry, struct buffer *text)
+static void thread_heading(const struct thread_entry *entry,
+                           const struct thread_remarks *remarks, struct buffer *text)
 {
     buffer_printf(text, "thread %d \"%s\" [%s", (int)entry->tid, entry->name,
                   state_name(entry->state));
@@ -154,6 +155,9 @@ static void thread_heading(const struct thread_entry *entry, struct buffer *text
         int64_t tenths = entry->waited_ns / (CLOCK_NS_PER_SECOND / 10);
         buffer_printf(text, ", at least %lld.%lld s", (long long)(tenths / 10),
                       (long long)(tenths % 10));
+    }
+    if (remarks != NULL) {
+        remarks->append(remarks->owner, entry->tid, text);
     }
     buffer_text(text, "]:\n");
 }
@@ -181,7 +185,9 @@ static int blocks_write(const struct stacks *stacks, struct buffer *text,
     return text->error != 0 ? text->error : index->error;
 }
 
-int probe_thread_profile_blocks(const struct threads *threads, struct buffer *ret_text)
+int probe_thread_profile_blocks(const struct threads *threads,
+                                const struct thread_remarks *remarks,
+                                struct buffer *ret_text)
 {
     probe_symbols_load();
     struct buffer text = {0};
@@ -190,7 +196,7 @@ int probe_thread_profile_blocks(const struct threads *threads, struct buffer *re
     const struct block *blocks = (const struct block *)(const void *)index.data;
     for (size_t i = 0; i < threads->count && error == 0; i++) {
         const struct thread_entry *entry = probe_threads_at(threads, i);
-        thread_heading(entry, ret_text);
+        thread_heading(entry, remarks, ret_text);
         if (entry->stack == THREADS_NO_STACK) {
             buffer_printf(ret_text,
                           "no stack: it blocks signal %d, or was held up for %d ms\n",

@@ -21,13 +21,22 @@ int probe_thread_profile_proto(const struct threads *threads, const char *type,
  * leaf's too. Returns 0 or -ENOMEM. */
 int probe_thread_profile_text(const struct threads *threads, struct buffer *ret_text);
 
+/* What else is known of the threads: `append` adds it to a thread's heading. */
+struct thread_remarks {
+    void (*append)(const void *owner, pid_t tid, struct buffer *text);
+    const void *owner;
+};
+
 /* Appends the text of ?debug=2: a block for each thread, the oldest first:
  *
  *     thread 4243 "thread-wait" [sleeping, at least 12 s]:
  *     job_wait
  *             leaky/thread_wait.c:38 +0x22
  *
- * The threads must have been read with details. Returns 0 or -ENOMEM. */
-int probe_thread_profile_blocks(const struct threads *threads, struct buffer *ret_text);
+ * The threads must have been read with details. `remarks` may be NULL. Returns 0 or
+ * -ENOMEM. */
+int probe_thread_profile_blocks(const struct threads *threads,
+                                const struct thread_remarks *remarks,
+                                struct buffer *ret_text);
 
 #endif

@@ -21,13 +21,16 @@ from turns import in_turns
 pytestmark = [pytest.mark.slow, pytest.mark.one_of("judge of other servers", "servers")]
 
 JUDGE = os.path.join(BUILD, "leakcheck")
-ALL = {"heap", "threads", "fds", "timers", "rss"}
+OLDER = {"heap", "threads", "fds", "timers", "rss"}
+ALL = OLDER | {"mappings", "children"}
 WORDS = {
     "heap": "heap",
     "threads": "threads",
     "fds": "descriptors",
     "timers": "timers",
     "rss": "resident set",
+    "mappings": "mappings",
+    "children": "children",
 }
 LEAKS = {
     "heap": "heap",
@@ -35,6 +38,8 @@ LEAKS = {
     "fd": "fds",
     "timer": "timers",
     "rss": "rss",
+    "mapping": "mappings",
+    "child": "children",
 }
 
 # Each server: its options, and what can be measured of it from outside.
@@ -45,6 +50,7 @@ SERVERS = {
     "status HTML": (["--status", "html"], {"heap"}),
     "status too long": (["--status", "long"], {"heap"}),
     "status as the lab's": (["--status", "lab"], ALL),
+    "an older status": (["--status", "older"], OLDER),
     "a thread profile": (["--threads"], {"heap", "threads"}),
     "no names": (["--heap", "bare"], {"heap"}),
     "sampled": (["--heap", "sampled"], {"heap"}),
@@ -141,8 +147,9 @@ def test_one_source():
     ):
         for leak in ("none", "thread"):
             with Small(*options, "--leak", leak) as server:
-                # A thread's stack is resident memory, too; it is not the question here.
-                words = ("--pid", str(server.pid), "--max-rss", "1M") if process else ()
+                # A thread's stack is resident, and mapped; that is not the question.
+                words = ("--max-rss", "1M", "--max-mappings", "10")
+                words = ("--pid", str(server.pid), *words) if process else ()
                 right(judge(server, *words), measured, leak)
 
 
@@ -164,7 +171,8 @@ def test_no_thread_profile():
 
 def test_limit_not_measured():
     """A limit on what cannot be measured is no verdict."""
-    for option in ("--max-threads", "--max-fds", "--max-timers", "--max-rss"):
+    counts = ("threads", "fds", "timers", "mappings", "children")
+    for option in (*(f"--max-{count}" for count in counts), "--max-rss"):
         with Small("--leak", "thread") as server:
             status, output, _ = judge(server, option, "0")
             equal(status, 2, output)
@@ -177,10 +185,15 @@ def test_limit_not_measured():
 
 def test_limit_measured():
     """A limit that is asked for is kept where --pid measures it."""
-    with Small("--leak", "fd") as server:
-        pid = ("--pid", str(server.pid))
-        equal(judge(server, "--max-fds", "1", *pid)[0], 0)
-        equal(judge(server, "--max-fds", "0", *pid)[0], 1)
+    for leak, option in (
+        ("fd", "--max-fds"),
+        ("mapping", "--max-mappings"),
+        ("child", "--max-children"),
+    ):
+        with Small("--leak", leak) as server:
+            pid = ("--pid", str(server.pid))
+            equal(judge(server, option, "1", *pid)[0], 0, option)
+            equal(judge(server, option, "0", *pid)[0], 1, option)
 
 
 def test_limit_close():

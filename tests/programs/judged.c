@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -121,7 +122,7 @@ static void *stuck_main(void *argument)
 static void thread_serve(void)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, stuck_main, NULL) != 0) {
+    if (pthread_create(&thread, NULL, stuck_main, NULL) != 0) { /* LEAK start */
         die("pthread_create");
     }
     pthread_detach(thread);
@@ -129,7 +130,7 @@ static void thread_serve(void)
 
 static void descriptor_serve(void)
 {
-    if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) {
+    if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) { /* LEAK descriptor */
         die("open");
     }
 }
@@ -146,10 +147,90 @@ static void timer_serve(void)
     struct sigevent event = {.sigev_notify = SIGEV_THREAD,
                              .sigev_notify_function = timer_expired};
     struct itimerspec in_an_hour = {.it_value.tv_sec = 3600};
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || /* LEAK timer */
         timer_settime(timer, 0, &in_an_hour, NULL) != 0) {
         die("timer_create");
     }
+}
+
+/* Neighbours with the same offset in a file are never joined. */
+static void mapping_serve(void)
+{
+    static int file = -1;
+    if (file < 0) {
+        file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    }
+    void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0); /* LEAK mapping */
+    if (page == MAP_FAILED) {
+        die("mmap");
+    }
+}
+
+/* What is mapped for a while is no leak. */
+static void passing_serve(void)
+{
+    for (int i = 0; i < 20; i++) {
+        void *pages = mmap(NULL, 65536, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == MAP_FAILED) {
+            die("mmap");
+        }
+        memset(pages, 'x', 65536);
+        munmap(pages, 65536);
+    }
+}
+
+static void child_serve(void)
+{
+    pid_t child = fork(); /* LEAK child */
+    if (child < 0) {
+        die("fork");
+    }
+    if (child == 0) {
+        _exit(0);
+    }
+}
+
+/* Two threads that take two locks in two orders. */
+struct pair {
+    pthread_mutex_t locks[2];
+    pthread_barrier_t both;
+};
+
+static void *first_main(void *argument)
+{
+    struct pair *pair = argument;
+    pthread_mutex_lock(&pair->locks[0]);
+    pthread_barrier_wait(&pair->both);
+    pthread_mutex_lock(&pair->locks[1]); /* LEAK first */
+    return NULL;
+}
+
+static void *second_main(void *argument)
+{
+    struct pair *pair = argument;
+    pthread_mutex_lock(&pair->locks[1]);
+    pthread_barrier_wait(&pair->both);
+    pthread_mutex_lock(&pair->locks[0]); /* LEAK second */
+    return NULL;
+}
+
+static void locked_serve(void)
+{
+    struct pair *pair = calloc(1, sizeof(*pair));
+    pthread_t threads[2];
+    if (pair == NULL) {
+        die("calloc");
+    }
+    pthread_mutex_init(&pair->locks[0], NULL);
+    pthread_mutex_init(&pair->locks[1], NULL);
+    pthread_barrier_init(&pair->both, NULL, 2);
+    if (pthread_create(&threads[0], NULL, first_main, pair) != 0 ||
+        pthread_create(&threads[1], NULL, second_main, pair) != 0) {
+        die("pthread_create");
+    }
+    pthread_detach(threads[0]);
+    pthread_detach(threads[1]);
 }
 
 /* -- the server -------------------------------------------------------------------- */
@@ -301,7 +382,11 @@ static const struct kind {
              {"seldom", seldom_serve, accept_for_ever},
              {"thread", thread_serve, accept_for_ever},
              {"descriptor", descriptor_serve, accept_for_ever},
-             {"timer", timer_serve, accept_for_ever}};
+             {"timer", timer_serve, accept_for_ever},
+             {"mapping", mapping_serve, accept_for_ever},
+             {"passing", passing_serve, accept_for_ever},
+             {"child", child_serve, accept_for_ever},
+             {"locked", locked_serve, accept_for_ever}};
 
 int main(int argc, char **argv)
 {

@@ -119,12 +119,13 @@ def verdict_check(server, status, text, figures):
     """Checks verdict, resource and blame."""
     resources = figures["resources"]
     over = {name for name, each in resources.items() if each["over"]}
-    # Heap and stacks that leak are resident; so that may be over its limit, too.
-    beside = {"rss"} if server.leaks in ("heap", "threads") else set()
+    # Heap and stacks that leak are resident, and stacks are mapped; so that may be over
+    # its limit, too.
+    beside = {"heap": {"rss"}, "threads": {"rss", "mappings"}}.get(server.leaks, set())
     equal(over - beside, {server.leaks} - {""}, f"what grows: {text}")
     equal(status, int(bool(server.leaks)), text)
     equal(figures["verdict"], "leaks" if server.leaks else "holds", text)
-    for name in ("heap", "threads", "fds", "timers"):
+    for name in ("heap", "threads", "fds", "timers", "children"):
         check(resources[name]["measured"], f"{name}: {text}")
     if server.function:
         blamed = resources[server.leaks]["blamed"]

@@ -4,6 +4,7 @@
 #include "probe/figures/figures.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +51,31 @@ static void figures_are_reused_for_ten_milliseconds(void **state)
     close(fd);
 }
 
+static void counts_are_read_only_for_those_who_want_them(void **state)
+{
+    (void)state;
+    struct figures first = figures_after(100);
+    assert_false(first.counts.mappings_counted);
+    struct figures all;
+    since_start_ms += 5;
+    assert_int_equal(probe_figures_read_all(&all), 0);
+    assert_true(all.counts.mappings_counted && all.counts.mappings > 5);
+    assert_true(all.counts.children_counted);
+    assert_int_equal(all.taken_ns - first.taken_ns, 5 * CLOCK_NS_PER_MS);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_int_equal(mprotect(pages + page, page, PROT_READ), 0);
+    struct figures same;
+    since_start_ms += 10;
+    assert_int_equal(probe_figures_read_all(&same), 0);
+    assert_int_equal(same.counts.mappings, all.counts.mappings);
+    since_start_ms += 1;
+    assert_int_equal(probe_figures_read_all(&same), 0);
+    assert_true(same.counts.mappings > all.counts.mappings);
+    assert_false(figures_after(11).counts.mappings_counted);
+    munmap(pages, 3 * page);
+}
+
 static void the_start_stays_when_the_clock_is_set(void **state)
 {
     (void)state;
@@ -64,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_are_reused_for_ten_milliseconds),
+        cmocka_unit_test(counts_are_read_only_for_those_who_want_them),
         cmocka_unit_test(the_start_stays_when_the_clock_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

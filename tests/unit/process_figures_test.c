@@ -1,6 +1,7 @@
 /*
  * Tests of the process's figures: lines of any length that come in small parts between
- * signals, thousands of descriptors, limits, and the start of the process.
+ * signals, thousands of descriptors and of mappings, limits, and the start of the
+ * process.
  */
 #include "probe/figures/process_figures.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -136,6 +138,13 @@ static struct process_figures figures_now(void)
     return figures;
 }
 
+static struct process_counts counts_now(void)
+{
+    struct process_counts counts;
+    probe_process_read_counts(&counts);
+    return counts;
+}
+
 /* How many of the descriptors below `end` are open. */
 static unsigned count_open(int end)
 {
@@ -210,6 +219,41 @@ static void timers_that_this_kernel_does_not_list_are_not_zero(void **state)
     assert_false(figures_now().timers_counted);
 }
 
+#define PAGES 3000
+
+static void thousands_of_mappings_are_counted(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, (PAGES + 1) * page, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    unsigned first = counts_now().mappings;
+    for (size_t i = 1; i < PAGES; i += 2) {
+        assert_int_equal(mprotect(pages + i * page, page, PROT_READ), 0);
+    }
+    read_most = 1000; /* lines come in two parts */
+    interrupts = true;
+    assert_int_equal(counts_now().mappings, first + PAGES);
+    calm(NULL);
+    munmap(pages, (PAGES + 1) * page);
+    assert_true(counts_now().mappings <= first);
+    assert_int_equal(counts_now().children, 0);
+    assert_true(counts_now().children_counted);
+}
+
+static void mappings_that_cannot_be_read_are_not_zero(void **state)
+{
+    (void)state;
+    assert_true(counts_now().mappings_counted);
+    missing = "/proc/self/maps";
+    assert_false(counts_now().mappings_counted);
+    missing = "";
+    read_error = EIO;
+    assert_false(counts_now().mappings_counted);
+    assert_false(counts_now().children_counted);
+}
+
 static void the_start_is_a_moment_ago(void **state)
 {
     (void)state;
@@ -233,6 +277,8 @@ int main(void)
         cmocka_unit_test_teardown(figures_are_those_of_this_process, calm),
         cmocka_unit_test_teardown(timers_that_this_kernel_does_not_list_are_not_zero,
                                   calm),
+        cmocka_unit_test_teardown(thousands_of_mappings_are_counted, calm),
+        cmocka_unit_test_teardown(mappings_that_cannot_be_read_are_not_zero, calm),
         cmocka_unit_test_teardown(the_start_is_a_moment_ago, calm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

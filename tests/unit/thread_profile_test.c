@@ -76,7 +76,7 @@ static void blocks_tell_of_each_thread(void **state)
     pthread_setname_np(pthread_self(), "the first one");
     struct threads threads = three_read();
     struct buffer buffer = {0};
-    assert_int_equal(probe_thread_profile_blocks(&threads, &buffer), 0);
+    assert_int_equal(probe_thread_profile_blocks(&threads, NULL, &buffer), 0);
     char heading[100];
     snprintf(heading, sizeof(heading), "thread %d \"the first one\" [running]:\n",
              (int)getpid());

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A small server that is not the lab's, for tests of the judge: it really leaks, in
-threads, descriptors, timers or mapped memory, and reports as much of it as its options
+threads, descriptors, timers, mappings or children, and reports as much of it as its options
 say. Prints its URL, and serves one connection at a time until it is ended.
 
 Its heap profile is made up: the text has correct sums, but not of real memory.
@@ -54,6 +54,11 @@ def leak(what):
         kept.append(os.open("/dev/null", os.O_RDONLY))
     elif what == "timer":
         timer_leak()
+    elif what == "mapping":
+        kept.append(mmap.mmap(-1, 4096))  # shared, so that no neighbours are joined
+    elif what == "child":
+        if os.fork() == 0:
+            os._exit(0)
     elif what in ("rss", "rss-steps"):
         part = mmap.mmap(-1, RSS_STEP)
         for offset in range(0, RSS_STEP, 4096):
@@ -148,7 +153,7 @@ def status_reply():
         return 200, "<!DOCTYPE html><title>Status</title>"
     if options.status == "long":
         return 200, json.dumps({"memory": {}, "pad": "x" * 2**20})
-    if options.status != "lab":
+    if options.status not in ("lab", "older"):
         return 404, "no"
     with open("/proc/self/statm", encoding="ascii") as file:
         resident = int(file.read().split()[1]) * 4096
@@ -161,7 +166,13 @@ def status_reply():
         "threads": len(os.listdir("/proc/self/task")),
         "fds": len(os.listdir("/proc/self/fd")) - 1,
         "timers": timers,
+        "mappings": None,  # as where the kernel does not say
     }
+    if options.status == "lab":
+        with open("/proc/self/maps", encoding="ascii") as file:
+            figures["mappings"] = sum(1 for _ in file)
+        with open("/proc/thread-self/children", encoding="ascii") as file:
+            figures["children"] = len(file.read().split())
     return 200, json.dumps(figures)
 
 

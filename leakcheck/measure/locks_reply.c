@@ -1,0 +1,102 @@
+#include "leakcheck/measure/locks_reply.h"
+
+#include <errno.h>
+
+#include "leakcheck/measure/json.h"
+
+#define THREAD_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
+
+/* Reads the numbers of threads. `*left` is how many there may be. */
+static int group_read(const cJSON *item, struct arena *arena, size_t *left,
+                      struct lock_group *ret_group)
+{
+    const cJSON *threads = cJSON_GetObjectItemCaseSensitive(item, "threads");
+    int count = cJSON_IsArray(threads) ? cJSON_GetArraySize(threads) : 0;
+    if (count < 1 || (size_t)count > *left) {
+        return -EPROTO;
+    }
+    struct lock_group group = {
+        .threads = arena_alloc(arena, sizeof(*group.threads) * (size_t)count)};
+    if (group.threads == NULL) {
+        return -ENOMEM;
+    }
+    const cJSON *thread;
+    cJSON_ArrayForEach(thread, threads)
+    {
+        if (!cJSON_IsNumber(thread) || !(thread->valuedouble >= 1) ||
+            thread->valuedouble > THREAD_MAX) {
+            return -EPROTO;
+        }
+        group.threads[group.count++] = (int64_t)thread->valuedouble;
+    }
+    *left -= group.count;
+    *ret_group = group;
+    return 0;
+}
+
+/* Reads a list of groups. */
+static int groups_read(const cJSON *root, const char *name, struct arena *arena,
+                       size_t *left, struct lock_group **ret_groups, size_t *ret_count)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, name);
+    int count = cJSON_GetArraySize(list);
+    if (!cJSON_IsArray(list) || (size_t)count > *left) {
+        return -EPROTO;
+    }
+    *ret_groups = arena_alloc(arena, sizeof(**ret_groups) * ((size_t)count + 1));
+    if (*ret_groups == NULL) {
+        return -ENOMEM;
+    }
+    const cJSON *item;
+    int error = 0;
+    *ret_count = 0;
+    cJSON_ArrayForEach(item, list)
+    {
+        error = error == 0 ? group_read(item, arena, left, &(*ret_groups)[*ret_count])
+                           : error;
+        *ret_count += error == 0;
+    }
+    return error;
+}
+
+/* A reply that does not measure says why. */
+static int unmeasured_refuse(const cJSON *root, struct failure *failure)
+{
+    const char *reason = json_text(root, "reason");
+    return failure_set(failure, EPROTO, "the waits for locks are not noted%s%.120s",
+                       reason[0] == '\0' ? "" : ": ", reason);
+}
+
+int locks_parse(struct locks_reply *ret_reply, struct arena *arena, const char *text,
+                size_t length, struct failure *failure)
+{
+    cJSON *root = json_parse(text, length, LOCKS_JSON_MAX);
+    struct locks_reply reply = {.deadlocks = NULL};
+    size_t left = LOCKS_GROUPS_MAX;
+    const cJSON *measured = cJSON_GetObjectItemCaseSensitive(root, "measured");
+    int error = cJSON_IsBool(measured) ? 0 : -EPROTO;
+    if (error == 0 && cJSON_IsFalse(measured)) {
+        error = unmeasured_refuse(root, failure);
+        cJSON_Delete(root);
+        return error;
+    }
+    if (error == 0) {
+        error = groups_read(root, "deadlocks", arena, &left, &reply.deadlocks,
+                            &reply.deadlock_count);
+    }
+    if (error == 0) {
+        error = groups_read(root, "never_released", arena, &left, &reply.never_released,
+                            &reply.never_released_count);
+    }
+    cJSON_Delete(root);
+    if (error == 0) {
+        *ret_reply = reply;
+        return 0;
+    }
+    if (error == -ENOMEM) {
+        return failure_set(failure, ENOMEM, "out of memory");
+    }
+    return failure_set(failure, EPROTO,
+                       "it is no list of deadlocks and of locks never released, or is "
+                       "too long");
+}

@@ -1,0 +1,133 @@
+#include "probe/locks/lock_state.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "probe/process/descriptors.h"
+
+/* Bits of a mutex's kind. */
+#define KIND_TYPE 3
+#define KIND_ROBUST 16
+#define KIND_PI 32
+#define KIND_SHARED 128
+
+/* Bits of a page's word: it is there or swapped out; it is a file's, or shared. */
+#define PAGE_PRESENT (UINT64_C(3) << 62)
+#define PAGE_SHARED (UINT64_C(1) << 61)
+
+/* Bits of a rwlock's count of readers. */
+#define READERS_WRITE_PHASE 1U
+#define READERS_WRITER 2U
+#define READERS_SHIFT 3
+
+/* In place of the owner: a robust mutex whose owner has died, before the next one has
+ * repaired what it protects, and when that is no longer possible. */
+#define OWNER_INCONSISTENT INT_MAX
+#define OWNER_NOT_RECOVERABLE (INT_MAX - 1)
+
+size_t probe_lock_bytes(bool is_rwlock)
+{
+    return is_rwlock ? sizeof(pthread_rwlock_t) : sizeof(pthread_mutex_t);
+}
+
+static const enum lock_type types[] = {
+    [PTHREAD_MUTEX_TIMED_NP] = LOCK_NORMAL,
+    [PTHREAD_MUTEX_RECURSIVE_NP] = LOCK_RECURSIVE,
+    [PTHREAD_MUTEX_ERRORCHECK_NP] = LOCK_ERRORCHECK,
+    [PTHREAD_MUTEX_ADAPTIVE_NP] = LOCK_ADAPTIVE,
+};
+
+/* The kernel itself writes the lock word of a robust or inheriting mutex: the number of
+ * its owner, who has not yet come to write it into the other member. */
+static pid_t mutex_owner(const pthread_mutex_t *mutex, const struct lock_state *state)
+{
+    int owner = mutex->__data.__owner;
+    if (owner == OWNER_NOT_RECOVERABLE) {
+        return LOCK_OWNER_UNKNOWN;
+    }
+    if (!state->robust && !state->pi) {
+        return owner;
+    }
+    uint32_t word = (uint32_t)mutex->__data.__lock;
+    return (word & FUTEX_OWNER_DIED) != 0 ? 0 : (pid_t)(word & FUTEX_TID_MASK);
+}
+
+/* Whether the memory is mapped so that other processes may have it too. Source: the
+ * kernel's Documentation/admin-guide/mm/pagemap.rst. */
+static bool memory_is_shared(uintptr_t address)
+{
+    uint64_t page = 0;
+    off_t at = (off_t)(address / (uintptr_t)getpagesize() * sizeof(page));
+    int fd = probe_proc_open("thread-self/pagemap", O_RDONLY);
+    bool read = fd >= 0 && pread(fd, &page, sizeof(page), at) == sizeof(page);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return !read || (page & PAGE_PRESENT) == 0 || (page & PAGE_SHARED) != 0;
+}
+
+static void mutex_read(const pthread_mutex_t *mutex, struct lock_state *ret_state)
+{
+    int kind = mutex->__data.__kind;
+    ret_state->type = types[kind & KIND_TYPE];
+    ret_state->robust = (kind & KIND_ROBUST) != 0;
+    ret_state->pi = (kind & KIND_PI) != 0;
+    ret_state->shared = (kind & KIND_SHARED) != 0;
+    ret_state->owner = mutex_owner(mutex, ret_state);
+}
+
+static void rwlock_read(const pthread_rwlock_t *rwlock, struct lock_state *ret_state)
+{
+    unsigned readers = rwlock->__data.__readers;
+    ret_state->shared = rwlock->__data.__shared != 0;
+    ret_state->owner = rwlock->__data.__cur_writer;
+    ret_state->readers = readers >> READERS_SHIFT;
+    ret_state->writing = (readers & READERS_WRITE_PHASE) != 0;
+}
+
+void probe_lock_state_of(const void *copy, bool is_rwlock, struct lock_state *ret_state)
+{
+    *ret_state = (struct lock_state){.readable = true};
+    if (is_rwlock) {
+        pthread_rwlock_t rwlock;
+        memcpy(&rwlock, copy, sizeof(rwlock));
+        rwlock_read(&rwlock, ret_state);
+    } else {
+        pthread_mutex_t mutex;
+        memcpy(&mutex, copy, sizeof(mutex));
+        mutex_read(&mutex, ret_state);
+    }
+}
+
+void probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *ret_state)
+{
+    char copy[sizeof(pthread_rwlock_t) + sizeof(pthread_mutex_t)];
+    size_t bytes = probe_lock_bytes(is_rwlock);
+    struct iovec to = {.iov_base = copy, .iov_len = bytes};
+    struct iovec from = {.iov_base = (void *)lock, .iov_len = bytes};
+    /* By the number of this thread, because the main thread may have ended. */
+    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
+        probe_lock_state_of(copy, is_rwlock, ret_state);
+        if (ret_state->robust) {
+            ret_state->shared = memory_is_shared(lock);
+        }
+    } else {
+        *ret_state = (struct lock_state){.owner = LOCK_OWNER_UNKNOWN};
+    }
+}
+
+const char *probe_lock_type_name(enum lock_type type)
+{
+    static const char *const names[] = {
+        [LOCK_NORMAL] = "normal",
+        [LOCK_RECURSIVE] = "recursive",
+        [LOCK_ERRORCHECK] = "errorcheck",
+        [LOCK_ADAPTIVE] = "adaptive",
+    };
+    return names[type];
+}
