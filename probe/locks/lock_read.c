@@ -1,6 +1,7 @@
 #include "probe/locks/lock_read.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -92,7 +93,13 @@ static void kernel_ask(struct lock_view *view, int task_fd)
         uintptr_t start = waiter->note.lock;
         const struct range lock = {start,
                                    start + probe_lock_bytes(waits_for_rwlock(waiter))};
+        const struct range condition = {
+            waiter->note.condition, waiter->note.condition + sizeof(pthread_cond_t)};
         waiter->seen = probe_lock_seen(task_fd, waiter->note.tid, lock);
+        if (waiter->seen == LOCK_SEEN_ELSE && condition.start != 0 &&
+            probe_lock_seen(task_fd, waiter->note.tid, condition) == LOCK_SEEN_THERE) {
+            waiter->seen = LOCK_SEEN_CONDITION;
+        }
         view->kernel_asked &= waiter->seen != LOCK_SEEN_UNKNOWN;
     }
 }

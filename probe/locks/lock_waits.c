@@ -24,7 +24,7 @@
 #include "probe/recorder/own_memory.h"
 
 #define LISTS 1024
-#define BLOCK_RECORDS 511
+#define BLOCK_RECORDS 255
 
 /* The owner of a record is a thread's number, and above it how many owners it had. */
 #define TID_NONE 0
@@ -43,6 +43,7 @@ struct lock_record {
     _Atomic uint64_t number;  /* of the wait; 0: there is none */
     _Atomic uint64_t numbers; /* that were given */
     _Atomic uintptr_t lock;
+    _Atomic uintptr_t condition;
     _Atomic int64_t since_ns;
     _Atomic(struct lock_wait *) innermost;
     struct lock_record *next;
@@ -189,6 +190,8 @@ static void note_write(struct lock_record *record, const struct lock_wait *wait)
                     (wait->own ? NOTE_OWN : 0);
     note_clear(record);
     atomic_store_explicit(&record->lock, (uintptr_t)wait->lock, memory_order_relaxed);
+    atomic_store_explicit(&record->condition, (uintptr_t)wait->condition,
+                          memory_order_relaxed);
     atomic_store_explicit(&record->since_ns, wait->since_ns, memory_order_relaxed);
     atomic_store_explicit(&record->note, note, memory_order_relaxed);
     /* A handler that runs here leaves the same note, with a lower number. */
@@ -280,6 +283,7 @@ static bool note_read(const struct lock_record *record, struct lock_note *ret_no
         .number = number,
         .tid = (pid_t)tid,
         .lock = atomic_load(&record->lock),
+        .condition = atomic_load(&record->condition),
         .call = (enum lock_call)(note & NOTE_CALL),
         .timed = (note & NOTE_TIMED) != 0,
         .own = (note & NOTE_OWN) != 0,

@@ -13,7 +13,6 @@
  * input ends it prints "taken LOCKS in MILLISECONDS ms", and exits 0 if all that the
  * locks guard is as it should be.
  */
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,25 +25,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lock_planted.h"
 #include "lock_storm.h"
 
 enum {
-    MUTEXES = 48,
+    FAST = 48, /* mutexes that nobody has for long */
+    SLOW = 8,  /* those after them */
+    MUTEXES = FAST + SLOW,
     RWLOCKS = 12,
     BOXES = 4,
     SLOTS = 4,
     WORKERS = 6,
+    SLEEPERS = 6, /* threads that sleep while they have a lock */
     SPAWNERS = 2,
+    ALL = WORKERS + SLEEPERS + SPAWNERS,
     SHORT_LIVED = 4, /* threads at a time, of each spawner */
     PAGE = 4096,
 };
-
-/* A lock, and what it guards. */
-struct guarded {
-    pthread_mutex_t mutex;
-    pthread_rwlock_t rwlock;
-    long count;
-} __attribute__((aligned(128)));
 
 /* A box for one letter. */
 struct box {
@@ -60,127 +57,57 @@ struct slot {
     int users;
 };
 
-struct worker {
-    pthread_t thread;
-    uint64_t random;
-    long taken;  /* locks */
-    long counts; /* that it has added to what mutexes guard */
-    long writes; /* the same of rwlocks */
-} __attribute__((aligned(128)));
-
 static struct guarded mutexes[MUTEXES];
 static struct guarded rwlocks[RWLOCKS];
 static struct box boxes[BOXES];
 static struct slot slots[SLOTS];
-static struct worker workers[WORKERS + SPAWNERS];
+static struct worker workers[ALL];
 static atomic_bool over;
-
-/* Less than the limit. */
-static unsigned draw(struct worker *worker, unsigned limit)
-{
-    worker->random ^= worker->random << 13;
-    worker->random ^= worker->random >> 7;
-    worker->random ^= worker->random << 17;
-    return (unsigned)(worker->random >> 33) % limit;
-}
-
-static struct timespec soon(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    time.tv_nsec += 200000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_nsec -= 1000000000;
-        time.tv_sec++;
-    }
-    return time;
-}
 
 /* ---- mutexes, in the order of their numbers ---- */
 
-static bool is_robust(int number)
+/* Two mutexes, of the two halves of a part of them, the second one to be taken later.
+ */
+struct pair {
+    struct guarded *first;
+    struct guarded *second;
+    bool inherits; /* the first one does */
+};
+
+static struct pair pair_draw(struct worker *worker, int part, int size)
 {
-    return number % 8 == 5;
+    int first = part + (int)draw(worker, (unsigned)size / 2);
+    int second = part + size / 2 + (int)draw(worker, (unsigned)size / 2);
+    return (struct pair){&mutexes[first], &mutexes[second], inherits(first)};
 }
 
-static bool inherits(int number)
+static void in_order(struct worker *worker, struct pair pair, int microseconds)
 {
-    return number % 8 == 6;
-}
-
-static void mutex_init(pthread_mutex_t *mutex, int number)
-{
-    static const int types[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_NORMAL,
-                                PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK,
-                                PTHREAD_MUTEX_ADAPTIVE_NP};
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, types[number % 5]);
-    if (is_robust(number)) {
-        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    }
-    if (inherits(number)) {
-        pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-    }
-    if (number % 8 == 7) {
-        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    }
-    need(pthread_mutex_init(mutex, &attributes) == 0, "pthread_mutex_init");
-}
-
-/* Whether a call that returned this has taken the mutex. If it is robust, its owner
- * may have ended with it. */
-static bool is_taken(struct worker *worker, struct guarded *guarded, int result)
-{
-    need(result == 0 || result == EBUSY || result == ETIMEDOUT || result == EOWNERDEAD,
-         "a mutex");
-    if (result == EOWNERDEAD) {
-        pthread_mutex_consistent(&guarded->mutex);
-    } else if (result != 0) {
-        return false;
-    }
-    worker->taken++;
-    return true;
-}
-
-static void take(struct worker *worker, struct guarded *guarded)
-{
-    need(is_taken(worker, guarded, pthread_mutex_lock(&guarded->mutex)), "lock");
-    guarded->count++;
-    worker->counts++;
-}
-
-static void in_order(struct worker *worker)
-{
-    struct guarded *first = &mutexes[draw(worker, MUTEXES / 2)];
-    struct guarded *second = &mutexes[MUTEXES / 2 + draw(worker, MUTEXES / 2)];
     bool crossed = draw(worker, 2) == 0;
-    take(worker, first);
-    take(worker, second);
-    if (draw(worker, 5000) == 0) {
-        usleep(100); /* so that others wait */
-    }
-    pthread_mutex_unlock(crossed ? &first->mutex : &second->mutex);
-    pthread_mutex_unlock(crossed ? &second->mutex : &first->mutex);
+    take(worker, pair.first);
+    nap(microseconds);
+    take(worker, pair.second);
+    nap(microseconds);
+    pthread_mutex_unlock(crossed ? &pair.first->mutex : &pair.second->mutex);
+    pthread_mutex_unlock(crossed ? &pair.second->mutex : &pair.first->mutex);
 }
 
-/* Out of order: that would be a deadlock in time, but for the trial or the limit. A
- * cycle of mutexes that inherit priorities is one in spite of a limit: the kernel sees
- * it, and glibc then lets the other thread sleep for ever. */
-static void out_of_order(struct worker *worker)
+/* That would be a deadlock in time, but for the trial or the limit. A cycle of mutexes
+ * that inherit priorities is one in spite of a limit: the kernel sees it, and glibc
+ * then lets the other thread sleep for ever. */
+static void out_of_order(struct worker *worker, struct pair pair, int microseconds)
 {
-    int number = (int)draw(worker, MUTEXES / 2);
-    struct guarded *first = &mutexes[number];
-    struct guarded *second = &mutexes[MUTEXES / 2 + draw(worker, MUTEXES / 2)];
+    pthread_mutex_t *first = &pair.first->mutex;
+    bool tries = pair.inherits || (microseconds == 0 && draw(worker, 4) != 0);
+    take(worker, pair.second);
+    nap(microseconds);
     struct timespec end = soon();
-    bool tries = inherits(number) || draw(worker, 4) != 0;
-    take(worker, second);
-    if (is_taken(worker, first,
-                 tries ? pthread_mutex_trylock(&first->mutex)
-                       : pthread_mutex_timedlock(&first->mutex, &end))) {
-        pthread_mutex_unlock(&first->mutex);
+    if (is_taken(worker, pair.first,
+                 tries ? pthread_mutex_trylock(first)
+                       : pthread_mutex_timedlock(first, &end))) {
+        pthread_mutex_unlock(first);
     }
-    pthread_mutex_unlock(&second->mutex);
+    pthread_mutex_unlock(&pair.second->mutex);
 }
 
 /* ---- rwlocks ---- */
@@ -295,11 +222,25 @@ static void *worker_run(void *argument)
         } else if (chance < 8) {
             post(worker);
         } else if (chance < 40) {
-            out_of_order(worker);
+            out_of_order(worker, pair_draw(worker, 0, FAST), 0);
         } else if (chance < 200) {
             read_and_write(worker);
         } else {
-            in_order(worker);
+            in_order(worker, pair_draw(worker, 0, FAST), 0);
+        }
+    }
+    return NULL;
+}
+
+static void *sleeper_run(void *argument)
+{
+    struct worker *worker = argument;
+    while (!atomic_load(&over)) {
+        struct pair pair = pair_draw(worker, FAST, SLOW);
+        if (draw(worker, 4) == 0) {
+            out_of_order(worker, pair, 100);
+        } else {
+            in_order(worker, pair, 100);
         }
     }
     return NULL;
@@ -358,10 +299,12 @@ static void all_begin(void)
     for (int i = 0; i < SLOTS; i++) {
         pthread_mutex_init(&slots[i].mutex, NULL);
     }
-    for (int i = 0; i < WORKERS + SPAWNERS; i++) {
+    for (int i = 0; i < ALL; i++) {
         workers[i].random = 0x9E3779B97F4A7C15U * (uint64_t)(i + 1);
-        need(pthread_create(&workers[i].thread, NULL,
-                            i < WORKERS ? worker_run : spawner_run, &workers[i]) == 0,
+        void *(*run)(void *argument) = i < WORKERS              ? worker_run
+                                       : i < WORKERS + SLEEPERS ? sleeper_run
+                                                                : spawner_run;
+        need(pthread_create(&workers[i].thread, NULL, run, &workers[i]) == 0,
              "pthread_create");
     }
 }
@@ -373,7 +316,7 @@ static long all_end(void)
     long counts = 0;
     long writes = 0;
     atomic_store(&over, true);
-    for (int i = 0; i < WORKERS + SPAWNERS; i++) {
+    for (int i = 0; i < ALL; i++) {
         boxes_turn();
         pthread_join(workers[i].thread, NULL);
         taken += workers[i].taken;

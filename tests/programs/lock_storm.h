@@ -1,12 +1,16 @@
 /*
- * For lock_storm.c: threads that wait for ever, beside the storm.
+ * For lock_storm.c: mutexes of every type, and threads that count what they take.
  */
+#ifndef LOCK_STORM_H
+#define LOCK_STORM_H
+
+#include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static void need(bool right, const char *what)
@@ -17,76 +21,99 @@ static void need(bool right, const char *what)
     }
 }
 
-/* What a planted thread does: it takes the first lock, and when all have theirs it
- * wants the second. NULL: none. */
-struct planted {
-    const char *name;
-    pthread_mutex_t *takes;
-    pthread_rwlock_t *writes;
-    pthread_mutex_t *wants;
-    pthread_rwlock_t *reads;
-    bool ends; /* with what it has */
-    pid_t number;
-};
+/* A lock, and what it guards. */
+struct guarded {
+    pthread_mutex_t mutex;
+    pthread_rwlock_t rwlock;
+    long count;
+} __attribute__((aligned(128)));
 
-enum { PLANTED = 8 };
+struct worker {
+    pthread_t thread;
+    uint64_t random;
+    long taken;  /* locks */
+    long counts; /* that it has added to what mutexes guard */
+    long writes; /* the same of rwlocks */
+} __attribute__((aligned(128)));
 
-static pthread_mutex_t planted_mutexes[5] = {
-    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
-static pthread_rwlock_t planted_rwlock = PTHREAD_RWLOCK_INITIALIZER;
-static pthread_barrier_t planted_ready;
-static _Atomic pid_t planted_owner; /* it has ended with a mutex */
-
-static struct planted planted[PLANTED] = {
-    {.name = "pair", .takes = &planted_mutexes[0], .wants = &planted_mutexes[1]},
-    {.name = "pair", .takes = &planted_mutexes[1], .wants = &planted_mutexes[0]},
-    {.name = "behind", .wants = &planted_mutexes[0]},
-    {.name = "writer", .writes = &planted_rwlock, .wants = &planted_mutexes[2]},
-    {.name = "reader", .takes = &planted_mutexes[2], .reads = &planted_rwlock},
-    {.name = "self", .takes = &planted_mutexes[3], .wants = &planted_mutexes[3]},
-    {.name = "gone", .takes = &planted_mutexes[4], .ends = true},
-    {.name = "left", .wants = &planted_mutexes[4]},
-};
-
-static void *planted_run(void *argument)
+/* Less than the limit. */
+static unsigned draw(struct worker *worker, unsigned limit)
 {
-    struct planted *self = argument;
-    pthread_setname_np(pthread_self(), self->name);
-    self->number = gettid();
-    if (self->takes != NULL) {
-        pthread_mutex_lock(self->takes);
-    }
-    if (self->writes != NULL) {
-        pthread_rwlock_wrlock(self->writes);
-    }
-    pthread_barrier_wait(&planted_ready);
-    if (self->ends) {
-        return NULL;
-    }
-    if (self->reads != NULL) {
-        pthread_rwlock_rdlock(self->reads);
-    } else {
-        pthread_mutex_lock(self->wants);
-    }
-    need(false, "a planted thread goes on");
-    return NULL;
+    worker->random ^= worker->random << 13;
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return (unsigned)(worker->random >> 33) % limit;
 }
 
-static void planted_begin(void)
+static struct timespec soon(void)
 {
-    pthread_t thread[PLANTED];
-    pthread_barrier_init(&planted_ready, NULL, PLANTED + 1);
-    for (int i = 0; i < PLANTED; i++) {
-        need(pthread_create(&thread[i], NULL, planted_run, &planted[i]) == 0,
-             "pthread_create");
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    time.tv_nsec += 200000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_nsec -= 1000000000;
+        time.tv_sec++;
     }
-    pthread_barrier_wait(&planted_ready);
-    pthread_join(thread[6], NULL);
-    atomic_store(&planted_owner, planted[6].number);
-    printf("deadlock %d %d\n", planted[0].number, planted[1].number);
-    printf("stuck %d\n", planted[2].number);
-    printf("deadlock %d %d\n", planted[3].number, planted[4].number);
-    printf("deadlock %d\n", planted[5].number);
-    printf("never %d %d\n", planted[6].number, planted[7].number);
+    return time;
 }
+
+static void nap(int microseconds)
+{
+    if (microseconds > 0) {
+        usleep((unsigned)microseconds);
+    }
+}
+
+static bool is_robust(int number)
+{
+    return number % 8 == 5;
+}
+
+static bool inherits(int number)
+{
+    return number % 8 == 6;
+}
+
+static void mutex_init(pthread_mutex_t *mutex, int number)
+{
+    static const int types[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_NORMAL,
+                                PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK,
+                                PTHREAD_MUTEX_ADAPTIVE_NP};
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, types[number % 5]);
+    if (is_robust(number)) {
+        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    }
+    if (inherits(number)) {
+        pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+    }
+    if (number % 8 == 7) {
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    }
+    need(pthread_mutex_init(mutex, &attributes) == 0, "pthread_mutex_init");
+}
+
+/* Whether a call that returned this has taken the mutex. If it is robust, its owner
+ * may have ended with it. */
+static bool is_taken(struct worker *worker, struct guarded *guarded, int result)
+{
+    need(result == 0 || result == EBUSY || result == ETIMEDOUT || result == EOWNERDEAD,
+         "a mutex");
+    if (result == EOWNERDEAD) {
+        pthread_mutex_consistent(&guarded->mutex);
+    } else if (result != 0) {
+        return false;
+    }
+    worker->taken++;
+    return true;
+}
+
+static void take(struct worker *worker, struct guarded *guarded)
+{
+    need(is_taken(worker, guarded, pthread_mutex_lock(&guarded->mutex)), "lock");
+    guarded->count++;
+    worker->counts++;
+}
+
+#endif

@@ -43,9 +43,8 @@ class Wait:
     kind: str  # lock, condition, join
     what: object  # the lock, or the thread that is joined
     wants: str = ""  # of a lock: mutex, read, write, mutex after condition
-    timed: bool = False
+    timed: bool = False  # of a condition it is not: that does not hold for its mutex
     lost: bool = False  # glibc has sent it to sleep: nothing wakes it up
-    way: int = 0
 
 
 @dataclasses.dataclass(eq=False)
@@ -244,7 +243,7 @@ class Model:
         mutex = self._mutex(number)
         if mutex.owner is not thread or mutex.state != "sound":
             raise Unknown("undefined")
-        self._block(thread, "condition", mutex, timed=way > 0, way=way)
+        self._block(thread, "condition", mutex, wants="mutex after condition")
         mutex.count -= 1
         if mutex.count == 0:
             self._mutex_free(mutex)
