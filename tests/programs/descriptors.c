@@ -311,7 +311,7 @@ int main(int count, char **arguments)
     directory = arguments[1];
     listen_unnamed();
     mq_close(mq_open(queue_name(), O_CREAT | O_RDWR, 0600, NULL));
-    for (struct way *way = ways; way < ways_end; way++) {
+    for (struct way *way = ways; way != ways_end; way++) {
         way->count = way->open(way->fds, &way->handle);
         tell(way);
     }
@@ -320,7 +320,7 @@ int main(int count, char **arguments)
     puts("ready");
     fflush(stdout);
     wait_for_line();
-    for (struct way *way = ways; way < ways_end; way++) {
+    for (struct way *way = ways; way != ways_end; way++) {
         way_close(way, closers[(way - ways) % 3]);
     }
     puts("closed");
