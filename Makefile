@@ -289,7 +289,7 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 	probe/recorder/inside.c)
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
-WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
+WAIT_PROFILER := $(patsubst %,tests/programs/%.c,wait_profiler no_notes) $(BASE) $(wildcard probe/process/*.c) \
 	probe/recorder/inside.c probe/recorder/lock.c probe/recorder/own_memory.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
 	$(patsubst %,probe/preload/%.c,signal_calls stack_copy) probe/calls/real_function.c

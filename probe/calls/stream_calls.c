@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "probe/calls/opens.h"
+#include "probe/resources/child_notes.h"
 
 /* The headers promise the compiler that nobody passes NULL. Some programs do, and the C
  * library takes it. */
@@ -71,8 +72,27 @@ CLOSES_STREAM(endmntent)
 
 /* ---- Commands ---- */
 
-OPENS_STREAM(FD_PIPE, popen, (const char *command, const char *mode), (command, mode))
-CLOSES_STREAM(pclose)
+PROBE_REAL(popen)
+PROBE_REAL(pclose)
+
+PROBE_EXPORT FILE *popen(const char *command, const char *mode)
+{
+    FILE *got = popen_real()(command, mode);
+    probe_fd_made(number_of(got), FD_PIPE, FRAME);
+    probe_child_made(probe_child_behind(got), FRAME);
+    return got;
+}
+
+PROBE_EXPORT int pclose(FILE *stream)
+{
+    int fd = number_of(stream);
+    pid_t child = probe_child_behind(stream);
+    probe_fd_closing(fd);
+    int result = pclose_real()(stream);
+    probe_fd_closed(fd);
+    probe_child_gone(child);
+    return result;
+}
 
 /* ---- Directories ---- */
 

@@ -50,6 +50,7 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
@@ -62,6 +63,8 @@
 #define STACK_BYTES ((size_t)1024 * 1024)
 /* How often to look whether only the probe is left, once the main thread has ended. */
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* How long a program that opens many descriptors at once takes for it. */
+#define BURST_NS (10 * CLOCK_NS_PER_MS)
 /* How long a thread of the program waits for a page that is being made. */
 #define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
@@ -118,9 +121,19 @@ static int is_alone(void)
     return state == 'Z' && threads <= 2;
 }
 
+/* The earlier of two times; 0 is never. */
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 static int64_t on_tick(int64_t now_ns)
 {
-    int64_t next = probe_memory_trace_tick(now_ns);
+    if (probe_fd_alarm_is_due(now_ns)) {
+        probe_listener_make_room(agent.listener);
+    }
+    int64_t next =
+        earlier(probe_memory_trace_tick(now_ns), probe_fd_alarm_tick(now_ns));
     if (atomic_load(&agent.main_left)) {
         int alone = is_alone();
         if (alone > 0) {
@@ -132,8 +145,7 @@ static int64_t on_tick(int64_t now_ns)
             probe_listener_stop(agent.listener);
             return 0;
         }
-        int64_t look = now_ns + LAST_LOOK_NS;
-        next = next == 0 || look < next ? look : next;
+        next = earlier(next, now_ns + LAST_LOOK_NS);
     }
     return next;
 }
@@ -341,6 +353,27 @@ static void on_first_wait(void)
     }
     pthread_mutex_unlock(&agent.lock);
     visit_end(visit);
+}
+
+/* Wakes the thread because there are many descriptors. If it does not run now, it looks
+ * when it starts. */
+static bool on_many_descriptors(void)
+{
+    struct visit visit = visit_begin();
+    bool taken = pthread_mutex_trylock(&agent.lock) == 0;
+    if (taken) {
+        if (agent.listener != NULL && agent.running) {
+            probe_listener_wake(agent.listener);
+        }
+        pthread_mutex_unlock(&agent.lock);
+    }
+    visit_end(visit);
+    return taken;
+}
+
+static void descriptors_say(const char *line)
+{
+    probe_say("%s, pid %d: %s", agent.name, (int)agent.pid, line);
 }
 
 /* ---- What stops it for a while, or for good ---- */
@@ -695,7 +728,9 @@ static void resources_begin(void)
                   error == -ENOSYS
                       ? "libunwind.so.8 cannot be opened (package libunwind8)"
                       : strerror(-error));
+        return;
     }
+    probe_fd_alarm_start(on_many_descriptors, descriptors_say, BURST_NS);
 }
 
 static void instruments_begin(void)
@@ -782,6 +817,7 @@ __attribute__((destructor)) static void agent_end(void)
         const struct timespec until = patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
+            probe_fd_alarm_end();
         }
     }
     pthread_mutex_unlock(&agent.lock);

@@ -15,6 +15,7 @@
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
 #include "probe/preload/next_program.h"
+#include "probe/resources/child_notes.h"
 
 PROBE_REAL(execve)
 PROBE_REAL(execvpe)
@@ -149,17 +150,24 @@ PROBE_EXPORT int execle(const char *path, const char *first, ...)
     return execve(path, array, environment);
 }
 
+#define FRAME __builtin_frame_address(0)
+
 PROBE_EXPORT int posix_spawn(pid_t *ret_child, const char *path,
                              const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attributes,
                              char *const arguments[], char *const environment[])
 {
+    pid_t child = 0;
+    int error;
     if (!probe_next_refuses(path)) {
-        return posix_spawn_real()(ret_child, path, actions, attributes, arguments,
-                                  environment);
+        error = posix_spawn_real()(&child, path, actions, attributes, arguments,
+                                   environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error = posix_spawn_real()(&child, path, actions, attributes, arguments, names);
     }
-    WITHOUT_LIBRARY(environment);
-    return posix_spawn_real()(ret_child, path, actions, attributes, arguments, names);
+    probe_child_spawned(error, child, ret_child, FRAME);
+    return error;
 }
 
 PROBE_EXPORT int posix_spawnp(pid_t *ret_child, const char *file,
@@ -167,10 +175,16 @@ PROBE_EXPORT int posix_spawnp(pid_t *ret_child, const char *file,
                               const posix_spawnattr_t *attributes,
                               char *const arguments[], char *const environment[])
 {
+    pid_t child = 0;
+    int error;
     if (!probe_next_refuses_command(file)) {
-        return posix_spawnp_real()(ret_child, file, actions, attributes, arguments,
-                                   environment);
+        error = posix_spawnp_real()(&child, file, actions, attributes, arguments,
+                                    environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error =
+            posix_spawnp_real()(&child, file, actions, attributes, arguments, names);
     }
-    WITHOUT_LIBRARY(environment);
-    return posix_spawnp_real()(ret_child, file, actions, attributes, arguments, names);
+    probe_child_spawned(error, child, ret_child, FRAME);
+    return error;
 }

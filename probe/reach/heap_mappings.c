@@ -157,6 +157,17 @@ bool probe_heap_mapping_has(uintptr_t start, uintptr_t end)
     return has;
 }
 
+struct range probe_heap_mapping_behind(uintptr_t address)
+{
+    struct range behind = {0, 0};
+    if (list_take()) {
+        size_t at = range_behind(address);
+        behind = at < count ? ranges[at] : behind;
+        list_give();
+    }
+    return behind;
+}
+
 const struct range *probe_heap_mappings(size_t *ret_count, bool *ret_all)
 {
     bool wrong = atomic_load(&is_wrong);

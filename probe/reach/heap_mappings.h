@@ -28,6 +28,10 @@ void probe_heap_mapping_remove(uintptr_t start, uintptr_t end);
 /* Whether the range is the allocator's, all of it. */
 bool probe_heap_mapping_has(uintptr_t start, uintptr_t end);
 
+/* The first of these ranges that ends behind the address; {0, 0}: there is none, or the
+ * list is not right. While other threads run. */
+struct range probe_heap_mapping_behind(uintptr_t address);
+
 /* The ranges by address. `ret_all` says whether these are all. Valid only while no
  * other thread runs. */
 const struct range *probe_heap_mappings(size_t *ret_count, bool *ret_all);

@@ -40,6 +40,7 @@ const char *probe_maps_line_read(const char *at, struct maps_line *ret_line)
     at = hexadecimal_read(at, &ret_line->range.start);
     at = hexadecimal_read(at + (*at == '-'), &ret_line->range.end);
     at += *at == ' ';
+    ret_line->access = at;
     ret_line->readable = at[0] == 'r';
     ret_line->writable = at[0] != '\0' && at[1] == 'w';
     ret_line->shared = ret_line->writable && at[2] != '\0' && at[3] == 's';

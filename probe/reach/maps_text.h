@@ -12,6 +12,7 @@
 
 struct maps_line {
     struct range range;
+    const char *access; /* "rw-p", in the text */
     bool readable;
     bool writable;
     bool shared;      /* what is written to it, others see, too */

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "probe/recorder/inside.h"
+
 #define LOCK_TRIES 64
 #define LOCK_YIELDS 200
 
@@ -40,4 +42,13 @@ bool probe_lock_take_soon(struct probe_lock *lock)
         sched_yield();
     }
     return false;
+}
+
+bool probe_lock_take_safely(struct probe_lock *lock)
+{
+    if (probe_inside > 1) {
+        return probe_lock_take_soon(lock);
+    }
+    probe_lock_take(lock);
+    return true;
 }

@@ -22,6 +22,11 @@ void probe_lock_wake(struct probe_lock *lock);
 /* Takes the lock unless it stays taken for some time: its holder may be the caller. */
 bool probe_lock_take_soon(struct probe_lock *lock);
 
+/* Takes the lock; if the caller may be its holder, only if it is free soon. Holders of
+ * this lock have entered the probe (inside.h), and so has the caller: who has entered
+ * it once only, holds none. In a busy process the other way fails now and then. */
+bool probe_lock_take_safely(struct probe_lock *lock);
+
 /* Takes the lock if it is free. */
 static inline bool probe_lock_try(struct probe_lock *lock)
 {

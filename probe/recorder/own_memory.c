@@ -113,6 +113,19 @@ const struct range *probe_own_memory_ranges(size_t *ret_count)
     return ranges;
 }
 
+size_t probe_own_memory_copy(struct range *ret_ranges, size_t size)
+{
+    probe_changing++;
+    probe_lock_take(&lock);
+    size_t all = count;
+    if (all > 0 && size > 0) {
+        memcpy(ret_ranges, ranges, (all < size ? all : size) * sizeof(*ranges));
+    }
+    probe_lock_give(&lock);
+    probe_changing--;
+    return all;
+}
+
 void probe_own_memory_hold(void)
 {
     probe_lock_take(&lock);

@@ -31,6 +31,10 @@ void probe_own_memory_forget(const void *memory);
 /* What is taken or noted, in no order. Valid only while no other thread runs. */
 const struct range *probe_own_memory_ranges(size_t *ret_count);
 
+/* Copies the first `size` of them, while other threads run. Returns how many there
+ * are. */
+size_t probe_own_memory_copy(struct range *ret_ranges, size_t size);
+
 /* Around fork: the list is not being changed. */
 void probe_own_memory_hold(void);
 void probe_own_memory_release(void);

@@ -200,6 +200,9 @@ void probe_fds_gone(unsigned first, unsigned last)
 
 void probe_fds_gone_by(unsigned first, unsigned last, int flags)
 {
+    if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0) {
+        return; /* it fails */
+    }
     if ((flags & CLOSE_RANGE_UNSHARE) != 0) {
         probe_fds_unshared();
     }

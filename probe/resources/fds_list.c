@@ -7,9 +7,7 @@
  * The program goes on meanwhile. A descriptor that is open, but not noted yet, is
  * looked at again a little later; and one that has gone meanwhile does not count.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +18,7 @@
 #include "base/clock.h"
 #include "probe/process/descriptors.h"
 #include "probe/resources/descriptor_notes.h"
-#include "probe/resources/descriptor_text.h"
+#include "probe/resources/descriptor_view.h"
 #include "probe/resources/resource_list.h"
 
 #define LOOKS 5 /* at a descriptor without a note; the pauses grow: 1, 2, 4, 8 ms */
@@ -123,7 +121,7 @@ static bool is_unclear(int fd, const struct descriptor_note *note,
 static void item_add(struct pass *pass, int fd, struct descriptor_note note,
                      const struct descriptor_view *view)
 {
-    char example[DESCRIPTOR_TEXT_SIZE + 64];
+    char example[DESCRIPTOR_VIEW_SIZE + 64];
     struct resource_item item = {
         .maker = MADE_BY_STACK, .note = note.note, .kind = view->name, .values = {1}};
     if (note.kind == FD_QUEUE) {
@@ -168,25 +166,6 @@ static void fd_add(struct pass *pass, int fd, bool is_last)
 }
 
 /* ---- All of them ---- */
-
-static int numbers_read(struct pass *pass)
-{
-    /* readdir would allocate its buffer. */
-    _Alignas(struct dirent64) char entries[4096];
-    ssize_t got;
-    while ((got = getdents64(pass->directory, entries, sizeof(entries))) > 0) {
-        size_t at = 0;
-        while (at < (size_t)got) {
-            const struct dirent64 *entry = (const void *)(entries + at);
-            at += entry->d_reclen;
-            int fd = atoi(entry->d_name);
-            if (entry->d_name[0] != '.' && fd != pass->directory) {
-                buffer_append(&pass->numbers, &fd, sizeof(fd));
-            }
-        }
-    }
-    return got < 0 ? -errno : pass->numbers.error;
-}
 
 static void all_add(struct pass *pass)
 {
@@ -234,14 +213,11 @@ static int fds_list(struct resource_list *list)
 {
     struct pass pass = {.list = list};
     pthread_mutex_lock(&lock);
-    pass.directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
-    int error = pass.directory < 0 ? pass.directory : numbers_read(&pass);
+    int error = probe_fd_numbers(&pass.numbers, &pass.directory);
     if (error == 0) {
         all_add(&pass);
         remark(&pass);
         known_set(&pass);
-    }
-    if (pass.directory >= 0) {
         close(pass.directory);
     }
     buffer_release(&pass.numbers);

@@ -1,11 +1,264 @@
+/*
+ * The lock is held for less than a microsecond. A thread that does not get it soon may
+ * be in a signal handler, and have interrupted itself with the lock held; or another
+ * thread forks. Then what is made is not noted; but what goes must be forgotten, or the
+ * next one at its addresses would have its stack. So it is put aside, and whoever takes
+ * the lock next forgets it first.
+ */
 #include "probe/resources/mapping_notes.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "probe/recorder/lock.h"
+#include "probe/recorder/own_memory.h"
+
+#define ASIDE_MAX 16
+#define SPARE_LEAST 64
+
+static struct probe_lock lock;
+static struct range_notes notes; /* the lock protects it */
+static _Atomic uint64_t missed;
+static atomic_bool is_noted; /* there was ever anything in the table */
+
+/* Ranges to be forgotten. */
+static struct {
+    atomic_int state;
+    struct range range;
+} aside[ASIDE_MAX];
+enum { ASIDE_FREE, ASIDE_BEING_WRITTEN, ASIDE_READY };
+static atomic_bool is_aside;       /* there may be some */
+static atomic_bool is_aside_short; /* there was no room for one */
+
+static struct range range_of(const void *memory, size_t bytes)
+{
+    size_t page = (size_t)getpagesize();
+    uintptr_t start = (uintptr_t)memory & ~(page - 1);
+    uintptr_t end = ((uintptr_t)memory + bytes + page - 1) & ~(page - 1);
+    return (struct range){start, end < start ? UINTPTR_MAX & ~(page - 1) : end};
+}
+
+static void put_aside(struct range range)
+{
+    for (size_t i = 0; i < ASIDE_MAX; i++) {
+        int state = ASIDE_FREE;
+        if (atomic_compare_exchange_strong(&aside[i].state, &state,
+                                           ASIDE_BEING_WRITTEN)) {
+            aside[i].range = range;
+            atomic_store(&aside[i].state, ASIDE_READY);
+            atomic_store(&is_aside, true);
+            return;
+        }
+    }
+    atomic_store(&is_aside_short, true);
+    atomic_store(&is_aside, true);
+}
+
+/* Forgets what was put aside. The lock is held. */
+static void aside_forget(void)
+{
+    atomic_store(&is_aside, false);
+    for (size_t i = 0; i < ASIDE_MAX; i++) {
+        if (atomic_load(&aside[i].state) == ASIDE_READY) {
+            probe_range_notes_take(&notes, aside[i].range, NULL, 0);
+            atomic_store(&aside[i].state, ASIDE_FREE);
+        }
+    }
+    if (atomic_exchange(&is_aside_short, false)) {
+        atomic_fetch_add(&missed, notes.count);
+        probe_range_notes_clear(&notes);
+    }
+}
+
+/* Takes the lock, if that is possible soon. A thread is not stopped for a page while it
+ * has it. */
+static bool table_take(void)
+{
+    probe_inside++; /* a signal handler may fork here */
+    probe_changing++;
+    if (!probe_lock_take_safely(&lock)) {
+        probe_changing--;
+        probe_inside--;
+        return false;
+    }
+    if (atomic_load(&is_aside)) {
+        aside_forget();
+    }
+    return true;
+}
+
+static void table_give(void)
+{
+    probe_lock_give(&lock);
+    probe_changing--;
+    probe_inside--;
+}
+
+/* Sees to it that there is memory for some more notes. Not inside the probe: it may be
+ * taking memory now. */
+static void table_reserve(void)
+{
+    if (probe_range_notes_spare(&notes) >= SPARE_LEAST) {
+        return;
+    }
+    const size_t bytes = RANGE_CHUNK_NODES * sizeof(struct range_node);
+    int saved = errno;
+    probe_inside++;
+    struct range_node *chunk = probe_own_memory_take(bytes);
+    bool taken = chunk != NULL && table_take();
+    bool grown = taken && probe_range_notes_grow(&notes, chunk);
+    if (taken) {
+        table_give();
+    }
+    if (!grown) {
+        probe_own_memory_give(chunk, bytes);
+    }
+    probe_inside--;
+    errno = saved;
+}
+
+/* Notes ranges: those at `parts`, all of which lie in `whole`. */
+static void put_all(struct range whole, const struct range_note *parts, size_t count)
+{
+    if (!table_take()) {
+        put_aside(whole); /* of what was there before, nothing is right */
+        atomic_fetch_add(&missed, 1);
+        return;
+    }
+    probe_range_notes_take(&notes, whole, NULL, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (!probe_range_notes_put(&notes, parts[i])) {
+            atomic_fetch_add(&missed, 1);
+        }
+    }
+    atomic_store_explicit(&is_noted, true, memory_order_relaxed);
+    table_give();
+}
 
 void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
 {
-    (void)memory, (void)bytes, (void)frame;
+    if (memory == MAP_FAILED || !probe_resources_forget()) {
+        return;
+    }
+    struct range_note made = {.range = range_of(memory, bytes)};
+    if (probe_resources_wanted()) {
+        made.note = probe_resource_note(frame);
+        table_reserve();
+    } else {
+        made.note = (struct resource_note){MAPPING_BY_PROBE, probe_resource_now()};
+    }
+    put_all(made.range, &made, made.note.stack == 0 ? 0 : 1);
+}
+
+void probe_mapping_take(const void *memory, size_t bytes,
+                        struct mapping_parts *ret_parts)
+{
+    ret_parts->count = 0;
+    if (!probe_resources_forget() ||
+        !atomic_load_explicit(&is_noted, memory_order_relaxed)) {
+        return;
+    }
+    struct range range = range_of(memory, bytes);
+    if (!table_take()) {
+        put_aside(range);
+        return;
+    }
+    size_t count =
+        probe_range_notes_take(&notes, range, ret_parts->parts, MAPPING_PARTS);
+    table_give();
+    ret_parts->count = count < MAPPING_PARTS ? count : MAPPING_PARTS;
 }
 
 void probe_mapping_gone(const void *memory, size_t bytes)
 {
-    (void)memory, (void)bytes;
+    struct mapping_parts parts;
+    probe_mapping_take(memory, bytes, &parts);
+}
+
+void probe_mapping_put_back(const struct mapping_parts *parts)
+{
+    if (parts->count > 0) {
+        struct range whole = {parts->parts[0].range.start,
+                              parts->parts[parts->count - 1].range.end};
+        put_all(whole, parts->parts, parts->count);
+    }
+}
+
+void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
+                         size_t bytes, const void *to, size_t new_bytes)
+{
+    if (!probe_resources_forget()) {
+        return;
+    }
+    struct range old = range_of(from, bytes);
+    struct range new = range_of(to, new_bytes);
+    struct mapping_parts moved = {0};
+    for (size_t i = 0; i < parts->count; i++) {
+        struct range_note part = parts->parts[i];
+        bool grows = part.range.end == old.end;
+        part.range.start += new.start - old.start;
+        part.range.end += new.start - old.start;
+        if (grows || part.range.end > new.end) {
+            part.range.end = new.end;
+        }
+        if (part.range.start < part.range.end) {
+            moved.parts[moved.count++] = part;
+        }
+    }
+    put_all(new, moved.parts, moved.count);
+}
+
+void probe_mapping_at_start(struct range range)
+{
+    struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
+    table_reserve();
+    put_all(range, &note, 1);
+}
+
+bool probe_mapping_find(uintptr_t address, struct range_note *ret_note)
+{
+    if (!table_take()) {
+        return false;
+    }
+    bool found = probe_range_notes_find(&notes, address, ret_note);
+    table_give();
+    return found;
+}
+
+void probe_mapping_sweep(struct range range, uint32_t before)
+{
+    struct range_note note;
+    uintptr_t at = range.start;
+    if (!table_take()) {
+        return;
+    }
+    while (at < range.end && probe_range_notes_find(&notes, at, &note) &&
+           note.range.start < range.end) {
+        at = note.range.end;
+        if (note.note.made < before) {
+            struct range gone = {
+                note.range.start > range.start ? note.range.start : range.start,
+                note.range.end < range.end ? note.range.end : range.end};
+            probe_range_notes_take(&notes, gone, NULL, 0);
+        }
+    }
+    table_give();
+}
+
+uint64_t probe_mapping_missed(void)
+{
+    return atomic_load(&missed);
+}
+
+void probe_mapping_hold(void)
+{
+    probe_lock_take(&lock);
+}
+
+void probe_mapping_release(void)
+{
+    probe_lock_give(&lock);
 }

@@ -84,7 +84,7 @@ void probe_resource_list_add(struct resource_list *list,
         list->error = -ENOMEM;
         return;
     }
-    group->items += sign;
+    group->items += known.is_part ? 0 : sign;
     for (size_t i = 0; i < RESOURCE_VALUES; i++) {
         int64_t value = sign * known.values[i];
         group->values[i] += value;
@@ -231,6 +231,24 @@ int probe_resource_list_text(struct resource_list *list,
         group_write(list, &groups_of(list)[i], subject, ret_text);
     }
     return list->error != 0 ? list->error : ret_text->error;
+}
+
+bool probe_resource_list_largest(const struct resource_list *list, uint32_t *ret_stack,
+                                 int64_t *ret_items)
+{
+    const struct group *largest = NULL;
+    for (size_t i = 0; i < group_count(list); i++) {
+        const struct group *group = &groups_of(list)[i];
+        if (group->maker == MADE_BY_STACK &&
+            (largest == NULL || group->items > largest->items)) {
+            largest = group;
+        }
+    }
+    if (largest != NULL) {
+        *ret_stack = largest->stack;
+        *ret_items = largest->items;
+    }
+    return largest != NULL;
 }
 
 void probe_resource_list_release(struct resource_list *list)

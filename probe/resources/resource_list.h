@@ -28,6 +28,7 @@ struct resource_item {
     struct resource_note note;
     const char *kind; /* a static text: "file", "socket" */
     int64_t values[RESOURCE_VALUES];
+    bool is_part; /* it belongs to another item, which is counted */
 };
 
 /* Lives in memory that the caller owns; { 0 } is empty. */
@@ -69,6 +70,11 @@ int probe_resource_list_proto(const struct resource_list *list,
 int probe_resource_list_text(struct resource_list *list,
                              const struct resource_subject *subject,
                              struct buffer *ret_text);
+
+/* The stack that has made most of them, and how many items of one kind those are.
+ * Returns false if none was made by a stack. */
+bool probe_resource_list_largest(const struct resource_list *list, uint32_t *ret_stack,
+                                 int64_t *ret_items);
 
 void probe_resource_list_release(struct resource_list *list);
 

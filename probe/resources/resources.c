@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ atomic_bool probe_resources_on;
 _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
 static int64_t started; /* in ticks */
+static pid_t process;
 
 /* A page that the kernel clears in every forked child; NULL if it cannot. */
 static _Atomic unsigned char *wiped;
@@ -55,10 +57,21 @@ int probe_resources_start(void)
         probe_calls_prepare();
         mark_make();
         started = ticks_now() - 1;
+        process = getpid();
         atomic_store(&probe_resources_on, true);
     }
     probe_inside--;
     return error;
+}
+
+bool probe_is_other_process(void)
+{
+    return syscall(SYS_getpid) != process;
+}
+
+uint32_t probe_resource_now(void)
+{
+    return (uint32_t)(ticks_now() - started);
 }
 
 struct resource_note probe_resource_note(const void *frame)
@@ -71,7 +84,7 @@ struct resource_note probe_resource_note(const void *frame)
     const struct stack_record *record = probe_record_of(frames + first, depth - first);
     struct resource_note note = {
         .stack = record == NULL ? 0 : record->number,
-        .made = (uint32_t)(ticks_now() - started),
+        .made = probe_resource_now(),
     };
     probe_inside--;
     errno = saved;
@@ -85,6 +98,7 @@ int64_t probe_resource_age(struct resource_note note)
 
 void probe_resources_go_on(void)
 {
+    process = getpid();
     if (probe_resources_mark == wiped) {
         atomic_store(wiped, 1);
     }

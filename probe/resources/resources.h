@@ -41,6 +41,11 @@ extern atomic_bool probe_resources_on;
  * children are its own: what it does is not noted. Set in that child (vfork_call.c). */
 extern _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
+/* Whether this is not the process in which noting began, nor one forked from it. When
+ * the child of vfork has ended, a signal handler may run in the parent before
+ * probe_in_vfork is 0 again. */
+bool probe_is_other_process(void);
+
 /* Where 1 stands, but 0 in a child that was forked without the handlers of
  * pthread_atfork, by _Fork or clone: another thread may have held a lock of the tables,
  * which is then held for ever. So nothing is noted there. */
@@ -51,7 +56,7 @@ extern const _Atomic unsigned char *probe_resources_mark;
 static inline bool probe_resources_forget(void)
 {
     return atomic_load_explicit(&probe_resources_on, memory_order_relaxed) &&
-           probe_in_vfork == 0;
+           (probe_in_vfork == 0 || !probe_is_other_process());
 }
 
 /* Whether what this thread makes now is to be noted. */
@@ -66,10 +71,14 @@ static inline bool probe_resources_wanted(void)
  * May be called in a signal handler. */
 struct resource_note probe_resource_note(const void *frame);
 
+/* What `made` is in a note that is made now. */
+uint32_t probe_resource_now(void);
+
 /* In a forked child: it notes what it makes. Only resources_fork.h calls this. */
 void probe_resources_go_on(void);
 
-/* In a child that was forked while the tables could not be held: nothing is noted. */
+/* In a child that was forked while the tables could not be held, or by the child of
+ * vfork: what is noted there cannot be relied on. */
 void probe_resources_stop(void);
 
 /* How long ago it was made, in nanoseconds, exact to RESOURCE_TICK_NS. */

@@ -19,9 +19,10 @@
 static struct kept_file maps_file = {.fd = -1};
 static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Reads the whole file. The kernel makes the text again when the offset goes back to
- * zero, so one descriptor is enough; the lock keeps two readers apart. */
-static int text_read(struct buffer *text)
+/* Goes to the beginning of the file, with the lock taken: the kernel makes the text
+ * again when the offset goes back to zero, so one descriptor is enough; the lock keeps
+ * two readers apart. Returns 0 or -errno. */
+static int file_begin(void)
 {
     int error = 0;
     pthread_mutex_lock(&maps_lock);
@@ -31,23 +32,57 @@ static int text_read(struct buffer *text)
     if (error == 0 && lseek(maps_file.fd, 0, SEEK_SET) < 0) {
         error = -errno;
     }
+    return error;
+}
+
+/* Reads once. Returns how many bytes, 0 at the end, or -errno. */
+static ssize_t file_read(char *text, size_t size)
+{
+    ssize_t got;
+    do {
+        got = read(maps_file.fd, text, size);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+static int text_read(struct buffer *text)
+{
+    int error = file_begin();
     while (error == 0) {
         char *end = buffer_reserve(text, READ_BYTES);
         if (end == NULL) {
             error = text->error;
             break;
         }
-        ssize_t got = read(maps_file.fd, end, READ_BYTES);
-        if (got < 0 && errno != EINTR) {
-            error = -errno;
-        } else if (got == 0) {
+        ssize_t got = file_read(end, READ_BYTES);
+        if (got <= 0) {
+            error = (int)got;
             break;
-        } else if (got > 0) {
-            buffer_extend(text, (size_t)got);
         }
+        buffer_extend(text, (size_t)got);
     }
     pthread_mutex_unlock(&maps_lock);
     return error;
+}
+
+ssize_t probe_maps_read_text(char *text, size_t size)
+{
+    ssize_t got = file_begin();
+    size_t length = 0;
+    if (got == 0) {
+        while ((got = file_read(text + length, size - length)) > 0) {
+            length += (size_t)got;
+        }
+    }
+    pthread_mutex_unlock(&maps_lock);
+    if (got < 0) {
+        return got;
+    }
+    if (length == size) {
+        return -E2BIG;
+    }
+    text[length] = '\0';
+    return (ssize_t)length;
 }
 
 void probe_maps_fork_child(void)

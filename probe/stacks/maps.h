@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buffer.h"
 
@@ -29,6 +30,11 @@ struct maps {
 /* Reads the mappings of code that have a name: files and the kernel's [vdso]. Replaces
  * what `maps` held before. Returns 0 or -errno. */
 int probe_maps_read(struct maps *maps);
+
+/* Reads the whole file into memory that is there already, because a buffer that grows
+ * would change what is read. Adds a '\0'. Returns its length; -E2BIG if it does not
+ * fit; or -errno. */
+ssize_t probe_maps_read_text(char *text, size_t size);
 
 /* The mappings, `maps->count` of them. */
 const struct mapping *probe_maps_entries(const struct maps *maps);

@@ -1,15 +1,17 @@
 /*
  * The names are those that the kernel gives to what has no path: proc(5), "anon_inode".
  */
-#include "probe/resources/descriptor_text.h"
+#include "probe/resources/descriptor_view.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "probe/process/descriptors.h"
 
 #define ADDRESS_SIZE 160
 
@@ -199,6 +202,35 @@ static uint64_t number_of(const struct statx *file)
     uint64_t number = file->stx_ino * 0x9e3779b97f4a7c15U;
     number = (number ^ number >> 32 ^ device) * 0x9e3779b97f4a7c15U;
     return number ^ (file->stx_mode & S_IFMT);
+}
+
+int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
+{
+    /* readdir would allocate its buffer. */
+    _Alignas(struct dirent64) char entries[4096];
+    ssize_t got;
+    int directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
+    if (directory < 0) {
+        return directory;
+    }
+    while ((got = getdents64(directory, entries, sizeof(entries))) > 0) {
+        size_t at = 0;
+        while (at < (size_t)got) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            at += entry->d_reclen;
+            int fd = atoi(entry->d_name);
+            if (entry->d_name[0] != '.' && fd != directory) {
+                buffer_append(ret_numbers, &fd, sizeof(fd));
+            }
+        }
+    }
+    int error = got < 0 ? -errno : ret_numbers->error;
+    if (error != 0) {
+        close(directory);
+    } else {
+        *ret_directory = directory;
+    }
+    return error;
 }
 
 int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view)

@@ -1,0 +1,63 @@
+/*
+ * Calls that make a child process. What happens in the child is not noted here: one of
+ * fork is a process of its own, in which the handlers of pthread_atfork forget what is
+ * the parent's. Those of posix_spawn are in probe/preload/exec_calls.c and
+ * plain_spawns.c, that of vfork is in vfork_call.c.
+ */
+#include <pty.h>
+#include <unistd.h>
+
+#include "probe/calls/real_function.h"
+#include "probe/resources/child_notes.h"
+#include "probe/resources/descriptor_notes.h"
+
+#define FRAME __builtin_frame_address(0)
+
+PROBE_REAL(fork)
+PROBE_REAL(_Fork)
+PROBE_REAL_OF(forkpty, "libutil.so.1")
+
+/* The child of vfork may fork: what is noted there was not told of the files that the
+ * child of vfork has closed and opened. */
+static void child_begin(bool in_vfork)
+{
+    if (in_vfork) {
+        probe_resources_stop();
+    }
+}
+
+PROBE_EXPORT pid_t fork(void)
+{
+    bool in_vfork = probe_in_vfork != 0;
+    pid_t child = fork_real()();
+    if (child == 0) {
+        child_begin(in_vfork);
+    }
+    probe_child_made(child, FRAME);
+    return child;
+}
+
+/* No handler of pthread_atfork runs: another thread may have held any lock. */
+PROBE_EXPORT pid_t _Fork(void)
+{
+    pid_t child = _Fork_real()();
+    if (child == 0) {
+        probe_resources_stop();
+    }
+    probe_child_made(child, FRAME);
+    return child;
+}
+
+PROBE_EXPORT int forkpty(int *ret_fd, char *name, const struct termios *settings,
+                         const struct winsize *size)
+{
+    bool in_vfork = probe_in_vfork != 0;
+    pid_t child = forkpty_real()(ret_fd, name, settings, size);
+    if (child == 0) {
+        child_begin(in_vfork);
+    } else if (child > 0) {
+        probe_child_made(child, FRAME);
+        probe_fd_made(*ret_fd, FD_FILE, FRAME);
+    }
+    return child;
+}
