@@ -221,9 +221,9 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_file \
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,descriptor_notes dump_file figures heap_file \
 	heap_preload heap_profile heap_snapshot heap_tidy profile_memory stacks symbols thread_profile \
-	thread_questions thread_stacks thread_waits)
+	thread_notes thread_questions thread_stacks thread_waits timer_notes)
 # These need one of the implementations of heap.h.
 ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
 	heap_recorder.c)
@@ -233,6 +233,7 @@ $(PROBE_TESTED): $(call object,$(filter-out %_gperftools.c %_libc.c $(ON_HEAP) \
 $(BUILD)/tests/unit/heap_file_test: $(call object,probe/heap/heap_file.c)
 $(BUILD)/tests/unit/heap_preload_test: $(call object,$(ON_HEAP) probe/heap/heap_preload.c)
 $(BUILD)/tests/unit/thread_questions_test: $(call object,common/server/poll_override.c)
+$(BUILD)/tests/unit/timer_notes_test: UNIT_LDFLAGS = -Wl,--wrap=open
 $(BUILD)/tests/unit/profile_memory_test: \
 	UNIT_LDFLAGS = -Wl,--wrap=mmap -Wl,--wrap=probe_symbols_load
 
@@ -271,6 +272,13 @@ $(patsubst %,$(BUILD)/tests/unit/%_test,child_count process_figures): $(COUNTED)
 $(BUILD)/tests/unit/child_count_test: UNIT_LDFLAGS = -Wl,--wrap=openat
 $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--wrap=open
 
+$(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
+$(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
+$(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
+	probe/locks/lock_state.c probe/process/descriptors.c)
+$(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
+
 # The recorder and the calls that it is told of, in the test program itself: its own
 # malloc is then the probe's.
 RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
@@ -284,7 +292,7 @@ $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.
 	probe/recorder/inside.c)
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
-WAIT_PROFILER := tests/programs/wait_profiler.c $(BASE) $(wildcard probe/process/*.c) \
+WAIT_PROFILER := $(patsubst %,tests/programs/%.c,wait_profiler no_notes) $(BASE) $(wildcard probe/process/*.c) \
 	probe/recorder/inside.c probe/recorder/lock.c probe/recorder/own_memory.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
 	$(patsubst %,probe/preload/%.c,signal_calls stack_copy) probe/calls/real_function.c

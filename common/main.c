@@ -15,6 +15,7 @@
 #include "probe/heap/heap.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/thread_notes.h"
@@ -132,6 +133,32 @@ static bool heap_start(enum heap_profile profile)
     return error == 0;
 }
 
+/* There are requests all the time: the next one notices. */
+static bool descriptors_noticed(void)
+{
+    return true;
+}
+
+static void descriptors_say(const char *line)
+{
+    fprintf(stderr, "%s: %s\n", variant.name, line);
+}
+
+/* An error is ignored: the pages of what this is for say so. */
+static void resources_start(void)
+{
+    if (probe_resources_start() == 0) {
+        probe_thread_notes_start();
+        probe_mapping_notes_start();
+        probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
+    }
+    probe_lock_waits_start(NULL);
+    /* The functions in front of the C library's are not where a thread is. */
+    probe_threads_settle(
+        &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,
+                                   .hidden_end = (uintptr_t)probe_calls_end});
+}
+
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
  * upstream comes first: it is a fork, whose memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
@@ -157,16 +184,7 @@ static int run(struct options *options, const char *directory)
     probe_symbols_load();
     probe_heap_release_free();
     probe_inside--;
-    /* An error is ignored: the pages of what it is for say so. */
-    if (probe_resources_start() == 0) {
-        probe_thread_notes_start();
-        probe_mapping_notes_start();
-    }
-    probe_lock_waits_start();
-    /* The functions in front of the C library's are not where a thread is. */
-    probe_threads_settle(
-        &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,
-                                   .hidden_end = (uintptr_t)probe_calls_end});
+    resources_start();
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);

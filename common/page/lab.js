@@ -1,9 +1,10 @@
-// The lab page: both servers in the same charts, a card for each scenario, and the
-// profiles. A link opens a card, but it never runs anything.
+// The lab page: both servers in the same charts, a card for each scenario, the profiles
+// and the locks. A link opens a card, but it never runs anything.
 
 import {drawCharts} from "/page/charts.js";
 import {choice, element, report, setText} from "/page/dom.js";
 import {drawFlames} from "/page/flame.js";
+import {drawLocks} from "/page/locks.js";
 import {Card} from "/page/lab/cards.js";
 import {drawLoad} from "/page/lab/load_bar.js";
 import {SteadyLoad} from "/page/lab/load.js";
@@ -14,6 +15,8 @@ import {Server} from "/page/server.js";
 import {view} from "/page/view.js";
 
 const COLOURS = {leaky: "--line-1", fixed: "--line-2"};
+// No scenario leaves these by themselves: they are in the table of figures alone.
+const WITHOUT_CHART = ["mappings", "children"];
 const LOOPBACK = ["localhost", "127.0.0.1"];
 const EXERCISE =
     "An exercise: run it, watch what climbs, and find out why. ./learn.sh check " +
@@ -161,14 +164,17 @@ async function start() {
     document.querySelector("main").hidden = false;
     drawServers(lab);
     drawLoad(lab);
-    drawCharts(place("charts-place"), lab.poll);
+    drawCharts(place("charts-place"), lab.poll, WITHOUT_CHART);
     drawFamilies(lab, scenarios);
     follow(lab);
     followCard(lab);
     // The charts are seen first.
     lab.poll.addEventListener(
         "sample",
-        () => setTimeout(() => drawFlames(place("profiles-place"), lab.servers)),
+        () => setTimeout(() => {
+            drawFlames(place("profiles-place"), lab.servers);
+            drawLocks(place("locks-place"), lab.poll, place("news"));
+        }),
         {once: true},
     );
 }

@@ -9,8 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "probe/http/check.h"
 #include "probe/http/reply_head.h"
+#include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/descriptor_limit.h"
 #include "server/connections.h"
 #include "server/lab.h"
 #include "server/routes.h"
@@ -183,6 +186,9 @@ void exchange_serve(struct mg_connection *connection, struct lab *lab, bool debu
     reply_send(connection, &reply);
     probe_reply_release(&reply);
     worker_done();
+    if (probe_fd_limit_asked()) {
+        probe_fd_alarm_tick(clock_now_ns());
+    }
 }
 
 void exchange_refuse(struct mg_connection *connection, struct lab *lab, int status,

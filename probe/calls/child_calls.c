@@ -82,6 +82,7 @@ PROBE_EXPORT int forkpty(int *ret_fd, char *name, const struct termios *settings
     pid_t child = forkpty_real()(ret_fd, name, settings, size);
     if (child == 0) {
         child_begin(in_vfork);
+        probe_fds_standard(FRAME);
     } else if (child > 0) {
         probe_child_made(child, FRAME);
         probe_fd_made(*ret_fd, FD_FILE, FRAME);

@@ -130,9 +130,21 @@ LOCK(pthread_rwlock_clockwrlock,
      pthread_rwlock_trywrlock(rwlock), EBUSY, WRITES, TIMED)
 
 /* Names of old: programs that were linked to them still call them. */
-int __pthread_mutex_lock(pthread_mutex_t *mutex)
-    __attribute__((alias("pthread_mutex_lock"), copy(pthread_mutex_lock)));
-int __pthread_rwlock_rdlock(pthread_rwlock_t *rwlock)
-    __attribute__((alias("pthread_rwlock_rdlock"), copy(pthread_rwlock_rdlock)));
-int __pthread_rwlock_wrlock(pthread_rwlock_t *rwlock)
-    __attribute__((alias("pthread_rwlock_wrlock"), copy(pthread_rwlock_wrlock)));
+int __pthread_mutex_lock(pthread_mutex_t *mutex);
+int __pthread_rwlock_rdlock(pthread_rwlock_t *rwlock);
+int __pthread_rwlock_wrlock(pthread_rwlock_t *rwlock);
+
+PROBE_EXPORT int __pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    return pthread_mutex_lock(mutex);
+}
+
+PROBE_EXPORT int __pthread_rwlock_rdlock(pthread_rwlock_t *rwlock)
+{
+    return pthread_rwlock_rdlock(rwlock);
+}
+
+PROBE_EXPORT int __pthread_rwlock_wrlock(pthread_rwlock_t *rwlock)
+{
+    return pthread_rwlock_wrlock(rwlock);
+}

@@ -130,15 +130,15 @@ static void note(void *memory, size_t bytes, int flags, uintptr_t caller,
 {
     bool by_allocator = is_allocator(caller);
     heap_note(memory, bytes, by_allocator);
+    /* The probe maps for itself, also where it runs for the program. */
+    bool apart = by_allocator || probe_recorder_skipped(&caller, 1) == 1;
+    probe_inside += apart;
     if (by_allocator) {
         probe_mapping_gone(memory, memory == MAP_FAILED ? 0 : bytes);
-        return;
+    } else {
+        probe_mapping_made(memory, bytes_mapped(bytes, flags), frame);
     }
-    /* Also where the probe runs for the program. */
-    bool by_probe = probe_recorder_skipped(&caller, 1) == 1;
-    probe_inside += by_probe;
-    probe_mapping_made(memory, bytes_mapped(bytes, flags), frame);
-    probe_inside -= by_probe;
+    probe_inside -= apart;
 }
 
 PROBE_EXPORT void *mmap(void *wanted, size_t bytes, int protection, int flags, int fd,
@@ -168,8 +168,11 @@ PROBE_EXPORT int munmap(void *memory, size_t bytes)
 {
     struct mapping_parts parts;
     bool was = probe_heap_mapping_has((uintptr_t)memory, end_of(memory, bytes));
+    bool apart = is_allocator(CALLER); /* it may hold its lock: nothing waits here */
     heap_note(memory, bytes, false);
+    probe_inside += apart;
     probe_mapping_take(memory, bytes, &parts);
+    probe_inside -= apart;
     int result = munmap_real()(memory, bytes);
     if (result != 0) {
         heap_note(memory, was ? bytes : 0, was);

@@ -109,6 +109,7 @@ OPENS(FD_FILE, getpt, (void), ())
 
 PROBE_REAL(openpty)
 PROBE_REAL(login_tty)
+PROBE_REAL(daemon)
 
 PROBE_EXPORT int openpty(int *master, int *slave, char *name,
                          const struct termios *terminal, const struct winsize *size)
@@ -119,7 +120,6 @@ PROBE_EXPORT int openpty(int *master, int *slave, char *name,
     return result;
 }
 
-/* Becomes standard input, output and error. */
 PROBE_EXPORT int login_tty(int fd)
 {
     int result = login_tty_real()(fd);
@@ -127,9 +127,17 @@ PROBE_EXPORT int login_tty(int fd)
         if (fd > STDERR_FILENO) {
             probe_fd_gone(fd);
         }
-        for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
-            probe_fd_made(stream, FD_ANY, FRAME);
-        }
+        probe_fds_standard(FRAME);
+    }
+    return result;
+}
+
+/* /dev/null takes the place of the standard streams. */
+PROBE_EXPORT int daemon(int keep_directory, int keep_streams)
+{
+    int result = daemon_real()(keep_directory, keep_streams);
+    if (result == 0 && keep_streams == 0) {
+        probe_fds_standard(FRAME);
     }
     return result;
 }

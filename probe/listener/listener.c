@@ -31,9 +31,11 @@ struct listener {
     struct own_socket wake_in; /* of a pair of sockets; polled */
     struct own_socket wake_out;
     struct own_socket reserve; /* given up for a connection when none is left */
+    struct own_socket third;   /* with the other two, for probe_listener_make_room */
     int fd_from;
     void (*work)(bool begins);
     atomic_bool stopping;
+    atomic_bool woken;          /* for `tick` */
     int64_t door_ns;            /* when the door is looked at again; 0: now */
     unsigned retries;           /* to open it, that failed in a row */
     struct connection *current; /* whose page is running */
@@ -71,6 +73,14 @@ static void spares_take(struct listener *listener)
 {
     spare_take(listener, &listener->reserve);
     spare_take(listener, &listener->owner.spare);
+    spare_take(listener, &listener->third);
+}
+
+void probe_listener_make_room(struct listener *listener)
+{
+    probe_own_socket_close(&listener->reserve);
+    probe_own_socket_close(&listener->owner.spare);
+    probe_own_socket_close(&listener->third);
 }
 
 static int wake_open(struct listener *listener)
@@ -103,6 +113,7 @@ int probe_listener_open(struct listener **ret_listener,
     atomic_store(&listener->wake_in.fd, -1);
     atomic_store(&listener->wake_out.fd, -1);
     atomic_store(&listener->reserve.fd, -1);
+    atomic_store(&listener->third.fd, -1);
     atomic_store(&listener->owner.spare.fd, -1);
     for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
         atomic_store(&listener->connections[i].socket.fd, -1);
@@ -146,8 +157,7 @@ void probe_listener_close(struct listener *listener, bool forked)
     }
     probe_own_socket_close(&listener->wake_in);
     probe_own_socket_close(&listener->wake_out);
-    probe_own_socket_close(&listener->reserve);
-    probe_own_socket_close(&listener->owner.spare);
+    probe_listener_make_room(listener);
     if (forked) {
         listener->door.owner = 0;
     }
@@ -155,17 +165,29 @@ void probe_listener_close(struct listener *listener, bool forked)
     munmap(listener, sizeof(*listener));
 }
 
-void probe_listener_stop(struct listener *listener)
+/* Ends the wait of the loop. */
+static void loop_wake(struct listener *listener)
 {
     int saved = errno;
     struct own_socket *wake = &listener->wake_out;
-    atomic_store(&listener->stopping, true);
     if (!probe_own_socket_check(wake) ||
         (send(atomic_load(&wake->fd), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
          errno != EAGAIN)) {
         probe_doorway_knock(&listener->door);
     }
     errno = saved;
+}
+
+void probe_listener_stop(struct listener *listener)
+{
+    atomic_store(&listener->stopping, true);
+    loop_wake(listener);
+}
+
+void probe_listener_wake(struct listener *listener)
+{
+    atomic_store(&listener->woken, true);
+    loop_wake(listener);
 }
 
 /* ---- Connections that come ---- */
@@ -399,7 +421,8 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
         work(listener, false);
         list_wait(&list, next != 0 && next < list.due ? next : list.due);
         work(listener, true);
-        if (next != 0 && clock_now_ns() >= next) {
+        bool woken = atomic_exchange(&listener->woken, false);
+        if (tick != NULL && (woken || (next != 0 && clock_now_ns() >= next))) {
             next = tick(clock_now_ns());
         }
         error = loop_step(listener, &list);

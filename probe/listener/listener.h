@@ -46,6 +46,13 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
  * probe_listener_run, which may be on another thread. */
 void probe_listener_stop(struct listener *listener);
 
+/* Makes probe_listener_run call `tick` soon. May be called as probe_listener_stop. */
+void probe_listener_wake(struct listener *listener);
+
+/* For `tick`: closes three descriptors that are only there to be given up, so that it
+ * can open files where none is left. They are taken again when it has returned. */
+void probe_listener_make_room(struct listener *listener);
+
 /* Closes everything. In a forked child: only the child's copies; a Unix socket's file
  * is then left alone. */
 void probe_listener_close(struct listener *listener, bool forked);

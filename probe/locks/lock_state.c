@@ -1,5 +1,6 @@
 #include "probe/locks/lock_state.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -7,11 +8,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "probe/process/descriptors.h"
+
 /* Bits of a mutex's kind. */
 #define KIND_TYPE 3
 #define KIND_ROBUST 16
 #define KIND_PI 32
 #define KIND_SHARED 128
+
+/* Bits of a page's word: it is there or swapped out; it is a file's, or shared. */
+#define PAGE_PRESENT (UINT64_C(3) << 62)
+#define PAGE_SHARED (UINT64_C(1) << 61)
 
 /* Bits of a rwlock's count of readers. */
 #define READERS_WRITE_PHASE 1U
@@ -48,6 +55,20 @@ static pid_t mutex_owner(const pthread_mutex_t *mutex, const struct lock_state *
     }
     uint32_t word = (uint32_t)mutex->__data.__lock;
     return (word & FUTEX_OWNER_DIED) != 0 ? 0 : (pid_t)(word & FUTEX_TID_MASK);
+}
+
+/* Whether the memory is mapped so that other processes may have it too. Source: the
+ * kernel's Documentation/admin-guide/mm/pagemap.rst. */
+static bool memory_is_shared(uintptr_t address)
+{
+    uint64_t page = 0;
+    off_t at = (off_t)(address / (uintptr_t)getpagesize() * sizeof(page));
+    int fd = probe_proc_open("thread-self/pagemap", O_RDONLY);
+    bool read = fd >= 0 && pread(fd, &page, sizeof(page), at) == sizeof(page);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return !read || (page & PAGE_PRESENT) == 0 || (page & PAGE_SHARED) != 0;
 }
 
 static void mutex_read(const pthread_mutex_t *mutex, struct lock_state *ret_state)
@@ -89,8 +110,12 @@ void probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *re
     size_t bytes = probe_lock_bytes(is_rwlock);
     struct iovec to = {.iov_base = copy, .iov_len = bytes};
     struct iovec from = {.iov_base = (void *)lock, .iov_len = bytes};
-    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
+    /* By the number of this thread, because the main thread may have ended. */
+    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
         probe_lock_state_of(copy, is_rwlock, ret_state);
+        if (ret_state->robust) {
+            ret_state->shared = memory_is_shared(lock);
+        }
     } else {
         *ret_state = (struct lock_state){.owner = LOCK_OWNER_UNKNOWN};
     }

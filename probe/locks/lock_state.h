@@ -7,6 +7,7 @@
 #define PROBE_LOCKS_LOCK_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,9 +20,9 @@ struct lock_state {
     bool readable; /* false: its memory is not there, and the rest is not known */
     enum lock_type type;
     bool robust;
-    bool shared; /* other processes may have it too. Every robust mutex is marked so */
-    bool pi;     /* its owner inherits the priority of those who wait */
-    pid_t owner; /* of the mutex, or who writes; 0: nobody; LOCK_OWNER_UNKNOWN */
+    bool shared;      /* other processes may have it too */
+    bool pi;          /* its owner inherits the priority of those who wait */
+    pid_t owner;      /* of the mutex, or who writes; 0: nobody; LOCK_OWNER_UNKNOWN */
     unsigned readers; /* of a rwlock: those who have it, and those who wait to read */
     bool writing;     /* of a rwlock: somebody writes, or is about to */
 };
@@ -33,7 +34,8 @@ size_t probe_lock_bytes(bool is_rwlock);
 void probe_lock_state_read(uintptr_t lock, bool is_rwlock,
                            struct lock_state *ret_state);
 
-/* The same from a copy of its bytes. */
+/* The same from a copy of its bytes. The C library marks every robust mutex as shared:
+ * only its memory tells whether it is. */
 void probe_lock_state_of(const void *copy, bool is_rwlock,
                          struct lock_state *ret_state);
 

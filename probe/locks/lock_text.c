@@ -30,6 +30,21 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
+/* Appends "; DEADLOCK of 2 threads", or "; 3 DEADLOCKS, of 7 threads". */
+static void circles_append(const struct lock_view *view, struct buffer *text)
+{
+    size_t circles = 0;
+    size_t threads = verdicts_count(view, LOCK_DEADLOCK);
+    for (size_t i = 0; i < view->waiter_count; i++) {
+        circles += probe_lock_circle_begins(view, i);
+    }
+    if (circles == 1) {
+        buffer_printf(text, "; DEADLOCK of %zu thread%s", threads, plural(threads));
+    } else if (circles > 1) {
+        buffer_printf(text, "; %zu DEADLOCKS, of %zu threads", circles, threads);
+    }
+}
+
 /* "12 threads wait for a lock; DEADLOCK of 2 threads; 9 wait for a lock that is NEVER
  * RELEASED; 1 is stuck behind them". */
 static void summary_append(const struct lock_view *view, struct buffer *text)
@@ -40,12 +55,7 @@ static void summary_append(const struct lock_view *view, struct buffer *text)
         buffer_printf(text, "%zu thread%s for a lock", view->waiter_count,
                       view->waiter_count == 1 ? " waits" : "s wait");
     }
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        if (probe_lock_circle_begins(view, i)) {
-            size_t length = circle_length(view, i);
-            buffer_printf(text, "; DEADLOCK of %zu thread%s", length, plural(length));
-        }
-    }
+    circles_append(view, text);
     size_t never = verdicts_count(view, LOCK_NEVER_RELEASED);
     if (never > 0) {
         buffer_printf(text, "; %zu wait%s for a lock that is NEVER RELEASED", never,
@@ -84,22 +94,42 @@ static void thread_append(const struct lock_view *view, pid_t tid, struct buffer
     buffer_printf(text, "thread %d \"%s\"", (int)tid, entry == NULL ? "" : entry->name);
 }
 
-static void wait_append(const struct lock_view *view, const struct lock_waiter *waiter,
-                        struct buffer *text)
+static void heading_append(const struct lock_view *view,
+                           const struct lock_waiter *waiter, struct buffer *text)
 {
     int64_t tenths = waiter->waited_ns / (CLOCK_NS_PER_SECOND / 10);
     thread_append(view, waiter->note.tid, text);
     buffer_printf(text, " waits for %lld.%lld s for ", (long long)(tenths / 10),
                   (long long)(tenths % 10));
     probe_lock_sentence(view, waiter, text);
-    buffer_text(text,
-                probe_lock_waiter_is_timed(waiter) ? ", with a time limit:\n" : ":\n");
-    if (waiter->over) {
-        buffer_text(text, "it waits no more\n");
-    } else {
-        stack_append(view, waiter->note.tid, text);
+    buffer_text(text, probe_lock_waiter_is_timed(waiter) ? ", with a time limit" : "");
+    buffer_text(text, waiter->over ? "; it waits no more\n" : ":\n");
+}
+
+/* The stack of a wait, as a number; THREADS_NO_STACK. */
+static size_t stack_of(const struct lock_view *view, const struct lock_waiter *waiter)
+{
+    const struct thread_entry *entry = probe_lock_thread_of(view, waiter->note.tid);
+    return waiter->over || entry == NULL ? THREADS_NO_STACK : entry->stack;
+}
+
+/* Appends the heading of a wait. The stack follows after the last of those that have
+ * the same one: `before` is the wait before it, NULL: there is none; likewise `waiter`
+ * at the end. */
+static void wait_append(const struct lock_view *view, const struct lock_waiter *before,
+                        const struct lock_waiter *waiter, struct buffer *text)
+{
+    bool same = before != NULL && waiter != NULL &&
+                stack_of(view, before) == stack_of(view, waiter);
+    if (before != NULL && !same) {
+        if (!before->over) {
+            stack_append(view, before->note.tid, text);
+        }
+        buffer_text(text, "\n");
     }
-    buffer_text(text, "\n");
+    if (waiter != NULL) {
+        heading_append(view, waiter, text);
+    }
 }
 
 static void circle_append(const struct lock_view *view, size_t start,
@@ -111,26 +141,33 @@ static void circle_append(const struct lock_view *view, size_t start,
                   length == 1 ? "a thread waits for itself"
                               : "each of these threads waits for the next one, and the "
                                 "last one for the first");
+    const struct lock_waiter *before = NULL;
     do {
         const struct lock_waiter *waiter = probe_lock_waiter_at(view, at);
-        wait_append(view, waiter, text);
+        wait_append(view, before, waiter, text);
+        before = waiter;
         at = waiter->next;
     } while (at != start);
+    wait_append(view, before, NULL, text);
 }
 
 static void never_released_append(const struct lock_view *view, size_t lock,
                                   struct buffer *text)
 {
     const struct lock_held *held = probe_lock_at(view, lock);
-    buffer_printf(text, "NEVER RELEASED: %s 0x%llx: thread %d had it when it ended\n",
+    buffer_printf(text, "NEVER RELEASED: %s 0x%llx: thread %d had it when it ended%s\n",
                   probe_lock_kind_name(held), (unsigned long long)held->address,
-                  (int)held->tid);
+                  (int)held->tid,
+                  probe_lock_waits_forked() ? ", or when this process was forked" : "");
+    const struct lock_waiter *before = NULL;
     for (size_t i = 0; i < view->waiter_count; i++) {
         const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
         if (waiter->lock == lock && waiter->verdict == LOCK_NEVER_RELEASED) {
-            wait_append(view, waiter, text);
+            wait_append(view, before, waiter, text);
+            before = waiter;
         }
     }
+    wait_append(view, before, NULL, text);
 }
 
 static void waits_append(const struct lock_view *view, enum lock_verdict verdict,
@@ -139,29 +176,32 @@ static void waits_append(const struct lock_view *view, enum lock_verdict verdict
     if (verdicts_count(view, verdict) == 0) {
         return;
     }
+    const struct lock_waiter *before = NULL;
     buffer_text(text, heading);
     for (size_t i = 0; i < view->waiter_count; i++) {
         const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
         if (waiter->verdict == verdict) {
-            wait_append(view, waiter, text);
+            wait_append(view, before, waiter, text);
+            before = waiter;
         }
     }
+    wait_append(view, before, NULL, text);
 }
 
 static void holders_append(const struct lock_view *view, struct buffer *text)
 {
     bool is_first = true;
     for (size_t i = 0; i < view->lock_count; i++) {
-        pid_t tid = probe_lock_holder_shown(view, i);
-        if (tid == 0) {
+        const struct lock_held *lock = probe_lock_at(view, i);
+        if (!lock->holder_shown) {
             continue;
         }
         buffer_text(text,
                     is_first ? "HOLDERS, who wait for no lock themselves:\n" : "");
         is_first = false;
-        thread_append(view, tid, text);
+        thread_append(view, lock->tid, text);
         buffer_text(text, ":\n");
-        stack_append(view, tid, text);
+        stack_append(view, lock->tid, text);
         buffer_text(text, "\n");
     }
 }
@@ -177,7 +217,7 @@ void probe_lock_text_write(const struct lock_view *view, struct buffer *ret_text
         }
     }
     for (size_t i = 0; i < view->lock_count; i++) {
-        if (probe_lock_is_never_released(view, i)) {
+        if (probe_lock_at(view, i)->never_released) {
             never_released_append(view, i, ret_text);
         }
     }

@@ -2,35 +2,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
-#include "probe/resources/thread_numbers.h"
+#include "probe/locks/lock_read.h"
 
 /* A thread that waits was maybe just woken by a signal. Then the kernel is asked again,
  * so often, after so long. */
 #define LOOKS 10
 #define LOOK_PAUSE_MS 2
 
-struct lock_held *probe_lock_at(const struct lock_view *view, size_t number)
-{
-    return (struct lock_held *)(void *)view->locks.data + number;
-}
-
-struct lock_waiter *probe_lock_waiter_at(const struct lock_view *view, size_t number)
-{
-    return (struct lock_waiter *)(void *)view->waiters.data + number;
-}
-
 static const struct lock_held *lock_of(const struct lock_view *view,
                                        const struct lock_waiter *waiter)
 {
     return probe_lock_at(view, waiter->lock);
-}
-
-static bool waits_for_rwlock(const struct lock_waiter *waiter)
-{
-    return waiter->note.call == LOCK_CALL_READ || waiter->note.call == LOCK_CALL_WRITE;
 }
 
 /* The time limit of a condition variable does not hold for its mutex. */
@@ -39,162 +24,56 @@ bool probe_lock_waiter_is_timed(const struct lock_waiter *waiter)
     return waiter->note.timed && waiter->note.call != LOCK_CALL_CONDITION;
 }
 
-/* ---- What is read ---- */
+/* ---- What counts ---- */
 
-static int by_address(const void *one, const void *other)
-{
-    const struct lock_held *first = one;
-    const struct lock_held *second = other;
-    if (first->address != second->address) {
-        return first->address < second->address ? -1 : 1;
-    }
-    return first->is_rwlock - second->is_rwlock;
-}
+/* How sure it is that the thread waits for the lock. */
+enum certainty { NO_WAIT, MAYBE_WAITS, WAITS };
 
-static int by_thread(const void *one, const void *other)
+static enum certainty certainty_of(const struct lock_view *view,
+                                   const struct lock_waiter *waiter)
 {
-    const struct lock_waiter *first = one;
-    const struct lock_waiter *second = other;
-    return first->note.tid < second->note.tid ? -1 : first->note.tid > second->note.tid;
-}
-
-/* Reads the notes: one waiter for each. */
-static int waiters_read(struct lock_view *view)
-{
-    struct buffer notes = {0};
-    int error = probe_lock_notes_read(&notes);
-    const struct lock_note *note = (const void *)notes.data;
-    size_t count = error != 0 ? 0 : notes.length / sizeof(*note);
-    for (size_t i = 0; i < count; i++) {
-        const struct lock_waiter waiter = {.note = note[i], .next = LOCK_NO_NEXT};
-        buffer_append(&view->waiters, &waiter, sizeof(waiter));
-    }
-    buffer_release(&notes);
-    error = error != 0 ? error : view->waiters.error;
-    view->waiter_count = error != 0 ? 0 : count;
-    if (view->waiter_count > 0) {
-        qsort(view->waiters.data, count, sizeof(struct lock_waiter), by_thread);
-    }
-    return error;
-}
-
-/* Lists the locks that are waited for, each once. */
-static int locks_list(struct lock_view *view)
-{
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
-        const struct lock_held lock = {.address = waiter->note.lock,
-                                       .is_rwlock = waits_for_rwlock(waiter)};
-        buffer_append(&view->locks, &lock, sizeof(lock));
-    }
-    if (view->locks.error != 0 || view->waiter_count == 0) {
-        return view->locks.error;
-    }
-    qsort(view->locks.data, view->waiter_count, sizeof(struct lock_held), by_address);
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        const struct lock_held lock = *probe_lock_at(view, i);
-        if (view->lock_count == 0 ||
-            by_address(probe_lock_at(view, view->lock_count - 1), &lock) != 0) {
-            *probe_lock_at(view, view->lock_count++) = lock;
-        }
-    }
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
-        const struct lock_held lock = {.address = waiter->note.lock,
-                                       .is_rwlock = waits_for_rwlock(waiter)};
-        const struct lock_held *found = bsearch(
-            &lock, view->locks.data, view->lock_count, sizeof(lock), by_address);
-        waiter->lock = (size_t)(found - probe_lock_at(view, 0));
-    }
-    return 0;
-}
-
-/* Asks the kernel where the waiting threads are; also whether it answers at all. */
-static void kernel_ask(struct lock_view *view, int task_fd)
-{
-    const struct range nothing = {0, 0};
-    view->kernel_asked =
-        probe_lock_seen(task_fd, gettid(), nothing) != LOCK_SEEN_UNKNOWN;
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
-        uintptr_t start = waiter->note.lock;
-        const struct range lock = {start,
-                                   start + probe_lock_bytes(waits_for_rwlock(waiter))};
-        waiter->seen = probe_lock_seen(task_fd, waiter->note.tid, lock);
-        view->kernel_asked &= waiter->seen != LOCK_SEEN_UNKNOWN;
-    }
-}
-
-/* Who has the lock. */
-static void holder_find(struct lock_held *lock, int task_fd)
-{
-    pid_t owner = lock->state.owner;
-    if (owner == 0) {
-        bool read = lock->state.readers > 0 && !lock->state.writing;
-        lock->holder = read ? LOCK_HELD_BY_READERS : LOCK_HELD_BY_NOBODY;
-        return;
-    }
-    lock->holder = LOCK_HELD_BY_UNKNOWN;
-    if (!lock->state.readable || owner == LOCK_OWNER_UNKNOWN) {
-        return;
-    }
-    lock->tid = probe_lock_owner_now(owner);
-    bool ended = probe_lock_thread_ended(task_fd, lock->tid);
-    if (ended && lock->state.shared) {
-        lock->holder = LOCK_HELD_BY_OTHER_PROCESS;
-    } else if (!probe_thread_number_reused(owner)) {
-        lock->holder = ended ? LOCK_HELD_BY_ENDED : LOCK_HELD_BY_THREAD;
-    }
-}
-
-/* Reads the locks, then who of their owners has ended, then the locks again: one that
- * still names its owner then was not released before the owner's end. */
-static void locks_read(struct lock_view *view, int task_fd)
-{
-    for (size_t i = 0; i < view->lock_count; i++) {
-        struct lock_held *lock = probe_lock_at(view, i);
-        probe_lock_state_read(lock->address, lock->is_rwlock, &lock->state);
-    }
-    for (size_t i = 0; i < view->lock_count; i++) {
-        holder_find(probe_lock_at(view, i), task_fd);
-    }
-    for (size_t i = 0; i < view->lock_count; i++) {
-        struct lock_held *lock = probe_lock_at(view, i);
-        struct lock_state state;
-        probe_lock_state_read(lock->address, lock->is_rwlock, &state);
-        if (state.owner != lock->state.owner ||
-            (lock->tid != 0 && lock->holder != LOCK_HELD_BY_OTHER_PROCESS &&
-             probe_thread_number_reused(state.owner))) {
-            lock->holder = LOCK_HELD_BY_UNKNOWN;
-            lock->tid = 0;
-        }
-    }
-}
-
-/* Whether the wait is one, as far as is known. */
-static bool waiter_counts(const struct lock_view *view,
-                          const struct lock_waiter *waiter)
-{
+    bool condition = waiter->note.call == LOCK_CALL_CONDITION;
     switch (waiter->seen) {
     case LOCK_SEEN_THERE:
-        return true;
-    case LOCK_SEEN_ELSE: /* a thread that can never inherit waits elsewhere */
-        return lock_of(view, waiter)->state.pi &&
-               waiter->note.call != LOCK_CALL_CONDITION;
-    case LOCK_SEEN_GONE:
-        return false;
+    case LOCK_SEEN_CONDITION:
+        return WAITS;
+    case LOCK_SEEN_RUNNING:
+        return MAYBE_WAITS;
+    case LOCK_SEEN_ELSE:
+        /* A thread that can never inherit its priority waits elsewhere; others are in a
+         * signal handler, or have left the wait in a way that we did not see. */
+        if (lock_of(view, waiter)->state.pi) {
+            return WAITS;
+        }
+        return condition ? NO_WAIT : MAYBE_WAITS;
+    case LOCK_SEEN_UNKNOWN:
+        return condition ? NO_WAIT : WAITS;
     default:
-        return waiter->note.call != LOCK_CALL_CONDITION;
+        return NO_WAIT;
     }
 }
 
-/* Leaves out the waits that have ended meanwhile, and those that are none. */
-static void waiters_sift(struct lock_view *view)
+/* A thread that waits for a condition is shown if it waits in vain, because it will
+ * never get the mutex. Another thread may be on its way. */
+static bool is_shown(const struct lock_view *view, const struct lock_waiter *waiter)
+{
+    if (waiter->note.call == LOCK_CALL_CONDITION) {
+        return waiter->seen == LOCK_SEEN_THERE || waiter->verdict != LOCK_WAITS;
+    }
+    return certainty_of(view, waiter) == WAITS || waiter->seen == LOCK_SEEN_RUNNING;
+}
+
+/* Leaves out what is no wait, or has ended meanwhile; in the end also what may be
+ * none. */
+static void waiters_sift(struct lock_view *view, bool in_the_end)
 {
     size_t kept = 0;
     for (size_t i = 0; i < view->waiter_count; i++) {
         const struct lock_waiter waiter = *probe_lock_waiter_at(view, i);
-        if (probe_lock_note_stands(&waiter.note) && waiter_counts(view, &waiter)) {
+        bool keeps = in_the_end ? is_shown(view, &waiter)
+                                : probe_lock_note_stands(&waiter.note) &&
+                                      certainty_of(view, &waiter) != NO_WAIT;
+        if (keeps) {
             *probe_lock_waiter_at(view, kept++) = waiter;
         }
     }
@@ -209,16 +88,19 @@ const struct lock_waiter *probe_lock_waiter_of(const struct lock_view *view, pid
     return view->waiter_count == 0
                ? NULL
                : bsearch(&key, view->waiters.data, view->waiter_count, sizeof(key),
-                         by_thread);
+                         probe_lock_waiter_order);
 }
 
-/* Whether the thread waits for ever for a mutex that it has itself. Only a note made
- * before the wait tells that from a mutex that it has just got. */
+/* Whether the thread waits for ever for a lock that it has itself. Only a note made
+ * before the wait tells that from a lock that it has just got. Some locks refuse that;
+ * but not in a forked child, where they name their owner by its old number. */
 static bool waits_for_itself(const struct lock_view *view,
                              const struct lock_waiter *waiter)
 {
-    enum lock_type type = lock_of(view, waiter)->state.type;
-    return waiter->note.own && (type == LOCK_NORMAL || type == LOCK_ADAPTIVE);
+    const struct lock_held *lock = lock_of(view, waiter);
+    enum lock_type type = lock->state.type;
+    bool refuses = lock->is_rwlock || (type != LOCK_NORMAL && type != LOCK_ADAPTIVE);
+    return waiter->note.own && (!refuses || lock->state.owner != waiter->note.tid);
 }
 
 static struct lock_link link_of(struct lock_view *view, struct lock_waiter *waiter)
@@ -226,7 +108,8 @@ static struct lock_link link_of(struct lock_view *view, struct lock_waiter *wait
     const struct lock_held *lock = lock_of(view, waiter);
     struct lock_link link = {
         .certain = !probe_lock_waiter_is_timed(waiter) && lock->state.readable,
-        .ended = lock->holder == LOCK_HELD_BY_ENDED,
+        /* Who waits for a robust mutex is told that its owner has died. */
+        .ended = lock->holder == LOCK_HELD_BY_ENDED && !lock->state.robust,
         .next = LOCK_NO_NEXT,
     };
     if (lock->holder == LOCK_HELD_BY_THREAD) {
@@ -239,93 +122,135 @@ static struct lock_link link_of(struct lock_view *view, struct lock_waiter *wait
     return link;
 }
 
-/* Judges all waits. Returns whether a thread that does not seem to wait now would have
- * a verdict if it did. */
-static bool judge(struct lock_view *view, int *ret_error)
+/* Judges all waits; with `maybe`, as if each that may be one were one. Returns how many
+ * never end, or -ENOMEM. */
+static ssize_t judge(struct lock_view *view, bool maybe)
 {
     size_t count = view->waiter_count;
     struct buffer memory = {0};
     struct lock_link *links = (void *)buffer_reserve(
         &memory, count * (sizeof(*links) + sizeof(enum lock_verdict)));
-    *ret_error = links == NULL ? -ENOMEM : 0;
     if (links == NULL) {
-        return false;
+        return -ENOMEM;
     }
     enum lock_verdict *verdicts = (void *)(links + count);
     for (size_t i = 0; i < count; i++) {
-        links[i] = link_of(view, probe_lock_waiter_at(view, i));
+        struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
+        links[i] = link_of(view, waiter);
+        links[i].certain &= maybe || certainty_of(view, waiter) == WAITS;
     }
     probe_lock_judge(links, count, verdicts);
-    bool unsure = false;
-    for (size_t i = 0; i < count; i++) {
-        bool running = probe_lock_waiter_at(view, i)->seen == LOCK_SEEN_RUNNING;
-        unsure |= running && verdicts[i] != LOCK_WAITS;
-        links[i].certain &= !running;
-    }
-    probe_lock_judge(links, count, verdicts);
+    ssize_t never = 0;
     for (size_t i = 0; i < count; i++) {
         probe_lock_waiter_at(view, i)->verdict = verdicts[i];
+        never += verdicts[i] != LOCK_WAITS;
     }
     buffer_release(&memory);
-    return unsure;
+    return never;
+}
+
+/* Judges what was read. Returns 1 if more threads would never go on if they waited that
+ * may be waiting: then another look may tell. Or 0, or -ENOMEM. */
+static int conclude(struct lock_view *view)
+{
+    ssize_t at_most = judge(view, true);
+    ssize_t never = at_most < 0 ? at_most : judge(view, false);
+    if (never < 0) {
+        return (int)never;
+    }
+    waiters_sift(view, true);
+    judge(view, false); /* they have other numbers now */
+    return at_most > never;
 }
 
 /* ---- The whole ---- */
 
-static int look(struct lock_view *view, bool *ret_again)
+/* Returns 1 if another look may tell more, 0, or -errno. */
+static int look(struct lock_view *view)
 {
     const struct thread_source *source;
     int task_fd = probe_threads_round_begin(&source); /* now no round wakes them */
-    int error = waiters_read(view);
-    if (error == 0) {
-        kernel_ask(view, task_fd);
-        error = locks_list(view);
-    }
-    if (error == 0) {
-        locks_read(view, task_fd);
-        waiters_sift(view);
-    }
+    int error = probe_lock_view_read(view, task_fd);
+    waiters_sift(view, false);
     if (task_fd >= 0) {
         probe_threads_round_end();
     }
-    *ret_again = error == 0 && judge(view, &error);
     int64_t now = probe_lock_now_ns();
-    for (size_t i = 0; i < view->waiter_count && error == 0; i++) {
+    for (size_t i = 0; i < view->waiter_count; i++) {
         struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
         waiter->waited_ns = now - waiter->note.since_ns;
     }
-    return error;
+    return error == 0 ? conclude(view) : error;
 }
 
 int probe_lock_view_take(struct lock_view *ret_view)
 {
-    bool again = true;
-    int error = 0;
-    for (int i = 0; i < LOOKS && again && error == 0; i++) {
-        if (i > 0) {
-            clock_sleep_ms(LOOK_PAUSE_MS);
-        }
+    for (int looks = 1;; looks++) {
         *ret_view = (struct lock_view){0};
-        error = look(ret_view, &again);
-        if (error != 0 || (again && i + 1 < LOOKS)) {
-            probe_lock_view_release(ret_view);
+        int result = look(ret_view);
+        if (result == 0 || (result == 1 && looks == LOOKS)) {
+            return 0;
         }
+        probe_lock_view_release(ret_view);
+        if (result < 0) {
+            return result;
+        }
+        clock_sleep_ms(LOOK_PAUSE_MS);
     }
-    return error;
 }
 
-void probe_lock_view_again(struct lock_view *view)
+static int by_tid(const void *one, const void *other, void *view)
 {
-    for (size_t i = 0; i < view->lock_count; i++) {
-        struct lock_held *lock = probe_lock_at(view, i);
-        struct lock_state state;
-        probe_lock_state_read(lock->address, lock->is_rwlock, &state);
-        lock->changed = state.owner != lock->state.owner;
+    const struct threads *threads = &((struct lock_view *)view)->threads;
+    pid_t first = probe_threads_at(threads, *(const uint32_t *)one)->tid;
+    pid_t second = probe_threads_at(threads, *(const uint32_t *)other)->tid;
+    return first < second ? -1 : first > second;
+}
+
+static int threads_sort(struct lock_view *view)
+{
+    for (uint32_t i = 0; i < view->threads.count; i++) {
+        buffer_append(&view->by_tid, &i, sizeof(i));
     }
+    if (view->by_tid.error == 0 && view->threads.count > 0) {
+        qsort_r(view->by_tid.data, view->threads.count, sizeof(uint32_t), by_tid, view);
+    }
+    return view->by_tid.error;
+}
+
+/* Whether the lock is the first of those that this thread has. */
+static bool is_first_of(const struct lock_view *view, size_t number)
+{
+    const struct lock_held *lock = probe_lock_at(view, number);
+    for (size_t i = 0; i < number; i++) {
+        const struct lock_held *other = probe_lock_at(view, i);
+        if (other->tid == lock->tid && other->holder_shown) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int probe_lock_view_again(struct lock_view *view)
+{
     for (size_t i = 0; i < view->waiter_count; i++) {
         struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
+        struct lock_held *lock = probe_lock_at(view, waiter->lock);
         waiter->over = !probe_lock_note_stands(&waiter->note);
+        lock->never_released |= waiter->verdict == LOCK_NEVER_RELEASED;
+        lock->holder_shown = lock->holder == LOCK_HELD_BY_THREAD;
     }
+    for (size_t i = 0; i < view->lock_count; i++) {
+        struct lock_held *lock = probe_lock_at(view, i);
+        if (lock->holder_shown) {
+            struct lock_state state;
+            probe_lock_state_read(lock->address, lock->is_rwlock, &state);
+            lock->holder_shown = state.owner == lock->state.owner &&
+                                 probe_lock_waiter_of(view, lock->tid) == NULL &&
+                                 is_first_of(view, i);
+        }
+    }
+    return threads_sort(view);
 }
 
 int probe_lock_view_stacks(struct lock_view *view)
@@ -334,17 +259,23 @@ int probe_lock_view_stacks(struct lock_view *view)
         return 0;
     }
     int error = probe_threads_read(true, &view->threads);
-    probe_lock_view_again(view);
-    return error;
+    return error != 0 ? error : probe_lock_view_again(view);
 }
 
 const struct thread_entry *probe_lock_thread_of(const struct lock_view *view, pid_t tid)
 {
-    for (size_t i = 0; i < view->threads.count; i++) {
-        const struct thread_entry *entry = probe_threads_at(&view->threads, i);
+    const uint32_t *numbers = (const void *)view->by_tid.data;
+    size_t low = 0;
+    size_t high = view->by_tid.length / sizeof(*numbers);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct thread_entry *entry =
+            probe_threads_at(&view->threads, numbers[middle]);
         if (entry->tid == tid) {
             return entry;
         }
+        low = entry->tid < tid ? middle + 1 : low;
+        high = entry->tid < tid ? high : middle;
     }
     return NULL;
 }
@@ -353,6 +284,7 @@ void probe_lock_view_release(struct lock_view *view)
 {
     buffer_release(&view->locks);
     buffer_release(&view->waiters);
+    buffer_release(&view->by_tid);
     probe_threads_release(&view->threads);
     *view = (struct lock_view){0};
 }

@@ -6,7 +6,9 @@
  * in that call all the time. So it has released no lock meanwhile; and if it had a lock
  * then, it got it before. Threads in such calls that wait for each other wait for ever.
  * So does one that waits for a lock whose owner had ended when the lock still named it.
- * This counts on what POSIX demands: that nobody but its owner unlocks a mutex.
+ * This counts on what POSIX demands: that nobody but its owner unlocks a mutex, and
+ * that the wait for a condition does not return without the mutex: so it is a wait for
+ * the mutex from its start on.
  */
 #ifndef PROBE_LOCKS_LOCK_VIEW_H
 #define PROBE_LOCKS_LOCK_VIEW_H
@@ -37,8 +39,12 @@ struct lock_held {
     bool is_rwlock;
     struct lock_state state;
     enum lock_holder holder;
-    pid_t tid;    /* of its owner; 0: it has none, or it is not known */
-    bool changed; /* it has another owner by now */
+    pid_t tid; /* of its owner; 0: it has none, or it is not known */
+
+    /* Filled in by probe_lock_view_again: */
+    bool never_released; /* somebody waits for it, and its owner has ended */
+    bool holder_shown;   /* its owner is to be shown: it still has the lock, waits for
+                            none itself, and is not shown with an earlier one */
 };
 
 /* A thread that waits. */
@@ -49,7 +55,7 @@ struct lock_waiter {
     int64_t waited_ns;
     size_t lock; /* its number in the view */
     size_t next; /* the number of its owner's wait; LOCK_NO_NEXT */
-    bool over;   /* the wait has ended by now */
+    bool over;   /* filled in by probe_lock_view_again: the wait has ended by now */
 };
 
 /* Lives in memory that the caller owns; { 0 } is empty. */
@@ -60,6 +66,7 @@ struct lock_view {
     size_t waiter_count;
     bool kernel_asked; /* false: condition variables are not judged */
     struct threads threads;
+    struct buffer by_tid; /* numbers of the threads, lowest tid first */
 };
 
 /* Looks. Returns 0 or -errno; then there is nothing to release. */
@@ -69,13 +76,23 @@ int probe_lock_view_take(struct lock_view *ret_view);
  * stack. Returns 0 or -errno. */
 int probe_lock_view_stacks(struct lock_view *view);
 
-/* Looks again which waits have ended, and which locks have another owner. */
-void probe_lock_view_again(struct lock_view *view);
+/* For a caller that has put the threads into the view: looks again. Returns 0 or
+ * -ENOMEM. */
+int probe_lock_view_again(struct lock_view *view);
 
 void probe_lock_view_release(struct lock_view *view);
 
-struct lock_held *probe_lock_at(const struct lock_view *view, size_t number);
-struct lock_waiter *probe_lock_waiter_at(const struct lock_view *view, size_t number);
+static inline struct lock_held *probe_lock_at(const struct lock_view *view,
+                                              size_t number)
+{
+    return (struct lock_held *)(void *)view->locks.data + number;
+}
+
+static inline struct lock_waiter *probe_lock_waiter_at(const struct lock_view *view,
+                                                       size_t number)
+{
+    return (struct lock_waiter *)(void *)view->waiters.data + number;
+}
 
 /* The wait of this thread; NULL: it does not wait. */
 const struct lock_waiter *probe_lock_waiter_of(const struct lock_view *view, pid_t tid);

@@ -63,10 +63,12 @@ static void holder_append(const struct lock_view *view, const struct lock_held *
         }
         break;
     case LOCK_HELD_BY_ENDED:
-        buffer_printf(text, "held by thread %d, which has ended", (int)lock->tid);
+        buffer_printf(text, "held by thread %d, which has ended%s", (int)lock->tid,
+                      probe_lock_waits_forked() ? " or stayed in the parent" : "");
         break;
     case LOCK_HELD_BY_OTHER_PROCESS:
-        buffer_printf(text, "held by thread %d of another process", (int)lock->tid);
+        buffer_printf(text, "held by thread %d, which is none of this process",
+                      (int)lock->tid);
         break;
     case LOCK_HELD_BY_READERS:
         buffer_printf(text, "held by %u reader%s", lock->state.readers,
@@ -97,22 +99,6 @@ void probe_lock_sentence(const struct lock_view *view, const struct lock_waiter 
     holder_append(view, lock, text);
 }
 
-pid_t probe_lock_holder_shown(const struct lock_view *view, size_t lock)
-{
-    const struct lock_held *held = probe_lock_at(view, lock);
-    if (held->holder != LOCK_HELD_BY_THREAD || held->changed ||
-        probe_lock_waiter_of(view, held->tid) != NULL) {
-        return 0;
-    }
-    for (size_t i = 0; i < lock; i++) {
-        const struct lock_held *other = probe_lock_at(view, i);
-        if (other->tid == held->tid && probe_lock_holder_shown(view, i) != 0) {
-            return 0;
-        }
-    }
-    return held->tid;
-}
-
 bool probe_lock_circle_begins(const struct lock_view *view, size_t waiter)
 {
     if (probe_lock_waiter_at(view, waiter)->verdict != LOCK_DEADLOCK) {
@@ -123,15 +109,4 @@ bool probe_lock_circle_begins(const struct lock_view *view, size_t waiter)
         at = probe_lock_waiter_at(view, at)->next;
     }
     return at == waiter;
-}
-
-bool probe_lock_is_never_released(const struct lock_view *view, size_t lock)
-{
-    for (size_t i = 0; i < view->waiter_count; i++) {
-        const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
-        if (waiter->lock == lock && waiter->verdict == LOCK_NEVER_RELEASED) {
-            return true;
-        }
-    }
-    return false;
 }

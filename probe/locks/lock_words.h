@@ -23,14 +23,7 @@ void probe_lock_sentence(const struct lock_view *view, const struct lock_waiter 
 /* The verdict in capital letters; NULL: nothing is proved. */
 const char *probe_lock_verdict_shown(enum lock_verdict verdict);
 
-/* The thread that has this lock, if it waits for none itself and is not shown with
- * another lock; 0: there is none. */
-pid_t probe_lock_holder_shown(const struct lock_view *view, size_t lock);
-
 /* Whether a circle is shown as beginning with this wait: the lowest of its threads. */
 bool probe_lock_circle_begins(const struct lock_view *view, size_t waiter);
-
-/* Whether somebody waits for this lock whose owner has ended. */
-bool probe_lock_is_never_released(const struct lock_view *view, size_t lock);
 
 #endif

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "probe/http/form.h"
-#include "probe/locks/lock_json.h"
 #include "probe/locks/lock_leak.h"
 #include "probe/locks/lock_text.h"
 #include "probe/locks/lock_view.h"
 #include "probe/locks/lock_waits.h"
+#include "probe/pages/lock_json.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
 

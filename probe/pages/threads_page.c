@@ -33,9 +33,9 @@ static int write_blocks(struct buffer *buffer)
         view = (struct lock_view){0};
     }
     int error = read_threads(true, &view.threads);
+    error = error != 0 ? error : probe_lock_view_again(&view);
     if (error == 0) {
         const struct thread_remarks remarks = {probe_lock_text_remark, &view};
-        probe_lock_view_again(&view);
         error = probe_thread_profile_blocks(&view.threads, &remarks, buffer);
     }
     probe_lock_view_release(&view);

@@ -11,6 +11,7 @@
  */
 #include "probe/preload/agent.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/calls/calls.h"
 #include "probe/figures/figures.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
@@ -48,6 +50,8 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/recorder/visit.h"
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
 #include "probe/resources/resources_fork.h"
@@ -61,6 +65,8 @@
 #define STACK_BYTES ((size_t)1024 * 1024)
 /* How often to look whether only the probe is left, once the main thread has ended. */
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
+/* How long a program that opens many descriptors at once takes for it. */
+#define BURST_NS (10 * CLOCK_NS_PER_MS)
 /* How long a thread of the program waits for a page that is being made. */
 #define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
@@ -117,9 +123,19 @@ static int is_alone(void)
     return state == 'Z' && threads <= 2;
 }
 
+/* The earlier of two times; 0 is never. */
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 static int64_t on_tick(int64_t now_ns)
 {
-    int64_t next = probe_memory_trace_tick(now_ns);
+    if (probe_fd_alarm_is_due(now_ns)) {
+        probe_listener_make_room(agent.listener);
+    }
+    int64_t next =
+        earlier(probe_memory_trace_tick(now_ns), probe_fd_alarm_tick(now_ns));
     if (atomic_load(&agent.main_left)) {
         int alone = is_alone();
         if (alone > 0) {
@@ -131,8 +147,7 @@ static int64_t on_tick(int64_t now_ns)
             probe_listener_stop(agent.listener);
             return 0;
         }
-        int64_t look = now_ns + LAST_LOOK_NS;
-        next = next == 0 || look < next ? look : next;
+        next = earlier(next, now_ns + LAST_LOOK_NS);
     }
     return next;
 }
@@ -306,40 +321,38 @@ static void port_open_or_say(void)
 
 /* ---- The program's threads in here ---- */
 
-/* A thread of the program that is here records nothing and keeps its errno; and it is
- * not cancelled here, where it may hold a lock, and where the program expects no
- * cancellation point. */
-struct visit {
-    int error;
-    int cancellation;
-};
-
-static struct visit visit_begin(void)
-{
-    struct visit visit = {.error = errno};
-    probe_inside++;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit.cancellation);
-    return visit;
-}
-
-static void visit_end(struct visit visit)
-{
-    pthread_setcancelstate(visit.cancellation, NULL);
-    probe_inside--;
-    errno = visit.error;
-}
-
 /* The first wait of a forked child: see waits.h. */
 static void on_first_wait(void)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
         getpid() == agent.pid) {
         port_open_or_say();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
+}
+
+/* Wakes the thread because there are many descriptors. If it does not run now, it looks
+ * when it starts. */
+static bool on_many_descriptors(void)
+{
+    struct probe_visit visit = probe_visit_begin();
+    bool taken = pthread_mutex_trylock(&agent.lock) == 0;
+    if (taken) {
+        if (agent.listener != NULL && agent.running) {
+            probe_listener_wake(agent.listener);
+        }
+        pthread_mutex_unlock(&agent.lock);
+    }
+    probe_visit_end(visit);
+    return taken;
+}
+
+static void descriptors_say(const char *line)
+{
+    probe_say("%s, pid %d: %s", agent.name, (int)agent.pid, line);
 }
 
 /* ---- What stops it for a while, or for good ---- */
@@ -365,13 +378,13 @@ void probe_agent_pause(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.paused++ == 0 && agent.running) {
         thread_stop();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 void probe_agent_resume(void)
@@ -379,7 +392,7 @@ void probe_agent_resume(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
         /* It could not be stopped before: its end was asked for, and is near. */
@@ -392,7 +405,7 @@ void probe_agent_resume(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* Waits until no page is being made. Returns false if that takes too long. */
@@ -432,7 +445,7 @@ void probe_agent_stand_aside(const char *why)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.running) {
         thread_stop();
@@ -443,7 +456,7 @@ void probe_agent_stand_aside(const char *why)
     }
     agent.given_up = true;
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 bool probe_agent_has_thread(void)
@@ -456,12 +469,12 @@ void probe_agent_before_chroot(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (work_take()) {
         probe_symbols_read_all();
         pthread_mutex_unlock(&agent.work);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- The end of the main thread ---- */
@@ -512,12 +525,14 @@ static void before_fork(void)
 {
     forks_within = probe_inside != 0 && !is_agent();
     if (!forks_within && probe_inside == 0) {
+        probe_inside++; /* this wait is not the program's */
         forks_within = !locks_take();
+        probe_inside--;
     }
     if (!forks_within) {
         probe_inside++;
-        probe_resources_fork_prepare();
         probe_lock_waits_fork_prepare();
+        probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
     }
 }
@@ -669,13 +684,21 @@ static void recorder_begin(void)
     }
 }
 
+/* Whether the program calls our functions of locks. */
+static bool locks_are_seen(void)
+{
+    uintptr_t found = (uintptr_t)dlsym(RTLD_DEFAULT, "pthread_mutex_lock");
+    return found >= (uintptr_t)probe_calls_begin && found < (uintptr_t)probe_calls_end;
+}
+
 static void resources_begin(void)
 {
     if (!agent.settings.resources) {
         return;
     }
     int error = probe_resources_start();
-    probe_lock_waits_start();
+    probe_lock_waits_start(
+        locks_are_seen() ? NULL : "the program has a pthread_mutex_lock of its own");
     if (error == 0) {
         probe_thread_notes_start();
         probe_mapping_notes_start();
@@ -685,7 +708,9 @@ static void resources_begin(void)
                   error == -ENOSYS
                       ? "libunwind.so.8 cannot be opened (package libunwind8)"
                       : strerror(-error));
+        return;
     }
+    probe_fd_alarm_start(on_many_descriptors, descriptors_say, BURST_NS);
 }
 
 static void instruments_begin(void)
@@ -759,7 +784,7 @@ __attribute__((destructor)) static void agent_end(void)
     if (!probe_active || !probe_agent_is_own_process() || within) {
         return; /* within: as for fork, a handler has called exit in the probe */
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (exit_file_wanted()) {
         probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid,
                               agent.given_up);
@@ -772,10 +797,11 @@ __attribute__((destructor)) static void agent_end(void)
         const struct timespec until = patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
+            probe_fd_alarm_end();
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- leakprobe.h ---- */

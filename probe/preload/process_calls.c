@@ -16,6 +16,7 @@
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
+#include "probe/resources/descriptor_notes.h"
 
 /* glibc has it, but no header of it declares it. */
 int capset(void *header, const void *data);
@@ -50,8 +51,19 @@ STOPPED_AROUND(initgroups, (const char *user, gid_t group), (user, group))
 STOPPED_AROUND(setfsuid, (uid_t user), (user))
 STOPPED_AROUND(setfsgid, (gid_t group), (group))
 STOPPED_AROUND(capset, (void *header, const void *data), (header, data))
-STOPPED_AROUND(unshare, (int flags), (flags))
 STOPPED_AROUND(setns, (int fd, int type), (fd, type))
+
+PROBE_REAL(unshare)
+PROBE_EXPORT int unshare(int flags)
+{
+    probe_agent_pause();
+    int result = unshare_real()(flags);
+    if (result == 0 && (flags & CLONE_FILES) != 0) {
+        probe_fds_unshared();
+    }
+    probe_agent_resume();
+    return result;
+}
 
 /* A filter for system calls (seccomp) is meant for the whole process. A thread that
  * started before it is not bound by it, and one that starts later may end the program

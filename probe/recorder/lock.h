@@ -1,7 +1,7 @@
 /*
  * A lock of one word, for the recorder's tables. Unlike a mutex of the C library it can
  * be tried from a signal handler, needs no memory and is free again in a forked child
- * by storing 0. It is not recursive.
+ * by storing 0. It is not recursive. All functions keep errno.
  */
 #ifndef PROBE_RECORDER_LOCK_H
 #define PROBE_RECORDER_LOCK_H
@@ -15,12 +15,19 @@ struct probe_lock {
     _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken and waited for */
 };
 
-/* The slow halves of the two functions below. */
+/* The slow halves of the two functions below. All functions here keep errno. */
 void probe_lock_wait(struct probe_lock *lock);
 void probe_lock_wake(struct probe_lock *lock);
 
 /* Takes the lock unless it stays taken for some time: its holder may be the caller. */
 bool probe_lock_take_soon(struct probe_lock *lock);
+
+/* Takes the lock; if the caller may be its holder, only if it is free soon. Holders of
+ * this lock have entered the probe (inside.h), and so has the caller: who has entered
+ * it once only, holds none. In a busy process the other way fails now and then. Nobody
+ * waits for ever: a thread that forks may hold the lock, and wait in a handler of
+ * pthread_atfork for a lock of the program that the caller holds. */
+bool probe_lock_take_safely(struct probe_lock *lock);
 
 /* Takes the lock if it is free. */
 static inline bool probe_lock_try(struct probe_lock *lock)

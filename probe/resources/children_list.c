@@ -275,9 +275,11 @@ static int children_list(struct resource_list *list)
         probe_note_sweep(&probe_child_notes, noted_add, &noted);
         error = children.error;
     }
-    if (error == 0 && known && children.length > 0) {
+    if (error == 0 && known) {
         size_t count = children.length / sizeof(struct known);
-        qsort(children.data, count, sizeof(struct known), by_number);
+        if (count > 0) {
+            qsort(children.data, count, sizeof(struct known), by_number);
+        }
         children_add(list, (const struct known *)(const void *)children.data, count,
                      noted.before);
     }

@@ -26,6 +26,10 @@
 #define KIND_BITS 4
 #define CLOSING ((uint64_t)1 << (KIND_SHIFT + KIND_BITS))
 
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4 /* since Linux 6.5 */
+#endif
+
 typedef _Atomic uint64_t note_word;
 
 static _Atomic(note_word *) chunks[CHUNKS];
@@ -126,6 +130,14 @@ void probe_fds_made(int result, const int fds[2], enum descriptor_kind kind,
     }
 }
 
+void probe_fds_standard(const void *frame)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        probe_fd_gone(fd);
+        probe_fd_made(fd, FD_ANY, frame);
+    }
+}
+
 void probe_fds_received(ssize_t result, const struct msghdr *message, const void *frame)
 {
     if (result < 0 || message == NULL || message->msg_control == NULL ||
@@ -135,8 +147,9 @@ void probe_fds_received(ssize_t result, const struct msghdr *message, const void
     const struct cmsghdr *part = CMSG_FIRSTHDR(message);
     while (part != NULL && part->cmsg_len >= CMSG_LEN(0)) {
         size_t bytes = part->cmsg_len - CMSG_LEN(0);
-        bool rights = part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS;
-        for (size_t at = 0; rights && at + sizeof(int) <= bytes; at += sizeof(int)) {
+        bool brings = part->cmsg_level == SOL_SOCKET &&
+                      (part->cmsg_type == SCM_RIGHTS || part->cmsg_type == SCM_PIDFD);
+        for (size_t at = 0; brings && at + sizeof(int) <= bytes; at += sizeof(int)) {
             int fd;
             memcpy(&fd, CMSG_DATA(part) + at, sizeof(fd));
             if (fd >= 0) {
@@ -200,6 +213,9 @@ void probe_fds_gone(unsigned first, unsigned last)
 
 void probe_fds_gone_by(unsigned first, unsigned last, int flags)
 {
+    if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0) {
+        return; /* it fails */
+    }
     if ((flags & CLOSE_RANGE_UNSHARE) != 0) {
         probe_fds_unshared();
     }

@@ -42,8 +42,12 @@ void probe_fd_made(int fd, enum descriptor_kind kind, const void *frame);
 void probe_fds_made(int result, const int fds[2], enum descriptor_kind kind,
                     const void *frame);
 
-/* The same for each descriptor that came with a message (SCM_RIGHTS in unix(7)).
- * `result` is what recvmsg has returned: if negative, nothing came. */
+/* The same for standard input, output and error, which others have just taken the place
+ * of. */
+void probe_fds_standard(const void *frame);
+
+/* The same for each descriptor that came with a message (SCM_RIGHTS in unix(7),
+ * SCM_PIDFD). `result` is what recvmsg has returned: if negative, nothing came. */
 void probe_fds_received(ssize_t result, const struct msghdr *message,
                         const void *frame);
 

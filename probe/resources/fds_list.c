@@ -7,9 +7,7 @@
  * The program goes on meanwhile. A descriptor that is open, but not noted yet, is
  * looked at again a little later; and one that has gone meanwhile does not count.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +18,7 @@
 #include "base/clock.h"
 #include "probe/process/descriptors.h"
 #include "probe/resources/descriptor_notes.h"
-#include "probe/resources/descriptor_text.h"
+#include "probe/resources/descriptor_view.h"
 #include "probe/resources/resource_list.h"
 
 #define LOOKS 5 /* at a descriptor without a note; the pauses grow: 1, 2, 4, 8 ms */
@@ -97,13 +95,13 @@ static bool is_believed(int fd, const struct descriptor_note *note,
 /* ---- One descriptor ---- */
 
 /* Reads note and descriptor, which belong together. Returns 0 or -errno. */
-static int look(int directory, int fd, struct descriptor_note *ret_note,
+static int look(const struct pass *pass, int fd, struct descriptor_note *ret_note,
                 struct descriptor_view *ret_view)
 {
     int error = 0;
     for (int i = 0; i < SETTLE; i++) {
         *ret_note = probe_fd_note(fd);
-        error = probe_fd_view(directory, fd, ret_view);
+        error = probe_fd_view(pass->directory, fd, !pass->list->plain, ret_view);
         if (error != 0 || probe_fd_note(fd).word == ret_note->word) {
             break;
         }
@@ -120,25 +118,34 @@ static bool is_unclear(int fd, const struct descriptor_note *note,
     return note->closing || (note->word == 0 && !was_unseen);
 }
 
-static void item_add(struct pass *pass, int fd, struct descriptor_note note,
-                     const struct descriptor_view *view)
+/* "7 /tmp/x, open for 12.3 s" */
+static void example_write(char *text, size_t size, int fd,
+                          const struct descriptor_note *note,
+                          const struct descriptor_view *view)
 {
-    char example[DESCRIPTOR_TEXT_SIZE + 64];
-    struct resource_item item = {
-        .maker = MADE_BY_STACK, .note = note.note, .kind = view->name, .values = {1}};
-    if (note.kind == FD_QUEUE) {
-        item.kind = "message queue";
+    int length = snprintf(text, size, "%d %s", fd, view->text);
+    if (note->note.made != 0) {
+        double age = (double)probe_resource_age(note->note) / CLOCK_NS_PER_SECOND;
+        snprintf(text + length, size - (size_t)length, ", open for %.1f s", age);
     }
-    int length = snprintf(example, sizeof(example), "%d %s", fd, view->text);
-    if (item.note.made != 0) {
-        double age = (double)probe_resource_age(item.note) / CLOCK_NS_PER_SECOND;
-        snprintf(example + length, sizeof(example) - (size_t)length,
-                 ", open for %.1f s", age);
+}
+
+static void item_add(struct pass *pass, int fd, const struct descriptor_note *note,
+                     const struct descriptor_view *view, bool is_probes)
+{
+    char example[DESCRIPTOR_VIEW_SIZE + 64];
+    const struct resource_item item = {
+        .maker = is_probes               ? MADE_BY_PROBE
+                 : note->note.stack == 0 ? MADE_UNSEEN
+                                         : MADE_BY_STACK,
+        .note = note->note,
+        .kind = note->kind == FD_QUEUE ? "message queue" : view->name,
+        .values = {1},
+    };
+    if (!pass->list->plain) {
+        example_write(example, sizeof(example), fd, note, view);
     }
-    if (item.note.stack == 0) {
-        item.maker = probe_descriptor_is_kept(fd) ? MADE_BY_PROBE : MADE_UNSEEN;
-    }
-    probe_resource_list_add(pass->list, &item, example);
+    probe_resource_list_add(pass->list, &item, pass->list->plain ? NULL : example);
     pass->count++;
     pass->unseen += item.maker == MADE_UNSEEN;
     pass->probes += item.maker == MADE_BY_PROBE;
@@ -149,44 +156,31 @@ static void fd_add(struct pass *pass, int fd, bool is_last)
 {
     struct descriptor_note note;
     struct descriptor_view view;
-    int error = look(pass->directory, fd, &note, &view);
+    int error = look(pass, fd, &note, &view);
     if (error == -ENOENT) {
         return;
     }
+    bool is_probes = probe_descriptor_is_kept(fd);
+    bool is_known = error == 0 && !is_probes;
     if (error != 0) {
         view = (struct descriptor_view){.name = "other", .kind = FD_OTHER};
-    } else if (note.word != 0 && !is_believed(fd, &note, &view)) {
+    }
+    if (is_known && note.word != 0 && !is_believed(fd, &note, &view)) {
         probe_fd_disbelieve(fd, note.word);
         note = (struct descriptor_note){0};
     }
-    if (!is_last && is_unclear(fd, &note, &view) && !probe_descriptor_is_kept(fd)) {
+    if (is_known && !is_last && is_unclear(fd, &note, &view)) {
         buffer_append(&pass->waiting, &fd, sizeof(fd));
         return;
     }
-    known_keep(pass, fd, &note, view.file);
-    item_add(pass, fd, note, &view);
+    if (is_known) {
+        known_keep(pass, fd, &note, view.file);
+    }
+    item_add(pass, fd, is_probes ? &(struct descriptor_note){0} : &note, &view,
+             is_probes);
 }
 
 /* ---- All of them ---- */
-
-static int numbers_read(struct pass *pass)
-{
-    /* readdir would allocate its buffer. */
-    _Alignas(struct dirent64) char entries[4096];
-    ssize_t got;
-    while ((got = getdents64(pass->directory, entries, sizeof(entries))) > 0) {
-        size_t at = 0;
-        while (at < (size_t)got) {
-            const struct dirent64 *entry = (const void *)(entries + at);
-            at += entry->d_reclen;
-            int fd = atoi(entry->d_name);
-            if (entry->d_name[0] != '.' && fd != pass->directory) {
-                buffer_append(&pass->numbers, &fd, sizeof(fd));
-            }
-        }
-    }
-    return got < 0 ? -errno : pass->numbers.error;
-}
 
 static void all_add(struct pass *pass)
 {
@@ -234,14 +228,11 @@ static int fds_list(struct resource_list *list)
 {
     struct pass pass = {.list = list};
     pthread_mutex_lock(&lock);
-    pass.directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
-    int error = pass.directory < 0 ? pass.directory : numbers_read(&pass);
+    int error = probe_fd_numbers(&pass.numbers, &pass.directory);
     if (error == 0) {
         all_add(&pass);
         remark(&pass);
         known_set(&pass);
-    }
-    if (pass.directory >= 0) {
         close(pass.directory);
     }
     buffer_release(&pass.numbers);

@@ -10,7 +10,7 @@
  * hold it. */
 static bool table_take(struct note_table *table)
 {
-    if (probe_lock_take_soon(&table->lock)) {
+    if (probe_lock_take_safely(&table->lock)) {
         return true;
     }
     __atomic_fetch_add(&table->missed, 1, __ATOMIC_RELAXED);
@@ -92,7 +92,10 @@ static bool find_and(struct note_table *table, uint64_t key,
                      struct note_entry *ret_entry, bool remove)
 {
     bool found = false;
-    if (!table_take(table)) {
+    if (!remove) {
+        /* Lists ask for it, which no handler does. */
+        probe_lock_take(&table->lock);
+    } else if (!table_take(table)) {
         return false;
     }
     if (table->count > 0) {

@@ -30,15 +30,16 @@ struct note_table {
                         a signal handler */
 };
 
-/* Notes a thing; a note that its key had before is replaced: it was not seen to go. All
- * functions may be called in a signal handler. */
+/* Notes a thing; a note that its key had before is replaced: it was not seen to go. The
+ * caller of each function has entered the probe (inside.h). Where nothing else is said,
+ * they may be called in a signal handler. */
 void probe_note_put(struct note_table *table, struct note_entry entry);
 
 /* Takes the note away. Returns whether there was one; `ret_entry` may be NULL. */
 bool probe_note_take(struct note_table *table, uint64_t key,
                      struct note_entry *ret_entry);
 
-/* Reads the note. Returns whether there is one. */
+/* Reads the note. Returns whether there is one. Not for signal handlers. */
 bool probe_note_find(struct note_table *table, uint64_t key,
                      struct note_entry *ret_entry);
 

@@ -233,6 +233,24 @@ int probe_resource_list_text(struct resource_list *list,
     return list->error != 0 ? list->error : ret_text->error;
 }
 
+bool probe_resource_list_largest(const struct resource_list *list, uint32_t *ret_stack,
+                                 int64_t *ret_items)
+{
+    const struct group *largest = NULL;
+    for (size_t i = 0; i < group_count(list); i++) {
+        const struct group *group = &groups_of(list)[i];
+        if (group->maker == MADE_BY_STACK &&
+            (largest == NULL || group->items > largest->items)) {
+            largest = group;
+        }
+    }
+    if (largest != NULL) {
+        *ret_stack = largest->stack;
+        *ret_items = largest->items;
+    }
+    return largest != NULL;
+}
+
 void probe_resource_list_release(struct resource_list *list)
 {
     buffer_release(&list->groups);

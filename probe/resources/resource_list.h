@@ -41,6 +41,7 @@ struct resource_list {
     int64_t probes[RESOURCE_VALUES];
     int64_t older_ns; /* set by the caller: younger items are left out; 0: none are. An
                          item whose age is not known stays */
+    bool plain;       /* set by the caller: examples are not wanted */
     int sign;         /* set by the caller: -1 subtracts; 0 is the same as 1 */
     int error;        /* -ENOMEM: not complete */
 };
@@ -70,6 +71,11 @@ int probe_resource_list_proto(const struct resource_list *list,
 int probe_resource_list_text(struct resource_list *list,
                              const struct resource_subject *subject,
                              struct buffer *ret_text);
+
+/* The stack that has made most of them, and how many items of one kind those are.
+ * Returns false if none was made by a stack. */
+bool probe_resource_list_largest(const struct resource_list *list, uint32_t *ret_stack,
+                                 int64_t *ret_items);
 
 void probe_resource_list_release(struct resource_list *list);
 

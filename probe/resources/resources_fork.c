@@ -1,6 +1,7 @@
 #include "probe/resources/resources_fork.h"
 
 #include "probe/resources/child_notes.h"
+#include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
@@ -29,6 +30,7 @@ void probe_resources_fork_child(void)
     probe_child_release();
     probe_child_forget_all();
     probe_fds_fork_child();
+    probe_fd_alarm_fork_child();
     probe_timer_notes_fork_child();
     probe_thread_notes_fork_child();
     probe_resources_go_on();

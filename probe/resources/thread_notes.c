@@ -207,7 +207,6 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     struct thread_note *note = note_take();
     if (note != NULL) {
         noted.which = note->noted.which;
-        noted.made_ns = boot_now();
         note->noted = noted;
         note->task = task;
     }
@@ -262,7 +261,7 @@ uint64_t probe_thread_which(pthread_t thread)
     }
     int saved = errno;
     probe_inside++;
-    if (probe_lock_take_soon(&lock)) {
+    if (probe_lock_take_safely(&lock)) {
         probe_note_find(&by_thread, thread, &entry);
         probe_lock_give(&lock);
     }
@@ -278,7 +277,7 @@ static void let_go(uint64_t which, bool joined)
     }
     int saved = errno;
     probe_inside++;
-    if (probe_lock_take_soon(&lock)) {
+    if (probe_lock_take_safely(&lock)) {
         struct thread_note *note = note_of(which);
         if (note != NULL) {
             note->noted.let_go = true;

@@ -66,8 +66,7 @@ struct thread_noted {
     struct resource_note note;
     pid_t tid;         /* 0: it has not begun yet */
     pthread_t thread;  /* 0: not known yet */
-    int64_t made_ns;   /* CLOCK_BOOTTIME: it has begun after that ... */
-    int64_t begun_ns;  /* ... and before that */
+    int64_t begun_ns;  /* CLOCK_BOOTTIME: it has begun before that */
     size_t stack_most; /* bytes: no more of the mapping around it can be its stack;
                           SIZE_MAX: the whole mapping is */
     bool let_go;       /* joined or detached: its end leaves nothing behind */

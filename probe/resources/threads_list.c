@@ -1,8 +1,7 @@
 /*
  * The threads that the kernel lists, each with its note; and those that have ended and
  * were never joined, whose stacks stay mapped. The kernel gives numbers again: a thread
- * has the note that was made before it began, and in which it has said its number after
- * that.
+ * that began after its note was taken is another one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +28,6 @@ enum { THREADS, ENDED };
 struct survey {
     struct resource_list *list;
     int task_fd;          /* /proc/self/task */
-    int64_t tick_ns;      /* to this the kernel tells when a thread began */
     struct buffer living; /* struct thread_entry: what the kernel lists */
     struct buffer notes;  /* struct thread_noted, by tid, the newest first; `which` is 0
                              when a living thread has it */
@@ -97,27 +95,23 @@ static size_t notes_from(const struct survey *survey, pid_t tid)
     return low;
 }
 
-/* Whether the thread that the kernel shows is the one with this note. */
-static bool is_of(const struct survey *survey, const struct thread_entry *entry,
-                  const struct thread_noted *noted)
+/* Whether the thread that the kernel shows is the one with this note, and not one that
+ * has got its number later. */
+static bool is_of(const struct thread_entry *entry, const struct thread_noted *noted)
 {
-    return entry->born_ns == 0 || (entry->born_ns + survey->tick_ns > noted->made_ns &&
-                                   entry->born_ns <= noted->begun_ns);
+    return entry->born_ns <= noted->begun_ns;
 }
 
-/* The note of a thread that the kernel lists; NULL if there is none. */
+/* The note of a thread that the kernel lists: it can only be the newest one with its
+ * number. NULL if there is none. */
 static struct thread_noted *note_of(const struct survey *survey,
                                     const struct thread_entry *entry)
 {
     size_t count;
     struct thread_noted *notes = notes_of(survey, &count);
-    for (size_t i = notes_from(survey, entry->tid);
-         i < count && notes[i].tid == entry->tid; i++) {
-        if (is_of(survey, entry, &notes[i])) {
-            return &notes[i];
-        }
-    }
-    return NULL;
+    size_t at = notes_from(survey, entry->tid);
+    bool found = at < count && notes[at].tid == entry->tid && is_of(entry, &notes[at]);
+    return found ? &notes[at] : NULL;
 }
 
 /* Whether a thread that the kernel lists may be one that was noted, but has not yet
@@ -206,7 +200,7 @@ static bool has_ended(const struct survey *survey, const struct thread_noted *no
     bool lives = faccessat(survey->task_fd, name, F_OK, 0) == 0 || errno != ENOENT;
     if (lives) {
         probe_thread_details_read(survey->task_fd, &no_clock, &entry);
-        lives = is_of(survey, &entry, noted);
+        lives = is_of(&entry, noted);
     }
     return !lives && probe_thread_is_kept(noted->which);
 }
@@ -270,8 +264,7 @@ static void remark(const struct survey *survey)
 
 static int threads_list(struct resource_list *list)
 {
-    struct survey survey = {.list = list,
-                            .tick_ns = CLOCK_NS_PER_SECOND / sysconf(_SC_CLK_TCK)};
+    struct survey survey = {.list = list};
     survey.task_fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
     if (survey.task_fd < 0) {
         return survey.task_fd;

@@ -32,7 +32,7 @@ struct resource_note probe_timer_note(timer_t timer);
 /* What the C library has as the timer_t of the timer that the kernel shows with this
  * number, signal and value: the number; or, if the signal is TIMER_THREAD_SIGNAL, the
  * address in the value, shifted, with the highest bit set (glibc,
- * sysdeps/unix/sysv/linux/kernel-posix-timers.h; 2.34 to 2.41 at least). In another C
+ * sysdeps/unix/sysv/linux/kernel-posix-timers.h; 2.34 to 2.43 at least). In another C
  * library such a timer has no note under this name, and stands as made unseen. */
 timer_t probe_timer_of(int number, int signal, uintptr_t value);
 

@@ -7,9 +7,12 @@
 #include "probe/symbols/libdw.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probe/process/allocator.h"
 
@@ -42,14 +45,30 @@ static bool library_open(struct libdw *libdw)
     return complete;
 }
 
+/* Then the library could not be opened, but may be another time. */
+static bool is_out_of_descriptors(void)
+{
+    int fd = open("/", O_PATH | O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+static bool tried;
+
 const struct libdw *probe_libdw(void)
 {
     static struct libdw libdw;
-    static bool tried;
     static bool opened;
     if (!tried) {
-        tried = true;
         opened = library_open(&libdw);
+        tried = opened || !is_out_of_descriptors();
     }
     return opened ? &libdw : NULL;
+}
+
+bool probe_libdw_may_come(void)
+{
+    return !tried;
 }

@@ -8,6 +8,7 @@
 
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+#include <stdbool.h>
 
 /* Every function that is called. To use one more, add it here. */
 #define LIBDW_FUNCTIONS(DO)                                                            \
@@ -48,5 +49,8 @@ struct libdw {
 /* The functions; NULL if the library is not there. The first call opens it, and it
  * stays open: call it under a lock. */
 const struct libdw *probe_libdw(void);
+
+/* Whether it may be opened another time: there was no descriptor left. */
+bool probe_libdw_may_come(void);
 
 #endif

@@ -57,7 +57,7 @@ int probe_symbol_session_open(const struct symbol_request *request,
 {
     *session = (struct symbol_session){.libdw = probe_libdw(), .request = request};
     if (session->libdw == NULL) {
-        return 0;
+        return probe_libdw_may_come() ? -EMFILE : 0;
     }
     session->dwfl = session->libdw->dwfl_begin(&callbacks);
     if (session->dwfl == NULL) {

@@ -74,12 +74,13 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
         return false;
     }
     /* Read through the kernel: if the thread has ended and its stack is unmapped, the
-     * call fails and the process does not crash. */
+     * call fails and the process does not crash. By the number of this thread: that of
+     * the process is no use any more when the main thread has ended. */
     static uintptr_t words[SPAN_WORDS_MAX]; /* the caller holds the lock */
     size_t bytes = (places[depth - 1] + 1) * sizeof(words[0]);
     struct iovec to = {.iov_base = words, .iov_len = bytes};
     struct iovec from = {.iov_base = (void *)record->base, .iov_len = bytes};
-    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != (ssize_t)bytes) {
+    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) != (ssize_t)bytes) {
         return false;
     }
     for (size_t i = 1; i < depth; i++) {

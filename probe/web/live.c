@@ -22,6 +22,8 @@ ASSET_DECLARE(charts_js);
 ASSET_DECLARE(flame_js);
 ASSET_DECLARE(profile_js);
 ASSET_DECLARE(words_js);
+ASSET_DECLARE(locks_js);
+ASSET_DECLARE(lock_words_js);
 ASSET_DECLARE(chart_min_js);
 ASSET_DECLARE(d3_hierarchy_min_js);
 
@@ -41,6 +43,8 @@ static const struct asset files[] = {
     {"/page/flame.js", ASSET_SCRIPT, flame_js, &flame_js_bytes},
     {"/page/profile.js", ASSET_SCRIPT, profile_js, &profile_js_bytes},
     {"/page/words.js", ASSET_SCRIPT, words_js, &words_js_bytes},
+    {"/page/locks.js", ASSET_SCRIPT, locks_js, &locks_js_bytes},
+    {"/page/lock_words.js", ASSET_SCRIPT, lock_words_js, &lock_words_js_bytes},
     {"/page/chart.min.js", ASSET_SCRIPT, chart_min_js, &chart_min_js_bytes},
     {"/page/d3-hierarchy.min.js", ASSET_SCRIPT, d3_hierarchy_min_js,
      &d3_hierarchy_min_js_bytes},

@@ -44,6 +44,7 @@ KERNEL = re.compile(r"the kernel lists (\d+)")
 MERGED = {"map_private", "map_moved", "map_hole"}
 GROWTH = 64 * 1024  # of the probe's memory from one pause to another: bytes
 BUSY = {409, 503}
+OTHER_THREADS = 3  # the main one, the probe's, and one for all timers of SIGEV_THREAD
 
 
 class Storm(Program):
@@ -84,7 +85,11 @@ class Storm(Program):
 
     def page(self, target):
         """The reply; None if another such profile is being made."""
-        reply = request(self.debug_port(), "GET", target, limit=60)
+        try:
+            reply = request(self.debug_port(), "GET", target, limit=60)
+        except OSError as error:
+            ended = self.process.poll()
+            raise AssertionError(f"{target}: {error}; {ended} {self.errors()}") from None
         return None if reply.status in BUSY else reply.expect(200)
 
 
@@ -111,6 +116,18 @@ def outside(pid):
         "mmaps": len(lines(f"/proc/{pid}/maps")),
         "children": len(children),
     }
+
+
+def settled(pid, threads):
+    """The same, when nothing changes any more: the last threads to end are gone, and the
+    connections of the last clients are closed."""
+    same, last = 0, None
+    while same < 10:
+        now = outside(pid)
+        same = same + 1 if now == last and now["threadcreate"] <= threads else 0
+        last = now
+        time.sleep(0.01)
+    return last
 
 
 # -- what the profiles say -------------------------------------------------------------
@@ -212,24 +229,15 @@ class Rest:
     def __init__(self, storm):
         self.alive = storm.alive()
         started = sum(one for one, _ in self.alive["threadcreate"].values())
-        # The last threads that ended may still be on their way.
-        self.outside = wait_until(
-            lambda: self._quiet(storm, started), what="the threads that are to end"
-        )
+        self.outside = settled(storm.pid, started + OTHER_THREADS)
         self.profiles, self.functions = {}, {}
         for subject in SUBJECTS:
+            settled(storm.pid, started + OTHER_THREADS)
             profile = asked(storm, subject)
             check(profile, f"{subject} was refused")
             self.profiles[subject] = profile
             self.functions[subject] = by_function(profile)
         self.own_bytes = self.functions["mmaps"][1][OWN] if "mmaps" in SUBJECTS else 0
-
-    @staticmethod
-    def _quiet(storm, started):
-        """What is there, if no more threads live than those that the program has, its
-        main thread, the probe's, and that for the timers of SIGEV_THREAD."""
-        found = outside(storm.pid)
-        return found["threadcreate"] <= started + 3 and found
 
     def total(self, subject):
         return self.profiles[subject].totals()[0]
@@ -240,15 +248,18 @@ class Rest:
     def check_functions(self):
         """Every function has made what the program says, and no other one anything."""
         for subject in SUBJECTS:
+            wrong = {}
             counts, seconds = self.functions[subject]
             for name, (count, second) in self.alive[subject].items():
-                if name not in MERGED:
-                    equal(counts[name], count, f"{subject} of {name}")
-                if subject != "fds" and subject != "timers":
-                    equal(seconds[name], second, f"{subject}, second value, of {name}")
-            others = set(counts) - set(self.alive[subject])
-            if subject != "mmaps":
-                check(others <= {UNSEEN, OWN, START}, f"{subject} of {others}")
+                got = [counts[name], seconds[name]]
+                wanted = [got[0] if name in MERGED else count, second]
+                if wanted != got:
+                    wrong[name] = f"{got}, expected {wanted}"
+            others = set(counts) - set(self.alive[subject]) - {UNSEEN, OWN, START}
+            if subject == "mmaps":
+                others = set()
+            wrong |= {name: f"{counts[name]}, expected none" for name in others}
+            check(not wrong, f"{subject}: {wrong}\n{self.profiles[subject]}")
 
     def check_like(self, first):
         """As at the start, before anything was made: as much is not the program's."""
@@ -292,6 +303,7 @@ def test_profiles_are_right_in_a_storm(kind, pytestconfig):
     seconds = (60 if pytestconfig.option.long else 3) / 4
     answers = collections.Counter()
     with Storm(options) as storm:
+        Rest(storm)  # what the probe keeps open for good, is opened by this one
         first = Rest(storm)
         check_first(first)
         early = None

@@ -213,9 +213,9 @@ def same_under_leakprobe(command, *probe, **options):
     return bare, said
 
 
-def compiled(name, *options, target=None):
+def compiled(name, *options, target=None, by=None):
     """A program, or a library, of tests/programs; it is compiled once a run. With other
-    options it is another `target`."""
+    options, or by another compiler than gcc, it is another `target`."""
     directory = os.path.join(tempfile.gettempdir(), "own-programs")
     os.makedirs(directory, exist_ok=True)
     base, extension = os.path.splitext(name)
@@ -225,7 +225,7 @@ def compiled(name, *options, target=None):
         if not os.path.exists(target):
             source = os.path.join(ROOT, "tests", "programs", name)
             # clang brings the C++ library, as its packages depend on it.
-            start = ["clang++"] if extension == ".cc" else ["gcc", "-std=c11"]
+            start = ["clang++"] if extension == ".cc" else [by or "gcc", "-std=c11"]
             flags = [
                 "-D_GNU_SOURCE",
                 "-O1",

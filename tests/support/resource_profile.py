@@ -128,10 +128,8 @@ class ProtoProfile:
             self.types
         )
 
-    def of(self, name):
-        """The sum of the samples that have this name in place of a stack."""
-        found = [s for s in self.samples if [f.function for f in s.frames] == [name]]
-        return tuple(sum(s.values[i] for s in found) for i in range(len(self.types)))
+    def __repr__(self):
+        return "\n".join(map(repr, self.samples))
 
 
 # -- text ------------------------------------------------------------------------------

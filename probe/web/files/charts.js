@@ -1,5 +1,5 @@
-// The charts: in-use bytes, resident memory, threads, descriptors and timers of each
-// server, against time. Chart.js draws them; what they show stands in text beside them.
+// The charts: in-use bytes, resident memory, threads, descriptors, timers, mappings and
+// children of each server, against time. Chart.js draws them; what they show stands in text beside them.
 
 import {button, choice, element, formatBytes, formatCount, formatTime, setText}
     from "/page/dom.js";
@@ -29,6 +29,8 @@ const RESOURCES = [
     {name: "threads", title: "Threads", value: (status) => status.threads},
     {name: "fds", title: "Descriptors", value: (status) => status.fds},
     {name: "timers", title: "Timers", value: (status) => status.timers},
+    {name: "mappings", title: "Mappings", value: (status) => status.mappings},
+    {name: "children", title: "Children", value: (status) => status.children},
 ].map((resource) => ({format: formatCount, ...resource}));
 
 const WINDOWS = [["60", "1 min"], ["180", "3 min"], ["600", "10 min"]];
@@ -40,7 +42,9 @@ const TABLE_MS = 1000; // a table that changes more often cannot be read
 
 // Draws the charts of the Poll's servers into `place`: the panels at once, and the lines
 // with the first sample. Chart.js takes long to draw, so it never draws empty charts.
-export function drawCharts(place, poll) {
+// The resources with the names `without` have a row in the table, but no chart.
+export function drawCharts(place, poll, without = []) {
+    const charted = RESOURCES.filter(({name}) => !without.includes(name));
     const state = {
         poll,
         seconds: Number(windowFromView()),
@@ -48,7 +52,7 @@ export function drawCharts(place, poll) {
         paused: null, // the samples of each server that are shown while it is paused
         drawn: false,
         timer: null,
-        cards: RESOURCES.map((resource) => makeCard(resource, poll.servers)),
+        cards: charted.map((resource) => makeCard(resource, poll.servers)),
         table: makeTable(poll.servers),
     };
     place.append(makeToolbar(state));

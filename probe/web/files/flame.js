@@ -354,8 +354,13 @@ class Flames {
                 : [
                       key("a colour for each file", "tone-0", "tone-2", "tone-4"),
                       key(this.#words.noFile, "tone-none"),
+                      ...(this.#hasLabels ? [key(this.#words.mark, "tone-mark")] : []),
                   ]),
         );
+    }
+
+    get #hasLabels() {
+        return this.#profile?.samples.some(({labels}) => labels.length > 0) ?? false;
     }
 
     #tone(node) {

@@ -253,6 +253,9 @@ export class Icicle {
 
 // One colour for each source file, and one for the program's functions without it.
 export function fileTone({data, depth}) {
+    if (data.mark) {
+        return "tone-mark";
+    }
     const file = data.file || (data.program ? "program" : "");
     return depth > 0 && file ? `tone-${hash(file) % TONES}` : "tone-none";
 }

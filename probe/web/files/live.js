@@ -1,8 +1,9 @@
-// The live page of one process: charts, and the flame graphs of its profiles.
+// The live page of one process: charts, the flame graphs of its profiles, and its locks.
 
 import {drawCharts} from "/page/charts.js";
 import {report, setText} from "/page/dom.js";
 import {drawFlames} from "/page/flame.js";
+import {drawLocks} from "/page/locks.js";
 import {Poll} from "/page/poll.js";
 import {Server} from "/page/server.js";
 
@@ -31,5 +32,8 @@ poll.addEventListener("sample", ({detail: {server, sample}}) => {
     document.querySelector("main").hidden = false;
     drawCharts(place("charts"), poll);
     // The charts are seen before work goes on.
-    setTimeout(() => drawFlames(place("flames"), [own]));
+    setTimeout(() => {
+        drawFlames(place("flames"), [own]);
+        drawLocks(place("locks"), poll, place("news"));
+    });
 }, {once: true});

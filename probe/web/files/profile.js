@@ -176,9 +176,9 @@ function framesOf(location, functions, string, own) {
 
 // -- the tree of a profile's stacks ---------------------------------------------------
 
-// Adds the samples' values of one type to a tree of {name, file, line, program,
-// value, own, byKey}; `factor` is -1 to take a profile away. A node's `value` is its own and that of
-// its children, which are in the map `byKey`.
+// Adds the samples' values of one type to a tree of {name, file, line, program, mark,
+// value, own, byKey}; `factor` is -1 to take a profile away. A node's `value` is its own
+// and that of its children, which are in the map `byKey`. A `mark` is no function.
 export function addToTree(tree, profile, type, factor = 1) {
     for (const sample of profile.samples) {
         const value = factor * (sample.values[type] ?? 0);
@@ -199,6 +199,6 @@ export function addToTree(tree, profile, type, factor = 1) {
     return tree;
 }
 
-export function newNode({name, file = "", line = 0, program = false}) {
-    return {name, file, line, program, value: 0, own: 0, byKey: new Map()};
+export function newNode({name, file = "", line = 0, program = false, mark = false}) {
+    return {name, file, line, program, mark, value: 0, own: 0, byKey: new Map()};
 }

@@ -3,19 +3,18 @@
 
 import {addToTree, newNode, readProfile} from "/page/profile.js";
 
-// Labels that mark a stack, in words.
-const MARKS = new Map([["shared", "shared: other holders lead here, too"]]);
+// What a label says, where that is more than its key and value.
+const LABELS = new Map([["shared", "shared: other holders lead here, too"]]);
 
 // Reads a profile. What a label says of a stack ("kind: socket") becomes its last
-// frame, so that it is seen. A label that only marks it ("shared") is such a frame, too,
-// but no function: what is allocated stays the own of the frame above it.
+// frame, so that it is seen. It is no function: what is in it stays the own of the frame
+// above it.
 export function readStacks(bytes) {
     const profile = readBytes(bytes);
     for (const sample of profile.samples) {
         for (const {key, value} of sample.labels) {
-            const mark = MARKS.has(key);
-            const name = mark ? MARKS.get(key) : `${key}: ${value}`;
-            sample.frames.unshift({name, file: "", line: 0, mark});
+            const name = LABELS.get(key) ?? `${key}: ${value}`;
+            sample.frames.unshift({name, file: "", line: 0, mark: true});
         }
     }
     return profile;

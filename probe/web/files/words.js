@@ -6,6 +6,7 @@ const CALLS = {
     heads: ["Function", "Own", "With callees"],
     by: "own", // what the table is sorted by
     noFile: "a library, source not known",
+    mark: "of which kind",
     empty: "This profile is empty: there is nothing of it in this process.",
     stacks: "stacks",
 };
@@ -22,7 +23,36 @@ const OTHERS = {
         heads: ["Function or holder", "Allocated", "Holds"],
         by: "total",
         noFile: "a thread or a library, source not known",
+        mark: "a remark",
         stacks: "paths",
+    },
+    goroutineleak: {
+        about: "These threads never go on: each waits for a lock that nobody can " +
+            "release any more. Who has it stands under Locks, below.",
+        mark: "for which reason",
+        empty: "Of no thread is it proved that it never goes on.",
+    },
+    fds: {
+        about: "What is open now, by the code that opened it.",
+        empty: "Nothing is open.",
+    },
+    threadcreate: {
+        about: "The threads that live, by the code that started them; and, as the value " +
+            "ended, those that have ended and were never joined, whose stacks stay " +
+            "mapped.",
+        empty: "There are no such threads.",
+    },
+    timers: {
+        about: "The POSIX timers that were not deleted, by the code that made them.",
+        empty: "There are no timers.",
+    },
+    mmaps: {
+        about: "The address space, by the code that mapped it: in mappings, or in bytes.",
+    },
+    children: {
+        about: "The child processes, by the code that started them; the value ended " +
+            "counts those that have ended and were not waited for.",
+        empty: "There are no such children.",
     },
 };
 

@@ -1,4 +1,4 @@
-#include "probe/locks/lock_json.h"
+#include "probe/pages/lock_json.h"
 
 #include <stdio.h>
 
@@ -84,7 +84,7 @@ static void wait_write(struct json_writer *json, const struct lock_view *view,
                            (uint64_t)(waiter->waited_ns / CLOCK_NS_PER_MS));
     address_write(json, "lock", lock->address);
     probe_json_text(json, "kind", probe_lock_kind_name(lock));
-    if (!lock->is_rwlock) {
+    if (!lock->is_rwlock && lock->state.readable) {
         probe_json_text(json, "type", probe_lock_type_name(lock->state.type));
         probe_json_bool(json, "robust", lock->state.robust);
         probe_json_bool(json, "shared", lock->state.shared);
@@ -111,11 +111,11 @@ static void holders_write(struct json_writer *json, const struct lock_view *view
 {
     probe_json_open_array(json, "holders");
     for (size_t i = 0; i < view->lock_count; i++) {
-        pid_t tid = probe_lock_holder_shown(view, i);
-        if (tid != 0) {
+        const struct lock_held *lock = probe_lock_at(view, i);
+        if (lock->holder_shown) {
             probe_json_item_open(json);
-            thread_write(json, view, tid);
-            stack_write(json, view, tid, true);
+            thread_write(json, view, lock->tid);
+            stack_write(json, view, lock->tid, true);
             probe_json_close(json);
         }
     }
@@ -148,7 +148,7 @@ static void never_released_write(struct json_writer *json, const struct lock_vie
     probe_json_open_array(json, "never_released");
     for (size_t i = 0; i < view->lock_count; i++) {
         const struct lock_held *lock = probe_lock_at(view, i);
-        if (!probe_lock_is_never_released(view, i)) {
+        if (!lock->never_released) {
             continue;
         }
         probe_json_item_open(json);

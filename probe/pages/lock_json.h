@@ -1,8 +1,8 @@
 /*
  * Who waits for which lock, as JSON for programs.
  */
-#ifndef PROBE_LOCKS_LOCK_JSON_H
-#define PROBE_LOCKS_LOCK_JSON_H
+#ifndef PROBE_PAGES_LOCK_JSON_H
+#define PROBE_PAGES_LOCK_JSON_H
 
 #include "base/buffer.h"
 #include "probe/locks/lock_view.h"

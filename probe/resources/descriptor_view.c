@@ -1,15 +1,17 @@
 /*
  * The names are those that the kernel gives to what has no path: proc(5), "anon_inode".
  */
-#include "probe/resources/descriptor_text.h"
+#include "probe/resources/descriptor_view.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "probe/process/descriptors.h"
 
 #define ADDRESS_SIZE 160
 
@@ -201,7 +204,49 @@ static uint64_t number_of(const struct statx *file)
     return number ^ (file->stx_mode & S_IFMT);
 }
 
-int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view)
+static int numbers_read(const char *path, struct buffer *ret_numbers,
+                        int *ret_directory)
+{
+    /* readdir would allocate its buffer. */
+    _Alignas(struct dirent64) char entries[4096];
+    ssize_t got;
+    int directory = probe_proc_open(path, O_RDONLY | O_DIRECTORY);
+    if (directory < 0) {
+        return directory;
+    }
+    while ((got = getdents64(directory, entries, sizeof(entries))) > 0) {
+        size_t at = 0;
+        while (at < (size_t)got) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            at += entry->d_reclen;
+            int fd = atoi(entry->d_name);
+            if (entry->d_name[0] != '.' && fd != directory) {
+                buffer_append(ret_numbers, &fd, sizeof(fd));
+            }
+        }
+    }
+    int error = got < 0 ? -errno : ret_numbers->error;
+    if (error != 0) {
+        close(directory);
+    } else {
+        *ret_directory = directory;
+    }
+    return error;
+}
+
+int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
+{
+    int error = numbers_read("self/fd", ret_numbers, ret_directory);
+    if (error != 0 || ret_numbers->length > 0) {
+        return error;
+    }
+    /* The main thread has ended, and with it what is listed there. */
+    close(*ret_directory);
+    return numbers_read("thread-self/fd", ret_numbers, ret_directory);
+}
+
+int probe_fd_view(int directory, int fd, bool addresses,
+                  struct descriptor_view *ret_view)
 {
     char name[16];
     struct statx file = {0};
@@ -217,7 +262,7 @@ int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view)
     ret_view->text[length] = '\0';
     ret_view->file = number_of(&file);
     kind_find(&file, ret_view);
-    if (ret_view->kind == FD_SOCKET) {
+    if (ret_view->kind == FD_SOCKET && addresses) {
         socket_write(fd, ret_view);
     } else if (starts(ret_view->text, "anon_inode:")) {
         memmove(ret_view->text, strchr(ret_view->text, ':') + 1,

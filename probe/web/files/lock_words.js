@@ -1,0 +1,167 @@
+// What /debug/locks says, in words.
+
+const TEXTS = {
+    deadlock: ["DEADLOCK", 0],
+    never_released: ["NEVER RELEASED", 1],
+    stuck: ["STUCK", 2],
+    waits: ["waits", 3],
+};
+
+const list = (value) => (Array.isArray(value) ? value : []);
+const plural = (count, one, more) => `${count} ${count === 1 ? one : more}`;
+
+// Reads a reply: {text, proofs, waits}. `text` is the state in a few words; a proof is
+// {title, text, threads}, and never ends by itself; of the waits these come first, then
+// those that wait longest. Throws an Error for what is no such reply.
+export function readLocks(reply) {
+    if (typeof reply?.measured !== "boolean") {
+        throw new Error("this is no list of locks");
+    }
+    if (!reply.measured) {
+        const text = `not measured: ${reply.reason ?? "no reason is given"}`;
+        return {text, proofs: [], waits: []};
+    }
+    const names = namesOf(reply);
+    const waits = list(reply.waits).map((wait) => readWait(wait, reply, names));
+    const rank = cycleRanks(reply);
+    waits.sort((a, b) =>
+        a.rank - b.rank ||
+        (rank.get(a.tid) ?? 0) - (rank.get(b.tid) ?? 0) ||
+        b.seconds - a.seconds,
+    );
+    const proofs = [
+        ...list(reply.deadlocks).map((each) => deadlock(each, names)),
+        ...list(reply.never_released).map((each) => neverReleased(each, names)),
+    ];
+    return {text: summary(waits, reply), proofs, waits};
+}
+
+function summary(waits, reply) {
+    const unjudged = reply.kernel_asked === false
+        ? "; those in a condition variable are not judged, because the kernel does " +
+          "not say where they are"
+        : "";
+    if (waits.length === 0) {
+        return `no thread waits for a lock${unjudged}`;
+    }
+    const total = plural(waits.length, "thread waits", "threads wait");
+    const parts = Object.entries(TEXTS)
+        .filter(([kind]) => kind !== "waits")
+        .map(([kind, [badge]]) => [badge, waits.filter((each) => each.kind === kind)])
+        .filter(([, those]) => those.length > 0)
+        .map(([badge, those]) => `${badge}: ${those.length}`);
+    return `${[`${total} for a lock`, ...parts].join("; ")}${unjudged}`;
+}
+
+// -- threads --------------------------------------------------------------------------
+
+function namesOf({waits, holders}) {
+    const found = new Map();
+    for (const {tid, name} of [...list(waits), ...list(holders)]) {
+        found.set(tid, name);
+    }
+    return found;
+}
+
+function threadText(tid, name) {
+    return name ? `${name} (${tid})` : `thread ${tid}`;
+}
+
+// The place of each thread among those in a cycle: each waits for the next one.
+function cycleRanks({deadlocks}) {
+    const threads = list(deadlocks).flatMap((each) => list(each.threads));
+    return new Map(threads.map((tid, index) => [tid, index]));
+}
+
+function deadlock({threads}, names) {
+    const tids = list(threads);
+    const circle = [...tids, tids[0]].map((tid) => threadText(tid, names.get(tid)));
+    const text = tids.length === 1
+        ? `${circle[0]} waits for a lock that it has itself.`
+        : `each waits for a lock of the next one: ${circle.join(" \u2192 ")}.`;
+    return {title: "DEADLOCK", text, threads: tids.length};
+}
+
+function neverReleased({lock, owner, threads}, names) {
+    const tids = list(threads);
+    const who = tids.slice(0, 3).map((tid) => threadText(tid, names.get(tid)));
+    const more = tids.length - who.length;
+    const text =
+        `thread ${owner} had the lock ${lock} when it ended; ` +
+        `${plural(tids.length, "thread waits", "threads wait")} for it: ` +
+        `${who.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
+    return {title: "NEVER RELEASED", text, threads: tids.length};
+}
+
+// -- one wait -------------------------------------------------------------------------
+
+function readWait(wait, {holders}, names) {
+    const kind = wait.verdict in TEXTS ? wait.verdict : "waits";
+    const [badge, rank] = TEXTS[kind];
+    return {
+        key: `${wait.tid} ${wait.lock}`,
+        tid: wait.tid,
+        kind,
+        badge,
+        rank,
+        thread: threadText(wait.tid, wait.name),
+        lock: lockLines(wait),
+        seconds: Number(wait.waited_seconds) || 0,
+        holder: holderLines(wait.holder ?? {}, list(holders), names),
+        frames: framesOf(wait),
+    };
+}
+
+// "mutex 0x7f12", "recursive, robust", "with a time limit".
+function lockLines({lock, kind, type, robust, shared, pi, wants, timed}) {
+    const what = [
+        type && type !== "normal" ? type : null,
+        robust ? "robust" : null,
+        shared ? "process-shared" : null,
+        pi ? "priority inheritance" : null,
+    ];
+    const how = [
+        {read: "to read", write: "to write"}[wants],
+        wants === "mutex after condition" ? "after a condition variable" : null,
+        timed ? "with a time limit" : null,
+    ];
+    const lines = [what, how].map((texts) => texts.filter(Boolean).join(", "));
+    return [`${kind} ${lock}`, ...lines.filter(Boolean)];
+}
+
+function holderLines({state, tid, name, readers}, holders, names) {
+    const at = holders.find((each) => each.tid === tid);
+    switch (state) {
+        case "thread": {
+            const text = threadText(tid, name ?? names.get(tid));
+            const place = at ? placeOf(framesOf(at)) : "";
+            return place ? [text, `now in ${place}`] : [text];
+        }
+        case "ended":
+            return [`thread ${tid}`, "which has ended"];
+        case "other_process":
+            return tid ? [`thread ${tid}`, "of another process"] : ["another process"];
+        case "readers":
+            return [plural(readers ?? 0, "reader", "readers"), "which ones is not known"];
+        case "nobody":
+            return ["nobody", "it was released just now"];
+        default:
+            return ["not known"];
+    }
+}
+
+// -- stacks ---------------------------------------------------------------------------
+
+// {name, place}: the place is "FILE:LINE", or "" where that is not known.
+function framesOf({stack}) {
+    return list(stack).map((frame) => ({
+        name: String(frame.function ?? "?"),
+        place: frame.file ? `${frame.file}:${frame.line}` : "",
+    }));
+}
+
+// Where a thread is, by the innermost frame whose source is known.
+function placeOf(frames) {
+    const own = frames.find(({place}) => place !== "") ?? frames[0];
+    return own ? `${own.name} ${own.place}`.trim() : "";
+}
