@@ -1,7 +1,7 @@
 /*
  * Maps memory in every way, each in a function of its own, and prints for each how many
- * bytes of what kind it has left: "map_plain anonymous 20480". Then it says "ready PID",
- * and waits for the end of its input.
+ * bytes of what kind it has left: "map_plain anonymous 20480". Then it says "ready
+ * PID", and waits for the end of its input.
  *
  *   usage: mapping_ways            maps
  *          mapping_ways fork       and so has a child, which waits, too
