@@ -221,7 +221,7 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,dump_file figures heap_file \
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,descriptor_notes dump_file figures heap_file \
 	heap_preload heap_profile heap_snapshot heap_tidy mapping_notes profile_memory stacks symbols thread_profile \
 	thread_notes thread_questions thread_stacks thread_waits timer_notes)
 # These need one of the implementations of heap.h.
@@ -304,13 +304,13 @@ $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 		-Wl,--version-script=probe/preload/exports.map -o $@ $(filter %.o,$^) $(LIBRARY_LIBS)
 
 JUDGE_TESTED := $(patsubst %,$(BUILD)/tests/unit/judge_%_test,\
-	binary held http page profile proto report text trend verdict wrappers)
+	binary held http made page profile proto report text trend verdict wrappers)
 $(JUDGE_TESTED): $(call object,$(filter-out leakcheck/main.c,$(JUDGE)))
 $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
 # A program with the probe's listener and pages, for tests: over libc's allocator.
-LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
+LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(PROBE)) $(wildcard probe/*/*_libc.c) \
 	$(wildcard probe/listener/*.c) tests/programs/listening.c
 $(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
 	@mkdir -p $(@D)

@@ -31,14 +31,14 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p out/fuzz
 judge=(base/{arena,failure,number,wrapper_names}.c
-    leakcheck/judge/{blame,held,library_code,wrappers}.c
+    leakcheck/judge/{blame,blame_frame,held,library_code,wrappers}.c
     leakcheck/measure/{gunzip,parse_{heap,proto,threads},profile,profile_text}.c
     leakcheck/measure/{json,locks_reply,proto_{tables,values,wire},replies,resource}.c)
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
     parts=("${judge[@]}")
-    [[ $name != listener ]] || parts=(base/{buffer,number}.c probe/http/*.c)
+    [[ $name != listener ]] || parts=(base/{buffer,number,utf8}.c probe/http/*.c)
     clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined,integer \
         -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${parts[@]}" \
         -lcjson -lz -lm

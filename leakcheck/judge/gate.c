@@ -124,9 +124,9 @@ static void connections_add(struct gate *gate)
     }
 }
 
-/* Has the server give its functions names for the first time. It reads the debug
- * information for that, and what it keeps of that must be in the baseline: it is
- * resident memory that no call has left behind. */
+/* Takes the profiles that are taken after the baseline. The server reads the debug
+ * information for the first of them, and what it keeps of that and of the last ones
+ * must be in the baseline: it is memory that no call has left behind. */
 static int names_warm_up(struct gate *gate, struct failure *failure)
 {
     struct profile heap = {0};
@@ -152,11 +152,8 @@ static int baseline_take(struct gate *gate, struct gate_profiles *profiles,
         error = calls_make(gate, warm_up_calls(gate), failure);
     }
     if (error == 0) {
-        error = names_warm_up(gate, failure);
-    }
-    if (error == 0) {
-        /* Before the baseline, for the same reason. */
         gate_bases_take(gate, profiles);
+        error = names_warm_up(gate, failure);
     }
     if (error == 0) {
         error = round_sample(gate, failure);

@@ -73,12 +73,19 @@ static size_t rounds_grown(const struct gate *gate, enum resource resource,
     return grown;
 }
 
-/* Whether it grew in one round alone, and may do so: a mapping that comes once in many
- * calls is an arena, or a library that is loaded late. */
+/* Whether it rose above all before in one round alone, and may do so: a mapping that
+ * comes once in many calls is an arena, or a library that is loaded late. */
 static bool is_single_step(const struct gate *gate, enum resource resource)
 {
+    int64_t high = gate->samples[0].now.amount[resource];
+    size_t steps = 0;
+    for (size_t i = 1; i < gate->sample_count; i++) {
+        int64_t now = gate->samples[i].now.amount[resource];
+        steps += now > high;
+        high = now > high ? now : high;
+    }
     return resource == RESOURCE_MAPPINGS && !gate->resources[resource].limit.asked &&
-           rounds_grown(gate, resource, 0) < 2;
+           steps < 2;
 }
 
 /* Whether the resource grew by more than the limit, but not in every round; with a

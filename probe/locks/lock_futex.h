@@ -12,11 +12,12 @@
 #include "base/range.h"
 
 enum lock_seen {
-    LOCK_SEEN_THERE,   /* in futex(2), at a word of the lock */
-    LOCK_SEEN_ELSE,    /* in another call, or at another word */
-    LOCK_SEEN_RUNNING, /* in no call: it is about to wait, or was just woken */
-    LOCK_SEEN_GONE,    /* there is no such thread */
-    LOCK_SEEN_UNKNOWN, /* the kernel does not say */
+    LOCK_SEEN_THERE,     /* in futex(2), at a word of the lock */
+    LOCK_SEEN_CONDITION, /* the same of the condition variable */
+    LOCK_SEEN_ELSE,      /* in another call, or at another word */
+    LOCK_SEEN_RUNNING,   /* in no call: it is about to wait, or was just woken */
+    LOCK_SEEN_GONE,      /* there is no such thread */
+    LOCK_SEEN_UNKNOWN,   /* the kernel does not say */
 };
 
 /* Looks where the thread is. `task_fd` is the open directory /proc/self/task; negative:

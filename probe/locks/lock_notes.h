@@ -20,9 +20,10 @@ struct lock_note {
     uint64_t number; /* of the wait: each one of the thread's has another one */
     pid_t tid;
     uintptr_t lock;
+    uintptr_t condition; /* 0: none */
     enum lock_call call;
     bool timed;
-    bool own; /* the thread had that mutex already when it began to wait */
+    bool own; /* the thread had that lock already when it began to wait */
     int64_t since_ns;
 };
 

@@ -1,6 +1,7 @@
 #include "probe/locks/lock_read.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -92,7 +93,13 @@ static void kernel_ask(struct lock_view *view, int task_fd)
         uintptr_t start = waiter->note.lock;
         const struct range lock = {start,
                                    start + probe_lock_bytes(waits_for_rwlock(waiter))};
+        const struct range condition = {
+            waiter->note.condition, waiter->note.condition + sizeof(pthread_cond_t)};
         waiter->seen = probe_lock_seen(task_fd, waiter->note.tid, lock);
+        if (waiter->seen == LOCK_SEEN_ELSE && condition.start != 0 &&
+            probe_lock_seen(task_fd, waiter->note.tid, condition) == LOCK_SEEN_THERE) {
+            waiter->seen = LOCK_SEEN_CONDITION;
+        }
         view->kernel_asked &= waiter->seen != LOCK_SEEN_UNKNOWN;
     }
 }
@@ -110,7 +117,8 @@ static void holder_find(struct lock_held *lock, int task_fd)
     if (!lock->state.readable || owner == LOCK_OWNER_UNKNOWN) {
         return;
     }
-    lock->tid = probe_lock_owner_now(owner);
+    /* What several processes share may still be the parent's. */
+    lock->tid = lock->state.shared ? owner : probe_lock_owner_now(owner);
     bool ended = probe_lock_thread_ended(task_fd, lock->tid);
     if (ended && lock->state.shared) {
         bool elsewhere = lock->tid != getpid() /* our main thread, a zombie */ &&

@@ -155,9 +155,10 @@ static void never_released_append(const struct lock_view *view, size_t lock,
                                   struct buffer *text)
 {
     const struct lock_held *held = probe_lock_at(view, lock);
-    buffer_printf(text, "NEVER RELEASED: %s 0x%llx: thread %d had it when it ended\n",
+    buffer_printf(text, "NEVER RELEASED: %s 0x%llx: thread %d had it when it ended%s\n",
                   probe_lock_kind_name(held), (unsigned long long)held->address,
-                  (int)held->tid);
+                  (int)held->tid,
+                  probe_lock_waits_forked() ? ", or when this process was forked" : "");
     const struct lock_waiter *before = NULL;
     for (size_t i = 0; i < view->waiter_count; i++) {
         const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);

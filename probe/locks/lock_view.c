@@ -35,16 +35,17 @@ static enum certainty certainty_of(const struct lock_view *view,
     bool condition = waiter->note.call == LOCK_CALL_CONDITION;
     switch (waiter->seen) {
     case LOCK_SEEN_THERE:
+    case LOCK_SEEN_CONDITION:
         return WAITS;
     case LOCK_SEEN_RUNNING:
         return MAYBE_WAITS;
     case LOCK_SEEN_ELSE:
-        if (condition) {
-            return NO_WAIT;
-        }
         /* A thread that can never inherit its priority waits elsewhere; others are in a
          * signal handler, or have left the wait in a way that we did not see. */
-        return lock_of(view, waiter)->state.pi ? WAITS : MAYBE_WAITS;
+        if (lock_of(view, waiter)->state.pi) {
+            return WAITS;
+        }
+        return condition ? NO_WAIT : MAYBE_WAITS;
     case LOCK_SEEN_UNKNOWN:
         return condition ? NO_WAIT : WAITS;
     default:
@@ -52,12 +53,14 @@ static enum certainty certainty_of(const struct lock_view *view,
     }
 }
 
-/* A condition variable may be waited for; another thread may be on its way. */
+/* A thread that waits for a condition is shown if it waits in vain, because it will
+ * never get the mutex. Another thread may be on its way. */
 static bool is_shown(const struct lock_view *view, const struct lock_waiter *waiter)
 {
-    return certainty_of(view, waiter) == WAITS ||
-           (waiter->seen == LOCK_SEEN_RUNNING &&
-            waiter->note.call != LOCK_CALL_CONDITION);
+    if (waiter->note.call == LOCK_CALL_CONDITION) {
+        return waiter->seen == LOCK_SEEN_THERE || waiter->verdict != LOCK_WAITS;
+    }
+    return certainty_of(view, waiter) == WAITS || waiter->seen == LOCK_SEEN_RUNNING;
 }
 
 /* Leaves out what is no wait, or has ended meanwhile; in the end also what may be
@@ -88,13 +91,16 @@ const struct lock_waiter *probe_lock_waiter_of(const struct lock_view *view, pid
                          probe_lock_waiter_order);
 }
 
-/* Whether the thread waits for ever for a mutex that it has itself. Only a note made
- * before the wait tells that from a mutex that it has just got. */
+/* Whether the thread waits for ever for a lock that it has itself. Only a note made
+ * before the wait tells that from a lock that it has just got. Some locks refuse that;
+ * but not in a forked child, where they name their owner by its old number. */
 static bool waits_for_itself(const struct lock_view *view,
                              const struct lock_waiter *waiter)
 {
-    enum lock_type type = lock_of(view, waiter)->state.type;
-    return waiter->note.own && (type == LOCK_NORMAL || type == LOCK_ADAPTIVE);
+    const struct lock_held *lock = lock_of(view, waiter);
+    enum lock_type type = lock->state.type;
+    bool refuses = lock->is_rwlock || (type != LOCK_NORMAL && type != LOCK_ADAPTIVE);
+    return waiter->note.own && (!refuses || lock->state.owner != waiter->note.tid);
 }
 
 static struct lock_link link_of(struct lock_view *view, struct lock_waiter *waiter)

@@ -6,7 +6,9 @@
  * in that call all the time. So it has released no lock meanwhile; and if it had a lock
  * then, it got it before. Threads in such calls that wait for each other wait for ever.
  * So does one that waits for a lock whose owner had ended when the lock still named it.
- * This counts on what POSIX demands: that nobody but its owner unlocks a mutex.
+ * This counts on what POSIX demands: that nobody but its owner unlocks a mutex, and
+ * that the wait for a condition does not return without the mutex: so it is a wait for
+ * the mutex from its start on.
  */
 #ifndef PROBE_LOCKS_LOCK_VIEW_H
 #define PROBE_LOCKS_LOCK_VIEW_H

@@ -36,7 +36,7 @@ struct lock_wait {
     const void *condition;
     enum lock_call call;
     bool timed;              /* it ends by itself */
-    bool own;                /* the thread has that mutex already */
+    bool own;                /* the thread has that lock already */
     int64_t since_ns;        /* CLOCK_MONOTONIC_COARSE */
     struct lock_wait *outer; /* a signal handler may wait within another wait */
 };
@@ -73,5 +73,8 @@ void probe_lock_waits_abandon(void);
 /* Around fork, in the thread that forks: it has another number in the child. */
 void probe_lock_waits_fork_prepare(void);
 void probe_lock_waits_fork_child(void);
+
+/* Whether this process was forked: the owner of a lock may have stayed in another. */
+bool probe_lock_waits_forked(void);
 
 #endif

@@ -63,7 +63,8 @@ static void holder_append(const struct lock_view *view, const struct lock_held *
         }
         break;
     case LOCK_HELD_BY_ENDED:
-        buffer_printf(text, "held by thread %d, which has ended", (int)lock->tid);
+        buffer_printf(text, "held by thread %d, which has ended%s", (int)lock->tid,
+                      probe_lock_waits_forked() ? " or stayed in the parent" : "");
         break;
     case LOCK_HELD_BY_OTHER_PROCESS:
         buffer_printf(text, "held by thread %d, which is none of this process",

@@ -84,7 +84,7 @@ static void wait_write(struct json_writer *json, const struct lock_view *view,
                            (uint64_t)(waiter->waited_ns / CLOCK_NS_PER_MS));
     address_write(json, "lock", lock->address);
     probe_json_text(json, "kind", probe_lock_kind_name(lock));
-    if (!lock->is_rwlock) {
+    if (!lock->is_rwlock && lock->state.readable) {
         probe_json_text(json, "type", probe_lock_type_name(lock->state.type));
         probe_json_bool(json, "robust", lock->state.robust);
         probe_json_bool(json, "shared", lock->state.shared);

@@ -9,11 +9,14 @@
  */
 #include "probe/preload/stack_copy.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -31,6 +34,7 @@ static uintptr_t words[ROOM_WORDS + COPY_WORDS + ROOM_WORDS];
 
 struct call {
     long number;
+    uintptr_t first; /* argument */
     uintptr_t sp;
     uintptr_t pc;
 };
@@ -53,13 +57,15 @@ static bool call_read(pid_t tid, struct call *ret_call)
     ssize_t got = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[got < 0 ? 0 : got] = '\0';
+    unsigned long long first = 0;
     unsigned long long sp = 0;
     unsigned long long pc = 0;
     /* The number, six arguments, the two registers. */
-    if (sscanf(text, "%ld %*s %*s %*s %*s %*s %*s %llx %llx", &ret_call->number, &sp,
-               &pc) != 3) {
+    if (sscanf(text, "%ld %llx %*s %*s %*s %*s %*s %llx %llx", &ret_call->number,
+               &first, &sp, &pc) != 4) {
         return false;
     }
+    ret_call->first = (uintptr_t)first;
     ret_call->sp = (uintptr_t)sp;
     ret_call->pc = (uintptr_t)pc;
     return true;
@@ -125,13 +131,25 @@ static void hold_fill(struct thread_hold *hold, const struct call *call, uintptr
     };
 }
 
+/* Whether the thread must get no signal. That would end its call early; or it waits for
+ * a lock whose memory is gone: once woken, it would look there, and crash. */
+static bool is_left_asleep(const struct call *call)
+{
+    char byte;
+    struct iovec to = {.iov_base = &byte, .iov_len = 1};
+    struct iovec at = {.iov_base = (void *)call->first, .iov_len = 1};
+    return probe_wait_number_ends_early(call->number) ||
+           (call->number == SYS_futex &&
+            process_vm_readv(gettid(), &to, 1, &at, 1, 0) < 0 && errno == EFAULT);
+}
+
 enum thread_found probe_stack_copy(pid_t tid, struct thread_hold *ret_hold)
 {
 #ifdef __x86_64__
     for (int i = 0; i < ATTEMPTS; i++) {
         struct call before;
         struct call after;
-        if (!call_read(tid, &before) || !probe_wait_number_ends_early(before.number)) {
+        if (!call_read(tid, &before) || !is_left_asleep(&before)) {
             return THREAD_TO_BE_ASKED;
         }
         uintptr_t from = (before.sp - RED_ZONE) & ~(sizeof(words[0]) - 1);

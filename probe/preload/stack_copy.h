@@ -1,7 +1,7 @@
 /*
  * The stack of a thread that waits in a system call which a signal would end early, and
- * which did not come through a function that we replace: from a copy, because nothing
- * keeps the thread there.
+ * which did not come through a function that we replace; or for a lock whose memory is
+ * gone: from a copy, because nothing keeps the thread there.
  */
 #ifndef PROBE_PRELOAD_STACK_COPY_H
 #define PROBE_PRELOAD_STACK_COPY_H

@@ -1,7 +1,7 @@
 /*
  * A lock of one word, for the recorder's tables. Unlike a mutex of the C library it can
  * be tried from a signal handler, needs no memory and is free again in a forked child
- * by storing 0. It is not recursive.
+ * by storing 0. It is not recursive. All functions keep errno.
  */
 #ifndef PROBE_RECORDER_LOCK_H
 #define PROBE_RECORDER_LOCK_H

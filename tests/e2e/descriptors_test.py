@@ -1,6 +1,6 @@
-"""/debug/pprof/fds: every way to get a descriptor is blamed on the function that went it,
-with the right kind; closed ones are forgotten; what was made unseen is not blamed on
-anybody; and the sum is always the kernel's."""
+"""/debug/pprof/fds: every descriptor is blamed on the function that got it, in whatever
+way, with the right kind; closed ones are forgotten; what was made unseen is not blamed
+on anybody; and the sum is always the kernel's."""
 
 import collections
 import os
@@ -12,6 +12,7 @@ import pytest
 from checks import check, equal, wait_until
 from judged import jemalloc_path
 from programs import Program, compiled
+from servers import Server
 from tree import scratch
 from turns import in_turns
 
@@ -35,7 +36,8 @@ KIND = re.compile(r'# labels: \{"kind":"([^"]+)"\}')
 FRAME = re.compile(r"#\t0x[0-9a-f]+\t([^\t]+)\+0x[0-9a-f]+\t")
 EXAMPLE = re.compile(r"#\t(\d+) (.*?)(?:, open for ([\d.]+) s)?$")
 LISTS = re.compile(
-    r"# the kernel lists (\d+) \(limit (\d+)\); (\d+) made unseen, (\d+) the probe's own"
+    r"# the kernel lists (\d+) \(limit (\d+)\); "
+    r"(\d+) made unseen, (\d+) the probe's own"
 )
 
 Fd = collections.namedtuple("Fd", "kind functions open_on age")
@@ -74,7 +76,7 @@ class Fds:
     def by(self, function):
         """How many a function has made, directly."""
         return sum(
-            count for functions, count in self.counts.items() if functions[0] == function
+            count for made, count in self.counts.items() if made[0] == function
         )
 
 
@@ -83,8 +85,8 @@ def fds(program, query="", **options):
 
 
 def alike_outside(program, profile):
-    """Checks that it has what is listed from outside, without the probe's own: those have
-    high numbers."""
+    """Checks that it has what is listed from outside, without the probe's own: those
+    have high numbers."""
     numbers = map(int, os.listdir(f"/proc/{program.pid}/fd"))
     outside = sum(number < OWN_FROM for number in numbers)
     equal(profile.total - profile.own, outside, "descriptors of the program")
@@ -179,7 +181,7 @@ def test_every_way_over_another_allocator(allocator):
 
 
 def check_told(profile, lines):
-    """Lines "NAME NUMBER": who opened which; or that it is closed, or was made unseen."""
+    """Lines "NAME NUMBER": who opened which; or it is closed, or was made unseen."""
     for line in lines:
         name, _, number = line.rpartition(" ")
         if not number.isdigit():
@@ -241,8 +243,8 @@ def test_a_forked_child_has_copies():
 
 @pytest.mark.parametrize("how", ("vfork", "_Fork", "clone", "thread"))
 def test_what_others_do_with_their_own(how):
-    """A child of vfork, a child without the handlers of fork, and a thread with a table of
-    its own: they close and open what they like."""
+    """A child of vfork, a child without the handlers of fork, and a thread with a table
+    of its own: they close and open what they like."""
     with edges("apart", how) as program:
         lines = program.said("ready")
         profile = fds(program)
@@ -365,3 +367,24 @@ def test_far_from_the_limit_nothing_is_said():
         program.said("many 1")
         fds(program)
         equal(alarms(program), [], "lines")
+
+
+def test_a_server_close_to_its_limit():
+    """--max-fds and 200 more are its RLIMIT_NOFILE; its line names the scenario's."""
+    with Server("leaky", "--max-fds", "2000") as server:
+        for count in (1700, 280):
+            equal("descriptors" in server.errors(), False, "said too early")
+            server.leak("file-unclosed", count=count)
+        wait_until(lambda: "descriptors" in server.errors(), what="the line")
+        found = re.fullmatch(
+            r"leaky: (\d+) of 2200 descriptors are open; most \((\d+)\) were opened by "
+            r"price_look_up leaky/file_unclosed\.c:\d+ "
+            r"\(see /debug/pprof/fds\?debug=1\)\n",
+            server.errors(),
+        )
+        check(found, f"error lines: {server.errors()}")
+        check(1980 <= int(found[1]) <= 2200, f"{found[1]} descriptors")
+        equal(int(found[2]), 1980, "by the stack")
+        profile = Fds(server.get("/debug/pprof/fds?debug=1").expect(200).text)
+        equal(profile.by("price_look_up"), 1980, "descriptors of the scenario")
+        equal(profile.total, profile.listed, "what the kernel lists")

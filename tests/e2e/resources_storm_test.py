@@ -85,7 +85,11 @@ class Storm(Program):
 
     def page(self, target):
         """The reply; None if another such profile is being made."""
-        reply = request(self.debug_port(), "GET", target, limit=60)
+        try:
+            reply = request(self.debug_port(), "GET", target, limit=60)
+        except OSError as error:
+            ended = self.process.poll()
+            raise AssertionError(f"{target}: {error}; {ended} {self.errors()}") from None
         return None if reply.status in BUSY else reply.expect(200)
 
 

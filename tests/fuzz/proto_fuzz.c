@@ -1,6 +1,7 @@
 /*
  * Fuzzes the judge's reader of profile.proto, packed with gzip or not, and the blame
- * that uses its result: the input is a heap profile and a thread profile.
+ * that uses its result: the input is a heap profile, a thread profile, and one of
+ * threads by who started them.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,25 +14,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Reads the profile; a refusal must have a reason. Then all that grew from nothing is
  * blamed, and nothing that grew from itself. */
-static void profile_try(const char *bytes, size_t size, bool threads)
+static void profile_try(const char *bytes, size_t size, enum blame_what what)
 {
     static const char *const names[] = {"a*"};
     struct failure failure = {""};
     struct profile profile = {0};
     struct profile nothing = {0};
-    if (profile_parse_proto(&profile, bytes, size, threads, &failure) < 0) {
+    int error = what == BLAME_MADE
+                    ? profile_parse_counts(&profile, bytes, size, "threads", &failure)
+                    : profile_parse_proto(&profile, bytes, size, what == BLAME_THREADS,
+                                          &failure);
+    if (error < 0) {
         if (failure.text[0] == '\0') {
             abort();
         }
         return;
     }
-    struct blame_question question = {.what = threads ? BLAME_THREADS : BLAME_IN_USE,
+    struct blame_question question = {.what = what,
                                       .own = {.wrappers = {true, names, 1}},
                                       .base = &nothing,
                                       .last = &profile};
     struct blame blame;
     if (profile.totals.inuse_bytes < 0 || profile.totals.inuse_bytes >= AMOUNT_MAX ||
-        blame_find(&blame, &question, &failure) < 0 || blame.growth > blame.total) {
+        blame_find(&blame, &question, &failure) < 0 || blame.growth > blame.total ||
+        blame.unseen > blame.total) {
         abort();
     }
     question.base = &profile;
@@ -45,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *bytes = (const char *)data;
     profile_is_proto(bytes, size);
-    profile_try(bytes, size, false);
-    profile_try(bytes, size, true);
+    profile_try(bytes, size, BLAME_IN_USE);
+    profile_try(bytes, size, BLAME_THREADS);
+    profile_try(bytes, size, BLAME_MADE);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "leakcheck/measure/locks_reply.h"
 #include "leakcheck/measure/replies.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,6 +47,24 @@ static void answer_try(const char *text, size_t size)
     }
 }
 
+/* Threads are the kernel's numbers. */
+static void locks_try(const char *text, size_t size)
+{
+    struct arena arena = {0};
+    struct locks_reply reply;
+    struct failure failure = {""};
+    if (locks_parse(&reply, &arena, text, size, &failure) == 0) {
+        for (size_t i = 0; i < reply.deadlock_count; i++) {
+            if (reply.deadlocks[i].count == 0 || reply.deadlocks[i].threads[0] < 1) {
+                abort();
+            }
+        }
+    } else if (failure.text[0] == '\0') {
+        abort();
+    }
+    arena_release(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -58,5 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     answer_try(text, size);
     reply_error_parse(&error, text, size);
     scenarios_try(text, size);
+    locks_try(text, size);
     return 0;
 }

@@ -5,39 +5,44 @@ import random
 
 from lock_model import Model, Mutex, RwLock, Thread, Unknown
 
-TRIES = 40
-
 
 class Plan:
     """A plan, made step by step; what cannot be known is never done."""
 
-    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False):
+    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False, forks=False):
         self.seed = seed
         self.random = random.Random(seed)
-        count = self.random.randint(*threads)
-        people = [Thread(number, main=main and number == 0) for number in range(count)]
-        things = [self._lock(number) for number in range(self.random.randint(*locks))]
+        self.threads, self.main = self.random.randint(*threads), main
+        people = [Thread(each, main=main and each == 0) for each in range(self.threads)]
+        chances = self._chances()
+        count = self.random.randint(*locks)
+        things = [self._lock(number, chances) for number in range(count)]
         self.model = Model(people, things)
+        if forks:
+            self.fork()
         for purpose in self._purposes():
             purpose()
 
     # -- what there is
 
-    def _lock(self, number):
-        chance, choice = self.random.random, self.random.choice
-        if chance() < 0.25:
-            kind = choice(("readers", "readers", "writers"))
-            return RwLock(number, kind, shared=chance() < 0.15)
+    def _chances(self):
+        """How often a lock is of a kind: in some plans nearly all are."""
+        usual = {"rwlock": 0.25, "c11": 0.15, "pi": 0.15, "robust": 0.2, "shared": 0.15}
+        if self.random.random() < 0.25:
+            usual[self.random.choice(list(usual))] = 0.9
+        return usual
+
+    def _lock(self, number, chances):
+        choice = self.random.choice
+        words = {kind for kind, often in chances.items() if self.random.random() < often}
+        if "rwlock" in words:
+            whom = choice(("readers", "readers", "writers"))
+            return RwLock(number, whom, shared="shared" in words)
         kind = choice(("normal", "normal", "recursive", "errorcheck", "adaptive"))
-        if kind in ("normal", "recursive") and chance() < 0.15:
+        if "c11" in words and kind in ("normal", "recursive"):
             return Mutex(number, kind, c11=True)
-        return Mutex(
-            number,
-            kind,
-            pi=chance() < 0.15,
-            robust=chance() < 0.2,
-            shared=chance() < 0.15,
-        )
+        words -= {"c11"}
+        return Mutex(number, kind, **dict.fromkeys(words, True))
 
     def _idle(self):
         """The numbers of the threads that can take a step, in any order."""
@@ -64,6 +69,7 @@ class Plan:
         """Takes a step if it can be known what that comes to; tells whether it was."""
         way = self.random.randrange(3) if way is None else way
         trial = self.model.copy()
+        number = thread if call == "fork" else number
         try:
             trial.step(thread, call, number, way)
         except Unknown:
@@ -144,12 +150,9 @@ class Plan:
                 self.acquire(thread, lock)
             elif not self.step(thread, "rdlock", lock):
                 return
-        if waiter:
+        if waiter and self.random.random() < 0.5:
             # The mutex of the first one's condition is the second one's now.
-            helper = self.random.choice(threads[1:])
-            self.step(helper, "signal", locks[1])
-            if twist == "unsignalled":
-                return
+            self.step(self.random.choice(threads[1:]), "signal", locks[1])
         edges = [(t, locks[(i + 1) % length]) for i, t in enumerate(threads)]
         for thread, lock in self.random.sample(edges, length):
             if twist == "gap" and thread == threads[-1]:
@@ -157,6 +160,8 @@ class Plan:
             timed = twist == "timed" and thread == threads[-1]
             if self.model.threads[thread].idle:
                 self.want(thread, lock, timed)
+        if waiter and self._idle():
+            self.step(self._idle()[0], "signal", locks[1])
 
     def _wait_in_cycle(self, threads, locks):
         """The first thread waits for a condition whose mutex is to be the second one's."""
@@ -183,6 +188,9 @@ class Plan:
         if len(idle) < 2 or not free:
             return
         thread, *others = idle
+        if len(others) > 1 and self._is_mutex(free[0]) and self.random.random() < 0.3:
+            self.step(others[0], "lock", free[0])
+            self.step(others.pop(0), "wait", free[0])
         for lock in free[: self.random.choice((1, 1, 2))]:
             if not self._is_mutex(lock) and self.random.random() < 0.2:
                 self.step(thread, "rdlock", lock)
@@ -247,14 +255,29 @@ class Plan:
             self.step(other, "signal", free[0])
         if self.random.random() < 0.5:
             # The other one never gives it back.
-            self.random.choice((self.alone_with, self.end_with))(other, free[0])
+            self.random.choice((self._wait_for_own, self._end_with))(other, free[0])
 
-    def alone_with(self, thread, lock):
+    def _wait_for_own(self, thread, lock):
         self.want(thread, lock)
 
-    def end_with(self, thread, lock):
+    def _end_with(self, thread, lock):
         del lock
         self.step(thread, "end")
+
+    def fork(self):
+        """Threads take locks, and one of them forks. More begin in the child."""
+        for lock in self._free():
+            unusual = self.model.locks[lock]
+            if not unusual.pi and not getattr(unusual, "robust", False):
+                self.acquire(self._idle()[0], lock)
+        forked = self._idle()[0]
+        if not self.step(forked, "fork"):
+            return
+        for _ in range(self.random.randint(1, 4)):
+            self.model.add_thread()
+        own = [each.number for each in self.model.locks if each.owner and each.old]
+        if own and self.random.random() < 0.3:
+            self.want(forked, self.random.choice(own))
 
     def join(self):
         """A thread waits for the end of one that waits for it: no lock says so."""
@@ -279,7 +302,8 @@ class Plan:
     def lines(self, name):
         """The plan as the program reads it. `name` begins the names of its threads."""
         lines = ["plan", *(lock.line for lock in self.model.locks)]
-        for thread in self.model.threads:
-            main = " main" if thread.main else ""
-            lines.append(f"thread {name}.{thread.number}{main}")
-        return lines + self.model.steps + ["show"]
+        for number in range(self.threads):
+            main = " main" if self.main and number == 0 else ""
+            lines.append(f"thread {name}.{number}{main}")
+        steps = [step.replace("{name}", name) for step in self.model.steps]
+        return lines + steps + ["show"]

@@ -9,9 +9,14 @@ def holder(wait):
 
 def certain_holder(thread):
     """Whom the thread waits for, for ever if that one does not go on: it must wait
-    without a time limit."""
+    without a time limit. Nobody returns from waiting for a condition without its mutex,
+    signalled or not; who still has it in part, as it is recursive, waits for nobody."""
     wait = thread.wait
-    return holder(wait) if thread.waits_for_lock and not wait.timed else None
+    if wait is None or wait.kind == "join":
+        return None
+    if wait.kind == "condition":
+        return None if holder(wait) is thread else holder(wait)
+    return None if wait.timed else holder(wait)
 
 
 def cycles(model):
@@ -29,8 +34,9 @@ def cycles(model):
 
 
 def verdicts(model):
-    """What is certain of each thread that waits for a lock."""
-    found = {each: "waits" for each in model.threads if each.waits_for_lock}
+    """What is certain of each thread that waits for a lock, or for a condition in
+    vain."""
+    found = {each: "waits" for each in model.threads if each.wait}
     for thread in (each for cycle in cycles(model) for each in cycle):
         found[thread] = "deadlock"
     for thread in found:
@@ -47,7 +53,11 @@ def verdicts(model):
         ]
         found |= dict.fromkeys(stuck, "stuck")
         grows = stuck
-    return found
+    return {
+        thread: verdict
+        for thread, verdict in found.items()
+        if thread.waits_for_lock or verdict != "waits"
+    }
 
 
 def never_released(model):
@@ -61,7 +71,10 @@ def never_released(model):
 
 def holders(model):
     """Threads that hold what others wait for, and wait for no lock themselves."""
-    owners = {holder(each.wait) for each in model.threads if each.waits_for_lock}
+    waiting = verdicts(model)
+    owners = {holder(each.wait) for each in waiting}
     return {
-        each for each in owners if each and not each.ended and not each.waits_for_lock
+        each
+        for each in owners
+        if each and not each.ended and not each.foreign and each not in waiting
     }
