@@ -70,12 +70,19 @@ int probe_unwinder_open(void)
     return 0;
 }
 
+/* How a thread may be cancelled. */
+struct cancellation {
+    int state;
+    int type;
+};
+
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
  * would end there, in the middle of malloc. Returns what leave wants. */
-static int enter(void)
+static struct cancellation enter(void)
 {
-    int cancellation = PTHREAD_CANCEL_ENABLE;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+    struct cancellation cancellation = {PTHREAD_CANCEL_ENABLE, PTHREAD_CANCEL_DEFERRED};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation.state);
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &cancellation.type);
     atomic_fetch_add(&users, 1);
     while (atomic_load(&forking)) {
         atomic_fetch_sub(&users, 1);
@@ -85,10 +92,14 @@ static int enter(void)
     return cancellation;
 }
 
-static void leave(int cancellation)
+/* In a signal handler that has interrupted a wait of the C library the type is often
+ * PTHREAD_CANCEL_ASYNCHRONOUS. It comes last: a thread that pthread_setcancelstate ends
+ * leaves no result in glibc 2.36, one that pthread_setcanceltype ends does. */
+static void leave(struct cancellation cancellation)
 {
     atomic_fetch_sub(&users, 1);
-    pthread_setcancelstate(cancellation, NULL);
+    pthread_setcancelstate(cancellation.state, NULL);
+    pthread_setcanceltype(cancellation.type, NULL);
 }
 
 /* A part of a stack, made up: wherever a rule looks in it, it finds the address of
@@ -197,12 +208,16 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
     struct made_up made_up;
     struct frame_rule rule = {.kind = FRAME_ODD};
     make_up(&made_up);
-    int cancellation = enter();
+    struct cancellation cancellation = enter();
     struct step step = step_from(frame, &made_up);
     *ret_known = !step.no_information;
-    if (step.result > 0) {
+    if (step.is_signal) {
+        /* What a handler has interrupted is a matter of chance: with it every signal
+         * would make new stacks, without end. */
+        rule.kind = FRAME_LAST;
+    } else if (step.result > 0) {
         rule = rule_of(frame, &step, &made_up);
-    } else if (!step.no_information && !step.is_signal) {
+    } else if (!step.no_information) {
         /* A return address of 0 ends this stack; the same code may be called from
          * elsewhere in another one. */
         uintptr_t other = (uintptr_t)&made_up.words[MADE_UP_MIDDLE];
@@ -221,18 +236,17 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
     unw_cursor_t cursor;
     size_t depth = 0;
     bool found = false;
-    int cancellation = enter();
+    struct cancellation cancellation = enter();
     unwind.get_context(&context);
     bool going = unwind.init_local(&cursor, &context) == 0;
     while (going && depth < size) {
-        /* Behind a signal's frame comes an interrupted instruction, not a call. */
-        bool interrupted = unwind.is_signal_frame(&cursor) > 0;
+        /* A step from a signal's frame leads to what the handler has interrupted. */
         unw_word_t ip = 0;
-        going = unwind.step(&cursor) > 0 &&
+        going = unwind.step(&cursor) > 0 && unwind.is_signal_frame(&cursor) <= 0 &&
                 unwind.get_reg(&cursor, UNW_REG_IP, &ip) == 0 && ip != 0;
         found = found || ip == first_ip;
         if (going && found) {
-            frames[depth++] = interrupted ? ip : ip - 1;
+            frames[depth++] = ip - 1;
         }
     }
     leave(cancellation);
