@@ -53,8 +53,8 @@ struct thread {
 static struct thread *threads[THREADS]; /* a plan's, as long as the process lives */
 static int thread_count;
 static sem_t main_wanted;
-static struct thread *forked; /* in a child */
-static int number_before;     /* of that thread */
+static struct thread *forked;              /* in a child */
+static int number_before;                  /* of that thread */
 static struct thread *_Atomic main_thread; /* the plan's thread that main becomes */
 
 static void plans_begin(void);
