@@ -310,7 +310,7 @@ $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
 # A program with the probe's listener and pages, for tests: over libc's allocator.
-LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
+LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(PROBE)) $(wildcard probe/*/*_libc.c) \
 	$(wildcard probe/listener/*.c) tests/programs/listening.c
 $(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
 	@mkdir -p $(@D)

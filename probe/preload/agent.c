@@ -50,6 +50,7 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
@@ -320,47 +321,24 @@ static void port_open_or_say(void)
 
 /* ---- The program's threads in here ---- */
 
-/* A thread of the program that is here records nothing and keeps its errno; and it is
- * not cancelled here, where it may hold a lock, and where the program expects no
- * cancellation point. */
-struct visit {
-    int error;
-    int cancellation;
-};
-
-static struct visit visit_begin(void)
-{
-    struct visit visit = {.error = errno};
-    probe_inside++;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit.cancellation);
-    return visit;
-}
-
-static void visit_end(struct visit visit)
-{
-    pthread_setcancelstate(visit.cancellation, NULL);
-    probe_inside--;
-    errno = visit.error;
-}
-
 /* The first wait of a forked child: see waits.h. */
 static void on_first_wait(void)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
         getpid() == agent.pid) {
         port_open_or_say();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* Wakes the thread because there are many descriptors. If it does not run now, it looks
  * when it starts. */
 static bool on_many_descriptors(void)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     bool taken = pthread_mutex_trylock(&agent.lock) == 0;
     if (taken) {
         if (agent.listener != NULL && agent.running) {
@@ -368,7 +346,7 @@ static bool on_many_descriptors(void)
         }
         pthread_mutex_unlock(&agent.lock);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
     return taken;
 }
 
@@ -400,13 +378,13 @@ void probe_agent_pause(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.paused++ == 0 && agent.running) {
         thread_stop();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 void probe_agent_resume(void)
@@ -414,7 +392,7 @@ void probe_agent_resume(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
         /* It could not be stopped before: its end was asked for, and is near. */
@@ -427,7 +405,7 @@ void probe_agent_resume(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* Waits until no page is being made. Returns false if that takes too long. */
@@ -467,7 +445,7 @@ void probe_agent_stand_aside(const char *why)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.running) {
         thread_stop();
@@ -478,7 +456,7 @@ void probe_agent_stand_aside(const char *why)
     }
     agent.given_up = true;
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 bool probe_agent_has_thread(void)
@@ -491,12 +469,12 @@ void probe_agent_before_chroot(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (work_take()) {
         probe_symbols_read_all();
         pthread_mutex_unlock(&agent.work);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- The end of the main thread ---- */
@@ -806,7 +784,7 @@ __attribute__((destructor)) static void agent_end(void)
     if (!probe_active || !probe_agent_is_own_process() || within) {
         return; /* within: as for fork, a handler has called exit in the probe */
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (exit_file_wanted()) {
         probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid,
                               agent.given_up);
@@ -823,7 +801,7 @@ __attribute__((destructor)) static void agent_end(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- leakprobe.h ---- */

@@ -170,7 +170,7 @@ def test_status_has_every_figure_and_they_are_plausible():
         keys(
             status,
             "server version pid uptime_seconds profile age_ms memory threads fds "
-            "sockets timers requests_total scenarios limits",
+            "sockets timers mappings children requests_total scenarios limits",
             "members",
         )
         keys(

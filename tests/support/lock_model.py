@@ -21,6 +21,7 @@ class Thread:
     cancelled: bool = False  # it ends as soon as it has the mutex again
     wait: object = None  # a Wait, if it is blocked
     joined: bool = False
+    foreign: bool = False  # it is the parent's, in a forked child
 
     @property
     def idle(self):
@@ -58,6 +59,7 @@ class Mutex:
     owner: Thread = None  # one that has ended, too, unless robust
     count: int = 0
     state: str = "sound"  # or, if robust: owner died, inconsistent, not recoverable
+    old: bool = False  # its owner took it before it forked: it has another number now
 
     kind = "mutex"
 
@@ -91,6 +93,7 @@ class RwLock:
     shared: bool = False
     owner: Thread = None  # the writer, also one that has ended
     readers: list = dataclasses.field(default_factory=list)
+    old: bool = False  # as a mutex
 
     kind = "rwlock"
     pi = False
@@ -116,6 +119,7 @@ class Model:
     def __init__(self, threads, locks):
         self.threads, self.locks = threads, locks
         self.steps = []
+        self.forked = None  # the thread that goes on in a child
 
     def copy(self):
         return copy.deepcopy(self)
@@ -169,7 +173,7 @@ class Model:
         mutex = self._mutex(number)
         if mutex.free:
             return mutex.take(thread)
-        if mutex.owner is thread:
+        if mutex.owner is thread and not mutex.old:
             if mutex.type == "recursive":
                 mutex.count += 1
                 return 0
@@ -195,6 +199,8 @@ class Model:
 
     def _trylock(self, thread, number, way):
         mutex = self._mutex(number)
+        if mutex.old and mutex.owner is thread:
+            return errno.EBUSY
         if mutex.owner is thread and mutex.type == "errorcheck":
             # The plain ones differ.
             return errno.EDEADLK if mutex.pi or mutex.robust else errno.EBUSY
@@ -202,8 +208,15 @@ class Model:
             return self._lock(thread, number, way)
         return errno.EBUSY
 
+    def _check_owner(self, lock):
+        """A lock that names its owner by an old number is not released by that one."""
+        plain = lock.kind == "mutex" and lock.type in ("normal", "adaptive")
+        if lock.old and not plain or lock.owner and lock.owner.foreign:
+            raise Unknown("undefined")
+
     def _unlock(self, thread, number, way):
         mutex = self._mutex(number)
+        self._check_owner(mutex)
         if mutex.owner is not thread:
             checked = mutex.type in ("recursive", "errorcheck")
             if mutex.c11 or not (mutex.robust or mutex.pi or checked):
@@ -215,7 +228,7 @@ class Model:
         return 0
 
     def _mutex_free(self, mutex):
-        mutex.owner = None
+        mutex.owner, mutex.old = None, False
         if mutex.state == "inconsistent":
             mutex.state = "not recoverable"
         self._hand_over(mutex)
@@ -241,6 +254,7 @@ class Model:
 
     def _wait(self, thread, number, way):
         mutex = self._mutex(number)
+        self._check_owner(mutex)
         if mutex.owner is not thread or mutex.state != "sound":
             raise Unknown("undefined")
         self._block(thread, "condition", mutex, wants="mutex after condition")
@@ -285,7 +299,7 @@ class Model:
 
     def _rdlock(self, thread, number, way, timed=False):
         lock = self._rwlock(number)
-        if lock.owner is thread:
+        if lock.owner is thread and not lock.old:
             return errno.EDEADLK
         if not self._readable(lock):
             return self._block(thread, "lock", lock, wants="read", timed=timed)
@@ -306,7 +320,7 @@ class Model:
 
     def _wrlock(self, thread, number, way, timed=False):
         lock = self._rwlock(number)
-        if lock.owner is thread:
+        if lock.owner is thread and not lock.old:
             return errno.EDEADLK
         if not lock.free:
             return self._block(thread, "lock", lock, wants="write", timed=timed)
@@ -323,6 +337,7 @@ class Model:
 
     def _rwunlock(self, thread, number, way):
         lock = self._rwlock(number)
+        self._check_owner(lock)
         if lock.owner is thread:
             lock.owner = None
         elif thread in lock.readers:
@@ -353,6 +368,8 @@ class Model:
         return 0 if other.ended else self._block(thread, "join", other)
 
     def _end(self, thread, number=0, way=0):
+        if thread is self.forked:
+            raise Unknown("the child's first thread: /proc has no names then")
         thread.ended = True
         for lock in self.locks:
             if lock.kind == "mutex" and lock.owner is thread:
@@ -366,3 +383,35 @@ class Model:
                 each.wait = None
                 self._later(each, 0)
         return "ends"
+
+    def _fork(self, thread, number, way):
+        """Only this thread goes on, in a child; what the others have they keep."""
+        if any(not each.idle for each in self.threads if not each.ended):
+            raise Unknown("what becomes of their waits")
+        self.forked = thread
+        self.parent = Thread(thread.number, foreign=True)
+        for lock in self.locks:
+            self._fork_lock(lock, thread)
+        for each in self.threads:
+            each.ended = each is not thread
+            each.main = each is thread
+        return 0
+
+    def _fork_lock(self, lock, thread):
+        if lock.owner is None:
+            return
+        if lock.kind == "mutex" and (lock.pi or lock.robust):
+            raise Unknown("the kernel knows its owner")
+        if lock.shared:
+            same = lock.owner is thread
+            number = lock.owner.number
+            lock.owner = self.parent if same else Thread(number, foreign=True)
+        else:
+            lock.old = lock.owner is thread
+
+    def add_thread(self):
+        """Returns its number."""
+        thread = Thread(len(self.threads))
+        self.threads.append(thread)
+        self.steps.append(f"thread {{name}}.{thread.number}")
+        return thread.number

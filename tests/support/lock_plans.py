@@ -9,15 +9,17 @@ from lock_model import Model, Mutex, RwLock, Thread, Unknown
 class Plan:
     """A plan, made step by step; what cannot be known is never done."""
 
-    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False):
+    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False, forks=False):
         self.seed = seed
         self.random = random.Random(seed)
-        count = self.random.randint(*threads)
-        people = [Thread(number, main=main and number == 0) for number in range(count)]
+        self.threads, self.main = self.random.randint(*threads), main
+        people = [Thread(each, main=main and each == 0) for each in range(self.threads)]
         chances = self._chances()
         count = self.random.randint(*locks)
         things = [self._lock(number, chances) for number in range(count)]
         self.model = Model(people, things)
+        if forks:
+            self.fork()
         for purpose in self._purposes():
             purpose()
 
@@ -67,6 +69,7 @@ class Plan:
         """Takes a step if it can be known what that comes to; tells whether it was."""
         way = self.random.randrange(3) if way is None else way
         trial = self.model.copy()
+        number = thread if call == "fork" else number
         try:
             trial.step(thread, call, number, way)
         except Unknown:
@@ -261,6 +264,21 @@ class Plan:
         del lock
         self.step(thread, "end")
 
+    def fork(self):
+        """Threads take locks, and one of them forks. More begin in the child."""
+        for lock in self._free():
+            unusual = self.model.locks[lock]
+            if not unusual.pi and not getattr(unusual, "robust", False):
+                self.acquire(self._idle()[0], lock)
+        forked = self._idle()[0]
+        if not self.step(forked, "fork"):
+            return
+        for _ in range(self.random.randint(1, 4)):
+            self.model.add_thread()
+        own = [each.number for each in self.model.locks if each.owner and each.old]
+        if own and self.random.random() < 0.3:
+            self.want(forked, self.random.choice(own))
+
     def join(self):
         """A thread waits for the end of one that waits for it: no lock says so."""
         idle, free = self._idle(), self._free()
@@ -284,7 +302,8 @@ class Plan:
     def lines(self, name):
         """The plan as the program reads it. `name` begins the names of its threads."""
         lines = ["plan", *(lock.line for lock in self.model.locks)]
-        for thread in self.model.threads:
-            main = " main" if thread.main else ""
-            lines.append(f"thread {name}.{thread.number}{main}")
-        return lines + self.model.steps + ["show"]
+        for number in range(self.threads):
+            main = " main" if self.main and number == 0 else ""
+            lines.append(f"thread {name}.{number}{main}")
+        steps = [step.replace("{name}", name) for step in self.model.steps]
+        return lines + steps + ["show"]

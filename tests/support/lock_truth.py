@@ -73,4 +73,8 @@ def holders(model):
     """Threads that hold what others wait for, and wait for no lock themselves."""
     waiting = verdicts(model)
     owners = {holder(each.wait) for each in waiting}
-    return {each for each in owners if each and not each.ended and each not in waiting}
+    return {
+        each
+        for each in owners
+        if each and not each.ended and not each.foreign and each not in waiting
+    }
