@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from checks import check, equal
+from checks import check, equal, wait_until
 from judged import jemalloc_path
 from programs import compiled
 from resource_profile import OWN, START, UNSEEN, ProtoProfile, TextProfile
@@ -32,13 +32,18 @@ def outside(pid):
 
 
 def profile_of(program, pid=None):
-    """The profile of a process that is at rest. It is asked for twice: what the first
-    replies need for good, is there when the second ones are made."""
-    for _ in range(2):
+    """The profile of a process that is at rest: what a first reply needs for good, is
+    there when the next one is made."""
+
+    def at_rest():
+        before = outside(pid or program.pid)
         profile = ProtoProfile(program.get("/debug/pprof/mmaps", pid).body)
         text = TextProfile(program.get("/debug/pprof/mmaps?debug=1", pid).text)
+        after = outside(pid or program.pid)
+        return (profile, text, after) if before == after else None
+
+    profile, text, kernel = wait_until(at_rest, what="a process at rest")
     equal(profile.types, ("mappings", "space"), "types")
-    kernel = outside(pid or program.pid)
     equal(profile.totals(), kernel, "the profile's sums, and the kernel's")
     equal(text.total, kernel[0], "the text's sum")
     equal(text.values(), kernel, "sums of the text's values")
@@ -89,6 +94,16 @@ def check_stacks(profile):
     check(2 * SMALL_STACK <= size <= 3 * SMALL_STACK, f"{size} bytes of two stacks")
 
 
+def check_joined(profile):
+    """A line of the kernel's that is of two makers counts for the one with more of it;
+    what is below and above is a line of its own."""
+    counts = {
+        name: sum(s.values[0] for s in profile.samples if s.frames[0].function == name)
+        for name in ("map_room", "map_first", "map_beside")
+    }
+    equal(counts, {"map_room": 2, "map_first": 0, "map_beside": 1}, "counts")
+
+
 # An allocator in the place of the C library's.
 ALLOCATORS = {
     "libc": lambda: None,
@@ -110,6 +125,7 @@ def test_each_way_is_blamed_on_its_function(allocator):
         profile = profile_of(program, parent)
         check_left(by_function(profile), expected)
         check_stacks(profile)
+        check_joined(profile)
         heap = sum(s.values[1] for s in profile.samples if s.kind == "heap")
         check(heap > 0, "there is a heap")
 
@@ -141,8 +157,13 @@ def test_ten_thousand_mappings():
 def test_the_servers_have_it_too():
     """The C library's stacks are blamed on who has started the threads."""
     with Server("leaky") as server:
-        for _ in range(2):
-            profile = ProtoProfile(server.get("/debug/pprof/mmaps", debug=True).body)
+
+        def at_rest():
+            before = outside(server.pid)
+            body = server.get("/debug/pprof/mmaps", debug=True).expect(200).body
+            return ProtoProfile(body) if before == outside(server.pid) else None
+
+        profile = wait_until(at_rest, what="a server at rest")
         equal(profile.totals(), outside(server.pid), "the profile's sums, the kernel's")
         stacks = [s for s in profile.samples if s.kind == "thread stack"]
         check(stacks, "there are stacks of threads")

@@ -228,6 +228,29 @@ WAY map_not_inherited(void)
     says(__func__, "anonymous", 3);
 }
 
+static char *between;
+
+/* Side by side with the same rights, they are one mapping of the kernel's. */
+WAY map_room(void)
+{
+    between = keep(mmap(NULL, 16 * page, PROT_NONE, PRIVATE, -1, 0), 16);
+    says(__func__, "anonymous", 8);
+}
+
+WAY map_first(void)
+{
+    MUST(mmap(between + 4 * page, 2 * page, RW, PRIVATE | MAP_FIXED, -1, 0) !=
+         MAP_FAILED);
+    says(__func__, "anonymous", 2);
+}
+
+WAY map_beside(void)
+{
+    char *wanted = between + 6 * page;
+    MUST(mmap(wanted, 6 * page, RW, PRIVATE | MAP_FIXED, -1, 0) == wanted);
+    says(__func__, "anonymous", 6);
+}
+
 /* Neither of these is seen. */
 WAY map_unseen(void)
 {
@@ -301,6 +324,9 @@ static void ways(void)
     attach();
     map_by_signal();
     map_not_inherited();
+    map_room();
+    map_first();
+    map_beside();
     map_unseen();
 }
 
