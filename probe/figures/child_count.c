@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +154,14 @@ static int count_once(int tasks, unsigned *ret_count)
     return error == 0 && is_doubtful(&look) ? -EAGAIN : error;
 }
 
+/* The kernel counts each thread as a link of the directory. */
+static bool are_too_many(int tasks)
+{
+    struct stat directory;
+    return fstat(tasks, &directory) == 0 &&
+           directory.st_nlink > 2 + CHILD_COUNT_THREADS_MOST;
+}
+
 int probe_child_count(unsigned *ret_count)
 {
     int tasks = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
@@ -164,7 +173,7 @@ int probe_child_count(unsigned *ret_count)
     int children = children_of(tasks, getpid());
     int error = children < 0 ? children : 0;
     if (error == 0 && !is_childless()) {
-        error = -EAGAIN;
+        error = are_too_many(tasks) ? -EOPNOTSUPP : -EAGAIN;
         for (int i = 0; i < ATTEMPTS && error == -EAGAIN; i++) {
             error = count_once(tasks, &count);
         }
