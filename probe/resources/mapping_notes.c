@@ -15,14 +15,16 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/recorder/uncancelled.h"
 #include "probe/resources/note_table.h"
 
 #define ASIDE_MAX 64
 #define SPARE_LEAST 64
 
 static struct probe_lock lock;
-static struct range_notes notes;   /* the lock protects it */
-static struct note_table segments; /* of shmat, by address; `extra` is the size */
+static struct probe_uncancelled holders; /* how the holder was cancelled before */
+static struct range_notes notes;         /* the lock protects it */
+static struct note_table segments;       /* of shmat, by address; `extra` is the size */
 static _Atomic uint64_t missed;
 static atomic_bool is_noted; /* there was ever anything in the table */
 
@@ -79,13 +81,16 @@ static void aside_forget(void)
  * has it. */
 static bool table_take(void)
 {
+    struct probe_uncancelled now = probe_uncancelled_begin();
     probe_inside++; /* a signal handler may fork here */
     probe_changing++;
     if (!probe_lock_take_safely(&lock)) {
         probe_changing--;
         probe_inside--;
+        probe_uncancelled_end(now);
         return false;
     }
+    holders = now;
     if (atomic_load(&is_aside)) {
         aside_forget();
     }
@@ -94,9 +99,11 @@ static bool table_take(void)
 
 static void table_give(void)
 {
+    struct probe_uncancelled before = holders;
     probe_lock_give(&lock);
     probe_changing--;
     probe_inside--;
+    probe_uncancelled_end(before);
 }
 
 void probe_mapping_reserve(void)
