@@ -282,7 +282,9 @@ static void let_go(uint64_t which, bool joined)
         if (note != NULL) {
             note->noted.let_go = true;
         }
-        if (note != NULL && joined) {
+        if (note != NULL && joined && note->noted.tid == 0) {
+            note_free(note); /* it has ended before it could say its number */
+        } else if (note != NULL && joined) {
             thread_forget(note);
         }
         probe_lock_give(&lock);
