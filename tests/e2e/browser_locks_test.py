@@ -228,17 +228,23 @@ def test_every_kind_of_wait_is_told_apart():
 
 def test_crowd_is_few_rows():
     """Threads that wait alike are one row, with the shortest and the longest time; of
-    more than a hundred rows the rest is only counted, and the page does not get wider."""
+    more than a hundred rows, or ten proofs, the rest is only counted, and the page does
+    not get wider."""
     alike = [wait(i, waited_seconds=i / 10) for i in range(1, 2001)]
     others = [wait(i, lock=f"0x{i:0200x}") for i in range(1, 151)]
+    for each in others:
+        each["verdict"] = "deadlock"
+    proved = [{"threads": [i, i + 1]} for i in range(1, 150, 2)]
     with Says(leaky, locks(*alike)) as server:
         with browser.page(server.url + OFTEN, width=360) as page:
             rows, _ = shown(page, "2000 threads wait for a lock")
-            server.reply = locks(*others)
+            server.reply = locks(*others, deadlocks=proved)
             said(page, "150 threads wait for a lock")
             page.wait("document.querySelectorAll('.locks tbody tr').length === 100")
             wide = page.script("return document.documentElement.scrollWidth")
             check("And 50 more" in page.text("#locks"), page.text("#locks")[-300:])
+            check(page.text(".proofs").endswith("And 65 more."), page.text(".proofs"))
+            check("150 threads never go on" in page.text("#news"), page.text("#news"))
     equal(len(rows), 1, "rows")
     check("and 1,997 more" in rows[0][0], rows[0])
     equal(rows[0][2], "0 s to 3 min 20 s", "how long")

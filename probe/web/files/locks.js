@@ -9,6 +9,7 @@ import {readLocks} from "/page/lock_words.js";
 const EVERY = 5; // a server is asked for its locks with every fifth sample,
 const SHARE = 20; // but for no more than a twentieth of the time
 const ROWS_MAX = 100; // of one server
+const PROOFS_MAX = 10; // of all
 
 // Draws the locks of the Poll's servers into `place`, and what is proved into `news`.
 export function drawLocks(place, poll, news) {
@@ -150,10 +151,12 @@ class Locks {
             return;
         }
         this.said = said;
+        const more = lines.length - PROOFS_MAX;
         this.proofs.replaceChildren(
-            ...lines.map(([title, text]) =>
+            ...lines.slice(0, PROOFS_MAX).map(([title, text]) =>
                 element("li", {}, element("strong", {}, title), ` ${text}`),
             ),
+            ...(more > 0 ? [element("li", {}, `And ${formatCount(more)} more.`)] : []),
         );
         this.#drawNews(proofs);
     }
