@@ -210,11 +210,12 @@ static const struct command_line command_line = {
         "one server of any make that serves a heap profile as gperftools or Go "
         "do: does this path leak, and where is it allocated? The fourth starts any "
         "C program for that, and stops it. The fifth runs a C program that is no "
-        "server: does it lose memory until its end? Who holds what leaks, or whether "
-        "it is lost, is said of a program under leakprobe, and of the lab's servers "
-        "with --profile recorder: they stop for a moment, twice. The last only names "
-        "the scenarios of one of "
-        "the lab's servers, one a line.",
+        "server: does it lose memory until its end? Who opened, started or mapped "
+        "what stays, and whether threads provably never go on, is said of a program "
+        "under leakprobe and of the lab's servers; who holds the memory that leaks, or "
+        "whether it is lost, too, but of the lab's servers only with --profile "
+        "recorder: they stop for a moment, twice. The last only names the scenarios of "
+        "one of the lab's servers, one a line.",
     .options = table,
     .count = sizeof(table) / sizeof(table[0]),
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "

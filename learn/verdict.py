@@ -123,7 +123,25 @@ AFTER = {
     ),
     "timers": ("{} timers stay after each call", "{} timer stays after each call"),
     "rss": ("{} of resident memory stays after each call",) * 2,
+    "mappings": (
+        "{} mappings of memory stay after each call",
+        "{} mapping of memory stays after each call",
+    ),
+    "children": (
+        "{} child processes stay after each call",
+        "{} child process stays after each call",
+    ),
     "allocated": ("{} is allocated by each call",) * 2,
+}
+
+
+# What the line does that made what stays.
+MADE = {
+    "threads": "threads started in",
+    "fds": "opened in",
+    "timers": "made in",
+    "mappings": "mapped in",
+    "children": "started in",
 }
 
 
@@ -135,8 +153,12 @@ def growth(told, during):
     in_bytes = resource in ("heap", "rss", "allocated")
     text = in_units(amount) if in_bytes else f"{amount:.2f}".rstrip("0").rstrip(".")
     lines = []
-    for role, verb in (("blamed", "allocated in"), ("waiting", "threads wait in")):
-        at = told.get(role)
+    made = (told.get("made") or {}).get(resource)
+    for at, verb in (
+        (told.get("blamed"), "allocated in"),
+        (told.get("waiting"), "threads wait in"),
+        (made, MADE.get(resource)),
+    ):
         if at:
             where = f"{at['file']}:{at['line']}" if at.get("file") else "no line known"
             lines.append(f"{verb} {at['function']}, {where}")

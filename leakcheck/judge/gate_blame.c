@@ -141,6 +141,14 @@ static bool has_grown(const struct gate *gate, enum resource resource)
     return judged->measured && judged->fit.change > 0;
 }
 
+/* Leaves the directory in which the program was built out of a file's name. */
+static void file_shorten(char *file, const struct profile *whole,
+                         const struct gate_profiles *profiles)
+{
+    source_tree_leave_out(file, whole, &profiles->heap_last);
+    source_tree_leave_out(file, whole, &profiles->threads_last);
+}
+
 /* Finds out what is proved of the threads that grew. */
 static int threads_prove(struct gate *gate, const struct blame_own *own,
                          struct gate_profiles *profiles, struct failure *failure)
@@ -150,8 +158,7 @@ static int threads_prove(struct gate *gate, const struct blame_own *own,
     for (int kind = 0; kind < PROOF_KINDS; kind++) {
         struct proof_part *part = &gate->proof.parts[kind];
         for (size_t i = 0; i < part->place_count; i++) {
-            source_tree_leave_out(part->places[i].file, &profiles->proof.stuck,
-                                  &profiles->heap_last);
+            file_shorten(part->places[i].file, &profiles->proof.stuck, profiles);
         }
     }
     return error;
@@ -175,8 +182,7 @@ static int made_judge(struct gate *gate, const struct blame_own *own,
         if (has_grown(gate, resource)) {
             error = made_find(made, &profiles->made, &gate->server, resource, *own,
                               failure);
-            source_tree_leave_out(made->file, &profiles->made.at[resource],
-                                  &profiles->heap_last);
+            file_shorten(made->file, &profiles->made.at[resource], profiles);
         }
     }
     return error == 0 && has_grown(gate, RESOURCE_THREADS)

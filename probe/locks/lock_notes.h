@@ -23,7 +23,7 @@ struct lock_note {
     uintptr_t condition; /* 0: none */
     enum lock_call call;
     bool timed;
-    bool own; /* the thread had that mutex already when it began to wait */
+    bool own; /* the thread had that lock already when it began to wait */
     int64_t since_ns;
 };
 

@@ -117,7 +117,8 @@ static void holder_find(struct lock_held *lock, int task_fd)
     if (!lock->state.readable || owner == LOCK_OWNER_UNKNOWN) {
         return;
     }
-    lock->tid = probe_lock_owner_now(owner);
+    /* What several processes share may still be the parent's. */
+    lock->tid = lock->state.shared ? owner : probe_lock_owner_now(owner);
     bool ended = probe_lock_thread_ended(task_fd, lock->tid);
     if (ended && lock->state.shared) {
         bool elsewhere = lock->tid != getpid() /* our main thread, a zombie */ &&

@@ -91,13 +91,16 @@ const struct lock_waiter *probe_lock_waiter_of(const struct lock_view *view, pid
                          probe_lock_waiter_order);
 }
 
-/* Whether the thread waits for ever for a mutex that it has itself. Only a note made
- * before the wait tells that from a mutex that it has just got. */
+/* Whether the thread waits for ever for a lock that it has itself. Only a note made
+ * before the wait tells that from a lock that it has just got. Some locks refuse that;
+ * but not in a forked child, where they name their owner by its old number. */
 static bool waits_for_itself(const struct lock_view *view,
                              const struct lock_waiter *waiter)
 {
-    enum lock_type type = lock_of(view, waiter)->state.type;
-    return waiter->note.own && (type == LOCK_NORMAL || type == LOCK_ADAPTIVE);
+    const struct lock_held *lock = lock_of(view, waiter);
+    enum lock_type type = lock->state.type;
+    bool refuses = lock->is_rwlock || (type != LOCK_NORMAL && type != LOCK_ADAPTIVE);
+    return waiter->note.own && (!refuses || lock->state.owner != waiter->note.tid);
 }
 
 static struct lock_link link_of(struct lock_view *view, struct lock_waiter *waiter)

@@ -35,8 +35,9 @@
 #define NOTE_TIMED 4U
 #define NOTE_OWN 8U
 
-/* A bit of a mutex's kind. Source: glibc's nptl/pthreadP.h. */
+/* Bits of a mutex's kind. Source: glibc's nptl/pthreadP.h. */
 #define KIND_ROBUST 16
+#define KIND_SHARED 128
 
 struct lock_record {
     _Atomic uint64_t owner;
@@ -200,23 +201,40 @@ static void note_write(struct lock_record *record, const struct lock_wait *wait)
     atomic_store_explicit(&record->number, number, memory_order_release);
 }
 
-/* Whether the calling thread has the mutex that it is about to wait for. If it took a
- * robust one over from a thread that had ended, only the lock word says so. */
-static bool is_owner(const struct lock_record *record, const struct lock_wait *wait)
+/* The thread of this process that has the mutex. If it took a robust one over from a
+ * thread that had ended, only the lock word says so. What several processes share may
+ * still be the parent's. */
+static pid_t mutex_owner(const pthread_mutex_t *mutex)
 {
-    if (wait->call != LOCK_CALL_MUTEX) {
-        return false;
-    }
-    const pthread_mutex_t *mutex = wait->lock;
-    pid_t self =
-        (pid_t)(uint32_t)atomic_load_explicit(&record->owner, memory_order_relaxed);
     int kind = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
     int word = __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED);
     pid_t owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
     if ((kind & KIND_ROBUST) != 0) {
         owner = (pid_t)((uint32_t)word & FUTEX_TID_MASK);
     }
-    return probe_lock_owner_now(owner) == self;
+    return (kind & KIND_SHARED) != 0 ? owner : probe_lock_owner_now(owner);
+}
+
+static pid_t rwlock_writer(const pthread_rwlock_t *rwlock)
+{
+    pid_t writer = __atomic_load_n(&rwlock->__data.__cur_writer, __ATOMIC_RELAXED);
+    return rwlock->__data.__shared != 0 ? writer : probe_lock_owner_now(writer);
+}
+
+/* Whether the calling thread has the lock that it is about to wait for. */
+static bool is_owner(const struct lock_record *record, const struct lock_wait *wait)
+{
+    pid_t self =
+        (pid_t)(uint32_t)atomic_load_explicit(&record->owner, memory_order_relaxed);
+    switch (wait->call) {
+    case LOCK_CALL_MUTEX:
+        return mutex_owner(wait->lock) == self;
+    case LOCK_CALL_READ:
+    case LOCK_CALL_WRITE:
+        return rwlock_writer(wait->lock) == self;
+    default:
+        return false;
+    }
 }
 
 void probe_lock_wait_begin(struct lock_wait *wait)

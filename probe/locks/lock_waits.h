@@ -36,7 +36,7 @@ struct lock_wait {
     const void *condition;
     enum lock_call call;
     bool timed;              /* it ends by itself */
-    bool own;                /* the thread has that mutex already */
+    bool own;                /* the thread has that lock already */
     int64_t since_ns;        /* CLOCK_MONOTONIC_COARSE */
     struct lock_wait *outer; /* a signal handler may wait within another wait */
 };

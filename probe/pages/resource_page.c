@@ -54,8 +54,10 @@ static void answer(const struct request *request,
         return;
     }
     struct buffer buffer = {0};
-    struct resource_list list = {.older_ns = (int64_t)parameters[OLDER].number *
-                                             CLOCK_NS_PER_SECOND};
+    struct resource_list list = {
+        .older_ns = (int64_t)parameters[OLDER].number * CLOCK_NS_PER_SECOND,
+        .plain = !as_text,
+    };
     int error = list_take(request, subject, seconds, &list);
     if (error == 0) {
         error = as_text

@@ -38,6 +38,7 @@
 #include "probe/listener/listener.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
+#include "probe/preload/agent_work.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
 #include "probe/preload/leakprobe.h"
@@ -50,6 +51,7 @@
 #include "probe/reach/reach.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/descriptor_alarm.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/resources.h"
@@ -66,8 +68,6 @@
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
 /* How long a program that opens many descriptors at once takes for it. */
 #define BURST_NS (10 * CLOCK_NS_PER_MS)
-/* How long a thread of the program waits for a page that is being made. */
-#define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
 static struct {
     struct settings settings;
@@ -89,9 +89,7 @@ static struct {
     atomic_bool main_left;  /* the main thread has ended */
     pthread_key_t main_key; /* its value's destructor sees that */
     bool watches_main;
-
-    pthread_mutex_t work; /* held while a page is being made */
-} agent = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_MUTEX_INITIALIZER};
+} agent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- The thread ---- */
 
@@ -159,9 +157,9 @@ static bool is_stopping(void)
 static void on_work(bool begins)
 {
     if (begins) {
-        pthread_mutex_lock(&agent.work);
+        probe_work_begin();
     } else {
-        pthread_mutex_unlock(&agent.work);
+        probe_work_end();
     }
 }
 
@@ -202,21 +200,11 @@ static int thread_start(void)
     return error;
 }
 
-/* The thread may be at a page that needs a lock of the loader, which the program's
- * thread holds that waits here: it is in the constructor of a library, for example. So
- * no wait for the thread is for ever. */
-static struct timespec patience_end(void)
-{
-    const int64_t end = clock_now_ns() + PATIENCE_NS;
-    return (struct timespec){.tv_sec = end / CLOCK_NS_PER_SECOND,
-                             .tv_nsec = end % CLOCK_NS_PER_SECOND};
-}
-
 /* Ends the thread, and waits until the kernel no longer counts it: pthread_join returns
  * a little earlier. */
 static void thread_stop(void)
 {
-    const struct timespec until = patience_end();
+    const struct timespec until = probe_patience_end();
     atomic_store(&agent.stopping, true);
     probe_listener_stop(agent.listener);
     if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
@@ -320,47 +308,24 @@ static void port_open_or_say(void)
 
 /* ---- The program's threads in here ---- */
 
-/* A thread of the program that is here records nothing and keeps its errno; and it is
- * not cancelled here, where it may hold a lock, and where the program expects no
- * cancellation point. */
-struct visit {
-    int error;
-    int cancellation;
-};
-
-static struct visit visit_begin(void)
-{
-    struct visit visit = {.error = errno};
-    probe_inside++;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit.cancellation);
-    return visit;
-}
-
-static void visit_end(struct visit visit)
-{
-    pthread_setcancelstate(visit.cancellation, NULL);
-    probe_inside--;
-    errno = visit.error;
-}
-
 /* The first wait of a forked child: see waits.h. */
 static void on_first_wait(void)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
         getpid() == agent.pid) {
         port_open_or_say();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* Wakes the thread because there are many descriptors. If it does not run now, it looks
  * when it starts. */
 static bool on_many_descriptors(void)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     bool taken = pthread_mutex_trylock(&agent.lock) == 0;
     if (taken) {
         if (agent.listener != NULL && agent.running) {
@@ -368,7 +333,7 @@ static bool on_many_descriptors(void)
         }
         pthread_mutex_unlock(&agent.lock);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
     return taken;
 }
 
@@ -400,13 +365,13 @@ void probe_agent_pause(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.paused++ == 0 && agent.running) {
         thread_stop();
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 void probe_agent_resume(void)
@@ -414,7 +379,7 @@ void probe_agent_resume(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
         /* It could not be stopped before: its end was asked for, and is near. */
@@ -427,38 +392,29 @@ void probe_agent_resume(void)
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
-/* Waits until no page is being made. Returns false if that takes too long. */
-static bool work_take(void)
+struct agent_hold probe_agent_hold(void)
 {
-    const struct timespec until = patience_end();
-    return pthread_mutex_clocklock(&agent.work, CLOCK_MONOTONIC, &until) == 0;
-}
-
-bool probe_agent_hold(void)
-{
-    if (probe_inside != 0 || !is_own()) {
-        return false;
+    struct agent_hold hold = {.work = WORK_NOT_HELD};
+    if (probe_inside == 0 && is_own()) {
+        hold.visit = probe_visit_begin();
+        hold.work = probe_work_hold();
+        if (hold.work == WORK_NOT_HELD) {
+            probe_visit_end(hold.visit);
+        }
     }
-    int saved = errno;
-    probe_inside++;
-    bool held = work_take();
-    if (!held) {
-        probe_inside--;
-    }
-    errno = saved;
-    return held;
+    return hold;
 }
 
-void probe_agent_let_go(bool held)
+void probe_agent_let_go(struct agent_hold hold)
 {
-    if (held) {
-        int saved = errno;
-        pthread_mutex_unlock(&agent.work);
-        probe_inside--;
-        errno = saved;
+    if (hold.work != WORK_NOT_HELD) {
+        int now = errno;
+        probe_work_let_go(hold.work);
+        hold.visit.error = now;
+        probe_visit_end(hold.visit);
     }
 }
 
@@ -467,7 +423,7 @@ void probe_agent_stand_aside(const char *why)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (agent.running) {
         thread_stop();
@@ -478,7 +434,7 @@ void probe_agent_stand_aside(const char *why)
     }
     agent.given_up = true;
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 bool probe_agent_has_thread(void)
@@ -491,12 +447,12 @@ void probe_agent_before_chroot(void)
     if (!is_own()) {
         return;
     }
-    struct visit visit = visit_begin();
-    if (work_take()) {
+    struct probe_visit visit = probe_visit_begin();
+    if (probe_work_take()) {
         probe_symbols_read_all();
-        pthread_mutex_unlock(&agent.work);
+        probe_work_give();
     }
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- The end of the main thread ---- */
@@ -532,11 +488,11 @@ static _Thread_local bool forks_within;
 /* Takes both locks of the agent. Returns whether that was possible. */
 static bool locks_take(void)
 {
-    const struct timespec until = patience_end();
+    const struct timespec until = probe_patience_end();
     if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &until) != 0) {
         return false;
     }
-    bool taken = work_take();
+    bool taken = probe_work_take();
     if (!taken) {
         pthread_mutex_unlock(&agent.lock);
     }
@@ -568,7 +524,7 @@ static void after_fork_in_parent(void)
     probe_recorder_fork_parent();
     probe_resources_fork_parent();
     if (--probe_inside == 0) {
-        pthread_mutex_unlock(&agent.work);
+        probe_work_give();
         pthread_mutex_unlock(&agent.lock);
     }
 }
@@ -585,7 +541,7 @@ static void after_fork_in_child(void)
     }
     probe_recorder_fork_child();
     probe_resources_fork_child();
-    pthread_mutex_init(&agent.work, NULL);
+    probe_work_fork_child();
     pthread_mutex_init(&agent.lock, NULL);
     agent.pid = getpid();
     agent.first = false;
@@ -806,7 +762,7 @@ __attribute__((destructor)) static void agent_end(void)
     if (!probe_active || !probe_agent_is_own_process() || within) {
         return; /* within: as for fork, a handler has called exit in the probe */
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (exit_file_wanted()) {
         probe_exit_file_write(agent.settings.at_exit, agent.name, agent.pid,
                               agent.given_up);
@@ -816,14 +772,14 @@ __attribute__((destructor)) static void agent_end(void)
     agent.given_up = true;
     if (agent.running && !is_agent()) {
         probe_listener_stop(agent.listener);
-        const struct timespec until = patience_end();
+        const struct timespec until = probe_patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
             probe_fd_alarm_end();
         }
     }
     pthread_mutex_unlock(&agent.lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 /* ---- leakprobe.h ---- */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <unistd.h>
 
 #include "probe/calls/opens.h"
@@ -38,10 +39,10 @@ PROBE_EXPORT int close(int fd)
     return close_real()(fd);
 }
 
-PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
+/* Without the probe's own. */
+static int range_close(unsigned first, unsigned last, int flags)
 {
     int result = 0;
-    probe_fds_gone_by(first, last, flags);
     while (probe_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
         if (ours < 0 || (unsigned)ours > last) {
@@ -56,6 +57,21 @@ PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
         return result;
     }
     return close_range_real()(first, last, flags);
+}
+
+PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    const int known = CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC;
+    probe_fds_gone_by(first, last, flags);
+    if ((flags & CLOSE_RANGE_UNSHARE) == 0 || (flags & ~known) != 0) {
+        return range_close(first, last, flags);
+    }
+    /* The agent would go on with the table that is left, and keep all that is in it
+     * open. */
+    probe_agent_pause();
+    int result = range_close(first, last, flags);
+    probe_agent_resume();
+    return result;
 }
 
 PROBE_EXPORT void closefrom(int first)
@@ -73,13 +89,15 @@ PROBE_EXPORT void closefrom(int first)
 
 /* A number of the probe's that the program wants is the program's from then on. The
  * agent makes no page meanwhile: it could be just opening a file, which would get the
- * same number. */
-static int duplicate(int from, int to, int flags, bool has_flags)
+ * same number. So what is noted of the number is taken away only then: a page that is
+ * being made lists it as what it still is. */
+static int duplicate(int from, int to, int flags, bool has_flags, uint64_t *ret_taken)
 {
-    bool held = probe_agent_hold();
-    bool ours = held && probe_descriptor_is_kept(to);
+    struct agent_hold hold = probe_agent_hold();
+    bool ours = hold.work != WORK_NOT_HELD && probe_descriptor_is_kept(to);
+    *ret_taken = from == to ? 0 : probe_fd_take(to);
     int result = has_flags ? dup3_real()(from, to, flags) : dup2_real()(from, to);
-    probe_agent_let_go(held);
+    probe_agent_let_go(hold);
     if (ours) {
         /* When it starts again, the agent sees what it has lost, and opens that again.
          */
@@ -91,16 +109,16 @@ static int duplicate(int from, int to, int flags, bool has_flags)
 
 PROBE_EXPORT int dup2(int from, int to)
 {
-    uint64_t taken = from == to ? 0 : probe_fd_take(to);
-    int got = duplicate(from, to, 0, false);
+    uint64_t taken;
+    int got = duplicate(from, to, 0, false, &taken);
     probe_fd_copied(from, to, got, taken, FRAME);
     return got;
 }
 
 PROBE_EXPORT int dup3(int from, int to, int flags)
 {
-    uint64_t taken = from == to ? 0 : probe_fd_take(to);
-    int got = duplicate(from, to, flags, true);
+    uint64_t taken;
+    int got = duplicate(from, to, flags, true, &taken);
     probe_fd_copied(from, to, got, taken, FRAME);
     return got;
 }

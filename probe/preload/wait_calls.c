@@ -78,8 +78,8 @@ static inline bool is_watched(bool is_pure)
     return true;
 }
 
-/* A wait until the end of the block. It may be left before it is entered: a signal
- * handler calls a function in which the thread is cancelled. */
+/* A wait until the end of the block. A handler that interrupts probe_wait_enter may be
+ * where the thread is cancelled: then the frame has no record yet. */
 #define WAIT_HERE(address)                                                             \
     struct wait_frame frame __attribute__((cleanup(probe_wait_leave)));                \
     frame.record = NULL;                                                               \

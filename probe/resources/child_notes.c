@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/recorder/visit.h"
+
 /* When there are so many more notes than after the last sweep, those are swept away
  * whose children have ended unseen. */
 #define SWEEP_AFTER 256
@@ -46,14 +48,12 @@ void probe_child_made(pid_t child, const void *frame)
     if (child <= 0 || !probe_resources_wanted()) {
         return;
     }
+    struct probe_visit visit = probe_visit_begin();
     struct note_entry entry = {.key = (uint64_t)child,
                                .note = probe_resource_note(frame)};
-    int saved = errno;
-    probe_inside++;
     sweep();
     probe_note_put(&probe_child_notes, entry);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 void probe_child_spawned(int error, pid_t child, pid_t *ret_child, const void *frame)
@@ -69,11 +69,9 @@ void probe_child_spawned(int error, pid_t child, pid_t *ret_child, const void *f
 void probe_child_gone(pid_t child)
 {
     if (child > 0 && probe_resources_forget()) {
-        int saved = errno;
-        probe_inside++;
+        struct probe_visit visit = probe_visit_begin();
         probe_note_take(&probe_child_notes, (uint64_t)child, NULL);
-        probe_inside--;
-        errno = saved;
+        probe_visit_end(visit);
     }
 }
 

@@ -93,7 +93,7 @@ static void line_write(struct resource_list *list, uint64_t open, uint64_t limit
 /* Returns whether the line was said. */
 static bool say_now(uint64_t open, uint64_t limit)
 {
-    struct resource_list list = {0};
+    struct resource_list list = {.plain = true};
     struct buffer line = {0};
     bool said = false;
     if (probe_fds.list(&list) == 0) {

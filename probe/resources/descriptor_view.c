@@ -204,12 +204,13 @@ static uint64_t number_of(const struct statx *file)
     return number ^ (file->stx_mode & S_IFMT);
 }
 
-int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
+static int numbers_read(const char *path, struct buffer *ret_numbers,
+                        int *ret_directory)
 {
     /* readdir would allocate its buffer. */
     _Alignas(struct dirent64) char entries[4096];
     ssize_t got;
-    int directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
+    int directory = probe_proc_open(path, O_RDONLY | O_DIRECTORY);
     if (directory < 0) {
         return directory;
     }
@@ -233,7 +234,19 @@ int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
     return error;
 }
 
-int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view)
+int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
+{
+    int error = numbers_read("self/fd", ret_numbers, ret_directory);
+    if (error != 0 || ret_numbers->length > 0) {
+        return error;
+    }
+    /* The main thread has ended, and with it what is listed there. */
+    close(*ret_directory);
+    return numbers_read("thread-self/fd", ret_numbers, ret_directory);
+}
+
+int probe_fd_view(int directory, int fd, bool addresses,
+                  struct descriptor_view *ret_view)
 {
     char name[16];
     struct statx file = {0};
@@ -249,7 +262,7 @@ int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view)
     ret_view->text[length] = '\0';
     ret_view->file = number_of(&file);
     kind_find(&file, ret_view);
-    if (ret_view->kind == FD_SOCKET) {
+    if (ret_view->kind == FD_SOCKET && addresses) {
         socket_write(fd, ret_view);
     } else if (starts(ret_view->text, "anon_inode:")) {
         memmove(ret_view->text, strchr(ret_view->text, ':') + 1,

@@ -27,9 +27,11 @@ struct descriptor_view {
  * `*ret_directory`. Returns 0; or -errno, and then nothing need be closed. */
 int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory);
 
-/* Reads what a descriptor is. `directory` is that of probe_fd_numbers. Waits for
+/* Reads what a descriptor is, with the addresses of a socket if they are wanted.
+ * `directory` is that of probe_fd_numbers. Waits for
  * no file system. Returns 0; -ENOENT if there is no such descriptor; another -errno. */
-int probe_fd_view(int directory, int fd, struct descriptor_view *ret_view);
+int probe_fd_view(int directory, int fd, bool addresses,
+                  struct descriptor_view *ret_view);
 
 /* Whether a function that opens descriptors of the kind `noted` may have opened what is
  * seen. */

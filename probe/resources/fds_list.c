@@ -95,13 +95,13 @@ static bool is_believed(int fd, const struct descriptor_note *note,
 /* ---- One descriptor ---- */
 
 /* Reads note and descriptor, which belong together. Returns 0 or -errno. */
-static int look(int directory, int fd, struct descriptor_note *ret_note,
+static int look(const struct pass *pass, int fd, struct descriptor_note *ret_note,
                 struct descriptor_view *ret_view)
 {
     int error = 0;
     for (int i = 0; i < SETTLE; i++) {
         *ret_note = probe_fd_note(fd);
-        error = probe_fd_view(directory, fd, ret_view);
+        error = probe_fd_view(pass->directory, fd, !pass->list->plain, ret_view);
         if (error != 0 || probe_fd_note(fd).word == ret_note->word) {
             break;
         }
@@ -118,25 +118,34 @@ static bool is_unclear(int fd, const struct descriptor_note *note,
     return note->closing || (note->word == 0 && !was_unseen);
 }
 
-static void item_add(struct pass *pass, int fd, struct descriptor_note note,
-                     const struct descriptor_view *view)
+/* "7 /tmp/x, open for 12.3 s" */
+static void example_write(char *text, size_t size, int fd,
+                          const struct descriptor_note *note,
+                          const struct descriptor_view *view)
+{
+    int length = snprintf(text, size, "%d %s", fd, view->text);
+    if (note->note.made != 0) {
+        double age = (double)probe_resource_age(note->note) / CLOCK_NS_PER_SECOND;
+        snprintf(text + length, size - (size_t)length, ", open for %.1f s", age);
+    }
+}
+
+static void item_add(struct pass *pass, int fd, const struct descriptor_note *note,
+                     const struct descriptor_view *view, bool is_probes)
 {
     char example[DESCRIPTOR_VIEW_SIZE + 64];
-    struct resource_item item = {
-        .maker = MADE_BY_STACK, .note = note.note, .kind = view->name, .values = {1}};
-    if (note.kind == FD_QUEUE) {
-        item.kind = "message queue";
+    const struct resource_item item = {
+        .maker = is_probes               ? MADE_BY_PROBE
+                 : note->note.stack == 0 ? MADE_UNSEEN
+                                         : MADE_BY_STACK,
+        .note = note->note,
+        .kind = note->kind == FD_QUEUE ? "message queue" : view->name,
+        .values = {1},
+    };
+    if (!pass->list->plain) {
+        example_write(example, sizeof(example), fd, note, view);
     }
-    int length = snprintf(example, sizeof(example), "%d %s", fd, view->text);
-    if (item.note.made != 0) {
-        double age = (double)probe_resource_age(item.note) / CLOCK_NS_PER_SECOND;
-        snprintf(example + length, sizeof(example) - (size_t)length,
-                 ", open for %.1f s", age);
-    }
-    if (item.note.stack == 0) {
-        item.maker = probe_descriptor_is_kept(fd) ? MADE_BY_PROBE : MADE_UNSEEN;
-    }
-    probe_resource_list_add(pass->list, &item, example);
+    probe_resource_list_add(pass->list, &item, pass->list->plain ? NULL : example);
     pass->count++;
     pass->unseen += item.maker == MADE_UNSEEN;
     pass->probes += item.maker == MADE_BY_PROBE;
@@ -147,22 +156,30 @@ static void fd_add(struct pass *pass, int fd, bool is_last)
 {
     struct descriptor_note note;
     struct descriptor_view view;
-    int error = look(pass->directory, fd, &note, &view);
+    int error = look(pass, fd, &note, &view);
     if (error == -ENOENT) {
         return;
     }
+    bool is_probes = probe_descriptor_is_kept(fd);
+    bool is_known = error == 0 && !is_probes;
     if (error != 0) {
         view = (struct descriptor_view){.name = "other", .kind = FD_OTHER};
-    } else if (note.word != 0 && !is_believed(fd, &note, &view)) {
+    }
+    if (is_known && note.word != 0 && !is_believed(fd, &note, &view)) {
         probe_fd_disbelieve(fd, note.word);
         note = (struct descriptor_note){0};
     }
-    if (!is_last && is_unclear(fd, &note, &view) && !probe_descriptor_is_kept(fd)) {
+    if (is_known && !is_last && is_unclear(fd, &note, &view)) {
         buffer_append(&pass->waiting, &fd, sizeof(fd));
         return;
     }
-    known_keep(pass, fd, &note, view.file);
-    item_add(pass, fd, note, &view);
+    if (is_known) {
+        known_keep(pass, fd, &note, view.file);
+    }
+    if (is_probes) {
+        note = (struct descriptor_note){0};
+    }
+    item_add(pass, fd, &note, &view, is_probes);
 }
 
 /* ---- All of them ---- */

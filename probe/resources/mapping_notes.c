@@ -7,7 +7,6 @@
  */
 #include "probe/resources/mapping_notes.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -15,16 +14,15 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
-#include "probe/recorder/uncancelled.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/note_table.h"
 
 #define ASIDE_MAX 64
 #define SPARE_LEAST 64
 
 static struct probe_lock lock;
-static struct probe_uncancelled holders; /* how the holder was cancelled before */
-static struct range_notes notes;         /* the lock protects it */
-static struct note_table segments;       /* of shmat, by address; `extra` is the size */
+static struct range_notes notes;   /* the lock protects it */
+static struct note_table segments; /* of shmat, by address; `extra` is the size */
 static _Atomic uint64_t missed;
 static atomic_bool is_noted; /* there was ever anything in the table */
 
@@ -78,19 +76,14 @@ static void aside_forget(void)
 }
 
 /* Takes the lock, if that is possible soon. A thread is not stopped for a page while it
- * has it. */
+ * has it. The caller is on a visit. */
 static bool table_take(void)
 {
-    struct probe_uncancelled now = probe_uncancelled_begin();
-    probe_inside++; /* a signal handler may fork here */
     probe_changing++;
     if (!probe_lock_take_safely(&lock)) {
         probe_changing--;
-        probe_inside--;
-        probe_uncancelled_end(now);
         return false;
     }
-    holders = now;
     if (atomic_load(&is_aside)) {
         aside_forget();
     }
@@ -99,11 +92,8 @@ static bool table_take(void)
 
 static void table_give(void)
 {
-    struct probe_uncancelled before = holders;
     probe_lock_give(&lock);
     probe_changing--;
-    probe_inside--;
-    probe_uncancelled_end(before);
 }
 
 void probe_mapping_reserve(void)
@@ -112,8 +102,7 @@ void probe_mapping_reserve(void)
         return;
     }
     const size_t bytes = RANGE_CHUNK_NODES * sizeof(struct range_node);
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     struct range_node *chunk = probe_own_memory_take(bytes);
     bool taken = chunk != NULL && table_take();
     bool grown = taken && probe_range_notes_grow(&notes, chunk);
@@ -123,8 +112,7 @@ void probe_mapping_reserve(void)
     if (!grown) {
         probe_own_memory_give(chunk, bytes);
     }
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 /* Notes ranges: those at `parts`, all of which lie in `whole`. */
@@ -151,14 +139,16 @@ void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
     if (memory == MAP_FAILED || !probe_resources_forget()) {
         return;
     }
-    struct range_note made = {.range = range_of(memory, bytes)};
-    if (probe_resources_wanted()) {
+    bool wanted = probe_resources_wanted();
+    struct probe_visit visit = probe_visit_begin();
+    struct range_note made = {range_of(memory, bytes),
+                              {MAPPING_BY_PROBE, probe_resource_now()}};
+    if (wanted) {
         made.note = probe_resource_note(frame);
         probe_mapping_reserve();
-    } else {
-        made.note = (struct resource_note){MAPPING_BY_PROBE, probe_resource_now()};
     }
     put_all(made.range, &made, made.note.stack == 0 ? 0 : 1);
+    probe_visit_end(visit);
 }
 
 void probe_mapping_take(const void *memory, size_t bytes,
@@ -170,14 +160,16 @@ void probe_mapping_take(const void *memory, size_t bytes,
         return;
     }
     struct range range = range_of(memory, bytes);
-    if (!table_take()) {
+    struct probe_visit visit = probe_visit_begin();
+    if (table_take()) {
+        size_t count =
+            probe_range_notes_take(&notes, range, ret_parts->parts, MAPPING_PARTS);
+        ret_parts->count = count < MAPPING_PARTS ? count : MAPPING_PARTS;
+        table_give();
+    } else {
         put_aside(range);
-        return;
     }
-    size_t count =
-        probe_range_notes_take(&notes, range, ret_parts->parts, MAPPING_PARTS);
-    table_give();
-    ret_parts->count = count < MAPPING_PARTS ? count : MAPPING_PARTS;
+    probe_visit_end(visit);
 }
 
 void probe_mapping_gone(const void *memory, size_t bytes)
@@ -191,7 +183,9 @@ void probe_mapping_put_back(const struct mapping_parts *parts)
     if (parts->count > 0) {
         struct range whole = {parts->parts[0].range.start,
                               parts->parts[parts->count - 1].range.end};
+        struct probe_visit visit = probe_visit_begin();
         put_all(whole, parts->parts, parts->count);
+        probe_visit_end(visit);
     }
 }
 
@@ -216,19 +210,19 @@ void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
             moved.parts[moved.count++] = part;
         }
     }
+    struct probe_visit visit = probe_visit_begin();
     put_all(new, moved.parts, moved.count);
+    probe_visit_end(visit);
 }
 
 /* ---- Segments of shmat ---- */
 
 static void segment_put(const void *memory, size_t bytes)
 {
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_note_put(&segments,
                    (struct note_entry){.key = (uintptr_t)memory, .extra = bytes});
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 void probe_segment_made(const void *memory, size_t bytes, const void *frame)
@@ -246,11 +240,9 @@ size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts)
     if (!probe_resources_forget()) {
         return 0;
     }
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     bool found = probe_note_take(&segments, (uintptr_t)memory, &segment);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     if (found) {
         probe_mapping_take(memory, segment.extra, ret_parts);
     }
@@ -271,27 +263,29 @@ void probe_segment_put_back(const void *memory, size_t bytes,
 void probe_mapping_at_start(struct range range)
 {
     struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
+    struct probe_visit visit = probe_visit_begin();
     probe_mapping_reserve();
     put_all(range, &note, 1);
+    probe_visit_end(visit);
 }
 
 bool probe_mapping_find(uintptr_t address, struct range_note *ret_note)
 {
-    if (!table_take()) {
-        return false;
+    struct probe_visit visit = probe_visit_begin();
+    bool taken = table_take();
+    bool found = taken && probe_range_notes_find(&notes, address, ret_note);
+    if (taken) {
+        table_give();
     }
-    bool found = probe_range_notes_find(&notes, address, ret_note);
-    table_give();
+    probe_visit_end(visit);
     return found;
 }
 
-void probe_mapping_sweep(struct range range, uint32_t before)
+/* The lock is held. */
+static void sweep(struct range range, uint32_t before)
 {
     struct range_note note;
     uintptr_t at = range.start;
-    if (!table_take()) {
-        return;
-    }
     while (at < range.end && probe_range_notes_find(&notes, at, &note) &&
            note.range.start < range.end) {
         at = note.range.end;
@@ -302,7 +296,16 @@ void probe_mapping_sweep(struct range range, uint32_t before)
             probe_range_notes_take(&notes, gone, NULL, 0);
         }
     }
-    table_give();
+}
+
+void probe_mapping_sweep(struct range range, uint32_t before)
+{
+    struct probe_visit visit = probe_visit_begin();
+    if (table_take()) {
+        sweep(range, before);
+        table_give();
+    }
+    probe_visit_end(visit);
 }
 
 uint64_t probe_mapping_missed(void)

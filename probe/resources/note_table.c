@@ -10,21 +10,11 @@
  * hold it. */
 static bool table_take(struct note_table *table)
 {
-    struct probe_uncancelled before = probe_uncancelled_begin();
     if (probe_lock_take_safely(&table->lock)) {
-        table->before = before;
         return true;
     }
     __atomic_fetch_add(&table->missed, 1, __ATOMIC_RELAXED);
-    probe_uncancelled_end(before);
     return false;
-}
-
-static void table_give(struct note_table *table)
-{
-    struct probe_uncancelled before = table->before;
-    probe_lock_give(&table->lock);
-    probe_uncancelled_end(before);
 }
 
 static size_t place_of(const struct note_table *table, uint64_t key)
@@ -78,7 +68,7 @@ void probe_note_put(struct note_table *table, struct note_entry entry)
     } else {
         table->missed++;
     }
-    table_give(table);
+    probe_lock_give(&table->lock);
 }
 
 /* Frees an entry, and moves those behind it that would not be found any more. */
@@ -104,9 +94,7 @@ static bool find_and(struct note_table *table, uint64_t key,
     bool found = false;
     if (!remove) {
         /* Lists ask for it, which no handler does. */
-        struct probe_uncancelled before = probe_uncancelled_begin();
         probe_lock_take(&table->lock);
-        table->before = before;
     } else if (!table_take(table)) {
         return false;
     }
@@ -120,7 +108,7 @@ static bool find_and(struct note_table *table, uint64_t key,
             entry_remove(table, entry);
         }
     }
-    table_give(table);
+    probe_lock_give(&table->lock);
     return found;
 }
 
@@ -153,7 +141,7 @@ void probe_note_sweep(struct note_table *table,
             at++;
         }
     }
-    table_give(table);
+    probe_lock_give(&table->lock);
 }
 
 void probe_note_hold(struct note_table *table)

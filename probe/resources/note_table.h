@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "probe/recorder/lock.h"
-#include "probe/recorder/uncancelled.h"
 #include "probe/resources/resources.h"
 
 struct note_entry {
@@ -24,9 +23,8 @@ struct note_entry {
 /* Lives as long as the process; { 0 } is empty. */
 struct note_table {
     struct probe_lock lock;
-    struct probe_uncancelled before; /* how its holder was cancelled before */
-    struct note_entry *entries;      /* open addressing, linear probing */
-    size_t capacity;                 /* a power of two, or 0 */
+    struct note_entry *entries; /* open addressing, linear probing */
+    size_t capacity;            /* a power of two, or 0 */
     size_t count;
     uint64_t missed; /* notes that were lost: memory was short, or the table was busy in
                         a signal handler */

@@ -41,6 +41,7 @@ struct resource_list {
     int64_t probes[RESOURCE_VALUES];
     int64_t older_ns; /* set by the caller: younger items are left out; 0: none are. An
                          item whose age is not known stays */
+    bool plain;       /* set by the caller: examples are not wanted */
     int sign;         /* set by the caller: -1 subtracts; 0 is the same as 1 */
     int error;        /* -ENOMEM: not complete */
 };

@@ -18,7 +18,7 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
-#include "probe/recorder/uncancelled.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/note_table.h"
 #include "probe/resources/thread_attributes.h"
 #include "probe/threads/task_directory.h"
@@ -35,7 +35,8 @@
 struct thread_note {
     struct thread_noted noted; /* `which` 0: free */
     struct thread_task task;
-    bool made;      /* the function that has started it is done with the note */
+    bool made; /* the function that has started it is done with the note */
+    bool joined;
     uint32_t place; /* from 1 on */
     uint32_t next;  /* of the free ones */
 };
@@ -49,26 +50,6 @@ static uint32_t sweep_at = SWEPT_FROM;
 static uint64_t next_thread = 1;
 static struct note_table by_thread; /* `which` by pthread_t; guarded by the lock too */
 static _Atomic pid_t own;
-
-/* From one to the other the thread is in the probe, and is not cancelled. */
-struct visit {
-    int error;
-    struct probe_uncancelled before;
-};
-
-static struct visit visit_begin(void)
-{
-    struct visit visit = {errno, probe_uncancelled_begin()};
-    probe_inside++;
-    return visit;
-}
-
-static void visit_end(struct visit visit)
-{
-    probe_inside--;
-    errno = visit.error;
-    probe_uncancelled_end(visit.before);
-}
 
 static int64_t boot_now(void)
 {
@@ -118,11 +99,14 @@ static void note_free(struct thread_note *note)
 }
 
 /* Whether nothing is left of the thread. Its number may be another thread's by now:
- * then the note stays for longer than it must. */
+ * then the note stays for longer than it must. One that was joined without a number has
+ * ended before it could say it: in a signal handler. */
 static bool is_gone(const struct thread_note *note, pid_t process)
 {
-    return note->made && note->noted.let_go && note->noted.tid != 0 &&
-           syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
+    if (!note->made || !note->noted.let_go || note->noted.tid == 0) {
+        return note->made && note->joined;
+    }
+    return syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
 }
 
 /* Frees the notes of threads that are gone. */
@@ -169,6 +153,7 @@ static struct thread_note *note_take(void)
     first = note->next;
     used++;
     note->made = false;
+    note->joined = false;
     note->noted.which = next_thread++ << PLACE_BITS | note->place;
     return note;
 }
@@ -180,7 +165,7 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
         return NULL;
     }
     struct thread_noted noted = {.note = probe_resource_note(frame)};
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     const struct thread_attributes read = probe_thread_attributes(attributes);
     noted.let_go = read.detached;
     noted.stack_most = read.stack_most;
@@ -192,7 +177,7 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
         note->task = task;
     }
     probe_lock_give(&lock);
-    visit_end(visit);
+    probe_visit_end(visit);
     return note;
 }
 
@@ -200,7 +185,7 @@ struct thread_task probe_thread_begins(struct thread_note *note)
 {
     struct thread_task task = note->task;
     pid_t tid = gettid();
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->noted.tid = tid;
     note->noted.begun_ns = boot_now();
@@ -209,13 +194,13 @@ struct thread_task probe_thread_begins(struct thread_note *note)
     }
     probe_thread_number_count(tid);
     probe_lock_give(&lock);
-    visit_end(visit);
+    probe_visit_end(visit);
     return task;
 }
 
 void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->made = true;
     if (!started) {
@@ -226,7 +211,7 @@ void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool s
         thread_known(note, *thread);
     }
     probe_lock_give(&lock);
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 uint64_t probe_thread_which(pthread_t thread)
@@ -235,12 +220,12 @@ uint64_t probe_thread_which(pthread_t thread)
     if (!probe_resources_forget()) {
         return 0;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
         probe_note_find(&by_thread, thread, &entry);
         probe_lock_give(&lock);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
     return entry.extra;
 }
 
@@ -249,18 +234,19 @@ static void let_go(uint64_t which, bool joined)
     if (which == 0) {
         return;
     }
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
         struct thread_note *note = note_of(which);
         if (note != NULL) {
             note->noted.let_go = true;
         }
         if (note != NULL && joined) {
+            note->joined = true;
             thread_forget(note);
         }
         probe_lock_give(&lock);
     }
-    visit_end(visit);
+    probe_visit_end(visit);
 }
 
 void probe_thread_joined(uint64_t which)
@@ -285,7 +271,7 @@ bool probe_thread_is_own(pid_t tid)
 
 int probe_thread_notes_copy(struct buffer *ret_notes)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     buffer_clear(ret_notes);
     /* Taken before the lock, with room for some that are made meanwhile. */
     buffer_reserve(ret_notes, (used + CHUNK_NOTES) * sizeof(struct thread_noted));
@@ -297,18 +283,18 @@ int probe_thread_notes_copy(struct buffer *ret_notes)
         }
     }
     probe_lock_give(&lock);
-    visit_end(visit);
+    probe_visit_end(visit);
     return ret_notes->error;
 }
 
 bool probe_thread_is_kept(uint64_t which)
 {
-    struct visit visit = visit_begin();
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     const struct thread_note *note = note_of(which);
     bool kept = note != NULL && !note->noted.let_go;
     probe_lock_give(&lock);
-    visit_end(visit);
+    probe_visit_end(visit);
     return kept;
 }
 

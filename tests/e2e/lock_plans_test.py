@@ -1,7 +1,7 @@
-"""Who waits for which lock, and who never goes on: of programs that a random plan leads to
-an end that is known (see tests/support/lock_plans.py), every deadlock and every lock that
-is never released is found, and none is claimed that is not. 40 programs, and 500 with
---long; each is named by the seed."""
+"""Who waits for which lock, and who never goes on: of programs that a random plan leads
+to an end that is known (see tests/support/lock_plans.py), every deadlock and every lock
+that is never released is found, and none is claimed that is not. A failure shows the
+plan, which tests/programs/lock_plan.c carries out as it stands there."""
 
 import collections
 import concurrent.futures
@@ -27,7 +27,7 @@ def program(compiler):
 
 
 class Process(Program):
-    """A process that carries out plans; its threads stay as the plans have left them."""
+    """A process that carries out plans; its threads stay as these have left them."""
 
     def __init__(self, compiler, *probe):
         reader, self._writer = os.pipe()
@@ -35,6 +35,7 @@ class Process(Program):
         os.close(reader)
         self.read = 0  # bytes of its output
         self.plans = []  # each with the numbers of its threads, and where its locks are
+        self.child = None  # the process that goes on after a fork
 
     def carry_out(self, plan):
         lines = plan.lines(f"p{len(self.plans)}")
@@ -44,7 +45,17 @@ class Process(Program):
         self.read += len(said)
         threads = re.findall(r"^thread \d+ (\d+)$", said, re.M)
         locks = re.findall(r"^lock \d+ (0x[0-9a-f]+)$", said, re.M)
-        self.plans.append((plan, [int(each) for each in threads], locks))
+        threads = [int(each) for each in threads]
+        was = re.search(r"^was (\d+)$", said, re.M)
+        if was:
+            # The numbers of the threads of the parent's, behind those of the child's.
+            self.child = threads[plan.model.forked.number]
+            plan.model.parent.number = len(threads)
+            threads.append(int(was[1]))
+        self.plans.append((plan, threads, locks))
+
+    def get(self, target, **options):
+        return super().get(target, pid=self.child, **options)
 
     def __exit__(self, *_):
         os.close(self._writer)
@@ -119,8 +130,10 @@ def holder_shown(wait, named):
     owner = holder(wait)
     if owner is None:
         return nobody | {"state": "readers", "readers": len(wait.what.readers)}
-    if not owner.ended:
+    if not owner.ended and not owner.foreign:
         return nobody | named(owner) | {"state": "thread"}
+    if owner.foreign:
+        return nobody | {"state": "other_process", "tid": named(owner)["tid"]}
     # The number of the owner of a shared one may be another process's.
     state = "unknown" if wait.what.shared else "ended"
     return nobody | {"state": state, "tid": named(owner)["tid"]}
@@ -177,7 +190,8 @@ def check_leak(process, expected):
     """What /debug/pprof/goroutineleak says: the threads that never go on, by reason."""
     text = process.get("/debug/pprof/goroutineleak?debug=1").text
     counted = collections.Counter()
-    for count, reason in re.findall(r'^(\d+) @ .*\n# labels: {"reason":"(.*)"}$', text, re.M):
+    groups = re.findall(r'^(\d+) @ .*\n# labels: {"reason":"(.*)"}$', text, re.M)
+    for count, reason in groups:
         counted[reason] += int(count)
     total = re.match(r"goroutineleak profile: total (\d+)\n", text)
     claims = ("deadlock", "never_released", "stuck")
@@ -258,3 +272,26 @@ def test_every_deadlock_is_found_and_none_is_claimed_that_is_not(pytestconfig):
     for verdict in ("deadlock", "never_released", "stuck", "waits"):
         seen = sum(each.count(verdict) for each in found)
         check(seen >= count / 40, f"only {seen} threads: {verdict}")
+
+
+def test_in_a_forked_child(pytestconfig):
+    """A thread that has locks forks: in the child it has another number, and the other
+    threads are gone with what they had."""
+    count = 100 if pytestconfig.option.long else 6
+    seeds = [f"{pytestconfig.option.seed} fork {number}" for number in range(count)]
+    plans = [(seed, [Plan(seed, forks=True)]) for seed in seeds]
+    found = run_all(plans, "--heap", "off")
+    for verdict in ("never_released", "waits"):
+        check(sum(each.count(verdict) for each in found), f"no thread: {verdict}")
+
+
+@pytest.mark.parametrize("heap", ("off", "exact"))
+def test_long_cycles(pytestconfig, heap):
+    """Of up to eight threads; and with the recorder of the heap."""
+    count = 50 if pytestconfig.option.long else 10
+    seed = f"{pytestconfig.option.seed} long"
+    some = batches(seed, count, threads=(8, 8), locks=(8, 8))
+    found = run_all(some, "--heap", heap, compiler="clang")
+    longest = max(len(cycle) for each in found for cycle in each.deadlocks)
+    least = 6 if pytestconfig.option.long else 2
+    check(longest >= least, f"the longest cycle is of {longest} threads")

@@ -188,7 +188,7 @@ def settled(program, pid):
 
 @pytest.mark.parametrize("way", ("jumped", "jumped-unseen"))
 def test_who_has_jumped_out_of_a_wait_does_not_wait(way):
-    """Neither by the C library's function, nor by the compiler's."""
+    """By the C library's function, and by the compiler's."""
     seen = ways(way)
     equal(seen.verdicts, {"waits": "waits"}, "waits")
     equal(seen.holder("waits")["name"], "jumper", "holder")
@@ -208,14 +208,14 @@ def test_a_wait_in_a_signal_handler_is_what_holds_a_thread_up():
 
 
 def test_a_lock_whose_memory_is_gone():
-    """Nobody knows who has it; the thread that waits is not woken, or it would crash."""
+    """Nobody knows who has it. Woken, the thread that waits would crash."""
     seen = ways("unmapped")
     equal(seen.verdicts, {"waits": "waits"}, "waits")
     equal(seen.holder("waits")["state"], "unknown", "holder")
 
 
 def test_in_a_forked_child():
-    """The parent's other thread is not there; the one that has forked has its number."""
+    """The parent's other thread is not there; the one that forked keeps its locks."""
     seen = ways("forked", processes=2, own=1)
     equal(seen.never_released, [["heir"]], "never released")
     equal(seen.deadlocks, [["forking", "other"]], "deadlocks")

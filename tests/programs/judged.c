@@ -225,12 +225,13 @@ static void locked_serve(void)
     pthread_mutex_init(&pair->locks[0], NULL);
     pthread_mutex_init(&pair->locks[1], NULL);
     pthread_barrier_init(&pair->both, NULL, 2);
-    if (pthread_create(&threads[0], NULL, first_main, pair) != 0 ||
-        pthread_create(&threads[1], NULL, second_main, pair) != 0) {
-        die("pthread_create");
+    void *(*const mains[])(void *) = {first_main, second_main};
+    for (int i = 0; i < 2; i++) {
+        if (pthread_create(&threads[i], NULL, mains[i], pair) != 0) { /* LEAK pair */
+            die("pthread_create");
+        }
+        pthread_detach(threads[i]);
     }
-    pthread_detach(threads[0]);
-    pthread_detach(threads[1]);
 }
 
 /* -- the server -------------------------------------------------------------------- */

@@ -1,8 +1,7 @@
 /*
  * Carries out plans of locking, step by step: a thread takes the next step only when
  * the one before has come to what the plan says. So the end is the same in every run.
- * A line of standard input is one of these; locks and threads are numbered from 0 on,
- * and nothing may be added to a plan after its first step:
+ * A line of standard input is one of these; locks and threads are numbered from 0 on:
  *
  *   plan                              begins another one; the last one's threads stay
  *   mutex TYPE [pi] [robust] [shared] [c11]   adds a lock; its condition variable
@@ -11,12 +10,13 @@
  *   thread NAME [main]                adds a thread: of this name; the first one
  *   THREAD CALL NUMBER WAY RESULT     the thread calls; see calls below
  *   THREAD later RESULT               what becomes of a call that blocked before
- *   show                              prints the numbers of threads and locks
+ *   show                              prints the numbers of threads and locks, and that
+ *                                     of the thread that forked before it did
  *
- * CALL and NUMBER: see CALLS; the number is that of a lock or a thread. WAY chooses
- * between functions that do the same. RESULT is the number that the call returns;
- * or `lock`, `condition` or `elsewhere`, the place where the thread is blocked; or
- * `ends`. Anything else ends the program with 1 and a message.
+ * CALL: see calls; NUMBER is that of a lock or a thread; of fork, the thread itself.
+ * WAY chooses between functions that do the same. RESULT is the number that the call
+ * returns; or `lock`, `condition` or `elsewhere`, the place where the thread is
+ * blocked; or `ends`. Anything else ends the program with 1 and a message.
  */
 #include <ctype.h>
 #include <pthread.h>
@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,7 +53,11 @@ struct thread {
 static struct thread *threads[THREADS]; /* a plan's, as long as the process lives */
 static int thread_count;
 static sem_t main_wanted;
+static struct thread *forked;              /* in a child */
+static int number_before;                  /* of that thread */
 static struct thread *_Atomic main_thread; /* the plan's thread that main becomes */
+
+static void plans_begin(void);
 
 /* ---- the calls ---- */
 
@@ -60,6 +65,23 @@ static int call_join(int number, int way)
 {
     (void)way;
     return pthread_join(threads[number]->thread, NULL);
+}
+
+/* The thread goes on in a child, as its only thread. Its process ends with the child.
+ */
+static int call_fork(int number, int way)
+{
+    (void)way;
+    int status = 1;
+    pid_t child = fork();
+    if (child != 0) {
+        waitpid(child, &status, 0);
+        _exit(WEXITSTATUS(status));
+    }
+    number_before = atomic_exchange(&threads[number]->number, gettid());
+    forked = threads[number];
+    plans_begin();
+    return 0;
 }
 
 static int call_cancel(int number, int way)
@@ -80,7 +102,7 @@ static const struct call {
     CALL(consistent),  CALL(wait),      CALL(signal),  CALL(rdlock),
     CALL(timedrdlock), CALL(tryrdlock), CALL(wrlock),  CALL(timedwrlock),
     CALL(trywrlock),   CALL(rwunlock),  CALL(join),    CALL(cancel),
-    {"end", NULL},     {NULL, NULL},
+    CALL(fork),        {"end", NULL},   {NULL, NULL},
 };
 
 /* ---- the threads ---- */
@@ -267,6 +289,9 @@ static void show(void)
     for (int i = 0; i < thread_count; i++) {
         printf("thread %d %d\n", i, atomic_load(&threads[i]->number));
     }
+    if (forked != NULL) {
+        printf("was %d\n", number_before);
+    }
     printf("ready\n");
     fflush(stdout);
 }
@@ -276,7 +301,7 @@ static void step(const char *line)
     int thread;
     int number;
     int way;
-    char name[16];
+    char name[16] = "";
     char expected[16];
     if (sscanf(line, "%d later %15s", &thread, expected) == 2) {
         need(thread < thread_count, "no such thread");
@@ -286,6 +311,9 @@ static void step(const char *line)
                  thread < thread_count,
              line);
         thread_call(threads[thread], name, number, way);
+    }
+    if (strcmp(name, "fork") == 0) {
+        pause(); /* the child goes on */
     }
     result_await(threads[thread], expected);
 }
@@ -311,6 +339,9 @@ static void *plans_run(void *unused)
 {
     char line[256];
     pthread_setname_np(pthread_self(), "plans");
+    if (forked != NULL) {
+        result_await(forked, "0");
+    }
     while (fgets(line, sizeof(line), stdin) != NULL) {
         line_obey(line);
     }
@@ -318,11 +349,16 @@ static void *plans_run(void *unused)
     return unused;
 }
 
-int main(void)
+static void plans_begin(void)
 {
     pthread_t plans;
-    sem_init(&main_wanted, 0, 0);
     need(pthread_create(&plans, NULL, plans_run, NULL) == 0, "pthread_create");
+}
+
+int main(void)
+{
+    sem_init(&main_wanted, 0, 0);
+    plans_begin();
     while (sem_wait(&main_wanted) != 0) {
     }
     thread_run(atomic_load(&main_thread));

@@ -250,11 +250,13 @@ static void *sleeper_run(void *argument)
 static void *short_run(void *argument)
 {
     struct worker *worker = argument;
-    int number = (int)draw(worker, MUTEXES);
+    int number = (int)draw(worker, 2) * FAST;
+    number += (int)draw(worker, number == 0 ? FAST : SLOW);
     if (gettid() == atomic_load(&planted_owner)) {
         printf("reused\n");
     }
     take(worker, &mutexes[number]);
+    nap(number < FAST ? 0 : 50);
     if (!is_robust(number)) {
         pthread_mutex_unlock(&mutexes[number].mutex);
     }

@@ -36,6 +36,8 @@ class Judged:
     jemalloc: bool = False
     options: tuple = ()
     name: str = ""
+    makes: str = ""  # the function that makes what grows, at the line with `making`
+    making: str = ""
 
     def __str__(self):
         return self.name or self.kind
@@ -62,6 +64,17 @@ LIBRARY = Judged(
     *("library", "heap", "library_remember", "LEAK library", "judged_library.c"),
     options=("--own", "judged_library.so"),
     name="own-library",
+)
+
+
+# What grows is made in the program, which its own profiles tell.
+MADE = (
+    Judged("descriptor", "fds", makes="descriptor_serve", making="LEAK descriptor"),
+    Judged("timer", "timers", makes="timer_serve", making="LEAK timer"),
+    Judged("thread", "threads", makes="thread_serve", making="LEAK start"),
+    Judged("locked", "threads", makes="locked_serve", making="LEAK pair"),
+    Judged("mapping", "mappings", makes="mapping_serve", making="LEAK mapping"),
+    Judged("child", "children", makes="child_serve", making="LEAK child"),
 )
 
 

@@ -1,113 +1,15 @@
-"""What POSIX and glibc say of locks, as a model: threads that lock, wait, signal and end
-one step at a time, and what is certain of those that are blocked at the end. It shares
-nothing with the probe. What depends on chance, or is undefined, is refused: Unknown."""
+"""What POSIX and glibc say of locks, as a model: threads that lock, wait, signal and
+end, one step at a time. It shares nothing with the probe. What depends on chance, or is
+undefined, is refused: Unknown."""
 
 import copy
-import dataclasses
 import errno
 
-EOWNERDEAD, ENOTRECOVERABLE = errno.EOWNERDEAD, errno.ENOTRECOVERABLE
+from lock_things import Thread, Wait
 
 
 class Unknown(Exception):
     """Nobody can say what this step comes to."""
-
-
-@dataclasses.dataclass(eq=False)
-class Thread:
-    number: int
-    main: bool = False
-    ended: bool = False
-    cancelled: bool = False  # it ends as soon as it has the mutex again
-    wait: object = None  # a Wait, if it is blocked
-    joined: bool = False
-
-    @property
-    def idle(self):
-        return not self.ended and self.wait is None
-
-    @property
-    def waits_for_lock(self):
-        return self.wait is not None and self.wait.kind == "lock"
-
-    def joins(self, other):
-        return (
-            self.wait is not None
-            and self.wait.kind == "join"
-            and self.wait.what is other
-        )
-
-
-@dataclasses.dataclass(eq=False)
-class Wait:
-    kind: str  # lock, condition, join
-    what: object  # the lock, or the thread that is joined
-    wants: str = ""  # of a lock: mutex, read, write, mutex after condition
-    timed: bool = False  # of a condition it is not: that does not hold for its mutex
-    lost: bool = False  # glibc has sent it to sleep: nothing wakes it up
-
-
-@dataclasses.dataclass(eq=False)
-class Mutex:
-    number: int
-    type: str  # normal, recursive, errorcheck, adaptive
-    pi: bool = False
-    robust: bool = False
-    shared: bool = False
-    c11: bool = False
-    owner: Thread = None  # one that has ended, too, unless robust
-    count: int = 0
-    state: str = "sound"  # or, if robust: owner died, inconsistent, not recoverable
-
-    kind = "mutex"
-
-    @property
-    def line(self):
-        words = ["mutex", self.type]
-        return " ".join(words + [w for w in MUTEX_WORDS if getattr(self, w)])
-
-    @property
-    def free(self):
-        return self.owner is None
-
-    def take(self, thread):
-        """A free one gets an owner. Returns what the call returns."""
-        if self.state == "not recoverable":
-            return ENOTRECOVERABLE
-        self.owner, self.count = thread, 1
-        if self.state == "owner died":
-            self.state = "inconsistent"
-            return EOWNERDEAD
-        return 0
-
-    def held_by(self, thread):
-        return self.owner is thread
-
-
-@dataclasses.dataclass(eq=False)
-class RwLock:
-    number: int
-    type: str  # readers or writers: whom it prefers
-    shared: bool = False
-    owner: Thread = None  # the writer, also one that has ended
-    readers: list = dataclasses.field(default_factory=list)
-
-    kind = "rwlock"
-    pi = False
-
-    @property
-    def line(self):
-        return f"rwlock {self.type}" + (" shared" if self.shared else "")
-
-    @property
-    def free(self):
-        return self.owner is None and not self.readers
-
-    def held_by(self, thread):
-        return self.owner is thread or thread in self.readers
-
-
-MUTEX_WORDS = ("pi", "robust", "shared", "c11")
 
 
 class Model:
@@ -116,6 +18,7 @@ class Model:
     def __init__(self, threads, locks):
         self.threads, self.locks = threads, locks
         self.steps = []
+        self.forked = None  # the thread that goes on in a child
 
     def copy(self):
         return copy.deepcopy(self)
@@ -169,19 +72,21 @@ class Model:
         mutex = self._mutex(number)
         if mutex.free:
             return mutex.take(thread)
-        if mutex.owner is thread:
+        if mutex.owner is thread and not mutex.old:
             if mutex.type == "recursive":
                 mutex.count += 1
                 return 0
             if mutex.type == "errorcheck":
                 return errno.EDEADLK
-        lost = mutex.pi and (mutex.owner.ended or self._kernel_sees_circle(thread, mutex))
+        lost = mutex.pi and self._kernel_refuses(thread, mutex)
         return self._block(thread, "lock", mutex, wants=wants, timed=timed, lost=lost)
 
-    def _kernel_sees_circle(self, thread, mutex):
-        """Whether a priority would be inherited in a circle: the kernel refuses that.
-        glibc then lets the thread sleep for ever, or ends the program."""
+    def _kernel_refuses(self, thread, mutex):
+        """Whether a priority would be inherited by a thread that has ended, or in a
+        circle. glibc then lets the thread sleep for ever, or ends the program."""
         owner = mutex.owner
+        if owner.ended:
+            return True
         while owner is not thread:
             if not owner.waits_for_lock or owner.wait.lost or not owner.wait.what.pi:
                 return False
@@ -195,6 +100,8 @@ class Model:
 
     def _trylock(self, thread, number, way):
         mutex = self._mutex(number)
+        if mutex.old and mutex.owner is thread:
+            return errno.EBUSY
         if mutex.owner is thread and mutex.type == "errorcheck":
             # The plain ones differ.
             return errno.EDEADLK if mutex.pi or mutex.robust else errno.EBUSY
@@ -202,8 +109,15 @@ class Model:
             return self._lock(thread, number, way)
         return errno.EBUSY
 
+    def _check_owner(self, lock):
+        """A lock that names its owner by an old number is not released by that one."""
+        plain = lock.kind == "mutex" and lock.type in ("normal", "adaptive")
+        if lock.old and not plain or lock.owner and lock.owner.foreign:
+            raise Unknown("undefined")
+
     def _unlock(self, thread, number, way):
         mutex = self._mutex(number)
+        self._check_owner(mutex)
         if mutex.owner is not thread:
             checked = mutex.type in ("recursive", "errorcheck")
             if mutex.c11 or not (mutex.robust or mutex.pi or checked):
@@ -215,7 +129,7 @@ class Model:
         return 0
 
     def _mutex_free(self, mutex):
-        mutex.owner = None
+        mutex.owner, mutex.old = None, False
         if mutex.state == "inconsistent":
             mutex.state = "not recoverable"
         self._hand_over(mutex)
@@ -241,6 +155,7 @@ class Model:
 
     def _wait(self, thread, number, way):
         mutex = self._mutex(number)
+        self._check_owner(mutex)
         if mutex.owner is not thread or mutex.state != "sound":
             raise Unknown("undefined")
         self._block(thread, "condition", mutex, wants="mutex after condition")
@@ -285,7 +200,7 @@ class Model:
 
     def _rdlock(self, thread, number, way, timed=False):
         lock = self._rwlock(number)
-        if lock.owner is thread:
+        if lock.owner is thread and not lock.old:
             return errno.EDEADLK
         if not self._readable(lock):
             return self._block(thread, "lock", lock, wants="read", timed=timed)
@@ -306,7 +221,7 @@ class Model:
 
     def _wrlock(self, thread, number, way, timed=False):
         lock = self._rwlock(number)
-        if lock.owner is thread:
+        if lock.owner is thread and not lock.old:
             return errno.EDEADLK
         if not lock.free:
             return self._block(thread, "lock", lock, wants="write", timed=timed)
@@ -323,6 +238,7 @@ class Model:
 
     def _rwunlock(self, thread, number, way):
         lock = self._rwlock(number)
+        self._check_owner(lock)
         if lock.owner is thread:
             lock.owner = None
         elif thread in lock.readers:
@@ -353,6 +269,8 @@ class Model:
         return 0 if other.ended else self._block(thread, "join", other)
 
     def _end(self, thread, number=0, way=0):
+        if thread is self.forked:
+            raise Unknown("the child's first thread: /proc has no names then")
         thread.ended = True
         for lock in self.locks:
             if lock.kind == "mutex" and lock.owner is thread:
@@ -366,3 +284,35 @@ class Model:
                 each.wait = None
                 self._later(each, 0)
         return "ends"
+
+    def _fork(self, thread, number, way):
+        """Only this thread goes on, in a child; what the others have they keep."""
+        if any(not each.idle for each in self.threads if not each.ended):
+            raise Unknown("what becomes of their waits")
+        self.forked = thread
+        self.parent = Thread(thread.number, foreign=True)
+        for lock in self.locks:
+            self._fork_lock(lock, thread)
+        for each in self.threads:
+            each.ended = each is not thread
+            each.main = each is thread
+        return 0
+
+    def _fork_lock(self, lock, thread):
+        if lock.owner is None:
+            return
+        if lock.kind == "mutex" and (lock.pi or lock.robust):
+            raise Unknown("the kernel knows its owner")
+        if lock.shared:
+            same = lock.owner is thread
+            number = lock.owner.number
+            lock.owner = self.parent if same else Thread(number, foreign=True)
+        else:
+            lock.old = lock.owner is thread
+
+    def add_thread(self):
+        """Returns its number."""
+        thread = Thread(len(self.threads))
+        self.threads.append(thread)
+        self.steps.append(f"thread {{name}}.{thread.number}")
+        return thread.number

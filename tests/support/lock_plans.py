@@ -3,21 +3,24 @@ come to, and tests/programs/lock_plan.c for how they are written."""
 
 import random
 
-from lock_model import Model, Mutex, RwLock, Thread, Unknown
+from lock_model import Model, Unknown
+from lock_things import Mutex, RwLock, Thread
 
 
 class Plan:
     """A plan, made step by step; what cannot be known is never done."""
 
-    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False):
+    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False, forks=False):
         self.seed = seed
         self.random = random.Random(seed)
-        count = self.random.randint(*threads)
-        people = [Thread(number, main=main and number == 0) for number in range(count)]
+        self.threads, self.main = self.random.randint(*threads), main
+        people = [Thread(each, main=main and each == 0) for each in range(self.threads)]
         chances = self._chances()
         count = self.random.randint(*locks)
         things = [self._lock(number, chances) for number in range(count)]
         self.model = Model(people, things)
+        if forks:
+            self.fork()
         for purpose in self._purposes():
             purpose()
 
@@ -32,7 +35,7 @@ class Plan:
 
     def _lock(self, number, chances):
         choice = self.random.choice
-        words = {kind for kind, often in chances.items() if self.random.random() < often}
+        words = {kind for kind in chances if self.random.random() < chances[kind]}
         if "rwlock" in words:
             whom = choice(("readers", "readers", "writers"))
             return RwLock(number, whom, shared="shared" in words)
@@ -67,6 +70,7 @@ class Plan:
         """Takes a step if it can be known what that comes to; tells whether it was."""
         way = self.random.randrange(3) if way is None else way
         trial = self.model.copy()
+        number = thread if call == "fork" else number
         try:
             trial.step(thread, call, number, way)
         except Unknown:
@@ -128,7 +132,7 @@ class Plan:
         before = self.model
         lock = self.random.choice(self.model.locks).number
         self.step(idle[0], self.random.choice(calls), lock)
-        blocked = any(not each.idle for each in self.model.threads if each.number in idle)
+        blocked = any(not self.model.threads[number].idle for number in idle)
         if blocked and self.random.random() < 0.9:
             self.model = before
 
@@ -161,7 +165,7 @@ class Plan:
             self.step(self._idle()[0], "signal", locks[1])
 
     def _wait_in_cycle(self, threads, locks):
-        """The first thread waits for a condition whose mutex is to be the second one's."""
+        """The first thread waits for a condition, the second one gets its mutex."""
         if not self._is_mutex(locks[1]) or not self._is_mutex(locks[0]):
             return False
         self.step(threads[0], "lock", locks[0])
@@ -223,7 +227,7 @@ class Plan:
             self.step(heir, "unlock", robust[0])
 
     def cancel(self):
-        """A thread is cancelled while it waits for a condition: it ends with the mutex."""
+        """A thread is cancelled while it waits for a condition: it ends with it."""
         idle, free = self._idle(), self._free("mutex")
         if len(idle) < 2 or not free:
             return
@@ -261,6 +265,21 @@ class Plan:
         del lock
         self.step(thread, "end")
 
+    def fork(self):
+        """Threads take locks, and one of them forks. More begin in the child."""
+        for lock in self._free():
+            unusual = self.model.locks[lock]
+            if not unusual.pi and not getattr(unusual, "robust", False):
+                self.acquire(self._idle()[0], lock)
+        forked = self._idle()[0]
+        if not self.step(forked, "fork"):
+            return
+        for _ in range(self.random.randint(1, 4)):
+            self.model.add_thread()
+        own = [each.number for each in self.model.locks if each.owner and each.old]
+        if own and self.random.random() < 0.3:
+            self.want(forked, self.random.choice(own))
+
     def join(self):
         """A thread waits for the end of one that waits for it: no lock says so."""
         idle, free = self._idle(), self._free()
@@ -284,7 +303,8 @@ class Plan:
     def lines(self, name):
         """The plan as the program reads it. `name` begins the names of its threads."""
         lines = ["plan", *(lock.line for lock in self.model.locks)]
-        for thread in self.model.threads:
-            main = " main" if thread.main else ""
-            lines.append(f"thread {name}.{thread.number}{main}")
-        return lines + self.model.steps + ["show"]
+        for number in range(self.threads):
+            main = " main" if self.main and number == 0 else ""
+            lines.append(f"thread {name}.{number}{main}")
+        steps = [step.replace("{name}", name) for step in self.model.steps]
+        return lines + steps + ["show"]

@@ -46,11 +46,10 @@ def verdicts(model):
             found[thread] = "never_released"
     grows = True
     while grows:
-        stuck = [
-            thread
-            for thread, verdict in found.items()
-            if verdict == "waits" and found.get(certain_holder(thread), "waits") != "waits"
-        ]
+        waiting = [thread for thread, verdict in found.items() if verdict == "waits"]
+        behind = {thread: certain_holder(thread) for thread in waiting}
+        claimed = {each for each, verdict in found.items() if verdict != "waits"}
+        stuck = [each for each in waiting if behind[each] in claimed]
         found |= dict.fromkeys(stuck, "stuck")
         grows = stuck
     return {
@@ -73,4 +72,8 @@ def holders(model):
     """Threads that hold what others wait for, and wait for no lock themselves."""
     waiting = verdicts(model)
     owners = {holder(each.wait) for each in waiting}
-    return {each for each in owners if each and not each.ended and each not in waiting}
+    return {
+        each
+        for each in owners
+        if each and not each.ended and not each.foreign and each not in waiting
+    }
