@@ -42,6 +42,7 @@ static atomic_long seconds[WAY_COUNT];
 static struct storm storms[WORKERS];
 static pthread_t hailer;
 static _Thread_local bool never_cancelled;
+static _Thread_local bool always_hails;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -140,7 +141,7 @@ static void *worker_main(void *argument)
 static __attribute__((noipa)) void on_hail(int number)
 {
     (void)number;
-    if (wish == GO) {
+    if (wish == GO || always_hails) {
         int saved = errno;
         MUST(dup2(storms[0].source, HAIL_NUMBER) == HAIL_NUMBER);
         atomic_store(&things[fds_on_hail], 1);
@@ -214,6 +215,19 @@ static __attribute__((noipa)) void storm_begin(struct storm *storm, unsigned num
     }
 }
 
+/* What a handler opens that has interrupted the probe is made unseen. The last one to
+ * do so may be such a handler, so here is another. */
+static void hail_settle(void)
+{
+    if (wish == DRAIN && atomic_exchange(&things[fds_on_hail], 0) == 1) {
+        MUST(close(HAIL_NUMBER) == 0);
+    } else if (things[fds_on_hail] == 1) {
+        always_hails = true;
+        MUST(raise(SIGUSR2) == 0);
+        always_hails = false;
+    }
+}
+
 /* Waits until all threads are quiet, and says what is alive. */
 static void say_alive(void)
 {
@@ -222,9 +236,7 @@ static void say_alive(void)
         pthread_cond_wait(&changed, &lock);
     }
     pthread_mutex_unlock(&lock);
-    if (wish == DRAIN && atomic_exchange(&things[fds_on_hail], 0) == 1) {
-        MUST(close(HAIL_NUMBER) == 0);
-    }
+    hail_settle();
     unsigned long steps = 0;
     for (int i = 0; i < WORKERS; i++) {
         steps += storms[i].steps;
