@@ -33,7 +33,7 @@ mkdir -p out/fuzz
 judge=(base/{arena,failure,number,wrapper_names}.c
     leakcheck/judge/{blame,blame_frame,held,library_code,wrappers}.c
     leakcheck/measure/{gunzip,parse_{heap,proto,threads},profile,profile_text}.c
-    leakcheck/measure/{json,locks_reply,proto_{tables,values,wire},replies,resource}.c)
+    leakcheck/measure/{json,locks_reply,proto_{mappings,tables,values,wire},replies,resource}.c)
 
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)

@@ -1,21 +1,9 @@
 #include "leakcheck/report/made_text.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-static void append(struct made_text *text, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void append(struct made_text *text, const char *format, ...)
-{
-    size_t length = strlen(text->at);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text->at + length, sizeof(text->at) - length, format, arguments);
-    va_end(arguments);
-}
+#include "leakcheck/report/text.h"
 
 const char *made_text_verb(enum resource resource)
 {
@@ -48,27 +36,30 @@ struct made_text made_text(const struct blame *made)
 {
     struct made_text text = {""};
     if (made->growth <= 0) {
-        append(&text, "made unseen (%.0f %%)", percent(made->unseen, made->total));
+        text_append(text.at, sizeof(text.at), "made unseen (%.0f %%)",
+                    percent(made->unseen, made->total));
         return text;
     }
-    append(&text, "%.199s", made->function);
+    text_append(text.at, sizeof(text.at), "%.199s", made->function);
     if (made->file[0] != '\0') {
-        append(&text, " %.199s:%u", made->file, made->line);
+        text_append(text.at, sizeof(text.at), " %.199s:%u", made->file, made->line);
     }
-    append(&text, " (%.0f %%", percent(made->growth, made->total));
+    text_append(text.at, sizeof(text.at), " (%.0f %%",
+                percent(made->growth, made->total));
     if (made->unseen > 0) {
-        append(&text, ", %.0f %% made unseen", percent(made->unseen, made->total));
+        text_append(text.at, sizeof(text.at), ", %.0f %% made unseen",
+                    percent(made->unseen, made->total));
     }
-    append(&text, ")");
+    text_append(text.at, sizeof(text.at), ")");
     return text;
 }
 
 struct made_text made_text_phrase(enum resource resource, const struct blame *made)
 {
     struct made_text text = {""};
-    append(&text, "%s %.700s",
-           made->growth > 0 ? made_text_verb(resource) : resource_name(resource),
-           made_text(made).at);
+    text_append(text.at, sizeof(text.at), "%s %.700s",
+                made->growth > 0 ? made_text_verb(resource) : resource_name(resource),
+                made_text(made).at);
     return text;
 }
 
@@ -81,9 +72,9 @@ struct made_text made_text_place(const struct proof_place *place)
 {
     struct made_text text = {""};
     if (place->file[0] != '\0') {
-        append(&text, "%.199s:%u", place->file, place->line);
+        text_append(text.at, sizeof(text.at), "%.199s:%u", place->file, place->line);
     } else {
-        append(&text, "%.199s", place->function);
+        text_append(text.at, sizeof(text.at), "%.199s", place->function);
     }
     return text;
 }
@@ -95,15 +86,17 @@ static void places_append(struct made_text *text, const struct proof_part *part)
         const struct proof_place *place = &part->places[i];
         bool same = i > 0 && place->file[0] != '\0' &&
                     strcmp(place->file, part->places[i - 1].file) == 0;
-        append(text, "%s", i == 0 ? ", " : " and ");
+        text_append(text->at, sizeof(text->at), "%s", i == 0 ? ", " : " and ");
         if (same) {
-            append(text, ":%u", place->line);
+            text_append(text->at, sizeof(text->at), ":%u", place->line);
         } else {
-            append(text, "%.150s", made_text_place(place).at);
+            text_append(text->at, sizeof(text->at), "%.150s",
+                        made_text_place(place).at);
         }
     }
     if (part->place_more > 0) {
-        append(text, " and %zu places more", part->place_more);
+        text_append(text->at, sizeof(text->at), " and %zu places more",
+                    part->place_more);
     }
 }
 
@@ -113,23 +106,24 @@ struct made_text made_text_proof(const struct proof *proof)
     if (proof_main(proof) == NULL) {
         return text;
     }
-    append(&text, "proved: ");
+    text_append(text.at, sizeof(text.at), "proved: ");
     for (int kind = 0; kind < PROOF_KINDS; kind++) {
         const struct proof_part *part = &proof->parts[kind];
         if (part->threads <= 0) {
             continue;
         }
-        append(&text, "%s%s", strlen(text.at) > strlen("proved: ") ? ", and " : "",
-               kind == PROOF_DEADLOCK ? "deadlock" : "never released");
+        text_append(text.at, sizeof(text.at), "%s%s",
+                    strlen(text.at) > strlen("proved: ") ? ", and " : "",
+                    kind == PROOF_DEADLOCK ? "deadlock" : "never released");
         if (kind == PROOF_DEADLOCK && part->together > 0) {
-            append(&text, " of %" PRId64 " thread%s", part->together,
-                   part->together == 1 ? "" : "s");
+            text_append(text.at, sizeof(text.at), " of %" PRId64 " thread%s",
+                        part->together, part->together == 1 ? "" : "s");
         }
         places_append(&text, part);
     }
     if (proof->explains < proof->grew) {
-        append(&text, " (%" PRId64 " of %" PRId64 " threads)", proof->explains,
-               proof->grew);
+        text_append(text.at, sizeof(text.at), " (%" PRId64 " of %" PRId64 " threads)",
+                    proof->explains, proof->grew);
     }
     return text;
 }

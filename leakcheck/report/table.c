@@ -3,13 +3,11 @@
  */
 #include "leakcheck/report/table.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "leakcheck/report/held_text.h"
-#include "leakcheck/report/made_text.h"
+#include "leakcheck/report/place_text.h"
 
 #define TERMINAL_COLUMNS 80
 
@@ -51,19 +49,6 @@ struct layout {
     bool declared_below; /* it would not fit beside the others */
 };
 
-/* Writes behind what is in `text`; what has no room is cut. */
-static void append(char *text, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t size, const char *format, ...)
-{
-    size_t length = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + length, size - length, format, arguments);
-    va_end(arguments);
-}
-
 /* Whether the row says what becomes of the heap besides the resource that the scenario
  * is about. */
 static bool heap_comes_second(const struct trial *trial)
@@ -89,10 +74,11 @@ static void amounts_write(char *text, size_t size, const struct trial *trial,
                           double (*get)(const struct trial *, enum resource))
 {
     enum resource resource = verdict_resource(trial->info);
-    append(text, size, "%s", amount_text(trial, resource, get(trial, resource)).at);
+    text_append(text, size, "%s",
+                amount_text(trial, resource, get(trial, resource)).at);
     if (heap_comes_second(trial)) {
-        append(text, size, ", %s",
-               amount_text(trial, RESOURCE_HEAP, get(trial, RESOURCE_HEAP)).at);
+        text_append(text, size, ", %s",
+                    amount_text(trial, RESOURCE_HEAP, get(trial, RESOURCE_HEAP)).at);
     }
 }
 
@@ -106,98 +92,9 @@ static void shrinkage_write(char *text, size_t size, const char *half,
     for (size_t i = 0; i < count && trial->info->kind != KIND_TEMPORARY; i++) {
         double amount = get(trial, shown[i]);
         if (text_is_shrinkage(shown[i], amount)) {
-            append(text, size, "; on %s, %s shrank by %s a call", half,
-                   resource_name(shown[i]), text_amount(shown[i], -amount).at);
+            text_append(text, size, "; on %s, %s shrank by %s a call", half,
+                        resource_name(shown[i]), text_amount(shown[i], -amount).at);
         }
-    }
-}
-
-/* "allocated in payload_read leaky/slice_prefix.c:34 (100 %), held by signatures
- * (leaky/slice_prefix.c:22)". */
-static void allocated_write(char *text, size_t size, const struct trial *trial)
-{
-    const struct blame *heap = &trial->heap;
-    append(text, size, "allocated in %.100s %.100s:%u (%.0f %%)", heap->function,
-           heap->file, heap->line, 100.0 * (double)heap->growth / (double)heap->total);
-    if (trial->held.measured) {
-        append(text, size, ", %s", held_text(&trial->held).at);
-    }
-}
-
-static void waits_write(char *text, size_t size, const struct blame *wait)
-{
-    append(text, size, "waits in %.100s %.100s:%u", wait->function, wait->file,
-           wait->line);
-}
-
-/* Whether the scenario is about the resource: then it is said who made it. */
-static bool is_declared(const struct trial *trial, enum resource resource)
-{
-    return trial->info->leaves.amount[resource] > 0 ||
-           trial->info->holds.amount[resource] > 0;
-}
-
-/* "opened in record_open leaky/file_unclosed.c:40 (100 %)", and what is proved of
- * threads: each after `before`, unless it comes first. */
-static void made_write(char *text, size_t size, const struct trial *trial,
-                       const char *before, bool first, bool all)
-{
-    for (size_t i = 0; i < made_resource_count; i++) {
-        enum resource resource = made_resources[i];
-        const struct blame *made = &trial->made[resource];
-        if (made_text_is_known(made) && (all || is_declared(trial, resource))) {
-            append(text, size, "%s%s", first ? "" : before,
-                   made_text_phrase(resource, made).at);
-            first = false;
-        }
-    }
-    struct made_text proof = made_text_proof(&trial->proof);
-    if (proof.at[0] != '\0') {
-        append(text, size, "%s%s", first ? "" : before, proof.at);
-    }
-}
-
-/* Where the fixed half leaks, when it does: "; on fixed, allocated in payload_read
- * fixed/slice_prefix.c:34 (100 %)". */
-static void fixed_place_write(char *text, size_t size, const struct trial *trial)
-{
-    if (trial->heap.growth > 0) {
-        append(text, size, "; on fixed, ");
-        allocated_write(text, size, trial);
-    }
-    if (trial->wait.growth > 0) {
-        append(text, size, "; on fixed, ");
-        waits_write(text, size, &trial->wait);
-    }
-    made_write(text, size, trial, "; on fixed, ", false, true);
-}
-
-/* What it is and where, as far as the profiles know: "leak: allocated in payload_read
- * leaky/slice_prefix.c:34 (100 %)". */
-static void place_write(char *text, size_t size, const struct trial *trial,
-                        enum picture picture)
-{
-    const struct blame *heap = &trial->heap;
-    const struct blame *wait = &trial->wait;
-    append(text, size, "%s: ", picture_name(picture));
-    size_t start = strlen(text);
-    bool has_heap = trial->info->suspect[0] != '\0' ||
-                    trial->declared.amount[RESOURCE_HEAP] > 0 ||
-                    trial->info->growth_bytes_per_second > 0;
-    if (has_heap && heap->growth > 0) {
-        allocated_write(text, size, trial);
-    }
-    if (has_heap && trial->library_per_call >= 1) {
-        append(text, size, "; libraries took %s more",
-               text_bytes(trial->library_per_call).at);
-    }
-    if (wait->growth > 0) {
-        append(text, size, "%s", strlen(text) > start ? "; " : "");
-        waits_write(text, size, wait);
-    }
-    made_write(text, size, trial, "; ", strlen(text) == start, false);
-    if (strlen(text) == start) {
-        append(text, size, "not seen by a profile");
     }
 }
 
@@ -207,18 +104,20 @@ static void verdict_write(struct row *row, const struct finding *shown,
 {
     bool right = answers->result != ANSWERS_WRONG;
     row->good = shown->good && holds->good && right;
-    append(row->verdict, sizeof(row->verdict), "%s", row->good ? "proved" : "");
+    text_append(row->verdict, sizeof(row->verdict), "%s", row->good ? "proved" : "");
     if (!shown->good) {
-        append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s", shown->reason);
+        text_append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s",
+                    shown->reason);
     }
     if (!holds->good) {
-        append(row->verdict, sizeof(row->verdict), "%s%s: %s", shown->good ? "" : "; ",
-               holds->unmeasured ? "THE FIX IS NOT MEASURED" : "THE FIX LEAKS",
-               holds->reason);
+        text_append(row->verdict, sizeof(row->verdict), "%s%s: %s",
+                    shown->good ? "" : "; ",
+                    holds->unmeasured ? "THE FIX IS NOT MEASURED" : "THE FIX LEAKS",
+                    holds->reason);
     }
     if (!right) {
-        append(row->verdict, sizeof(row->verdict), "%sWRONG ANSWERS: %s",
-               shown->good && holds->good ? "" : "; ", answers->reason);
+        text_append(row->verdict, sizeof(row->verdict), "%sWRONG ANSWERS: %s",
+                    shown->good && holds->good ? "" : "; ", answers->reason);
     }
 }
 
@@ -230,17 +129,19 @@ static struct row row_make(const struct judgement *judgement, size_t index)
     const struct side *fixed = &judgement->sides[ROLE_FIXED];
     const struct trial *trial = &leaky->trials[index];
     const struct trial *other = &fixed->trials[index];
-    append(row.cells[NAME], size, "%s", leaky->list[index].name);
-    append(row.cells[GROWS], size, "%s", resource_name(verdict_resource(trial->info)));
+    text_append(row.cells[NAME], size, "%s", leaky->list[index].name);
+    text_append(row.cells[GROWS], size, "%s",
+                resource_name(verdict_resource(trial->info)));
     amounts_write(row.cells[LEAKY], size, trial, verdict_measured);
     amounts_write(row.cells[FIXED], size, other, verdict_remaining);
     amounts_write(row.cells[DECLARED], size, trial, verdict_declared);
-    place_write(row.place, sizeof(row.place), trial, leaky->findings[index].picture);
+    place_text_write(row.place, sizeof(row.place), trial,
+                     leaky->findings[index].picture);
     if (!fixed->findings[index].good) {
-        fixed_place_write(row.place, sizeof(row.place), other);
+        place_text_fixed(row.place, sizeof(row.place), other);
     }
     struct answers_finding answers = judge_answers(judgement, index);
-    append(row.place, sizeof(row.place), "; %s", answers_phrase(answers.result));
+    text_append(row.place, sizeof(row.place), "; %s", answers_phrase(answers.result));
     shrinkage_write(row.place, sizeof(row.place), "leaky", trial, verdict_measured);
     shrinkage_write(row.place, sizeof(row.place), "fixed", other, verdict_remaining);
     verdict_write(&row, &leaky->findings[index], &fixed->findings[index], &answers);

@@ -5,6 +5,7 @@
 #define LEAKCHECK_REPORT_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "leakcheck/measure/replies.h"
@@ -13,6 +14,11 @@
 struct text {
     char at[64];
 };
+
+/* Writes behind what is in `text`, which has room for `size` bytes; what has no room is
+ * cut. */
+void text_append(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "1.5 MiB", "512 B", "0.98 MiB", "-3.0 KiB". */
 struct text text_bytes(double bytes);
