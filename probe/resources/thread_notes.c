@@ -23,6 +23,7 @@
 #include "probe/resources/thread_attributes.h"
 #include "probe/threads/task_directory.h"
 
+#define THREAD_DATA_BYTES 2048 /* of the C library's data of a thread: it has more */
 #define CHUNK_NOTES 512U
 #define CHUNKS (1U << 14) /* 8 million threads */
 #define SWEPT_FROM 256U   /* notes; with fewer, none is looked for that may go */
@@ -181,10 +182,24 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     return note;
 }
 
+/* The C library keeps what a thread was started with, in its data of the thread (struct
+ * pthread). That is the note now: the program's own argument goes there, where a search
+ * for pointers finds it, as it would without us. */
+static void argument_put_back(const struct thread_note *note, void *argument)
+{
+    const void **words = (const void **)pthread_self(); // NOLINT
+    for (size_t i = 0; i < THREAD_DATA_BYTES / sizeof(*words); i++) {
+        if (words[i] == note) {
+            words[i] = argument;
+        }
+    }
+}
+
 struct thread_task probe_thread_begins(struct thread_note *note)
 {
     struct thread_task task = note->task;
     pid_t tid = gettid();
+    argument_put_back(note, task.argument);
     struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->noted.tid = tid;
