@@ -33,7 +33,8 @@ LEFT = {
 }
 ALWAYS = {OWN: (1, 0), START: (1, 0)}
 EXAMPLE = re.compile(
-    r"#\tthread (\d+)(?: \"(.*)\", for [\d.]+ s|, ended, its stack keeps (\d+) KiB mapped)$",
+    r"#\tthread (\d+)(?: \"(.*)\", for [\d.]+ s"
+    r"|, ended, its stack keeps (\d+) KiB mapped)$",
     re.M,
 )
 SHOWN = 10  # of each group
@@ -158,9 +159,8 @@ NUMBERS_CHOSEN = {
 def test_a_number_that_the_kernel_gives_again():
     """A thread that has ended stays ended, and is not taken for the living one."""
     alone = ("unshare", "--pid", "--fork", "--mount-proc")
-    with WaitingProgram([*alone, *probed([compiled("thread_numbers.c")], *PROBE, *QUIET)]) as (
-        program
-    ):
+    command = probed([compiled("thread_numbers.c")], *PROBE, *QUIET)
+    with WaitingProgram([*alone, *command]) as program:
         profile = profile_of(program, pid=program.pids[1])
         got = by_maker(profile, "thread_numbers.c", helpers={"start"})
         equal(got, NUMBERS_CHOSEN | ALWAYS, "threads by maker")
@@ -253,7 +253,8 @@ def test_each_scenario_that_leaves_threads_names_its_line():
 
 
 def profile_of_server(server):
-    return ProtoProfile(server.get("/debug/pprof/threadcreate", debug=True).expect(200).body)
+    reply = server.get("/debug/pprof/threadcreate", debug=True).expect(200)
+    return ProtoProfile(reply.body)
 
 
 def test_the_servers_own_threads_are_named():
