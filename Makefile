@@ -240,6 +240,7 @@ $(BUILD)/tests/unit/profile_memory_test: \
 
 $(BUILD)/tests/unit/heap_mappings_test: $(call object,probe/reach/heap_mappings.c \
 	probe/recorder/inside.c probe/recorder/lock.c)
+$(BUILD)/tests/unit/mapping_kind_test: $(call object,probe/resources/mapping_kind.c probe/reach/maps_text.c)
 $(BUILD)/tests/unit/range_notes_test: $(call object,probe/resources/range_notes.c)
 $(BUILD)/tests/unit/memory_line_test: $(call object,probe/figures/memory_line.c)
 $(BUILD)/tests/unit/trace_recording_test: $(call object,probe/stacks/hash_table.c \

@@ -68,7 +68,7 @@ void probe_child_spawned(int error, pid_t child, pid_t *ret_child, const void *f
 
 void probe_child_gone(pid_t child)
 {
-    if (child > 0 && probe_resources_forget()) {
+    if (child > 0 && probe_child_notes.count > 0 && probe_resources_forget()) {
         struct probe_visit visit = probe_visit_begin();
         probe_note_take(&probe_child_notes, (uint64_t)child, NULL);
         probe_visit_end(visit);

@@ -96,6 +96,14 @@ static void table_give(void)
     probe_changing--;
 }
 
+/* In a process that was forked without the handlers of pthread_atfork nobody lists
+ * anything, and the lock may be held for ever. */
+static bool is_wanted(void)
+{
+    return probe_resources_forget() &&
+           atomic_load_explicit(probe_resources_mark, memory_order_relaxed) != 0;
+}
+
 void probe_mapping_reserve(void)
 {
     if (probe_range_notes_spare(&notes) >= SPARE_LEAST) {
@@ -136,7 +144,7 @@ static void put_all(struct range whole, const struct range_note *parts, size_t c
 
 void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
 {
-    if (memory == MAP_FAILED || !probe_resources_forget()) {
+    if (memory == MAP_FAILED || !is_wanted()) {
         return;
     }
     bool wanted = probe_resources_wanted();
@@ -155,8 +163,7 @@ void probe_mapping_take(const void *memory, size_t bytes,
                         struct mapping_parts *ret_parts)
 {
     ret_parts->count = 0;
-    if (!probe_resources_forget() ||
-        !atomic_load_explicit(&is_noted, memory_order_relaxed)) {
+    if (!is_wanted() || !atomic_load_explicit(&is_noted, memory_order_relaxed)) {
         return;
     }
     struct range range = range_of(memory, bytes);
@@ -192,7 +199,7 @@ void probe_mapping_put_back(const struct mapping_parts *parts)
 void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
                          size_t bytes, const void *to, size_t new_bytes)
 {
-    if (!probe_resources_forget()) {
+    if (!is_wanted()) {
         return;
     }
     struct range old = range_of(from, bytes);
@@ -237,7 +244,7 @@ size_t probe_segment_take(const void *memory, struct mapping_parts *ret_parts)
 {
     struct note_entry segment = {0};
     ret_parts->count = 0;
-    if (!probe_resources_forget()) {
+    if (!is_wanted()) {
         return 0;
     }
     struct probe_visit visit = probe_visit_begin();
