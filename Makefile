@@ -221,8 +221,9 @@ FREE_COUNTED := $(patsubst %,$(BUILD)/tests/unit/%_test,defer object pool slice)
 $(FREE_COUNTED): UNIT_LDFLAGS = -Wl,--wrap=free
 $(BUILD)/tests/unit/ticker_test: UNIT_LDFLAGS = -Wl,--wrap=pthread_create
 
-PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,descriptor_notes dump_file figures heap_file \
-	heap_preload heap_profile heap_snapshot heap_tidy profile_memory stacks symbols thread_profile \
+PROBE_TESTED := $(patsubst %,$(BUILD)/tests/unit/%_test,descriptor_notes dump_file figures \
+	heap_file heap_preload heap_profile heap_snapshot heap_tidy mapping_notes profile_memory \
+	stacks symbols thread_profile \
 	thread_notes thread_questions thread_stacks thread_waits timer_notes)
 # These need one of the implementations of heap.h.
 ON_HEAP := $(addprefix probe/heap/,heap.c heap_difference.c heap_dump.c heap_file.c \
@@ -310,7 +311,7 @@ $(JUDGE_TESTED): $(call embedded,$(JUDGE_FILES))
 $(JUDGE_TESTED): UNIT_LIBS = $(JUDGE_LIBS)
 
 # A program with the probe's listener and pages, for tests: over libc's allocator.
-LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(ALL_PROBE)) \
+LISTENING := $(filter-out $(PRELOADED) %_gperftools.c,$(PROBE)) $(wildcard probe/*/*_libc.c) \
 	$(wildcard probe/listener/*.c) tests/programs/listening.c
 $(BUILD)/tests/listening: $(call object,$(LISTENING) $(BASE)) $(call embedded,$(PROBE_FILES))
 	@mkdir -p $(@D)

@@ -9,16 +9,11 @@
 #include <unistd.h>
 
 #include "directory.h"
+#include "instruments.h"
 #include "options.h"
-#include "probe/calls/calls.h"
 #include "probe/figures/memory_trace.h"
 #include "probe/heap/heap.h"
-#include "probe/locks/lock_waits.h"
 #include "probe/recorder/inside.h"
-#include "probe/resources/descriptor_alarm.h"
-#include "probe/resources/mapping_notes.h"
-#include "probe/resources/resources.h"
-#include "probe/resources/thread_notes.h"
 #include "probe/symbols/symbols.h"
 #include "probe/threads/threads.h"
 #include "runtime/ticker.h"
@@ -133,32 +128,6 @@ static bool heap_start(enum heap_profile profile)
     return error == 0;
 }
 
-/* There are requests all the time: the next one notices. */
-static bool descriptors_noticed(void)
-{
-    return true;
-}
-
-static void descriptors_say(const char *line)
-{
-    fprintf(stderr, "%s: %s\n", variant.name, line);
-}
-
-/* An error is ignored: the pages of what this is for say so. */
-static void resources_start(void)
-{
-    if (probe_resources_start() == 0) {
-        probe_thread_notes_start();
-        probe_mapping_notes_start();
-        probe_fd_alarm_start(descriptors_noticed, descriptors_say, 0);
-    }
-    probe_lock_waits_start(NULL);
-    /* The functions in front of the C library's are not where a thread is. */
-    probe_threads_settle(
-        &(struct threads_settings){.hidden_start = (uintptr_t)probe_calls_begin,
-                                   .hidden_end = (uintptr_t)probe_calls_end});
-}
-
 /* Starts the upstream, unless the user named one, then the profiler, then serves. The
  * upstream comes first: it is a fork, whose memory must not be in the profile. */
 static int run(struct options *options, const char *directory)
@@ -184,7 +153,7 @@ static int run(struct options *options, const char *directory)
     probe_symbols_load();
     probe_heap_release_free();
     probe_inside--;
-    resources_start();
+    instruments_note();
     int error = guard_set_limits(options);
     if (error != 0) {
         fail("cannot set the limits", "", error);

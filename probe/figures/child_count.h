@@ -5,9 +5,9 @@
 #ifndef PROBE_FIGURES_CHILD_COUNT_H
 #define PROBE_FIGURES_CHILD_COUNT_H
 
-/* The kernel lists children thread by thread, at some 4 us a thread: in a process with
+/* The kernel lists children thread by thread, at some 5 us a thread: in a process with
  * children and more threads than this they are not counted. */
-#define CHILD_COUNT_THREADS_MOST 500
+#define CHILD_COUNT_THREADS_MOST 250
 
 /* Counts them. Returns 0; -EOPNOTSUPP if there are too many threads, -EAGAIN if threads
  * with children began and ended faster than they could be counted, or -errno if the

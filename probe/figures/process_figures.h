@@ -28,7 +28,7 @@ struct process_figures {
  * descriptor. */
 int probe_process_read_figures(struct process_figures *ret_figures);
 
-/* What takes longer to count: about 0.25 us a mapping, and with children 4 us a
+/* What takes longer to count: about 0.25 us a mapping, and with children 5 us a
  * thread. */
 struct process_counts {
     bool mappings_counted;

@@ -82,9 +82,9 @@ static const struct entry entries[] = {
         .name = "goroutineleak",
         .title = "Threads that never go on",
         .text = "The threads of which it is proved that they never go on: they wait "
-                "for each other's locks, or for one whose owner has ended. Named as in "
-                "Go. <a href=\"/debug/locks\">/debug/locks</a> lists who waits for "
-                "which lock.",
+                "for each other's locks, for one whose owner has ended, or for one "
+                "that such a thread has. Named as in Go. "
+                "<a href=\"/debug/locks\">locks</a> says who waits for which one.",
         .values = {"goroutineleak"},
         .need = NEEDS_RESOURCES,
     },
@@ -92,8 +92,11 @@ static const struct entry entries[] = {
         .name = "fds",
         .title = "Open descriptors",
         .text = "Who opened the files, sockets and other descriptors that are open "
-                "now. <code>?debug=1</code> says what each one is open on, "
-                "<code>?older=SECONDS</code> leaves out the young.",
+                "now; what was not seen is listed as made unseen. "
+                "<code>?debug=1</code> says what each is open on and how old it is, "
+                "<code>?older=SECONDS</code> leaves out the younger ones, "
+                "<code>?seconds=N</code> shows what changed during N seconds (1 to "
+                "60). The next four take the same.",
         .values = {"fds"},
         .need = NEEDS_RESOURCES,
     },
@@ -116,7 +119,7 @@ static const struct entry entries[] = {
         .name = "mmaps",
         .title = "Mappings",
         .text = "Who mapped the address space, in mappings and in bytes. A mapping "
-                "that two have made counts for the one with more of it.",
+                "that was made in parts counts for whoever made the largest one.",
         .values = {"mappings", "space"},
         .need = NEEDS_RESOURCES,
     },
@@ -143,12 +146,14 @@ static const char page_begin[] =
 
 static const char page_about[] =
     "<p><a href=\"/\">The live page</a> draws them. <a href=\"/status\">/status</a> "
-    "counts what they cannot see, and <a href=\"/metrics\">/metrics</a> does so for "
-    "Prometheus.</p>\n"
+    "has the sums, and <a href=\"/metrics\">/metrics</a> has them for Prometheus.</p>\n"
     "<p>Without <code>?debug=</code> each is profile.proto, with function, file and "
     "line in it: what <code>go tool pprof</code>, Pyroscope and speedscope read.</p>\n";
 
 static const char page_end[] =
+    "<dt><a href=\"/debug/locks\">locks</a></dt>\n"
+    "<dd>Who waits for which lock, since when, and who has it; DEADLOCK and NEVER "
+    "RELEASED where that is proved. <code>?format=json</code> is for programs.</dd>\n"
     "<dt><a href=\"/debug/pprof/trace?seconds=5\">trace</a></dt>\n"
     "<dd>The timeline: what every thread did during N seconds "
     "(<code>?seconds=N</code>, 1 to 60), as a file for <code>ui.perfetto.dev</code> or "
@@ -165,6 +170,8 @@ static const char page_end[] =
     "<pre>go tool pprof -top http://HOST/debug/pprof/heap\n"
     "go tool pprof -top -cum http://HOST/debug/pprof/retained\n"
     "go tool pprof -top http://HOST/debug/pprof/goroutine\n"
+    "go tool pprof -top http://HOST/debug/pprof/fds\n"
+    "curl http://HOST/debug/locks\n"
     "google-pprof --text http://HOST/pprof/heap\n";
 
 /* Says whose page this is: a person may have those of a whole family open. */

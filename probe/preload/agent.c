@@ -38,6 +38,7 @@
 #include "probe/listener/listener.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
+#include "probe/preload/agent_work.h"
 #include "probe/preload/exit_file.h"
 #include "probe/preload/family.h"
 #include "probe/preload/leakprobe.h"
@@ -67,8 +68,6 @@
 #define LAST_LOOK_NS (20 * CLOCK_NS_PER_MS)
 /* How long a program that opens many descriptors at once takes for it. */
 #define BURST_NS (10 * CLOCK_NS_PER_MS)
-/* How long a thread of the program waits for a page that is being made. */
-#define PATIENCE_NS (2 * CLOCK_NS_PER_SECOND)
 
 static struct {
     struct settings settings;
@@ -90,9 +89,7 @@ static struct {
     atomic_bool main_left;  /* the main thread has ended */
     pthread_key_t main_key; /* its value's destructor sees that */
     bool watches_main;
-
-    pthread_mutex_t work; /* held while a page is being made */
-} agent = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_MUTEX_INITIALIZER};
+} agent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- The thread ---- */
 
@@ -160,9 +157,9 @@ static bool is_stopping(void)
 static void on_work(bool begins)
 {
     if (begins) {
-        pthread_mutex_lock(&agent.work);
+        probe_work_begin();
     } else {
-        pthread_mutex_unlock(&agent.work);
+        probe_work_end();
     }
 }
 
@@ -203,21 +200,11 @@ static int thread_start(void)
     return error;
 }
 
-/* The thread may be at a page that needs a lock of the loader, which the program's
- * thread holds that waits here: it is in the constructor of a library, for example. So
- * no wait for the thread is for ever. */
-static struct timespec patience_end(void)
-{
-    const int64_t end = clock_now_ns() + PATIENCE_NS;
-    return (struct timespec){.tv_sec = end / CLOCK_NS_PER_SECOND,
-                             .tv_nsec = end % CLOCK_NS_PER_SECOND};
-}
-
 /* Ends the thread, and waits until the kernel no longer counts it: pthread_join returns
  * a little earlier. */
 static void thread_stop(void)
 {
-    const struct timespec until = patience_end();
+    const struct timespec until = probe_patience_end();
     atomic_store(&agent.stopping, true);
     probe_listener_stop(agent.listener);
     if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
@@ -408,35 +395,26 @@ void probe_agent_resume(void)
     probe_visit_end(visit);
 }
 
-/* Waits until no page is being made. Returns false if that takes too long. */
-static bool work_take(void)
+struct agent_hold probe_agent_hold(void)
 {
-    const struct timespec until = patience_end();
-    return pthread_mutex_clocklock(&agent.work, CLOCK_MONOTONIC, &until) == 0;
+    struct agent_hold hold = {.work = WORK_NOT_HELD};
+    if (probe_inside == 0 && is_own()) {
+        hold.visit = probe_visit_begin();
+        hold.work = probe_work_hold();
+        if (hold.work == WORK_NOT_HELD) {
+            probe_visit_end(hold.visit);
+        }
+    }
+    return hold;
 }
 
-bool probe_agent_hold(void)
+void probe_agent_let_go(struct agent_hold hold)
 {
-    if (probe_inside != 0 || !is_own()) {
-        return false;
-    }
-    int saved = errno;
-    probe_inside++;
-    bool held = work_take();
-    if (!held) {
-        probe_inside--;
-    }
-    errno = saved;
-    return held;
-}
-
-void probe_agent_let_go(bool held)
-{
-    if (held) {
-        int saved = errno;
-        pthread_mutex_unlock(&agent.work);
-        probe_inside--;
-        errno = saved;
+    if (hold.work != WORK_NOT_HELD) {
+        int now = errno;
+        probe_work_let_go(hold.work);
+        hold.visit.error = now;
+        probe_visit_end(hold.visit);
     }
 }
 
@@ -470,9 +448,9 @@ void probe_agent_before_chroot(void)
         return;
     }
     struct probe_visit visit = probe_visit_begin();
-    if (work_take()) {
+    if (probe_work_take()) {
         probe_symbols_read_all();
-        pthread_mutex_unlock(&agent.work);
+        probe_work_give();
     }
     probe_visit_end(visit);
 }
@@ -510,11 +488,11 @@ static _Thread_local bool forks_within;
 /* Takes both locks of the agent. Returns whether that was possible. */
 static bool locks_take(void)
 {
-    const struct timespec until = patience_end();
+    const struct timespec until = probe_patience_end();
     if (pthread_mutex_clocklock(&agent.lock, CLOCK_MONOTONIC, &until) != 0) {
         return false;
     }
-    bool taken = work_take();
+    bool taken = probe_work_take();
     if (!taken) {
         pthread_mutex_unlock(&agent.lock);
     }
@@ -546,7 +524,7 @@ static void after_fork_in_parent(void)
     probe_recorder_fork_parent();
     probe_resources_fork_parent();
     if (--probe_inside == 0) {
-        pthread_mutex_unlock(&agent.work);
+        probe_work_give();
         pthread_mutex_unlock(&agent.lock);
     }
 }
@@ -563,7 +541,7 @@ static void after_fork_in_child(void)
     }
     probe_recorder_fork_child();
     probe_resources_fork_child();
-    pthread_mutex_init(&agent.work, NULL);
+    probe_work_fork_child();
     pthread_mutex_init(&agent.lock, NULL);
     agent.pid = getpid();
     agent.first = false;
@@ -794,7 +772,7 @@ __attribute__((destructor)) static void agent_end(void)
     agent.given_up = true;
     if (agent.running && !is_agent()) {
         probe_listener_stop(agent.listener);
-        const struct timespec until = patience_end();
+        const struct timespec until = probe_patience_end();
         if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
             probe_listener_close(agent.listener, false);
             probe_fd_alarm_end();

@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+#include "probe/preload/agent_work.h"
+#include "probe/recorder/visit.h"
+
 /* Stops the thread, and waits until the kernel no longer has it. Calls may be nested;
  * the same number of probe_agent_resume starts it again. Both do nothing in a process
  * without the thread, and keep errno. */
@@ -17,12 +20,17 @@ void probe_agent_resume(void);
 /* Whether the thread is among this process's. It is not, to itself. */
 bool probe_agent_has_thread(void);
 
+struct agent_hold {
+    enum work_hold work;
+    struct probe_visit visit; /* not if it is WORK_NOT_HELD */
+};
+
 /* Keeps the thread from its work: waits until it has made the page that it is at, and
  * begins no other until probe_agent_let_go, with what was returned. Keep errno. Quick
  * while no page is being made; do nothing in a signal handler that has interrupted the
  * probe. */
-bool probe_agent_hold(void);
-void probe_agent_let_go(bool held);
+struct agent_hold probe_agent_hold(void);
+void probe_agent_let_go(struct agent_hold hold);
 
 /* Stops the thread for good, and says why on standard error. */
 void probe_agent_stand_aside(const char *why);

@@ -61,8 +61,9 @@ static int range_close(unsigned first, unsigned last, int flags)
 
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
+    const int known = CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC;
     probe_fds_gone_by(first, last, flags);
-    if ((flags & CLOSE_RANGE_UNSHARE) == 0) {
+    if ((flags & CLOSE_RANGE_UNSHARE) == 0 || (flags & ~known) != 0) {
         return range_close(first, last, flags);
     }
     /* The agent would go on with the table that is left, and keep all that is in it
@@ -92,11 +93,11 @@ PROBE_EXPORT void closefrom(int first)
  * being made lists it as what it still is. */
 static int duplicate(int from, int to, int flags, bool has_flags, uint64_t *ret_taken)
 {
-    bool held = probe_agent_hold();
-    bool ours = held && probe_descriptor_is_kept(to);
+    struct agent_hold hold = probe_agent_hold();
+    bool ours = hold.work != WORK_NOT_HELD && probe_descriptor_is_kept(to);
     *ret_taken = from == to ? 0 : probe_fd_take(to);
     int result = has_flags ? dup3_real()(from, to, flags) : dup2_real()(from, to);
-    probe_agent_let_go(held);
+    probe_agent_let_go(hold);
     if (ours) {
         /* When it starts again, the agent sees what it has lost, and opens that again.
          */

@@ -78,9 +78,11 @@ static inline bool is_watched(bool is_pure)
     return true;
 }
 
-/* A wait until the end of the block. */
+/* A wait until the end of the block. A handler that interrupts probe_wait_enter may be
+ * where the thread is cancelled: then the frame has no record yet. */
 #define WAIT_HERE(address)                                                             \
     struct wait_frame frame __attribute__((cleanup(probe_wait_leave)));                \
+    frame.record = NULL;                                                               \
     frame.function = (const void *)(address);                                          \
     probe_wait_registers(&frame.registers);                                            \
     probe_wait_enter(&frame)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/recorder/visit.h"
+
 #define TEXT_OF(name) #name
 #define SYMBOL_OF(name) TEXT_OF(name) /* unw_step -> "_ULx86_64_step" */
 
@@ -70,36 +72,24 @@ int probe_unwinder_open(void)
     return 0;
 }
 
-/* How a thread may be cancelled. */
-struct cancellation {
-    int state;
-    int type;
-};
-
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
- * would end there, in the middle of malloc. Returns what leave wants. */
-static struct cancellation enter(void)
+ * would end there, in the middle of malloc. */
+static struct probe_visit enter(void)
 {
-    struct cancellation cancellation = {PTHREAD_CANCEL_ENABLE, PTHREAD_CANCEL_DEFERRED};
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation.state);
-    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &cancellation.type);
+    struct probe_visit visit = probe_visit_begin();
     atomic_fetch_add(&users, 1);
     while (atomic_load(&forking)) {
         atomic_fetch_sub(&users, 1);
         sched_yield();
         atomic_fetch_add(&users, 1);
     }
-    return cancellation;
+    return visit;
 }
 
-/* In a signal handler that has interrupted a wait of the C library the type is often
- * PTHREAD_CANCEL_ASYNCHRONOUS. It comes last: a thread that pthread_setcancelstate ends
- * leaves no result in glibc 2.36, one that pthread_setcanceltype ends does. */
-static void leave(struct cancellation cancellation)
+static void leave(struct probe_visit visit)
 {
     atomic_fetch_sub(&users, 1);
-    pthread_setcancelstate(cancellation.state, NULL);
-    pthread_setcanceltype(cancellation.type, NULL);
+    probe_visit_end(visit);
 }
 
 /* A part of a stack, made up: wherever a rule looks in it, it finds the address of
@@ -208,7 +198,7 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
     struct made_up made_up;
     struct frame_rule rule = {.kind = FRAME_ODD};
     make_up(&made_up);
-    struct cancellation cancellation = enter();
+    struct probe_visit visit = enter();
     struct step step = step_from(frame, &made_up);
     *ret_known = !step.no_information;
     if (step.is_signal) {
@@ -226,7 +216,7 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
         rule.kind = FRAME_LAST;
         *ret_known = again.result <= 0;
     }
-    leave(cancellation);
+    leave(visit);
     return rule;
 }
 
@@ -236,7 +226,7 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
     unw_cursor_t cursor;
     size_t depth = 0;
     bool found = false;
-    struct cancellation cancellation = enter();
+    struct probe_visit visit = enter();
     unwind.get_context(&context);
     bool going = unwind.init_local(&cursor, &context) == 0;
     while (going && depth < size) {
@@ -249,7 +239,7 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
             frames[depth++] = ip - 1;
         }
     }
-    leave(cancellation);
+    leave(visit);
     return depth;
 }
 

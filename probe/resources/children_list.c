@@ -269,13 +269,12 @@ static int children_list(struct resource_list *list)
     struct noted noted = {&children, probe_resource_now()};
     bool known = false;
     int error = threads_read(&children, &known);
-    if (error == 0 && !known) {
-        buffer_text(&list->remarks, "not known: this kernel has no lists of children");
-    } else if (error == 0) {
+    error = error == 0 && !known ? -ENOTSUP : error;
+    if (error == 0) {
         probe_note_sweep(&probe_child_notes, noted_add, &noted);
         error = children.error;
     }
-    if (error == 0 && known) {
+    if (error == 0) {
         size_t count = children.length / sizeof(struct known);
         if (count > 0) {
             qsort(children.data, count, sizeof(struct known), by_number);

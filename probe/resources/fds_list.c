@@ -176,8 +176,10 @@ static void fd_add(struct pass *pass, int fd, bool is_last)
     if (is_known) {
         known_keep(pass, fd, &note, view.file);
     }
-    item_add(pass, fd, is_probes ? &(struct descriptor_note){0} : &note, &view,
-             is_probes);
+    if (is_probes) {
+        note = (struct descriptor_note){0};
+    }
+    item_add(pass, fd, &note, &view, is_probes);
 }
 
 /* ---- All of them ---- */

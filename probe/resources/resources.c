@@ -1,5 +1,6 @@
 #include "probe/resources/resources.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -46,9 +47,16 @@ static void mark_make(void)
     }
 }
 
+/* Whether Valgrind runs the program: this is in the library that it adds. How libunwind
+ * tries whether an address is there, by a write to a pipe, is an error to it. */
+static bool is_in_valgrind(void)
+{
+    return dlsym(RTLD_DEFAULT, "_vgnU_freeres") != NULL;
+}
+
 int probe_resources_start(void)
 {
-    if (probe_calls_prepare == NULL) {
+    if (probe_calls_prepare == NULL || is_in_valgrind()) {
         return -ENOTSUP;
     }
     probe_inside++;

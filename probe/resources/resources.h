@@ -31,7 +31,7 @@ struct resource_note {
 
 /* Begins to note. What is there already stands as made unseen. Returns 0; -ENOSYS if
  * the library libunwind is not there; -ENOTSUP if nothing stands in front of the C
- * library in this build (a sanitizer has that place). */
+ * library in this build (a sanitizer has that place), or Valgrind runs it. */
 int probe_resources_start(void);
 
 /* Whether it has begun. */

@@ -14,6 +14,12 @@ NAMES = (
     "[...document.querySelectorAll('[role=treeitem]')].map((each) => each.textContent)"
 )
 CRUMBS = "[...document.querySelectorAll('nav[aria-label=Zoom] li')].map((each) => each.textContent)"
+REFUSED = "document.querySelector('.refused:not([hidden])')"
+EMPTY = {  # what is said of the profiles of which there is nothing here
+    "goroutineleak": "Of no thread is it proved",
+    "threadcreate": "There are no such threads",
+    "children": "There are no such children",
+}
 FRAME = """
 return [...document.querySelectorAll("[role=treeitem]")]
     .find((each) => each.textContent === arguments[0])
@@ -27,6 +33,8 @@ def started():
     with Server("leaky") as leaky, Browser() as browser:
         leaky.leak("slice-prefix", count=2)
         leaky.leak("thread-wait", count=5)
+        leaky.leak("file-unclosed", count=7)
+        leaky.leak("ticker-many")
         yield
 
 
@@ -116,16 +124,40 @@ def test_every_profile_is_drawn_and_can_be_downloaded():
         if not entry["values"] or entry["status"] != 200:
             continue
         with live(f"profile={name}&value={entry['values'][-1]}") as page:
-            page.wait("document.querySelector('[role=treeitem]')")
+            page.wait(f"{NAMES}.length > 0 || {REFUSED}")
             link = page.find("#flames a[download]").get_attribute("href")
             equal(link, f"{leaky.debug_url}/debug/pprof/{name}", "the link")
             wait_until(
                 lambda: name in page.text(".told [role=status]"), what="its summary"
             )
-            root = page.script(FRAME, "all").get_attribute("aria-label")
+            root = page.script(FRAME, "all")
+            label = root.get_attribute("aria-label") if root else page.text(".refused")
+        if root is None:
+            check(label.startswith(EMPTY.get(name, "?")), f"{name}: {label}")
+            continue
         profile = leaky.get(f"/debug/pprof/{name}", debug=True).expect(200).body
-        check(function_sums(profile), f"no profile: {name}")
-        check(root.startswith("all: "), f"{name}: {root}")
+        sums = function_sums(profile)[entry["values"][-1]]["own"]
+        check(any(sums.values()), f"nothing in {name}: {sums}")
+        check(label.startswith("all: "), f"{name}: {label}")
+
+
+def test_kind_is_seen_and_is_no_function():
+    """What a label says of a stack is a frame below it; in the table what it counts is
+    the function's own. How many there are, and what was not seen, stands above."""
+    with live("profile=fds") as page:
+        page.wait(f"{NAMES}.includes('price_look_up')")
+        frames = page.script(f"return {NAMES}")
+        label = page.script(FRAME, "price_look_up").get_attribute("aria-label")
+        kind = page.script(FRAME, "kind: file").get_attribute("class")
+        equal(row(page, "price_look_up"), ["7", "7"], "descriptors that it opened")
+        equal(row(page, "kind: file"), None, "a kind in the table of functions")
+        about = page.text(".about-profile")
+        legend = page.text(".legend")
+    check({"kind: file", "kind: socket"} <= set(frames), frames)
+    check(label.startswith("price_look_up: 7,"), label)
+    check("tone-mark" in kind, kind)
+    check("by the code that opened it" in about and "the kernel lists" in about, about)
+    check("of which kind" in legend, legend)
 
 
 def test_profile_that_fails_is_said():

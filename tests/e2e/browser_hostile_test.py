@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser, lab")]
 HTML = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>"
 KEYS = {"title", "symptom", "story", "meaning", "cause", "fix", "find_it", "suspect"}
 KEYS |= {"message", "hint", "version", "profile"}
+LOCK_KEYS = {"name", "lock", "kind", "type", "wants", "state", "function", "file"}
 
 
 class Hostile(LocalServer):
@@ -70,7 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, headers, body = error.code, error.headers, error.read()
         kind = headers["Content-Type"]
         if kind.startswith("application/json"):
-            body = json.dumps(spoiled(json.loads(body))).encode()
+            keys = LOCK_KEYS if "/debug/locks" in self.path else KEYS
+            body = json.dumps(spoiled(json.loads(body), keys)).encode()
         elif "/lesson/" in self.path:
             body = body.replace(b"\n ", f"\n {HTML}".encode())
         elif self.path == "/debug/pprof/heap":
@@ -88,13 +90,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def spoiled(value, key=None):
+def spoiled(value, keys, key=None):
     """The same with HTML in the texts that a page shows."""
     if isinstance(value, dict):
-        return {key: spoiled(each, key) for key, each in value.items()}
+        return {key: spoiled(each, keys, key) for key, each in value.items()}
     if isinstance(value, list):
-        return [spoiled(each, key) for each in value]
-    return value + HTML if key in KEYS and isinstance(value, str) else value
+        return [spoiled(each, keys, key) for each in value]
+    return value + HTML if key in keys and isinstance(value, str) else value
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,6 +105,7 @@ def started():
     global leaky, hostile, browser
     with Server("leaky") as leaky, Hostile(leaky) as hostile, Browser() as browser:
         leaky.leak("slice-prefix", count=3)
+        leaky.leak("lock-deadlock")
         yield
 
 
@@ -121,6 +124,8 @@ def test_texts_of_server_stay_text():
             wait_until(lambda: HTML in page.text(place), what=f"the {fold}")
         for place in ("#card-slice-prefix h4", "#card-slice-prefix .lab-symptom"):
             check(HTML in page.text(place), page.text(place))
+        for place in (".proofs", ".locks tbody th", ".locks .lock", ".locks .place"):
+            wait_until(lambda: HTML in page.text(place), what=f"the locks' {place}")
         check("<b>img</b>&a" in page.text(".functions"), page.text(".functions"))
         made = page.script(
             "return [...document.querySelectorAll('img, b, i, body script')]"

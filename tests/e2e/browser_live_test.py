@@ -10,7 +10,8 @@ from servers import Server
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 OFTEN = "/#interval=50"
-CHARTS = ["in_use", "resident", "threads", "fds", "timers"]
+COUNTS = ["threads", "fds", "timers", "mappings", "children"]
+CHARTS = ["in_use", "resident", *COUNTS]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,9 +23,9 @@ def started():
 
 
 def test_page_has_a_chart_of_each_resource():
-    """Five charts with one line each, which have the values of /status."""
+    """Seven charts with one line each, which have the values of /status."""
     with browser.page(leaky.debug_url + OFTEN) as page:
-        page.wait("Object.keys(window.leakCharts ?? {}).length === 5")
+        page.wait("Object.keys(window.leakCharts ?? {}).length === 7")
         equal(page.script("return Object.keys(leakCharts)"), CHARTS, "charts")
         for name in CHARTS:
             wait_until(
@@ -32,14 +33,15 @@ def test_page_has_a_chart_of_each_resource():
             )
         status = leaky.status()
         figures = [*[status["memory"][k] for k in ("alloc_bytes", "rss_bytes")]]
-        figures += [status[k] for k in ("threads", "fds", "timers")]
+        figures += [status[k] for k in COUNTS]
         for name, figure in zip(CHARTS, figures):
             shown = page.line(name, "leaky")[-1]
             check(abs(shown - figure) <= figure * 0.2 + 8, f"{name}: {shown}, {figure}")
 
 
 def test_what_leaks_is_seen():
-    """The lines rise by what the calls leave: bytes, threads, descriptors, timers."""
+    """The lines rise by what the calls leave: bytes, threads, descriptors, timers, and
+    the mappings of the threads' stacks."""
     with browser.page(leaky.debug_url + OFTEN) as page:
         before = {name: page.risen(name, "leaky", 0) for name in CHARTS}
         leaky.leak("slice-prefix", count=3)
@@ -51,6 +53,7 @@ def test_what_leaks_is_seen():
         page.risen("threads", "leaky", before["threads"] + 40)
         page.risen("fds", "leaky", before["fds"] + 50)
         page.risen("timers", "leaky", before["timers"] + 20)
+        page.risen("mappings", "leaky", before["mappings"] + 40)
 
 
 def test_restart_is_a_gap_and_said():

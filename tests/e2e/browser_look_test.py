@@ -75,14 +75,18 @@ NAMELESS = {"group", "DisclosureTriangle"}  # a fold: its summary is its name
 
 @pytest.fixture(scope="module", autouse=True)
 def started():
-    """Both servers, in which something leaks, and a browser, for all tests here."""
-    global leaky, fixed, recorded, browser
+    """Both servers, in which something leaks, one with locks that nobody gets any more,
+    and a browser, for all tests here."""
+    global leaky, fixed, recorded, locked, browser
     with (
         lab() as (leaky, fixed),
         Server("leaky", "--profile", "recorder") as recorded,
+        Server("leaky") as locked,
         Browser() as browser,
     ):
         recorded.leak("slice-prefix", count=2)
+        locked.leak("lock-deadlock")
+        locked.leak("lock-never-released")
         for server in (leaky, fixed):
             server.leak("slice-prefix", count=2)
             server.leak("thread-wait", count=10)
@@ -90,19 +94,31 @@ def started():
 
 
 def drawn(name, width=1400, scheme="light", interval=100):
-    """The page of a debug port, also with the graph of who holds what, or the lab's page
-    with an open card, and its folds."""
-    base = {"live": leaky.debug_url, "held": recorded.debug_url, "lab": leaky.url}[name]
-    view = f"/#interval={interval}&card=slice-prefix"
-    view += "&profile=retained" if name == "held" else ""
+    """The page of a debug port, also with the graph of who holds what, or with a table of
+    locks and who opened what, or the lab's page with an open card, and its folds."""
+    base = {
+        "live": leaky.debug_url,
+        "held": recorded.debug_url,
+        "locks": locked.debug_url,
+        "lab": leaky.url,
+    }[name]
+    profile = {"held": "&profile=retained", "locks": "&profile=fds"}.get(name, "")
+    view = f"/#interval={interval}&card=slice-prefix{profile}"
     return browser.page(base + view, others=[fixed.url], width=width, scheme=scheme)
 
 
 def complete(page):
-    """Waits until the charts, the graph and the card are there."""
+    """Waits until the charts, the graph, the locks and the card are there."""
     page.rest("threads", "leaky")
     page.find("[role=treeitem]")
     page.script("document.fonts.ready")
+    page.wait(
+        "/wait for a lock|waits for a lock/.test("
+        "[...document.querySelectorAll('.told')].at(-1).textContent)"
+    )
+    page.script(
+        "document.querySelectorAll('.locks details').forEach((e) => { e.open = true; })"
+    )
     for fold in page.script(
         "return [...document.querySelectorAll('[data-fold]')].slice(0, 3)"
     ):
@@ -115,7 +131,7 @@ def complete(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", ["live", "held", "lab"])
+@pytest.mark.parametrize("name", ["live", "held", "locks", "lab"])
 def test_fits_and_can_be_read(name, width, scheme):
     """Nothing is wider than the window, and each text stands out from what is behind."""
     with drawn(name, width, scheme) as page:
@@ -164,7 +180,7 @@ def test_charts_stay_beside_cards(width):
 
 
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", ["live", "lab"])
+@pytest.mark.parametrize("name", ["live", "locks", "lab"])
 def test_nothing_jumps(name, width):
     """While the page loads and its lines move, what is on it stays where it is."""
     with drawn(name, width) as page:
@@ -192,7 +208,7 @@ def nodes(page):
     return found
 
 
-@pytest.mark.parametrize("name", ["live", "lab"])
+@pytest.mark.parametrize("name", ["locks", "lab"])
 def test_screen_reader_knows_all(name):
     """Each control has a name, the headings are in order, the page has a language, a
     title and a main part, and no id is there twice."""
@@ -223,7 +239,7 @@ def test_screen_reader_knows_all(name):
     equal((language, bool(title)), ("en", True), "language and title")
 
 
-@pytest.mark.parametrize("name", ["live", "lab"])
+@pytest.mark.parametrize("name", ["locks", "lab"])
 def test_focus_is_seen(name):
     """What has the focus by the keyboard is marked, and is in the window."""
     with drawn(name) as page:

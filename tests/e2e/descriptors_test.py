@@ -1,6 +1,6 @@
-"""/debug/pprof/fds: every way to get a descriptor is blamed on the function that went it,
-with the right kind; closed ones are forgotten; what was made unseen is not blamed on
-anybody; and the sum is always the kernel's."""
+"""/debug/pprof/fds: every descriptor is blamed on the function that got it, in whatever
+way, with the right kind; closed ones are forgotten; what was made unseen is not blamed
+on anybody; and the sum is always the kernel's."""
 
 import collections
 import os
@@ -36,7 +36,8 @@ KIND = re.compile(r'# labels: \{"kind":"([^"]+)"\}')
 FRAME = re.compile(r"#\t0x[0-9a-f]+\t([^\t]+)\+0x[0-9a-f]+\t")
 EXAMPLE = re.compile(r"#\t(\d+) (.*?)(?:, open for ([\d.]+) s)?$")
 LISTS = re.compile(
-    r"# the kernel lists (\d+) \(limit (\d+)\); (\d+) made unseen, (\d+) the probe's own"
+    r"# the kernel lists (\d+) \(limit (\d+)\); "
+    r"(\d+) made unseen, (\d+) the probe's own"
 )
 
 Fd = collections.namedtuple("Fd", "kind functions open_on age")
@@ -75,7 +76,7 @@ class Fds:
     def by(self, function):
         """How many a function has made, directly."""
         return sum(
-            count for functions, count in self.counts.items() if functions[0] == function
+            count for made, count in self.counts.items() if made[0] == function
         )
 
 
@@ -84,8 +85,8 @@ def fds(program, query="", **options):
 
 
 def alike_outside(program, profile):
-    """Checks that it has what is listed from outside, without the probe's own: those have
-    high numbers."""
+    """Checks that it has what is listed from outside, without the probe's own: those
+    have high numbers."""
     numbers = map(int, os.listdir(f"/proc/{program.pid}/fd"))
     outside = sum(number < OWN_FROM for number in numbers)
     equal(profile.total - profile.own, outside, "descriptors of the program")
@@ -180,7 +181,7 @@ def test_every_way_over_another_allocator(allocator):
 
 
 def check_told(profile, lines):
-    """Lines "NAME NUMBER": who opened which; or that it is closed, or was made unseen."""
+    """Lines "NAME NUMBER": who opened which; or it is closed, or was made unseen."""
     for line in lines:
         name, _, number = line.rpartition(" ")
         if not number.isdigit():
@@ -242,8 +243,8 @@ def test_a_forked_child_has_copies():
 
 @pytest.mark.parametrize("how", ("vfork", "_Fork", "clone", "thread"))
 def test_what_others_do_with_their_own(how):
-    """A child of vfork, a child without the handlers of fork, and a thread with a table of
-    its own: they close and open what they like."""
+    """A child of vfork, a child without the handlers of fork, and a thread with a table
+    of its own: they close and open what they like."""
     with edges("apart", how) as program:
         lines = program.said("ready")
         profile = fds(program)

@@ -198,7 +198,8 @@ def test_index_is_the_same_as_html():
     equal([name for name in shown if name in listed], listed, "order of the profiles")
     others = {"trace", "cmdline", "symbol"}
     equal(set(shown) - set(listed), others, "what is no profile")
-    for path in ("/", "/status", "/metrics"):
+    for path in ("/", "/status", "/metrics", "/debug/locks"):
+        get(path).expect(200)
         check(f'href="{path}"' in html.text, f"the index does not lead to {path}")
     get("/debug/pprof/?format=xml").error(400, "bad_parameter")
 

@@ -1,7 +1,7 @@
-"""Who waits for which lock, and who never goes on: of programs that a random plan leads to
-an end that is known (see tests/support/lock_plans.py), every deadlock and every lock that
-is never released is found, and none is claimed that is not. 40 programs, and 500 with
---long; each is named by the seed."""
+"""Who waits for which lock, and who never goes on: of programs that a random plan leads
+to an end that is known (see tests/support/lock_plans.py), every deadlock and every lock
+that is never released is found, and none is claimed that is not. A failure shows the
+plan, which tests/programs/lock_plan.c carries out as it stands there."""
 
 import collections
 import concurrent.futures
@@ -27,7 +27,7 @@ def program(compiler):
 
 
 class Process(Program):
-    """A process that carries out plans; its threads stay as the plans have left them."""
+    """A process that carries out plans; its threads stay as these have left them."""
 
     def __init__(self, compiler, *probe):
         reader, self._writer = os.pipe()
@@ -190,7 +190,8 @@ def check_leak(process, expected):
     """What /debug/pprof/goroutineleak says: the threads that never go on, by reason."""
     text = process.get("/debug/pprof/goroutineleak?debug=1").text
     counted = collections.Counter()
-    for count, reason in re.findall(r'^(\d+) @ .*\n# labels: {"reason":"(.*)"}$', text, re.M):
+    groups = re.findall(r'^(\d+) @ .*\n# labels: {"reason":"(.*)"}$', text, re.M)
+    for count, reason in groups:
         counted[reason] += int(count)
     total = re.match(r"goroutineleak profile: total (\d+)\n", text)
     claims = ("deadlock", "never_released", "stuck")
@@ -292,4 +293,5 @@ def test_long_cycles(pytestconfig, heap):
     some = batches(seed, count, threads=(8, 8), locks=(8, 8))
     found = run_all(some, "--heap", heap, compiler="clang")
     longest = max(len(cycle) for each in found for cycle in each.deadlocks)
-    check(longest > 4, f"the longest cycle is of {longest} threads")
+    least = 6 if pytestconfig.option.long else 2
+    check(longest >= least, f"the longest cycle is of {longest} threads")

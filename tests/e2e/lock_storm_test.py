@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from checks import check, equal, wait_until
+from checks import LIMIT, check, equal, wait_until
 from http_request import request
 from programs import Program, compiled
 
+WAITS = 20  # that must be seen, for a run to say anything
 CLAIMS = ("deadlock", "never_released", "stuck")
 
 
@@ -41,8 +42,8 @@ class Storm(Program):
         return said | {tid: "never_released" for _, tid in self.never}
 
     def unsure(self):
-        """The planted threads of which nothing need be said: the number of an owner that
-        has ended is another thread's by now."""
+        """The planted threads of which nothing need be said: the number of an owner
+        that has ended is another thread's by now."""
         reused = b"reused" in self.output()
         return {tid for _, tid in self.never} if reused else set()
 
@@ -60,7 +61,8 @@ class Storm(Program):
 
 
 def claimed(storm):
-    """The threads of which /debug/locks says something, with what it says."""
+    """The threads that never go on, as /debug/locks says, each with the reason; and how
+    many others wait."""
     said = request(storm.debug_port(), "GET", "/debug/locks?format=json").expect(200)
     said = said.json()
     check(said["measured"] and said["kernel_asked"], said)
@@ -68,15 +70,14 @@ def claimed(storm):
         check((each["owner"], each["threads"][0]) in storm.never, each)
     for each in said["deadlocks"]:
         check(each["threads"] in storm.deadlocks, f"{each}, not {storm.deadlocks}")
-    return {
-        each["tid"]: each["verdict"]
-        for each in said["waits"]
-        if each["verdict"] in CLAIMS
-    }, len(said["waits"])
+    waits = said["waits"]
+    found = {each["tid"]: each["verdict"] for each in waits}
+    found = {tid: verdict for tid, verdict in found.items() if verdict in CLAIMS}
+    return found, len(waits) - len(found)
 
 
 def check_locks(storm):
-    """Returns how many threads were seen to wait."""
+    """Returns how many other threads were seen to wait."""
     got, waits = claimed(storm)
     missing = storm.planted().items() - got.items()
     if missing:
@@ -90,18 +91,13 @@ def check_locks(storm):
     return waits
 
 
-def total_of(storm, text):
-    total = int(re.match(r"goroutineleak profile: total (\d+)\n", text)[1])
-    most = len(storm.planted())
-    check(most - len(storm.never) <= total <= most, f"{total} threads of {most}: {text}")
-
-
 def check_leak(storm):
     target = "/debug/pprof/goroutineleak?debug=1"
     text = request(storm.debug_port(), "GET", target).expect(200).text
-    total_of(storm, text)
-    for name in re.findall(r"^#\t0x[0-9a-f]+\t(worker_run|short_run|spawner_run)", text, re.M):
-        check(False, f"{name} is claimed: {text}")
+    total = int(re.match(r"goroutineleak profile: total (\d+)\n", text)[1])
+    most = len(storm.planted())
+    check(most - len(storm.never) <= total <= most, f"{total} of {most}: {text}")
+    equal(text.count("planted_run"), text.count(" @ "), "stacks of planted threads")
 
 
 def check_threads(storm):
@@ -115,10 +111,12 @@ def check_threads(storm):
 
 
 def asked_for(storm, seconds):
-    """Asks without a pause. Returns how often, and how many waits were seen."""
+    """Asks without a pause, until some waits were seen too. Returns how often, and how
+    many."""
     rounds = waits = 0
     end = time.monotonic() + seconds
-    while time.monotonic() < end or rounds == 0:
+    while time.monotonic() < end or waits < WAITS:
+        check(time.monotonic() < end + LIMIT, f"only {waits} waits were seen")
         waits += check_locks(storm)
         check_locks(storm)
         check_leak(storm)
@@ -128,6 +126,7 @@ def asked_for(storm, seconds):
     return rounds, waits
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("planted", (False, True))
 @pytest.mark.parametrize("heap", ("off", "exact"))
 def test_nothing_is_claimed_that_is_not(pytestconfig, planted, heap):
@@ -138,5 +137,5 @@ def test_nothing_is_claimed_that_is_not(pytestconfig, planted, heap):
         rounds, waits = asked_for(storm, seconds)
         rate = storm.over()
     print(f"{rate:.0f} locks a second, {rounds} rounds, {waits} waits seen")
-    check(waits > rounds / 2, f"only {waits} threads were seen to wait")
-    check(rate > 100000, f"{rate:.0f} locks a second")
+    least = 1000000 if pytestconfig.option.long else 300000
+    check(rate > least, f"{rate:.0f} locks a second")

@@ -27,7 +27,7 @@ process_resident_memory_bytes process_threads leakprobe_info leakprobe_heap_in_u
 leakprobe_heap_allocated_bytes_total leakprobe_heap_allocations_total
 leakprobe_heap_frees_total leakprobe_heap_live_objects leakprobe_heap_system_bytes
 leakprobe_heap_free_bytes leakprobe_resident_memory_peak_bytes leakprobe_sockets
-leakprobe_timers leaklab_requests_total leaklab_scenario_calls_total
+leakprobe_timers leakprobe_mappings leakprobe_children leaklab_requests_total leaklab_scenario_calls_total
 leaklab_scenario_held leaklab_heap_limit_bytes leaklab_threads_limit
 leaklab_descriptors_limit leaklab_timers_limit
 """.split()
@@ -47,6 +47,8 @@ SAME_AS_STATUS = {
     "process_open_fds": ("fds",),
     "leakprobe_sockets": ("sockets",),
     "leakprobe_timers": ("timers",),
+    "leakprobe_mappings": ("mappings",),
+    "leakprobe_children": ("children",),
     "leaklab_heap_limit_bytes": ("limits", "heap_bytes"),
     "leaklab_threads_limit": ("limits", "threads"),
     "leaklab_descriptors_limit": ("limits", "fds"),

@@ -170,7 +170,7 @@ def test_status_has_every_figure_and_they_are_plausible():
         keys(
             status,
             "server version pid uptime_seconds profile age_ms memory threads fds "
-            "sockets timers requests_total scenarios limits",
+            "sockets timers mappings children requests_total scenarios limits",
             "members",
         )
         keys(
@@ -191,6 +191,8 @@ def test_status_has_every_figure_and_they_are_plausible():
         check(memory["total_alloc_bytes"] >= memory["alloc_bytes"] > 0, memory)
         check(memory["peak_rss_bytes"] >= memory["rss_bytes"] > MIB, memory)
         check(memory["heap_sys_bytes"] >= memory["alloc_bytes"], memory)
+        check(status["mappings"] > 50, status["mappings"])
+        equal(status["children"], 1, "children: the upstream")
         check(0 <= status["age_ms"] <= 20, f"age_ms {status['age_ms']}")
         check(status["uptime_seconds"] > 0, status["uptime_seconds"])
 

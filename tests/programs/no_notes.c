@@ -13,6 +13,12 @@ void probe_child_gone(pid_t child)
     (void)child;
 }
 
+bool probe_child_ended(pid_t child, const int *status, int options)
+{
+    (void)child, (void)status, (void)options;
+    return false;
+}
+
 void probe_fd_made(int fd, enum descriptor_kind kind, const void *frame)
 {
     (void)fd, (void)kind, (void)frame;

@@ -3,7 +3,8 @@ come to, and tests/programs/lock_plan.c for how they are written."""
 
 import random
 
-from lock_model import Model, Mutex, RwLock, Thread, Unknown
+from lock_model import Model, Unknown
+from lock_things import Mutex, RwLock, Thread
 
 
 class Plan:
@@ -34,7 +35,7 @@ class Plan:
 
     def _lock(self, number, chances):
         choice = self.random.choice
-        words = {kind for kind, often in chances.items() if self.random.random() < often}
+        words = {kind for kind in chances if self.random.random() < chances[kind]}
         if "rwlock" in words:
             whom = choice(("readers", "readers", "writers"))
             return RwLock(number, whom, shared="shared" in words)
@@ -131,7 +132,7 @@ class Plan:
         before = self.model
         lock = self.random.choice(self.model.locks).number
         self.step(idle[0], self.random.choice(calls), lock)
-        blocked = any(not each.idle for each in self.model.threads if each.number in idle)
+        blocked = any(not self.model.threads[number].idle for number in idle)
         if blocked and self.random.random() < 0.9:
             self.model = before
 
@@ -164,7 +165,7 @@ class Plan:
             self.step(self._idle()[0], "signal", locks[1])
 
     def _wait_in_cycle(self, threads, locks):
-        """The first thread waits for a condition whose mutex is to be the second one's."""
+        """The first thread waits for a condition, the second one gets its mutex."""
         if not self._is_mutex(locks[1]) or not self._is_mutex(locks[0]):
             return False
         self.step(threads[0], "lock", locks[0])
@@ -226,7 +227,7 @@ class Plan:
             self.step(heir, "unlock", robust[0])
 
     def cancel(self):
-        """A thread is cancelled while it waits for a condition: it ends with the mutex."""
+        """A thread is cancelled while it waits for a condition: it ends with it."""
         idle, free = self._idle(), self._free("mutex")
         if len(idle) < 2 or not free:
             return

@@ -46,11 +46,10 @@ def verdicts(model):
             found[thread] = "never_released"
     grows = True
     while grows:
-        stuck = [
-            thread
-            for thread, verdict in found.items()
-            if verdict == "waits" and found.get(certain_holder(thread), "waits") != "waits"
-        ]
+        waiting = [thread for thread, verdict in found.items() if verdict == "waits"]
+        behind = {thread: certain_holder(thread) for thread in waiting}
+        claimed = {each for each, verdict in found.items() if verdict != "waits"}
+        stuck = [each for each in waiting if behind[each] in claimed]
         found |= dict.fromkeys(stuck, "stuck")
         grows = stuck
     return {

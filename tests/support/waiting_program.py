@@ -12,10 +12,10 @@ READY = re.compile(rb"^ready (\d+)$", re.M)
 class WaitingProgram(Program):
     """Started until `processes` are ready; `pids` are theirs, its own first."""
 
-    def __init__(self, command, *, probe=None, processes=1):
+    def __init__(self, command, *, probe=None, processes=1, env=None):
         reader, self._writer = os.pipe()
         try:
-            super().__init__(command, probe=probe, stdin=reader)
+            super().__init__(command, probe=probe, stdin=reader, env=env)
         finally:
             os.close(reader)
         self.await_(lambda: len(self._ready()) == processes, f"{processes} ready")

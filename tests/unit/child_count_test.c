@@ -201,6 +201,7 @@ static void with_too_many_threads_only_no_child_is_a_number(void **state)
     unsigned count = 7;
     assert_int_equal(probe_child_count(&count), -EOPNOTSUPP);
     assert_int_equal(count, 7);
+    assert_true(looks < 10); /* nor was it now */
     for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
         sem_post(&still.leave);
     }

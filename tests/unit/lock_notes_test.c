@@ -57,9 +57,18 @@ static void a_mutex_of_ones_own_is_noted_as_such(void **state)
 {
     (void)state;
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
     pthread_mutex_lock(&mutex);
-    LOCK_WAIT_HERE(.call = LOCK_CALL_MUTEX, .lock = &mutex);
-    assert_true(only_note()->own);
+    pthread_rwlock_wrlock(&rwlock);
+    {
+        LOCK_WAIT_HERE(.call = LOCK_CALL_MUTEX, .lock = &mutex);
+        assert_true(only_note()->own);
+    }
+    {
+        LOCK_WAIT_HERE(.call = LOCK_CALL_READ, .lock = &rwlock);
+        assert_true(only_note()->own);
+    }
+    pthread_rwlock_unlock(&rwlock);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -144,17 +153,42 @@ static void a_thread_that_ends_in_a_wait_leaves_no_note(void **state)
 
 static atomic_bool over;
 
-/* A thread's lock says which thread it is, and the call: no two notes are alike. */
+/* What a thread waits for, in turns: no two notes are alike. */
+struct waiter {
+    atomic_int tid;
+    pthread_rwlock_t rwlock;
+    pthread_mutex_t mutex;
+};
+
+static struct waiter waiters[THREADS];
+
 static void *wait_again_and_again(void *argument)
 {
-    uintptr_t own = (uintptr_t)gettid() << 8;
-    (void)argument;
-    for (unsigned i = 0; !atomic_load(&over); i++) {
-        enum lock_call call = i % 2 == 0 ? LOCK_CALL_READ : LOCK_CALL_CONDITION;
-        LOCK_WAIT_HERE(.call = call, .lock = (void *)(own | (uintptr_t)call),
-                       .timed = call == LOCK_CALL_READ);
+    struct waiter *waiter = argument;
+    atomic_store(&waiter->tid, gettid());
+    while (!atomic_load(&over)) {
+        {
+            LOCK_WAIT_HERE(.call = LOCK_CALL_READ, .lock = &waiter->rwlock,
+                           .timed = true);
+        }
+        {
+            LOCK_WAIT_HERE(.call = LOCK_CALL_CONDITION, .lock = &waiter->mutex);
+        }
     }
     return NULL;
+}
+
+static void note_check(const struct lock_note *note)
+{
+    const struct waiter *waiter = waiters;
+    while (atomic_load(&waiter->tid) != note->tid) {
+        assert_ptr_not_equal(++waiter, waiters + THREADS);
+    }
+    bool reads = note->call == LOCK_CALL_READ;
+    assert_int_equal(note->lock,
+                     reads ? (uintptr_t)&waiter->rwlock : (uintptr_t)&waiter->mutex);
+    assert_int_equal(note->call, reads ? LOCK_CALL_READ : LOCK_CALL_CONDITION);
+    assert_int_equal(note->timed, reads);
 }
 
 static void a_note_is_never_half_of_another(void **state)
@@ -163,7 +197,7 @@ static void a_note_is_never_half_of_another(void **state)
     pthread_t threads[THREADS];
     size_t seen = 0;
     for (int i = 0; i < THREADS; i++) {
-        threads[i] = unit_thread(wait_again_and_again, NULL);
+        threads[i] = unit_thread(wait_again_and_again, &waiters[i]);
     }
     int64_t end = unit_now_ms() + UNIT_PATIENCE_MS;
     for (int round = 0; (round < ROUNDS || seen < ROUNDS) && unit_now_ms() < end;
@@ -172,9 +206,7 @@ static void a_note_is_never_half_of_another(void **state)
         assert_int_equal(probe_lock_notes_read(&notes), 0);
         const struct lock_note *note = (const void *)notes.data;
         for (size_t i = 0; i < notes.length / sizeof(*note); i++) {
-            assert_int_equal(note[i].lock >> 8, note[i].tid);
-            assert_int_equal(note[i].lock & 0xff, note[i].call);
-            assert_int_equal(note[i].timed, note[i].call == LOCK_CALL_READ);
+            note_check(&note[i]);
             seen++;
         }
         buffer_release(&notes);
@@ -193,7 +225,8 @@ static void *fork_here(void *argument)
 {
     pid_t parents = gettid();
     int *ret_status = argument;
-    struct lock_wait wait = {.call = LOCK_CALL_READ, .lock = &wait};
+    pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+    struct lock_wait wait = {.call = LOCK_CALL_READ, .lock = &rwlock};
     probe_lock_wait_begin(&wait);
     probe_lock_waits_fork_prepare();
     pid_t child = fork();
@@ -203,7 +236,7 @@ static void *fork_here(void *argument)
                      probe_lock_owner_now(getpid()) == getpid() &&
                      probe_lock_owner_now(1) == 1;
         probe_lock_wait_end(&wait);
-        LOCK_WAIT_HERE(.call = LOCK_CALL_READ, .lock = &wait);
+        LOCK_WAIT_HERE(.call = LOCK_CALL_READ, .lock = &rwlock);
         right = right && only_note() != NULL && only_note()->tid == getpid();
         _exit(right ? 0 : 1);
     }

@@ -3,15 +3,16 @@
 const TEXTS = {
     deadlock: ["DEADLOCK", 0],
     never_released: ["NEVER RELEASED", 1],
-    stuck: ["STUCK", 2],
+    stuck: ["STUCK BEHIND THEM", 2],
     waits: ["waits", 3],
 };
 
 const list = (value) => (Array.isArray(value) ? value : []);
 const plural = (count, one, more) => `${count} ${count === 1 ? one : more}`;
 
-// Reads a reply: {text, proofs, waits}. `text` is the state in a few words; a proof is
-// {title, text, threads}, and never ends by itself; of the waits these come first, then
+// Reads a reply: {text, proofs, stuck, groups}. `text` is the state in a few words; a
+// proof is {title, text}, and never ends by itself; `stuck` counts the threads that never
+// go on for it. A group are threads that wait alike; the stuck ones come first, then
 // those that wait longest. Throws an Error for what is no such reply.
 export function readLocks(reply) {
     if (typeof reply?.measured !== "boolean") {
@@ -19,7 +20,7 @@ export function readLocks(reply) {
     }
     if (!reply.measured) {
         const text = `not measured: ${reply.reason ?? "no reason is given"}`;
-        return {text, proofs: [], waits: []};
+        return {text, proofs: [], stuck: 0, groups: []};
     }
     const names = namesOf(reply);
     const waits = list(reply.waits).map((wait) => readWait(wait, reply, names));
@@ -33,7 +34,8 @@ export function readLocks(reply) {
         ...list(reply.deadlocks).map((each) => deadlock(each, names)),
         ...list(reply.never_released).map((each) => neverReleased(each, names)),
     ];
-    return {text: summary(waits, reply), proofs, waits};
+    const stuck = waits.filter(({kind}) => kind !== "waits").length;
+    return {text: summary(waits, reply), proofs, stuck, groups: groupsOf(waits)};
 }
 
 function summary(waits, reply) {
@@ -79,7 +81,7 @@ function deadlock({threads}, names) {
     const text = tids.length === 1
         ? `${circle[0]} waits for a lock that it has itself.`
         : `each waits for a lock of the next one: ${circle.join(" \u2192 ")}.`;
-    return {title: "DEADLOCK", text, threads: tids.length};
+    return {title: "DEADLOCK", text};
 }
 
 function neverReleased({lock, owner, threads}, names) {
@@ -90,7 +92,7 @@ function neverReleased({lock, owner, threads}, names) {
         `thread ${owner} had the lock ${lock} when it ended; ` +
         `${plural(tids.length, "thread waits", "threads wait")} for it: ` +
         `${who.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
-    return {title: "NEVER RELEASED", text, threads: tids.length};
+    return {title: "NEVER RELEASED", text};
 }
 
 // -- one wait -------------------------------------------------------------------------
@@ -99,7 +101,6 @@ function readWait(wait, {holders}, names) {
     const kind = wait.verdict in TEXTS ? wait.verdict : "waits";
     const [badge, rank] = TEXTS[kind];
     return {
-        key: `${wait.tid} ${wait.lock}`,
         tid: wait.tid,
         kind,
         badge,
@@ -110,6 +111,24 @@ function readWait(wait, {holders}, names) {
         holder: holderLines(wait.holder ?? {}, list(holders), names),
         frames: framesOf(wait),
     };
+}
+
+// Threads that wait at the same place for the same lock and the same reason, as one:
+// `key` is the same as long as they do, whoever comes and goes.
+function groupsOf(waits) {
+    const groups = new Map();
+    for (const {thread, seconds, ...wait} of waits) {
+        const {kind, badge, lock, holder, frames, rank} = wait;
+        // In a cycle each thread has a place of its own.
+        const alone = kind === "deadlock" ? wait.tid : null;
+        const key = JSON.stringify([kind, lock, holder, frames, alone]);
+        const group = groups.get(key) ??
+            {key, kind, badge, rank, lock, holder, frames, threads: [], seconds: []};
+        group.threads.push(thread);
+        group.seconds.push(seconds);
+        groups.set(key, group);
+    }
+    return [...groups.values()];
 }
 
 // "mutex 0x7f12", "recursive, robust", "with a time limit".

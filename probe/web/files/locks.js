@@ -1,5 +1,5 @@
 // The locks: which thread waits for which one, since when, and who has it; and what is
-// proved of them. A proof is said at the top of the page, too.
+// proved of them, which is said over the page, too.
 
 import {
     button, describe, element, formatCount, formatTime, setText,
@@ -9,6 +9,7 @@ import {readLocks} from "/page/lock_words.js";
 const EVERY = 5; // a server is asked for its locks with every fifth sample,
 const SHARE = 20; // but for no more than a twentieth of the time
 const ROWS_MAX = 100; // of one server
+const PROOFS_MAX = 10; // of all
 
 // Draws the locks of the Poll's servers into `place`, and what is proved into `news`.
 export function drawLocks(place, poll, news) {
@@ -23,6 +24,7 @@ class Locks {
         this.place = place;
         this.servers = poll.servers;
         this.news = news;
+        this.words = element("p", {role: "alert"});
         this.told = element("p", {role: "status"}, "Not asked for yet.");
         this.links = element("span", {class: "links"});
         this.proofs = element("ul", {class: "proofs"});
@@ -34,6 +36,14 @@ class Locks {
             this.proofs,
             this.table,
             this.more,
+        );
+        news.append(
+            this.words,
+            button("Show the locks", () => {
+                news.hidden = true;
+                place.scrollIntoView({block: "start"});
+            }),
+            button("Dismiss", () => (news.hidden = true)),
         );
         for (const server of poll.servers) {
             const text = "is not asked yet";
@@ -113,12 +123,12 @@ class Locks {
             const {text, view} = this.#states.get(server);
             told.push(`${server.name}: ${text}.`);
             proofs.push(...(view?.proofs ?? []).map((proof) => ({server, ...proof})));
-            const waits = view?.waits ?? [];
-            hidden += Math.max(0, waits.length - ROWS_MAX);
-            for (const wait of waits.slice(0, ROWS_MAX)) {
-                const key = `${this.servers.indexOf(server)} ${wait.key}`;
+            const groups = view?.groups ?? [];
+            hidden += Math.max(0, groups.length - ROWS_MAX);
+            for (const group of groups.slice(0, ROWS_MAX)) {
+                const key = `${this.servers.indexOf(server)} ${group.key}`;
                 const row = this.#rows.get(key) ?? makeRow();
-                fillRow(row, wait, this.servers.length > 1 ? server : null);
+                fillRow(row, group, this.servers.length > 1 ? server : null);
                 rows.set(key, row);
             }
         }
@@ -141,35 +151,36 @@ class Locks {
             return;
         }
         this.said = said;
+        const more = lines.length - PROOFS_MAX;
         this.proofs.replaceChildren(
-            ...lines.map(([title, text]) =>
+            ...lines.slice(0, PROOFS_MAX).map(([title, text]) =>
                 element("li", {}, element("strong", {}, title), ` ${text}`),
             ),
+            ...(more > 0 ? [element("li", {}, `And ${formatCount(more)} more.`)] : []),
         );
         this.#drawNews(proofs);
     }
 
-    // One line at the top of the page, for what never ends by itself.
+    // What never ends by itself is said over the page, wherever one looks.
     #drawNews(proofs) {
-        this.news.hidden = proofs.length === 0;
-        if (proofs.length === 0) {
-            this.news.replaceChildren();
-            return;
-        }
         const of = (server) => {
             const own = proofs.filter((proof) => proof.server === server);
             const titles = [...new Set(own.map(({title}) => title))].join(", ");
-            const count = own.reduce((sum, {threads}) => sum + threads, 0);
-            const threads = count === 1 ? "1 thread never goes" : `${count} threads never go`;
-            return own.length > 0 ? [`${server.name}: ${titles}, ${threads} on.`] : [];
+            const {view} = this.#states.get(server);
+            return own.length > 0 ? [`${server.name}: ${titles}, ${stuckText(view)}.`] : [];
         };
-        const show = button("Show the locks", () => this.place.scrollIntoView());
-        const text = this.servers.flatMap(of).join(" ");
-        this.news.replaceChildren(element("p", {role: "alert"}, text), show);
+        setText(this.words, this.servers.flatMap(of).join(" "));
+        this.news.hidden = proofs.length === 0;
     }
 }
 
+function stuckText({stuck}) {
+    return stuck === 1 ? "1 thread never goes on" : `${stuck} threads never go on`;
+}
+
 // -- one row --------------------------------------------------------------------------
+
+const THREADS_SHOWN = 3;
 
 function makeRow() {
     const cell = (name, label) =>
@@ -182,25 +193,33 @@ function makeRow() {
         place: cell("place", "waits at"),
     };
     const row = element("tr", {role: "row"}, Object.values(made));
-    return {...made, row, shown: ""};
+    return {...made, row, threads: element("span"), kind: ""};
 }
 
-// All but the time is drawn anew only if it is different: a person may have opened it.
-function fillRow(made, wait, server) {
-    setText(made.time, formatTime(wait.seconds));
-    const shown = JSON.stringify([wait.thread, wait.badge, wait.lock, wait.holder,
-        wait.frames, server?.name]);
-    if (made.shown === shown) {
-        return;
+// What is the same for all of a group is drawn once: a person may have opened it.
+function fillRow(made, group, server) {
+    const {kind, badge, threads, seconds, lock, holder, frames} = group;
+    const [least, most] = [Math.min(...seconds), Math.max(...seconds)].map(formatTime);
+    setText(made.time, least === most ? most : `${least} to ${most}`);
+    setText(made.threads, threadsText(threads));
+    if (made.kind === kind) {
+        return; // the rest belongs to the group's key
     }
-    made.shown = shown;
-    const badge = element("strong", {class: `badge badge-${wait.kind}`}, wait.badge);
-    const of = server ? element("span", {class: "of"}, `${server.name} `) : null;
-    made.row.className = `wait-${wait.kind}`;
-    made.thread.replaceChildren(badge, " ", ...(of ? [of] : []), wait.thread);
-    made.lock.replaceChildren(...linesOf(wait.lock));
-    made.holder.replaceChildren(...linesOf(wait.holder));
-    made.place.replaceChildren(stackOf(wait.frames));
+    made.kind = kind;
+    made.thread.replaceChildren(
+        element("strong", {class: `badge badge-${kind}`}, badge),
+        ...(server ? [element("span", {class: "of"}, `${server.name} `)] : []),
+        made.threads,
+    );
+    made.lock.replaceChildren(...linesOf(lock));
+    made.holder.replaceChildren(...linesOf(holder));
+    made.place.replaceChildren(stackOf(frames));
+}
+
+function threadsText(threads) {
+    const names = threads.slice(0, THREADS_SHOWN).join(", ");
+    const more = threads.length - THREADS_SHOWN;
+    return more > 0 ? `${names} and ${formatCount(more)} more` : names;
 }
 
 // The first text, and the others below it.

@@ -54,6 +54,7 @@
     X(fds, fd_dup2_over)                                                               \
     X(fds, fd_dup3)                                                                    \
     X(fds, fd_fcntl_from)                                                              \
+    X(fds, on_hail)                                                                    \
     X(fds, storm_begin)                                                                \
     X(threadcreate, thread_joined)                                                     \
     X(threadcreate, thread_ended)                                                      \
