@@ -42,7 +42,7 @@ KINDS = {
 KERNEL = re.compile(r"the kernel lists (\d+)")
 # Lines of private mappings side by side are one: these functions have only their bytes.
 MERGED = {"map_private", "map_moved", "map_hole"}
-GROWTH = 64 * 1024  # of the probe's memory from one pause to another: bytes
+GROWTH = 256 * 1024  # of the probe's memory between two drained rests: bytes
 BUSY = {409, 503}
 OTHER_THREADS = 3  # the main one, the probe's, and one for all timers of SIGEV_THREAD
 
