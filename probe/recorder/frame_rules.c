@@ -11,6 +11,7 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/recorder/visit.h"
 
 #define FIRST_BITS 12
 
@@ -52,6 +53,7 @@ void probe_rule_add(uintptr_t address, struct frame_rule rule)
 {
     uint64_t word;
     memcpy(&word, &rule, sizeof(word));
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&changing);
     struct frame_rules *rules = with_room(atomic_load(&probe_rules_current));
     if (rules != NULL) {
@@ -63,6 +65,7 @@ void probe_rule_add(uintptr_t address, struct frame_rule rule)
         }
     }
     probe_lock_give(&changing);
+    probe_visit_end(visit);
 }
 
 void probe_rule_forget_all(void)

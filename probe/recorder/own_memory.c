@@ -6,6 +6,7 @@
 
 #include "probe/recorder/inside.h"
 #include "probe/recorder/lock.h"
+#include "probe/recorder/visit.h"
 
 #define FIRST_RANGES 512
 
@@ -54,6 +55,7 @@ static bool list_grow(void)
 bool probe_own_memory_note(const void *memory, size_t bytes)
 {
     uintptr_t start = (uintptr_t)memory;
+    struct probe_visit visit = probe_visit_begin();
     probe_changing++;
     probe_lock_take(&lock);
     bool noted = list_grow();
@@ -62,11 +64,13 @@ bool probe_own_memory_note(const void *memory, size_t bytes)
     }
     probe_lock_give(&lock);
     probe_changing--;
+    probe_visit_end(visit);
     return noted;
 }
 
 void probe_own_memory_forget(const void *memory)
 {
+    struct probe_visit visit = probe_visit_begin();
     probe_changing++;
     probe_lock_take(&lock);
     for (size_t i = 0; i < count; i++) {
@@ -77,6 +81,7 @@ void probe_own_memory_forget(const void *memory)
     }
     probe_lock_give(&lock);
     probe_changing--;
+    probe_visit_end(visit);
 }
 
 void *probe_own_memory_take(size_t bytes)

@@ -9,6 +9,7 @@
 
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/recorder/visit.h"
 
 #define BUCKETS (1U << 16)
 #define UNIT 16
@@ -98,6 +99,7 @@ struct stack_record *probe_record_of(const uintptr_t *frames, size_t depth)
     uint64_t hash = stack_hash(frames, depth);
     struct stack_record *record = find(frames, depth, hash);
     if (record == NULL) {
+        struct probe_visit visit = probe_visit_begin();
         probe_lock_take(&making);
         /* Another thread may have made it meanwhile. */
         record = find(frames, depth, hash);
@@ -105,6 +107,7 @@ struct stack_record *probe_record_of(const uintptr_t *frames, size_t depth)
             record = make(frames, depth, hash);
         }
         probe_lock_give(&making);
+        probe_visit_end(visit);
     }
     return record;
 }

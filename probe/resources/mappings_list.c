@@ -9,6 +9,7 @@
 
 #include "probe/reach/heap_mappings.h"
 #include "probe/recorder/recorder.h"
+#include "probe/resources/libc_heap.h"
 #include "probe/resources/mapping_kind.h"
 #include "probe/resources/mapping_notes.h"
 #include "probe/resources/mapping_view.h"
@@ -20,6 +21,8 @@
 #define GUARD_BYTES_MOST ((uintptr_t)64 * 1024)
 #define GUARD_BYTES ((uintptr_t)4096)
 #define THREAD_STACK "thread stack"
+#define HEAP "heap"
+#define ANONYMOUS "anonymous"
 
 /* ---- Who made it ---- */
 
@@ -49,20 +52,25 @@ static void stack_find(const struct mapping_view *view, struct part *part)
     }
 }
 
-/* What the allocator has mapped for itself is the heap, as far as it is that. */
+/* What an allocator has mapped for itself is the heap, as far as it is that. */
 static void heap_find(struct part *part)
 {
     struct range heap = probe_heap_mapping_behind(part->range.start);
-    bool may_be = part->item.maker == MADE_UNSEEN || part->item.maker == MADE_AT_START;
-    if (!may_be || heap.end == 0 || heap.start >= part->range.end) {
+    if (heap.end != 0 && heap.start < part->range.end) {
+        uintptr_t end = heap.start > part->range.start ? heap.start : heap.end;
+        part->range.end = end < part->range.end ? end : part->range.end;
+    } else {
+        heap.start = UINTPTR_MAX;
+    }
+    if (heap.start <= part->range.start) {
+        part->item.kind = HEAP;
         return;
     }
-    if (heap.start > part->range.start) {
-        part->range.end = heap.start;
-        return;
+    uintptr_t end = probe_libc_heap_end(part->range);
+    if (end > part->range.start) {
+        part->range.end = end;
+        part->item.kind = HEAP;
     }
-    part->range.end = heap.end < part->range.end ? heap.end : part->range.end;
-    part->item.kind = "heap";
 }
 
 /* Who made what is at `address`, up to where that changes; at most up to `end`. */
@@ -85,7 +93,11 @@ static struct part part_at(const struct mapping_view *view, uintptr_t address,
     } else {
         stack_find(view, &part);
     }
-    heap_find(&part);
+    bool has_maker =
+        part.item.maker == MADE_BY_STACK || part.item.maker == MADE_BY_PROBE;
+    if (!has_maker && strcmp(part.item.kind, ANONYMOUS) == 0) {
+        heap_find(&part);
+    }
     return part;
 }
 

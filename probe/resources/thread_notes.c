@@ -18,7 +18,9 @@
 #include "probe/recorder/inside.h"
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/note_table.h"
+#include "probe/resources/thread_attributes.h"
 #include "probe/threads/task_directory.h"
 
 #define CHUNK_NOTES 512U
@@ -33,7 +35,8 @@
 struct thread_note {
     struct thread_noted noted; /* `which` 0: free */
     struct thread_task task;
-    bool made;      /* the function that has started it is done with the note */
+    bool made; /* the function that has started it is done with the note */
+    bool joined;
     uint32_t place; /* from 1 on */
     uint32_t next;  /* of the free ones */
 };
@@ -96,11 +99,14 @@ static void note_free(struct thread_note *note)
 }
 
 /* Whether nothing is left of the thread. Its number may be another thread's by now:
- * then the note stays for longer than it must. */
+ * then the note stays for longer than it must. One that was joined without a number has
+ * ended before it could say it: in a signal handler. */
 static bool is_gone(const struct thread_note *note, pid_t process)
 {
-    return note->made && note->noted.let_go && note->noted.tid != 0 &&
-           syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
+    if (!note->made || !note->noted.let_go || note->noted.tid == 0) {
+        return note->made && note->joined;
+    }
+    return syscall(SYS_tgkill, process, note->noted.tid, 0) != 0 && errno == ESRCH;
 }
 
 /* Frees the notes of threads that are gone. */
@@ -147,46 +153,9 @@ static struct thread_note *note_take(void)
     first = note->next;
     used++;
     note->made = false;
+    note->joined = false;
     note->noted.which = next_thread++ << PLACE_BITS | note->place;
     return note;
-}
-
-/* A stack that the program has brought, or without a guard page, may be in one mapping
- * with other memory. */
-static size_t stack_most(const pthread_attr_t *attributes)
-{
-    void *stack = NULL;
-    size_t bytes = 0;
-    size_t guard = 0;
-    pthread_attr_getguardsize(attributes, &guard);
-    pthread_attr_getstack(attributes, &stack, &bytes);
-    /* Without a stack of the program's its end is said to be at address 0. */
-    bool mapped_alone = (uintptr_t)stack + bytes == 0 && guard > 0;
-    if (mapped_alone) {
-        return SIZE_MAX;
-    }
-    pthread_attr_getstacksize(attributes, &bytes);
-    return bytes;
-}
-
-static void attributes_read(const pthread_attr_t *attributes,
-                            struct thread_noted *noted)
-{
-    int detached = PTHREAD_CREATE_JOINABLE;
-    pthread_attr_getdetachstate(attributes, &detached);
-    noted->let_go = detached == PTHREAD_CREATE_DETACHED;
-    noted->stack_most = stack_most(attributes);
-}
-
-/* The attributes of a thread for which none are given; the program may have set them.
- */
-static void defaults_read(struct thread_noted *noted)
-{
-    pthread_attr_t defaults;
-    if (pthread_getattr_default_np(&defaults) == 0) {
-        attributes_read(&defaults, noted);
-        pthread_attr_destroy(&defaults);
-    }
 }
 
 struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
@@ -195,14 +164,11 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     if (!probe_resources_wanted()) {
         return NULL;
     }
-    int saved = errno;
     struct thread_noted noted = {.note = probe_resource_note(frame)};
-    probe_inside++;
-    if (attributes != NULL) {
-        attributes_read(attributes, &noted);
-    } else {
-        defaults_read(&noted);
-    }
+    struct probe_visit visit = probe_visit_begin();
+    const struct thread_attributes read = probe_thread_attributes(attributes);
+    noted.let_go = read.detached;
+    noted.stack_most = read.stack_most;
     probe_lock_take(&lock);
     struct thread_note *note = note_take();
     if (note != NULL) {
@@ -211,8 +177,7 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
         note->task = task;
     }
     probe_lock_give(&lock);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     return note;
 }
 
@@ -220,8 +185,7 @@ struct thread_task probe_thread_begins(struct thread_note *note)
 {
     struct thread_task task = note->task;
     pid_t tid = gettid();
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->noted.tid = tid;
     note->noted.begun_ns = boot_now();
@@ -230,15 +194,13 @@ struct thread_task probe_thread_begins(struct thread_note *note)
     }
     probe_thread_number_count(tid);
     probe_lock_give(&lock);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     return task;
 }
 
 void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started)
 {
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->made = true;
     if (!started) {
@@ -249,8 +211,7 @@ void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool s
         thread_known(note, *thread);
     }
     probe_lock_give(&lock);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 uint64_t probe_thread_which(pthread_t thread)
@@ -259,14 +220,12 @@ uint64_t probe_thread_which(pthread_t thread)
     if (!probe_resources_forget()) {
         return 0;
     }
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
         probe_note_find(&by_thread, thread, &entry);
         probe_lock_give(&lock);
     }
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     return entry.extra;
 }
 
@@ -275,22 +234,19 @@ static void let_go(uint64_t which, bool joined)
     if (which == 0) {
         return;
     }
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
         struct thread_note *note = note_of(which);
         if (note != NULL) {
             note->noted.let_go = true;
         }
-        if (note != NULL && joined && note->noted.tid == 0) {
-            note_free(note); /* it has ended before it could say its number */
-        } else if (note != NULL && joined) {
+        if (note != NULL && joined) {
+            note->joined = true;
             thread_forget(note);
         }
         probe_lock_give(&lock);
     }
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 void probe_thread_joined(uint64_t which)
@@ -315,8 +271,8 @@ bool probe_thread_is_own(pid_t tid)
 
 int probe_thread_notes_copy(struct buffer *ret_notes)
 {
+    struct probe_visit visit = probe_visit_begin();
     buffer_clear(ret_notes);
-    probe_inside++;
     /* Taken before the lock, with room for some that are made meanwhile. */
     buffer_reserve(ret_notes, (used + CHUNK_NOTES) * sizeof(struct thread_noted));
     probe_lock_take(&lock);
@@ -327,18 +283,18 @@ int probe_thread_notes_copy(struct buffer *ret_notes)
         }
     }
     probe_lock_give(&lock);
-    probe_inside--;
+    probe_visit_end(visit);
     return ret_notes->error;
 }
 
 bool probe_thread_is_kept(uint64_t which)
 {
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     const struct thread_note *note = note_of(which);
     bool kept = note != NULL && !note->noted.let_go;
     probe_lock_give(&lock);
-    probe_inside--;
+    probe_visit_end(visit);
     return kept;
 }
 

@@ -1,8 +1,6 @@
 #include "probe/resources/timer_notes.h"
 
-#include <errno.h>
-
-#include "probe/recorder/inside.h"
+#include "probe/recorder/visit.h"
 
 static struct note_table timers;
 
@@ -14,44 +12,36 @@ static uint64_t key_of(timer_t timer)
 void probe_timer_made(timer_t timer, const void *frame)
 {
     if (probe_resources_wanted()) {
-        int saved = errno;
         struct note_entry entry = {.key = key_of(timer),
                                    .note = probe_resource_note(frame)};
-        probe_inside++;
+        struct probe_visit visit = probe_visit_begin();
         probe_note_put(&timers, entry);
-        probe_inside--;
-        errno = saved;
+        probe_visit_end(visit);
     }
 }
 
 bool probe_timer_gone(timer_t timer, struct note_entry *ret_entry)
 {
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     bool noted =
         probe_resources_forget() && probe_note_take(&timers, key_of(timer), ret_entry);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     return noted;
 }
 
 void probe_timer_stays(struct note_entry entry)
 {
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_note_put(&timers, entry);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
 }
 
 struct resource_note probe_timer_note(timer_t timer)
 {
     struct note_entry entry = {0};
-    int saved = errno;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     probe_note_find(&timers, key_of(timer), &entry);
-    probe_inside--;
-    errno = saved;
+    probe_visit_end(visit);
     return entry.note;
 }
 

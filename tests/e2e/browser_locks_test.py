@@ -267,11 +267,16 @@ def asked(page):
 
 def test_locks_are_asked_for_sparingly():
     """With every fifth sample; never while nobody sees the page."""
-    with browser.page(fixed.debug_url + OFTEN, first=CAN_BE_HIDDEN) as page:
+    url = f"{fixed.debug_url}/#interval=200"
+    with browser.page(url, first=CAN_BE_HIDDEN) as page:
         said(page, "no thread waits")
-        wait_until(lambda: asked(page)[1] >= 60, what="60 samples")
-        count, samples = asked(page)
-        check(2 <= count <= samples / 5 + 2, f"{count} in {samples} samples")
+
+        def often():
+            count, samples = asked(page)
+            return count >= 3 and samples >= 20 and [count, samples]
+
+        count, samples = wait_until(often, what="20 samples, and the locks again")
+        check(count <= samples / 5 + 2, f"{count} in {samples} samples")
         page.script(
             "window.away = true; document.dispatchEvent(new Event('visibilitychange'))"
         )

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from checks import check, equal
-from programs import FRAME, PROBE, compiled, probed
+from programs import FRAME, PROBE, compiled, probed, same_under_leakprobe
 from resource_profile import OWN, START, UNSEEN, ProtoProfile, Sample, TextProfile
 from scenarios import scenario_names
 from servers import Server
@@ -203,6 +203,14 @@ def test_no_thread_has_a_frame_of_the_probe():
             heap = program.get("/debug/pprof/heap?debug=1").text
             equal(beginnings(heap), BEGINNINGS, "functions that begin a thread")
         equal([noted.finish(), other.finish()], [0, 0], "exit statuses")
+
+
+def test_threads_that_are_cancelled_in_a_signal_handler():
+    """Wherever a handler in them is, also in the probe: no lock of the probe's stays
+    taken, and the thread has the result that it has without the probe."""
+    command = [compiled("cancelled_handlers.c")]
+    (status, output, _), _ = same_under_leakprobe(command, *QUIET)
+    equal((status, output), (0, b"1000 cancelled\n"), "exit status and output")
 
 
 # -- the servers -----------------------------------------------------------------------

@@ -5,10 +5,8 @@
  *
  *   usage: child_ways            makes children
  *          child_ways ignored    ignores SIGCHLD: many end, and nobody waits for them
- *          child_ways vfork      what the child of vfork does is not its parent's
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <pty.h>
 #include <sched.h>
@@ -18,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -276,89 +273,6 @@ WAY waited_for_any(void)
     says(__func__, 0, 0);
 }
 
-/* ---- The child of vfork ---- */
-
-static int handed = -1;
-
-static __attribute__((noipa)) int open_for_handler(void)
-{
-    return open("/dev/null", O_RDONLY);
-}
-
-static __attribute__((noipa)) int open_in_handler(void)
-{
-    return open("/dev/zero", O_RDONLY);
-}
-
-/* Runs in the parent, before vfork has returned there. */
-static void on_end(int number)
-{
-    (void)number;
-    int saved = errno;
-    int status;
-    while (waitpid(-1, &status, WNOHANG) > 0) {
-    }
-    if (handed >= 0) {
-        close(handed);
-        MUST(open_in_handler() == handed);
-        handed = -1;
-    }
-    errno = saved;
-}
-
-WAY vfork_with_handler(void)
-{
-    handed = open_for_handler();
-    signal(SIGCHLD, on_end);
-    pid_t parent = getpid();
-    pid_t child = vfork(); /* NOLINT */
-    if (child == 0) {
-        kill(parent, SIGCHLD);
-        _exit(0);
-    }
-    MUST(child > 0 && handed < 0);
-    while (waitpid(child, NULL, 0) != child && errno != ECHILD) {
-    }
-    signal(SIGCHLD, SIG_DFL);
-}
-
-WAY open_some(void)
-{
-    for (int i = 0; i < 5; i++) {
-        MUST(open("/dev/null", O_RDONLY) >= 0);
-    }
-}
-
-WAY map_some(void)
-{
-    MUST(mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
-}
-
-/* It closes all that the parent has open, opens other things, and has children. */
-WAY vfork_that_works(void)
-{
-    pid_t child = vfork(); /* NOLINT */
-    if (child == 0) {
-        for (int fd = 3; fd < 900; fd++) {
-            close(fd);
-        }
-        for (int i = 0; i < 20; i++) {
-            open("/dev/zero", O_RDONLY); /* NOLINT */
-        }
-        pid_t grandchild = vfork(); /* NOLINT */
-        if (grandchild == 0) {
-            close(3);
-            _exit(0);
-        }
-        waitpid(grandchild, NULL, 0);
-        open("/dev/zero", O_RDONLY); /* NOLINT */
-        execv("/bin/sleep", sleeps);
-        _exit(1);
-    }
-    keep(child);
-    says(__func__, 1, 0);
-}
-
 static void wait_for_end(void)
 {
     char byte;
@@ -429,12 +343,6 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     if (strcmp(mode, "ignored") == 0) {
         ignored();
-    } else if (strcmp(mode, "vfork") == 0) {
-        open_some();
-        vfork_with_handler();
-        vfork_that_works();
-        open_some();
-        map_some();
     } else {
         ways();
     }

@@ -260,8 +260,17 @@ WAY map_unseen(void)
     says(__func__, "anonymous", 0);
 }
 
+/* The C library has an arena for such a thread, and a mapping for a large block. */
+static void allocate(void)
+{
+    char *volatile small = malloc(100);
+    char *volatile large = malloc((size_t)1024 * 1024);
+    MUST(small != NULL && large != NULL);
+}
+
 static void *stay(void *unused)
 {
+    allocate();
     for (;;) {
         pause();
     }
