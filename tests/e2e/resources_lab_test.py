@@ -207,7 +207,10 @@ def check_go(name, body, total):
     check(wanted in shown, f"{name}: {total} expected: {shown}")
 
 
-@pytest.mark.parametrize("kind", in_turns("the two forms", ("leaky", "fixed", "program")))
+KINDS = ("leaky", "fixed", "program")
+
+
+@pytest.mark.parametrize("kind", in_turns("the two forms", KINDS))
 def test_text_and_go_tool_pprof_have_the_same_totals(kind):
     """All six profiles, of both servers and of a program under leakprobe."""
     if kind == "program":

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from checks import check, equal
+from checks import LIMIT, check, equal
 from resource_profile import OWN, START, SUBJECTS, UNSEEN, ProtoProfile, TextProfile
 from resource_storm import FILES, Storm
 from turns import in_turns
@@ -69,8 +69,10 @@ def settled(pid, threads):
     """The same, when nothing changes any more: the last threads to end are gone, and the
     connections of the last clients are closed."""
     same, last = 0, None
+    end = time.monotonic() + LIMIT
     while same < 4:
         now = outside(pid)
+        check(time.monotonic() < end, f"it does not settle, {threads} threads: {now}")
         same = same + 1 if now == last and now["threadcreate"] <= threads else 0
         last = now
         time.sleep(0.01)
@@ -89,7 +91,7 @@ def consistent(subject, profile, text):
     ):
         kernel = KERNEL.search(comment)
         check(kernel, f"{subject} does not say what the kernel lists: {comment!r}")
-        # In the text a thread that has ended is an item, too; the kernel lists it no more.
+        # In the text an ended thread is an item, too; the kernel lists it no more.
         total -= ended if subject == "threadcreate" else 0
         equal(total, int(kernel[1]), f"sum of {subject}: {comment}")
 
@@ -184,8 +186,8 @@ class Rest:
         self.own_bytes = self.functions["mmaps"][1][OWN]
 
     def _asked(self, storm, subject):
-        """The profile. For a page the C library may map memory of its own, and keep it for
-        the next one: then the mappings are looked at again."""
+        """The profile. For a page the C library may map memory of its own, and keep it:
+        then the mappings are looked at again."""
         for _ in range(20):
             self.outside[subject] = outside(storm.pid)[subject]
             profile = asked(storm, subject)
@@ -234,8 +236,8 @@ class Rest:
 
 
 def check_first(first):
-    """Before the storm: a request takes a descriptor, and nothing else; unseen are
-    the standard ones."""
+    """Before the storm: a request takes a descriptor at most; unseen are the standard
+    ones."""
     taken = {subject: first.request_takes(subject) for subject in SUBJECTS}
     check(0 <= taken["fds"] <= 2, f"descriptors: {taken}")
     equal(set(taken.values()) - {taken["fds"]}, {0} - {taken["fds"]}, f"{taken}")

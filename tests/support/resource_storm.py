@@ -43,7 +43,7 @@ class Storm(Program):
         return found
 
     def over(self):
-        """Ends its input: all that it has checked was right. Returns how often that was."""
+        """Ends its input: all that it has checked was right. Returns how much it did."""
         os.close(self._writer)
         self._writer = os.open(os.devnull, os.O_WRONLY)
         equal(self.end(sign=None), 9, f"exit status: {self.errors()[-2000:]}")
