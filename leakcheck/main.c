@@ -90,13 +90,13 @@ static int gate_main(const struct options *options)
 {
     struct failure failure = {""};
     struct gate gate = {0};
+    struct gate_settings settings = options->gate; /* the gate keeps a pointer to it */
     int status = EXIT_NO_VERDICT;
     bool starts = options->gate.run != NULL || options->gate.call.command != NULL;
     int error = starts ? child_guard(&failure) : 0;
     if (error == 0) {
         struct progress progress;
         progress_start(&progress, stderr, true);
-        struct gate_settings settings = options->gate;
         settings.progress = &progress.gate;
         error = gate_run(&gate, &settings, &failure);
         progress_stop(&progress);

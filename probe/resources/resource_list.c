@@ -189,7 +189,7 @@ static void group_write(const struct resource_list *list, const struct group *gr
     buffer_printf(text, "%lld @", (long long)group->items);
     stack_write(group, text);
     for (size_t i = 0; i < value_count(subject) && value_count(subject) > 1; i++) {
-        buffer_printf(text, "%s %s %lld", i == 0 ? "#\t" : ",", subject->values[i].type,
+        buffer_printf(text, "%s%s %lld", i == 0 ? "#\t" : ", ", subject->values[i].type,
                       (long long)group->values[i]);
     }
     buffer_text(text, value_count(subject) > 1 ? "\n" : "");

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """What leakprobe costs nginx and redis: processor time for each request, against the same
-server without it; with the heap's recorder, with the notes of resources, and with both. All run at once, and work in turn, a few hundredths of a second each:
-so whatever else the machine does meets all of them. The servers and their clients share
-one processor. There the clients send to all connections before the server runs, so that it
-wakes equally often each time. A server keeps for its life where its memory happens to be,
-which makes it some percent faster or slower than an equal one; so several families of
-servers are measured, one after the other."""
+server without it; with the heap's recorder, with the notes of resources, and with both.
+All run at once, and work in turn, a few hundredths of a second each: so whatever else the
+machine does meets all of them. The servers and their clients share one processor. There
+the clients send to all connections before the server runs, so that it wakes equally often
+each time. A server keeps for its life where its memory happens to be, which makes it some
+percent faster or slower than an equal one; so several families of servers are measured,
+one after the other."""
 
 import contextlib
 import os

@@ -21,7 +21,7 @@ trap 'exit 130' INT TERM
 
 # The objects of the library, in the program itself.
 objects=("$BUILD"/pic/probe/recorder/*.o "$BUILD"/pic/base/*.o)
-for name in preload/{malloc,operator,dl}_calls preload/real_function \
+for name in preload/{malloc,operator,dl}_calls calls/real_function \
     process/descriptors stacks/stacks stacks/hash_table; do
     objects+=("$BUILD/pic/probe/$name.o")
 done

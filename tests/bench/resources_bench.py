@@ -94,12 +94,11 @@ def report(pair, families):
     for way in list(WAYS)[1:]:
         ratios = sorted(each[name, way] / each[name, "bare"] for each in families)
         middle[way] = statistics.median(ratios)
-        parts.append(
-            f"{way} {middle[way]:.3f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        )
+        parts.append(f"{way} {middle[way]:.3f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
     held = bound is None or middle["resources"] <= bound
-    end = "" if bound is None else f"; at most {bound} wanted: {'ok' if held else 'TOO MUCH'}"
-    print(f"resources: {title}: {', '.join(parts)}{end}", flush=True)
+    if bound is not None:
+        parts.append(f"at most {bound} wanted: {'ok' if held else 'TOO MUCH'}")
+    print(f"resources: {title}: {', '.join(parts)}", flush=True)
     return held
 
 

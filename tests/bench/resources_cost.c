@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define FRAMES 12 /* with those of the functions below, and those below main */
 #define CONTENDERS 2
 #define MAPPING_BYTES ((size_t)65536)
+#define TABLE_BYTES ((size_t)2 * 1024 * 1024) /* of memory, by a page of the tables */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -76,10 +78,30 @@ static void do_timer(void)
          timer_delete(timer) == 0);
 }
 
+/* A place between mappings of another kind, which stay: wherever else the kernel chose,
+ * it might have to make a page of its tables first, and to free it afterwards. */
+static void *mapping_place(void)
+{
+    static unsigned char *place;
+    if (place == NULL) {
+        size_t bytes = 2 * TABLE_BYTES;
+        unsigned char *around =
+            mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        must(around != MAP_FAILED);
+        uintptr_t start = ((uintptr_t)around + TABLE_BYTES - 1) & ~(TABLE_BYTES - 1);
+        place = (unsigned char *)start;
+        must(*(volatile unsigned char *)place == 0);
+        place += TABLE_BYTES / 2;
+        must(munmap(place, MAPPING_BYTES) == 0);
+    }
+    return place;
+}
+
 static void do_mapping(void)
 {
-    void *memory = mmap(NULL, MAPPING_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    void *memory =
+        mmap(mapping_place(), MAPPING_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
     must(memory != MAP_FAILED && munmap(memory, MAPPING_BYTES) == 0);
 }
 

@@ -240,7 +240,7 @@ def judge_stand(fds, **pages):
         options = ("--rounds", "2", "--calls", "2")
         done = run(JUDGE, *drive, *options, check_exit=False, limit=60)
     equal(done.returncode, 1, done.stdout + done.stderr)
-    check("LEAKS: threads, descriptors" in done.stdout, done.stdout)
+    check("LEAKS: threads, descriptors" in done.stdout, done.stdout + done.stderr)
     with open(path, encoding="utf-8") as file:
         return done.stdout, json.load(file)["resources"]
 

@@ -10,7 +10,6 @@ from checks import check, equal
 
 SUBJECTS = ("fds", "threadcreate", "timers", "mmaps", "children")
 UNSEEN, OWN, START = "made unseen", "the probe's own", "the program's start"
-NO_STACK = {UNSEEN, OWN, START}
 
 Frame = collections.namedtuple("Frame", "function file line")
 
@@ -22,14 +21,9 @@ class Sample:
     def __init__(self, frames, values, kind):
         self.frames, self.values, self.kind = tuple(frames), tuple(values), kind
 
-    def maker(self, file):
-        """The innermost frame in a file of this name: the one that is to blame. Where none
-        is, what stands in place of a stack, or None."""
-        for frame in self.frames:
-            if os.path.basename(frame.file) == file:
-                return frame
-        alone = self.frames[0].function if len(self.frames) == 1 else None
-        return Frame(alone, "", 0) if alone in NO_STACK else None
+    def is_of(self, file):
+        """Whether a function of this file is on the stack."""
+        return any(os.path.basename(frame.file) == file for frame in self.frames)
 
     def __repr__(self):
         stack = " < ".join(f"{f.function}:{f.line}" for f in self.frames)
@@ -117,7 +111,7 @@ class ProtoProfile:
                 values = [_signed(each) for each in _packed(value)]
             elif number == 3:
                 label = dict(_fields(value))
-                equal(self._text(label, 1), "kind", "the label")
+                check(self._text(label, 1) in ("kind", "reason"), "the label's key")
                 kind = self._text(label, 2)
         equal(len(values), len(self.types), "values of a sample")
         check(frames and kind, f"a sample without a stack or a kind: {values}")

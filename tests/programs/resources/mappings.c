@@ -20,10 +20,10 @@ MAKER map_private(struct storm *storm, struct map_slot *slot)
 MAKER map_shared(struct storm *storm, struct map_slot *slot)
 {
     (void)storm;
-    errno = 4711;
+    errno = UNKEPT;
     slot->memory =
         mmap(NULL, slot->bytes, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    MUST(errno == 4711);
+    MUST(errno == UNKEPT);
 }
 
 MAKER map_file(struct storm *storm, struct map_slot *slot)
@@ -105,14 +105,14 @@ static void map_end(struct storm *storm, struct map_slot *slot)
     bool hole = slot->way == mmaps_map_hole;
     map_count(slot, -1);
     slot->way = NOTHING;
-    errno = 4711;
+    errno = UNKEPT;
     if (hole) {
         /* What is in the hole is another's by now. */
         MUST(munmap(slot->memory, PAGE) == 0);
         slot->memory += 2 * PAGE;
         slot->bytes -= 2 * (size_t)PAGE;
     }
-    MUST(munmap(slot->memory, slot->bytes) == 0 && errno == 4711);
+    MUST(munmap(slot->memory, slot->bytes) == 0 && errno == UNKEPT);
 }
 
 void map_step(struct storm *storm)

@@ -91,6 +91,8 @@ enum way { WAYS(WAY) WAY_COUNT, NOTHING };
 
 enum { ORDINARY = 14, PRIVATE = 6, CHILDREN = 3, THREADS = 3, TIMERS = 4, MAPS = 12 };
 
+struct storm;
+
 /* A descriptor. */
 struct fd_slot {
     enum way way; /* NOTHING: the slot is free */
@@ -100,6 +102,16 @@ struct fd_slot {
     dev_t device; /* the file that it is open on */
     ino_t inode;
 };
+
+/* Fills a slot, or two: `one` and the next one. A descriptor of -1 says that the
+ * machine has no more of these. */
+struct fd_maker {
+    enum way way;
+    void (*make)(struct storm *storm, struct fd_slot *one);
+    int slots;
+};
+extern const struct fd_maker fd_makers[];
+extern const unsigned fd_maker_count;
 
 struct child_slot {
     enum way way;
@@ -150,6 +162,8 @@ struct storm {
  * and so much of the profile's second value. */
 void alive_add(enum way way, int things, long second);
 
+#define UNKEPT 4711 /* errno before a call that succeeds, and after it */
+
 /* Ends the program if this is not so. */
 #define MUST(condition) must((condition), #condition, __FILE__, __LINE__)
 void must(bool condition, const char *text, const char *file, int line);
@@ -179,7 +193,7 @@ void map_drain(struct storm *storm);
 /* Waits until all children that end by themselves have ended. */
 void child_settle(struct storm *storm);
 
-/* So that chance meets only what is free or taken, in the way that it should. */
+/* One of the thread's slots, by chance. */
 #define SLOT_OF(storm, slots, count) (&(storm)->slots[choose((storm), (count))])
 
 #endif
