@@ -10,6 +10,7 @@ from checks import check, equal
 
 SUBJECTS = ("fds", "threadcreate", "timers", "mmaps", "children")
 UNSEEN, OWN, START = "made unseen", "the probe's own", "the program's start"
+NO_STACK = {UNSEEN, OWN, START}
 
 Frame = collections.namedtuple("Frame", "function file line")
 
@@ -24,6 +25,15 @@ class Sample:
     def is_of(self, file):
         """Whether a function of this file is on the stack."""
         return any(os.path.basename(frame.file) == file for frame in self.frames)
+
+    def maker(self, file):
+        """The innermost frame in a file of this name: the one that is to blame. Where none
+        is, what stands in place of a stack, or None."""
+        for frame in self.frames:
+            if os.path.basename(frame.file) == file:
+                return frame
+        alone = self.frames[0].function if len(self.frames) == 1 else None
+        return Frame(alone, "", 0) if alone in NO_STACK else None
 
     def __repr__(self):
         stack = " < ".join(f"{f.function}:{f.line}" for f in self.frames)
