@@ -32,6 +32,7 @@ VARIES = re.compile(
         | (?<= \bdescriptor\ ) \d+
         | (?<= ^resident\ set\ ) [\d.]+ | (?<= ^allocated\ ) [\d.]+
         | (?<= ^mappings\ ) [^:]+ $
+        | (?<= ^\#\ ) \d+ (?= \ (tcp\ |/))  # a descriptor
         | (?<= /leaky\. ) \d{10} (?= \.)  # google-pprof's time stamp
         | \b \d+ (\.\d+)? (?= \ m?s\b)
         | \b [\d,]+ (?= \ bytes\ in\ [\d,]+\ blocks\ are\ definitely)
