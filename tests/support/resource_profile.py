@@ -12,6 +12,8 @@ SUBJECTS = ("fds", "threadcreate", "timers", "mmaps", "children")
 UNSEEN, OWN, START = "made unseen", "the probe's own", "the program's start"
 NO_STACK = {UNSEEN, OWN, START}
 
+NO_STACK = {UNSEEN, OWN, START}
+
 Frame = collections.namedtuple("Frame", "function file line")
 
 
@@ -22,9 +24,14 @@ class Sample:
     def __init__(self, frames, values, kind):
         self.frames, self.values, self.kind = tuple(frames), tuple(values), kind
 
-    def is_of(self, file):
-        """Whether a function of this file is on the stack."""
-        return any(os.path.basename(frame.file) == file for frame in self.frames)
+    def maker(self, file):
+        """The innermost frame in a file of this name: the one that is to blame. Where none
+        is, what stands in place of a stack, or None."""
+        for frame in self.frames:
+            if os.path.basename(frame.file) == file:
+                return frame
+        alone = self.frames[0].function if len(self.frames) == 1 else None
+        return Frame(alone, "", 0) if alone in NO_STACK else None
 
     def maker(self, file):
         """The innermost frame in a file of this name: the one that is to blame. Where none
@@ -131,6 +138,11 @@ class ProtoProfile:
         return tuple(map(sum, zip(*(s.values for s in self.samples)))) or (0,) * len(
             self.types
         )
+
+    def of(self, name):
+        """The sum of the samples that have this name in place of a stack."""
+        found = [s for s in self.samples if [f.function for f in s.frames] == [name]]
+        return tuple(sum(s.values[i] for s in found) for i in range(len(self.types)))
 
     def __repr__(self):
         return "\n".join(map(repr, self.samples))
