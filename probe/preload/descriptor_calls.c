@@ -90,10 +90,15 @@ PROBE_EXPORT void closefrom(int first)
 /* A number of the probe's that the program wants is the program's from then on. The
  * agent makes no page meanwhile: it could be just opening a file, which would get the
  * same number. So what is noted of the number is taken away only then: a page that is
- * being made lists it as what it still is. */
+ * being made lists it as what it still is. Where the program itself has the number, the
+ * agent cannot get it, and nothing waits: in a signal handler the thread that was
+ * interrupted may hold what the page waits for. */
 static int duplicate(int from, int to, int flags, bool has_flags, uint64_t *ret_taken)
 {
-    struct agent_hold hold = probe_agent_hold();
+    struct agent_hold hold = {.work = WORK_NOT_HELD};
+    if (probe_fd_note(to).word == 0 || probe_descriptor_is_kept(to)) {
+        hold = probe_agent_hold();
+    }
     bool ours = hold.work != WORK_NOT_HELD && probe_descriptor_is_kept(to);
     *ret_taken = from == to ? 0 : probe_fd_take(to);
     int result = has_flags ? dup3_real()(from, to, flags) : dup2_real()(from, to);

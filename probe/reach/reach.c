@@ -109,6 +109,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
             .main_asks = parent == caller,
+            .agent_asks = ask->caller.sp == 0 && parent != caller,
             .here = here,
         };
         probe_copy_work(ask->copy, &input, parent);

@@ -161,12 +161,18 @@ static void part_without_stack_add(struct work *work, const struct maps_line *li
 }
 
 /* The thread's own stack: what is below its stack pointer is not in use. If that is
- * elsewhere, all of it is. */
+ * elsewhere, all of it is; but the agent, which answers on another stack, has left
+ * there only what is its own, below its thread-local variables. */
 static void own_stack_add(struct work *work, struct range stack, uint32_t thread)
 {
-    uintptr_t sp = work->input->threads[thread].sp;
+    const struct regions_input *input = work->input;
+    uintptr_t sp = input->threads[thread].sp;
+    uintptr_t pointer = input->threads[thread].pointer;
     bool is_here = sp >= stack.start && sp < stack.end;
     stack.start = is_here ? sp : stack.start;
+    if (!is_here && input->agent_asks && pointer == input->own_pointer) {
+        stack.start = probe_range_clamp(stack, pointer - input->parts->tls_bytes);
+    }
     bool is_mapping = !is_here && sp != 0;
     thread_part_add(work, stack, thread, is_mapping ? REACH_MAPPING : REACH_STACK);
 }
