@@ -23,7 +23,7 @@
 static int read_status(struct process_figures *figures)
 {
     struct proc_file file;
-    int error = probe_proc_file_open(&file, "self/status");
+    int error = probe_proc_file_open(&file, "thread-self/status");
     if (error != 0) {
         return error;
     }
@@ -80,7 +80,7 @@ static void count_entries(const char *entries, size_t bytes, int own,
 
 static int count_descriptors(struct process_figures *figures)
 {
-    int directory = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
+    int directory = probe_proc_open("thread-self/fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) {
         return directory;
     }
@@ -158,7 +158,7 @@ int probe_process_read_figures(struct process_figures *ret_figures)
 /* Each line is a mapping. Its end may come in the next part. Returns 0 or -errno. */
 static int count_mappings(unsigned *ret_count)
 {
-    int fd = probe_proc_open("self/maps", O_RDONLY);
+    int fd = probe_proc_open("thread-self/maps", O_RDONLY);
     if (fd < 0) {
         return fd;
     }

@@ -60,7 +60,9 @@ bool probe_descriptor_is_kept(int fd);
 /* The smallest kept number from `from` on; -1: none. */
 int probe_descriptor_next(int from);
 
-/* Opens a file or directory of /proc: "self/maps". Returns a descriptor with
+/* Opens a file or directory of /proc: "self/timers". What threads share, such as
+ * "maps", "fd" and "status", is to be asked of "thread-self": "self" has nothing of it
+ * any more when the main thread has ended and others go on. Returns a descriptor with
  * close-on-exec, or -errno. */
 int probe_proc_open(const char *path, int flags);
 

@@ -40,7 +40,7 @@ static bool is_epoll(int directory, const char *name)
 int probe_kernel_words_prepare(void)
 {
     epolls_count = 0;
-    int fd = probe_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
+    int fd = probe_proc_open("thread-self/fd", O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
         return fd;
     }
@@ -120,7 +120,7 @@ int probe_kernel_words_read(struct shared_copy *copy)
 {
     char path[64];
     for (size_t i = 0; i < epolls_count; i++) {
-        snprintf(path, sizeof(path), "self/fdinfo/%d", epolls[i]);
+        snprintf(path, sizeof(path), "thread-self/fdinfo/%d", epolls[i]);
         int error = file_read(copy, path, " data:", ':', epoll_name);
         if (error != 0) {
             return error;

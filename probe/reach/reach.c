@@ -56,7 +56,7 @@ static void shared_give(struct shared_copy *copy)
 /* Reads /proc/self/maps into the copy's memory. Returns 0 or -errno. */
 static int maps_read(struct shared_copy *copy)
 {
-    int fd = probe_proc_open("self/maps", O_RDONLY);
+    int fd = probe_proc_open("thread-self/maps", O_RDONLY);
     if (fd < 0) {
         return fd;
     }
@@ -77,6 +77,16 @@ static int maps_read(struct shared_copy *copy)
 static pid_t copy_make(void)
 {
     return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_UNTRACED, 0UL, 0UL, 0UL, 0UL);
+}
+
+static bool is_among(const struct frozen *frozen, pid_t tid)
+{
+    for (size_t i = 0; i < frozen->count; i++) {
+        if (frozen->threads[i].tid == tid) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Runs while all other threads are stopped. */
@@ -109,6 +119,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
             .main_asks = parent == caller,
+            .main_over = !is_among(frozen, parent),
             .agent_asks = ask->caller.sp == 0 && parent != caller,
             .here = here,
         };

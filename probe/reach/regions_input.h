@@ -27,6 +27,7 @@ struct regions_input {
     bool glibc;            /* the allocator is the C library's: chunks have headers */
     uintptr_t own_pointer; /* of the thread that asks */
     bool main_asks;        /* that is the main thread */
+    bool main_over;        /* it has ended, and other threads go on */
     bool agent_asks;       /* it is the probe's: the program has nothing on its stack */
     struct range here;     /* what the copy, and the question, need of its stack */
     size_t *not_read;      /* mappings that cannot be read are added here */

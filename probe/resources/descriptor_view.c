@@ -236,12 +236,6 @@ static int numbers_read(const char *path, struct buffer *ret_numbers,
 
 int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
 {
-    int error = numbers_read("self/fd", ret_numbers, ret_directory);
-    if (error != 0 || ret_numbers->length > 0) {
-        return error;
-    }
-    /* The main thread has ended, and with it what is listed there. */
-    close(*ret_directory);
     return numbers_read("thread-self/fd", ret_numbers, ret_directory);
 }
 

@@ -12,7 +12,7 @@ int probe_stack_mappings_read(struct stack_mappings *mappings)
     struct proc_file file;
     const char *line;
     buffer_clear(&mappings->ranges);
-    int error = probe_proc_file_open(&file, "self/maps");
+    int error = probe_proc_file_open(&file, "thread-self/maps");
     if (error != 0) {
         return error;
     }

@@ -147,7 +147,7 @@ static void line_read(struct survey *survey, struct kernel_timer *timer,
  * Without /proc there is no other file either. */
 static int missing_error(void)
 {
-    int fd = probe_proc_open("self/status", O_RDONLY);
+    int fd = probe_proc_open("thread-self/status", O_RDONLY);
     if (fd < 0) {
         return fd;
     }

@@ -27,7 +27,8 @@ static int file_begin(void)
     int error = 0;
     pthread_mutex_lock(&maps_lock);
     if (!probe_kept_file_check(&maps_file)) {
-        error = probe_kept_file_set(&maps_file, probe_proc_open("self/maps", O_RDONLY));
+        error = probe_kept_file_set(&maps_file,
+                                    probe_proc_open("thread-self/maps", O_RDONLY));
     }
     if (error == 0 && lseek(maps_file.fd, 0, SEEK_SET) < 0) {
         error = -errno;

@@ -90,7 +90,7 @@ static int check(int fd, const char *build_id)
 static bool is_program(const char *path)
 {
     char program[PATH_BYTES];
-    int fd = probe_proc_open("self/exe", O_PATH | O_NOFOLLOW);
+    int fd = probe_proc_open("thread-self/exe", O_PATH | O_NOFOLLOW);
     if (fd < 0) {
         return false;
     }
@@ -159,7 +159,7 @@ int probe_mapped_file_open(const struct mapping *mapping, const char *build_id)
     }
     int fd = -ENOENT;
     if (is_program(mapping->path)) {
-        fd = probe_proc_open("self/exe", O_RDONLY);
+        fd = probe_proc_open("thread-self/exe", O_RDONLY);
     }
     if (fd < 0) {
         fd = path_open(mapping->path, build_id);

@@ -56,7 +56,7 @@ int probe_symbol_answer(const char *request, size_t bytes, struct buffer *ret_te
 
 int probe_command_line_answer(struct buffer *ret_text)
 {
-    int fd = probe_proc_open("self/cmdline", O_RDONLY);
+    int fd = probe_proc_open("thread-self/cmdline", O_RDONLY);
     if (fd < 0) {
         return fd;
     }

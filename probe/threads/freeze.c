@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "probe/recorder/own_memory.h"
 #include "probe/threads/task_directory.h"
+#include "probe/threads/thread_details.h"
 #include "probe/threads/thread_slots.h"
 #include "probe/threads/threads.h"
 
@@ -183,6 +184,14 @@ static bool is_silent(size_t at)
     return stops[at].stop == STOP_SIGNALLED && probe_thread_slot_parked(at) == NULL;
 }
 
+/* Whether a thread that has not answered has ended. The main thread gets signals even
+ * then, while others go on. */
+static bool is_over(const struct freeze *freeze, pid_t tid)
+{
+    return tgkill(getpid(), tid, 0) != 0 ||
+           (tid == getpid() && probe_thread_is_over(freeze->task_fd, tid));
+}
+
 /* Looks at the threads that have not answered: asks the busy ones again, and does not
  * wait for those that have ended. */
 static void silent_look(struct freeze *freeze)
@@ -193,7 +202,7 @@ static void silent_look(struct freeze *freeze)
         }
         bool busy = probe_thread_slot_busy(i);
         if ((busy && thread_signal(freeze, i) == -ESRCH) ||
-            (!busy && tgkill(getpid(), threads[i].tid, 0) != 0)) {
+            (!busy && is_over(freeze, threads[i].tid))) {
             note_ended(freeze, i);
             freeze->signalled--;
         }

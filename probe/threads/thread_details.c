@@ -141,6 +141,14 @@ void probe_thread_call_read(int task_fd, struct thread_entry *entry)
     }
 }
 
+bool probe_thread_is_over(int task_fd, pid_t tid)
+{
+    char text[1024];
+    const char *end =
+        file_read(task_fd, tid, "stat", text, sizeof(text)) ? strrchr(text, ')') : NULL;
+    return end != NULL && (strncmp(end, ") Z", 3) == 0 || strncmp(end, ") X", 3) == 0);
+}
+
 /* Whether the signal is in the set `name` of the file status. */
 static bool status_has(const char *status, const char *name, int signal)
 {

@@ -1,6 +1,6 @@
 /*
- * What /proc says about one thread: name, state, times, signal mask. Only threads.c
- * uses this.
+ * What /proc says about one thread: name, state, times, signal mask. Only threads.c and
+ * freeze.c use this.
  */
 #ifndef PROBE_THREADS_THREAD_DETAILS_H
 #define PROBE_THREADS_THREAD_DETAILS_H
@@ -32,6 +32,10 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
 /* Fills in `call` and `call_after`: what the thread waits in. Call it before the thread
  * gets a signal, which ends the wait for a moment. */
 void probe_thread_call_read(int task_fd, struct thread_entry *entry);
+
+/* Whether the thread has ended and is still listed, as the main thread is while others
+ * go on; false if that is not known. */
+bool probe_thread_is_over(int task_fd, pid_t tid);
 
 /* Whether the signal is pending because the thread blocks it; false if that is not
  * known. */

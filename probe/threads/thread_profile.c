@@ -73,9 +73,10 @@ static void silent_append(const struct threads *threads, struct buffer *text)
     if (threads->silent == 0) {
         return;
     }
-    buffer_printf(text,
-                  "# %zu did not answer: they block signal %d, or were held up.\n",
-                  threads->silent, probe_threads_signal());
+    buffer_printf(
+        text,
+        "# %zu did not answer: they block signal %d, were held up, or have ended.\n",
+        threads->silent, probe_threads_signal());
     for (size_t i = 0; i < threads->count; i++) {
         const struct thread_entry *entry = probe_threads_at(threads, i);
         if (entry->stack == THREADS_NO_STACK) {
@@ -197,7 +198,9 @@ int probe_thread_profile_blocks(const struct threads *threads,
     for (size_t i = 0; i < threads->count && error == 0; i++) {
         const struct thread_entry *entry = probe_threads_at(threads, i);
         thread_heading(entry, remarks, ret_text);
-        if (entry->stack == THREADS_NO_STACK) {
+        if (entry->stack == THREADS_NO_STACK && entry->state == 'Z') {
+            buffer_text(ret_text, "no stack: it has ended\n");
+        } else if (entry->stack == THREADS_NO_STACK) {
             buffer_printf(ret_text,
                           "no stack: it blocks signal %d, or was held up for %d ms\n",
                           probe_threads_signal(), THREADS_TIME_LIMIT_MS);

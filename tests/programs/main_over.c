@@ -1,0 +1,42 @@
+/* The main thread ends by pthread_exit, while another one goes on until input ends. The
+ * main thread's stack had the only pointer to one block; a global has that to another.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void *kept;
+
+static void *block(size_t bytes)
+{
+    void *memory = malloc(bytes);
+    return memory == NULL ? NULL : memset(memory, 'x', bytes);
+}
+
+/* Says "ready" when the main thread has ended. */
+static void *work(void *main_thread)
+{
+    char byte;
+    pthread_join(*(pthread_t *)main_thread, NULL);
+    puts("ready");
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    return NULL;
+}
+
+int main(void)
+{
+    static pthread_t self;
+    pthread_t thread;
+    void *volatile on_stack = block(1000);
+    kept = block(2000);
+    self = pthread_self();
+    if (on_stack == NULL || kept == NULL ||
+        pthread_create(&thread, NULL, work, &self) != 0) {
+        return 1;
+    }
+    pthread_exit(NULL);
+}
