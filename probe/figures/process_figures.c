@@ -80,7 +80,7 @@ static void count_entries(const char *entries, size_t bytes, int own,
 
 static int count_descriptors(struct process_figures *figures)
 {
-    int directory = probe_proc_open("thread-self/fd", O_RDONLY | O_DIRECTORY);
+    int directory = probe_proc_fd_open("fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) {
         return directory;
     }

@@ -221,6 +221,23 @@ int probe_proc_open(const char *path, int flags)
     return fd < 0 ? -errno : fd;
 }
 
+/* Its memory is gone then, and with that the name of its program. */
+static bool main_is_over(void)
+{
+    char name[1];
+    int fd = probe_kept_file_check(&proc) ? proc.fd : AT_FDCWD;
+    const char *path = fd == AT_FDCWD ? "/proc/self/exe" : "self/exe";
+    return readlinkat(fd, path, name, sizeof(name)) < 0 && errno == ENOENT;
+}
+
+int probe_proc_fd_open(const char *path, int flags)
+{
+    char whole[64];
+    const char *of = main_is_over() ? "thread-self" : "self";
+    snprintf(whole, sizeof(whole), "%s/%s", of, path);
+    return probe_proc_open(whole, flags);
+}
+
 int probe_descriptors_protect(int from)
 {
     moved_from = from;

@@ -60,10 +60,15 @@ bool probe_descriptor_is_kept(int fd);
 /* The smallest kept number from `from` on; -1: none. */
 int probe_descriptor_next(int from);
 
-/* Opens a file or directory of /proc: "self/timers". What threads share, such as
- * "maps", "fd" and "status", is to be asked of "thread-self": "self" has nothing of it
- * any more when the main thread has ended and others go on. Returns a descriptor with
- * close-on-exec, or -errno. */
+/* Opens a file or directory of /proc: "self/timers". What threads share, such as "maps"
+ * and "status", is to be asked of "thread-self": "self" has nothing of it any more when
+ * the main thread has ended and others go on. Returns a descriptor with close-on-exec,
+ * or -errno. */
 int probe_proc_open(const char *path, int flags);
+
+/* Opens what /proc says of the main thread's descriptors, "fd" or "fdinfo/3"; or, when
+ * that has ended and has none any more, of the calling thread's: the same ones, unless
+ * a thread has left the others' table (unshare(2)). Returns as the function above. */
+int probe_proc_fd_open(const char *path, int flags);
 
 #endif

@@ -40,7 +40,7 @@ static bool is_epoll(int directory, const char *name)
 int probe_kernel_words_prepare(void)
 {
     epolls_count = 0;
-    int fd = probe_proc_open("thread-self/fd", O_RDONLY | O_DIRECTORY);
+    int fd = probe_proc_fd_open("fd", O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
         return fd;
     }
@@ -82,12 +82,11 @@ static int word_add(struct shared_copy *copy, uintptr_t word, const char *what)
 
 /* Adds the hexadecimal number behind `mark` in each line of the file that has `label`;
  * the mark comes with the label or after it. The file is read in parts; a line that two
- * parts share is read whole with the second. Returns 0 or -errno; a file that is not
- * there has none. */
-static int file_read(struct shared_copy *copy, const char *path, const char *label,
-                     char mark, const char *what)
+ * parts share is read whole with the second. `fd` is the open file, which is closed, or
+ * -errno. Returns 0 or -errno; a file that is not there has none. */
+static int file_read(struct shared_copy *copy, int fd, const char *label, char mark,
+                     const char *what)
 {
-    int fd = probe_proc_open(path, O_RDONLY);
     if (fd < 0) {
         return fd == -ENOENT ? 0 : fd;
     }
@@ -120,12 +119,14 @@ int probe_kernel_words_read(struct shared_copy *copy)
 {
     char path[64];
     for (size_t i = 0; i < epolls_count; i++) {
-        snprintf(path, sizeof(path), "thread-self/fdinfo/%d", epolls[i]);
-        int error = file_read(copy, path, " data:", ':', epoll_name);
+        snprintf(path, sizeof(path), "fdinfo/%d", epolls[i]);
+        int fd = probe_proc_fd_open(path, O_RDONLY);
+        int error = file_read(copy, fd, " data:", ':', epoll_name);
         if (error != 0) {
             return error;
         }
     }
     /* "signal: 14/00007fff5b2d1a80" */
-    return file_read(copy, "self/timers", "signal: ", '/', timer_name);
+    int fd = probe_proc_open("self/timers", O_RDONLY);
+    return file_read(copy, fd, "signal: ", '/', timer_name);
 }

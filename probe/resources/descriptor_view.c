@@ -204,13 +204,12 @@ static uint64_t number_of(const struct statx *file)
     return number ^ (file->stx_mode & S_IFMT);
 }
 
-static int numbers_read(const char *path, struct buffer *ret_numbers,
-                        int *ret_directory)
+int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
 {
     /* readdir would allocate its buffer. */
     _Alignas(struct dirent64) char entries[4096];
     ssize_t got;
-    int directory = probe_proc_open(path, O_RDONLY | O_DIRECTORY);
+    int directory = probe_proc_fd_open("fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) {
         return directory;
     }
@@ -232,11 +231,6 @@ static int numbers_read(const char *path, struct buffer *ret_numbers,
         *ret_directory = directory;
     }
     return error;
-}
-
-int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
-{
-    return numbers_read("thread-self/fd", ret_numbers, ret_directory);
 }
 
 int probe_fd_view(int directory, int fd, bool addresses,

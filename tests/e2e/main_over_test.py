@@ -54,7 +54,8 @@ def test_what_is_lost():
         text = program.get("/debug/pprof/lost?debug=1").text
         equal(reach_sums(text).lost, (1, 1000), f"lost: {text}")
         text = program.get("/debug/pprof/retained?debug=1").text
-        check("kept" in text and "2000 @" in text, text)
+        check("global kept" in text and "2000 @" in text, text)
+        check("kernel: epoll" in text and "3000 @" in text, text)
 
 
 def test_stacks():

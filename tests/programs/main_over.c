@@ -1,10 +1,11 @@
 /* The main thread ends by pthread_exit, while another one goes on until input ends. The
- * main thread's stack had the only pointer to one block; a global has that to another.
- */
+ * main thread's stack had the only pointer to one block; a global has that to another,
+ * and an epoll descriptor that to a third. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 void *kept;
@@ -27,6 +28,17 @@ static void *work(void *main_thread)
     return NULL;
 }
 
+/* Where it ends, the pointer is in the kernel alone. */
+static __attribute__((noinline)) int epoll_block(void)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = block(3000)};
+    int fd = epoll_create1(0);
+    int failed = epoll_ctl(fd, EPOLL_CTL_ADD, STDIN_FILENO, &event);
+    memset(&event, 0, sizeof(event));
+    __asm__ volatile("" : : "r"(&event) : "memory");
+    return failed;
+}
+
 int main(void)
 {
     static pthread_t self;
@@ -34,7 +46,7 @@ int main(void)
     void *volatile on_stack = block(1000);
     kept = block(2000);
     self = pthread_self();
-    if (on_stack == NULL || kept == NULL ||
+    if (on_stack == NULL || kept == NULL || epoll_block() != 0 ||
         pthread_create(&thread, NULL, work, &self) != 0) {
         return 1;
     }

@@ -33,15 +33,6 @@ class Sample:
         alone = self.frames[0].function if len(self.frames) == 1 else None
         return Frame(alone, "", 0) if alone in NO_STACK else None
 
-    def maker(self, file):
-        """The innermost frame in a file of this name: the one that is to blame. Where none
-        is, what stands in place of a stack, or None."""
-        for frame in self.frames:
-            if os.path.basename(frame.file) == file:
-                return frame
-        alone = self.frames[0].function if len(self.frames) == 1 else None
-        return Frame(alone, "", 0) if alone in NO_STACK else None
-
     def __repr__(self):
         stack = " < ".join(f"{f.function}:{f.line}" for f in self.frames)
         return f"{self.values} {self.kind} {stack}"

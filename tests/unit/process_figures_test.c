@@ -246,7 +246,7 @@ static void mappings_that_cannot_be_read_are_not_zero(void **state)
 {
     (void)state;
     assert_true(counts_now().mappings_counted);
-    missing = "/proc/self/maps";
+    missing = "/proc/thread-self/maps";
     assert_false(counts_now().mappings_counted);
     missing = "";
     read_error = EIO;
