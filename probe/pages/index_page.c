@@ -210,7 +210,7 @@ static void heap_describe(struct buffer *text)
     }
     probe_recorder_read_figures(&figures);
     buffer_printf(text,
-                  " The recorder itself has taken %llu bytes, which are in no "
+                  " The recorder itself has taken %llu bytes, which are in no heap "
                   "profile.",
                   (unsigned long long)figures.own_bytes);
     if (figures.lost > 0) {

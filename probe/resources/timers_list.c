@@ -172,8 +172,8 @@ static int timers_list(struct resource_list *list)
     if (timer.number >= 0) {
         timer_show(&survey, &timer);
     }
-    buffer_printf(&list->remarks, "the kernel lists %zu; of these %zu made unseen",
-                  survey.count, survey.unseen);
+    buffer_printf(&list->remarks, "the kernel lists %zu; %zu made unseen", survey.count,
+                  survey.unseen);
     return file.error;
 }
 

@@ -44,7 +44,7 @@ function summary(waits, reply) {
           "not say where they are"
         : "";
     if (waits.length === 0) {
-        return `no thread waits for a lock${unjudged}`;
+        return `no thread waits for a mutex or rwlock${unjudged}`;
     }
     const total = plural(waits.length, "thread waits", "threads wait");
     const parts = Object.entries(TEXTS)
