@@ -6,8 +6,8 @@
  *   notify: signal/tid.4242
  *   ClockID: 1
  *
- * How they are set the kernel says itself, by its number of the timer: what stands
- * behind a timer_t may be freed at any time.
+ * How a timer is set is asked of the kernel, by its own number: what a timer_t points
+ * to may be freed at any time.
  */
 #include <errno.h>
 #include <fcntl.h>
