@@ -203,7 +203,11 @@ def test_every_kind_of_wait_is_told_apart():
     waits[1] |= {"kind": "rwlock", "type": None, "wants": "write", "timed": True}
     waits[2] |= {"kind": "rwlock", "type": None, "wants": "read", "name": HTML}
     waits[3] |= {"wants": "mutex after condition", "name": None, "stack": []}
-    stack = [{"function": "lock", "file": None}, {"function": HTML, "file": HTML, "line": 1}]
+    stack = [
+        {"function": "lock", "file": None},
+        {"function": "std::lock", "file": "/usr/include/c++/12/mutex", "line": 9},
+        {"function": HTML, "file": HTML, "line": 1},
+    ]
     waits[4] |= {"stack": stack, "verdict": "?"}
     held = [{"tid": 9, "name": HTML, "stack": [{"function": "hold", "file": "h.c", "line": 3}]}]
     with Says(leaky, locks(*waits, holders=held)) as server:
@@ -222,7 +226,7 @@ def test_every_kind_of_wait_is_told_apart():
     )
     equal(rows[2][0], f"waits | {HTML} (3)", "a name with HTML")
     equal((rows[3][0], rows[3][4]), ("waits | thread 4", "not known"), "no name, no stack")
-    equal(rows[4][4], f"{HTML} {HTML}:1", "the frame with a source")
+    equal(rows[4][4], f"{HTML} {HTML}:1", "the frame with a source of the program")
     check(line.startswith("leaky: "), line)
 
 

@@ -179,8 +179,16 @@ function framesOf({stack}) {
     }));
 }
 
-// Where a thread is, by the innermost frame whose source is known.
+// The innermost frame whose source is known; a header of the system is not the
+// program's, unless there is no other.
+export function ownFrame(frames) {
+    const known = frames.filter(({place}) => place !== "");
+    return known.find(({place}) => !place.startsWith("/usr/include/")) ??
+        known[0] ?? frames[0];
+}
+
+// Where a thread is.
 function placeOf(frames) {
-    const own = frames.find(({place}) => place !== "") ?? frames[0];
+    const own = ownFrame(frames);
     return own ? `${own.name} ${own.place}`.trim() : "";
 }
