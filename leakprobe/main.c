@@ -83,7 +83,7 @@ static const struct command_option table[] = {
     {.name = "resources",
      .word = "on|off",
      .help = "profiles of descriptors, threads, timers, mappings and children by who "
-             "made them (%)",
+             "made them, and who waits for which lock (%)",
      .text = &options.resources,
      .choices = "on|off"},
     {.name = "follow-fork",

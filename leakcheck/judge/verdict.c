@@ -169,8 +169,8 @@ static bool peak_is_shown(const struct trial *trial, struct finding *finding)
         double peak = (double)trial_peak_least(trial, (enum resource)resource);
         if (declared > 0 && peak < declared * PEAK_SHOWN) {
             snprintf(finding->reason, sizeof(finding->reason),
-                     "a call held %.0f of %s at its peak, declared are %.0f", peak,
-                     resource_name((enum resource)resource), declared);
+                     "a call's peak of %s was %.0f, declared are %.0f",
+                     resource_name((enum resource)resource), peak, declared);
             return false;
         }
     }
@@ -351,8 +351,8 @@ static bool peak_is_low(const struct trial *trial, struct finding *finding)
         double peak = (double)trial_peak_most(trial, order[i]);
         if (held > 0 && peak > held * PEAK_LEFT) {
             snprintf(finding->reason, sizeof(finding->reason),
-                     "a call still holds %.0f of %s at its peak", peak,
-                     resource_name(order[i]));
+                     "a call's peak of %s is still %.0f", resource_name(order[i]),
+                     peak);
             over_set(finding, order[i], peak);
             return false;
         }

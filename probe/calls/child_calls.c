@@ -20,8 +20,8 @@ PROBE_REAL(_Fork)
 PROBE_REAL(clone)
 PROBE_REAL_OF(forkpty, "libutil.so.1")
 
-/* The child of vfork may fork: what is noted there was not told of the files that the
- * child of vfork has closed and opened. */
+/* The child of vfork may fork. The notes do not say which descriptors the child of
+ * vfork has closed and opened, so its own child does without them. */
 static void child_begin(bool in_vfork)
 {
     if (in_vfork) {

@@ -210,8 +210,8 @@ static void moving_fail(void *memory, size_t bytes, const struct moving *moving)
     }
 }
 
-/* What was the allocator's stays its, wherever it is now; and so does what somebody has
- * mapped. Two kinds of calls leave the old memory there: with MREMAP_DONTUNMAP, and for
+/* Memory stays the allocator's when it moves, and likewise that of whoever else mapped
+ * it. Two kinds of calls leave the old memory there: with MREMAP_DONTUNMAP, and for
  * 0 bytes, which maps shared memory once more. */
 PROBE_EXPORT void *mremap(void *memory, size_t bytes, size_t new_bytes, int flags, ...)
 {

@@ -3,9 +3,9 @@
  * program or ends; only then does the parent go on. So this function must have left its
  * frame before the child returns from it, and come back for the parent: the return
  * address waits in a register, as in glibc's sysdeps/unix/sysv/linux/x86_64/vfork.S.
- * A stack of its own for it there is in assembly alone. On other processors vfork is
- * not replaced: its children are made unseen there, and a child's own descriptors are
- * taken for the parent's.
+ * Only assembly can do without a frame. On other processors vfork is not replaced: its
+ * children are made unseen there, and a child's own descriptors are taken for the
+ * parent's.
  */
 #include <errno.h>
 #include <sys/syscall.h>

@@ -133,7 +133,8 @@ static void reply_send(struct connection *connection)
 static void refuse_route(const struct request *request, struct reply *reply)
 {
     probe_reply_error(reply, 404, "unknown_route",
-                      "/, /status, /metrics, /healthz and /debug/pprof/ are here",
+                      "/, /status, /metrics, /healthz, /debug/locks and "
+                      "/debug/pprof/ are here",
                       "no route '%.200s'", request->path);
 }
 

@@ -50,7 +50,7 @@ static void circles_append(const struct lock_view *view, struct buffer *text)
 static void summary_append(const struct lock_view *view, struct buffer *text)
 {
     if (view->waiter_count == 0) {
-        buffer_text(text, "no thread waits for a lock");
+        buffer_text(text, "no thread waits for a mutex or rwlock");
     } else {
         buffer_printf(text, "%zu thread%s for a lock", view->waiter_count,
                       view->waiter_count == 1 ? " waits" : "s wait");
@@ -99,7 +99,7 @@ static void heading_append(const struct lock_view *view,
 {
     int64_t tenths = waiter->waited_ns / (CLOCK_NS_PER_SECOND / 10);
     thread_append(view, waiter->note.tid, text);
-    buffer_printf(text, " waits for %lld.%lld s for ", (long long)(tenths / 10),
+    buffer_printf(text, " has waited %lld.%lld s for ", (long long)(tenths / 10),
                   (long long)(tenths % 10));
     probe_lock_sentence(view, waiter, text);
     buffer_text(text, probe_lock_waiter_is_timed(waiter) ? ", with a time limit" : "");

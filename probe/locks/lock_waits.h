@@ -7,8 +7,8 @@
  *     lock_state.h      what a lock says of itself: its kind, who has it
  *     lock_futex.h      what the kernel says of a waiting thread
  *     lock_graph.h      who waits for whom: which of them never go on
- *     lock_view.h       all that at one moment --> lock_text.h, lock_json.h,
- * lock_leak.h
+ *     lock_view.h       all that at one moment
+ *     lock_text.h       as text; likewise lock_leak.h, probe/pages/lock_json.h
  */
 #ifndef PROBE_LOCKS_LOCK_WAITS_H
 #define PROBE_LOCKS_LOCK_WAITS_H
@@ -25,8 +25,7 @@ enum lock_call {
     LOCK_CALL_MUTEX,
     LOCK_CALL_READ,      /* of a rwlock */
     LOCK_CALL_WRITE,     /* of a rwlock */
-    LOCK_CALL_CONDITION, /* a condition variable: at its end the thread takes the mutex
-                          */
+    LOCK_CALL_CONDITION, /* a condition variable; at the end it takes the mutex */
 };
 
 /* A wait, on the stack of the function that waits. The first four members are for the

@@ -81,7 +81,7 @@ static const struct entry entries[] = {
     {
         .name = "goroutineleak",
         .title = "Threads that never go on",
-        .text = "The threads of which it is proved that they never go on: they wait "
+        .text = "The threads that provably never go on: they wait "
                 "for each other's locks, for one whose owner has ended, or for one "
                 "that such a thread has. Named as in Go. "
                 "<a href=\"/debug/locks\">locks</a> says who waits for which one.",
@@ -210,7 +210,7 @@ static void heap_describe(struct buffer *text)
     }
     probe_recorder_read_figures(&figures);
     buffer_printf(text,
-                  " The recorder itself has taken %llu bytes, which are in no "
+                  " The recorder itself has taken %llu bytes, which are in no heap "
                   "profile.",
                   (unsigned long long)figures.own_bytes);
     if (figures.lost > 0) {

@@ -23,7 +23,7 @@ static int list_take(const struct request *request,
         error = subject->list(list);
         error = error != 0 ? error : site->sleep(site->owner, seconds * 1000);
         list->sign = 1;
-        buffer_clear(&list->remarks);
+        probe_resource_list_reread(list);
     }
     return error != 0 ? error : subject->list(list);
 }

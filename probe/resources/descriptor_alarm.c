@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -55,21 +56,35 @@ static int count(uint64_t *ret_count, uint64_t *ret_limit)
     return error;
 }
 
-/* Appends "note_open src/x.c:55": the innermost function whose source is known. */
-static void stack_name(uint32_t stack, struct buffer *line)
+/* The innermost frame whose source is known; a header of the system is not the
+ * program's, unless there is no other. The innermost of all if none is known. */
+static uintptr_t own_frame(const struct stack_record *record)
 {
-    const struct stack_record *record = probe_record_at(stack);
+    static const char headers[] = "/usr/include/";
+    uintptr_t in_header = 0;
     struct symbol symbol;
     for (uint32_t i = 0; i < record->depth; i++) {
         probe_symbols_find(record->frames[i], &symbol);
-        if (symbol.file_in_tree != NULL) {
-            buffer_printf(line, "%s %s:%u", symbol.function, symbol.file_in_tree,
-                          symbol.line);
-            return;
+        if (symbol.file_in_tree == NULL) {
+            continue;
         }
+        if (strncmp(symbol.file_in_tree, headers, sizeof(headers) - 1) != 0) {
+            return record->frames[i];
+        }
+        in_header = in_header == 0 ? record->frames[i] : in_header;
     }
-    probe_symbols_find(record->frames[0], &symbol);
+    return in_header != 0 ? in_header : record->frames[0];
+}
+
+/* Appends "note_open src/x.c:55", or only the function. */
+static void stack_name(uint32_t stack, struct buffer *line)
+{
+    struct symbol symbol;
+    probe_symbols_find(own_frame(probe_record_at(stack)), &symbol);
     buffer_text(line, symbol.function);
+    if (symbol.file_in_tree != NULL) {
+        buffer_printf(line, " %s:%u", symbol.file_in_tree, symbol.line);
+    }
 }
 
 static void line_write(struct resource_list *list, uint64_t open, uint64_t limit,

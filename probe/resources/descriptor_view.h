@@ -28,8 +28,8 @@ struct descriptor_view {
 int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory);
 
 /* Reads what a descriptor is, with the addresses of a socket if they are wanted.
- * `directory` is that of probe_fd_numbers. Waits for
- * no file system. Returns 0; -ENOENT if there is no such descriptor; another -errno. */
+ * `directory` is that of probe_fd_numbers. Waits for no file system. Returns 0; -ENOENT
+ * if there is no such descriptor; another -errno. */
 int probe_fd_view(int directory, int fd, bool addresses,
                   struct descriptor_view *ret_view);
 

@@ -12,7 +12,7 @@
 #define ARENA_BYTES ((uintptr_t)64 * 1024 * 1024) /* and they begin at a multiple */
 #define PAGE ((uintptr_t)4096)
 
-/* In the size of a block, which has a mapping of its own. */
+/* A bit in the size of a block: it has a mapping of its own. */
 #define BLOCK_MAPPED 2U
 #define BLOCK_BITS 7U
 

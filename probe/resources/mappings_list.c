@@ -138,9 +138,10 @@ static void part_add(struct resource_list *list, const struct maps_line *line,
     if (bytes != whole) {
         snprintf(share, sizeof(share), "%zu of ", bytes / 1024);
     }
-    snprintf(example, sizeof(example), "%lx-%lx %.4s %s%zu KiB %.*s",
+    snprintf(example, sizeof(example), "%lx-%lx %.4s %s%zu KiB%s%.*s",
              (unsigned long)line->range.start, (unsigned long)line->range.end,
-             line->access, share, whole / 1024, (int)line->path_bytes, line->path);
+             line->access, share, whole / 1024, line->path_bytes > 0 ? " " : "",
+             (int)line->path_bytes, line->path);
     probe_resource_list_add(list, &part->item, example);
 }
 

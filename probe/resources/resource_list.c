@@ -73,6 +73,11 @@ void probe_resource_list_add(struct resource_list *list,
     if (known.maker == MADE_BY_STACK && known.note.stack == 0) {
         known.maker = MADE_UNSEEN;
     }
+    for (size_t i = 0; i < RESOURCE_VALUES; i++) {
+        list->totals[i] += known.values[i];
+        list->unseen[i] += known.maker == MADE_UNSEEN ? known.values[i] : 0;
+        list->probes[i] += known.maker == MADE_BY_PROBE ? known.values[i] : 0;
+    }
     bool by_stack = known.maker == MADE_BY_STACK;
     int64_t age = known.note.made == 0 ? -1 : probe_resource_age(known.note);
     if (age >= 0 && age < list->older_ns) {
@@ -86,11 +91,7 @@ void probe_resource_list_add(struct resource_list *list,
     }
     group->items += known.is_part ? 0 : sign;
     for (size_t i = 0; i < RESOURCE_VALUES; i++) {
-        int64_t value = sign * known.values[i];
-        group->values[i] += value;
-        list->totals[i] += value;
-        list->unseen[i] += known.maker == MADE_UNSEEN ? value : 0;
-        list->probes[i] += known.maker == MADE_BY_PROBE ? value : 0;
+        group->values[i] += sign * known.values[i];
     }
     if (age >= 0) {
         group->oldest_ns = age > group->oldest_ns ? age : group->oldest_ns;
@@ -98,6 +99,14 @@ void probe_resource_list_add(struct resource_list *list,
         group->youngest_ns = younger ? age : group->youngest_ns;
     }
     example_keep(list, group, example);
+}
+
+void probe_resource_list_reread(struct resource_list *list)
+{
+    buffer_clear(&list->remarks);
+    memset(list->totals, 0, sizeof(list->totals));
+    memset(list->unseen, 0, sizeof(list->unseen));
+    memset(list->probes, 0, sizeof(list->probes));
 }
 
 static const char *maker_name(enum resource_maker maker)

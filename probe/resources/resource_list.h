@@ -36,6 +36,8 @@ struct resource_list {
     struct buffer groups;   /* same maker, stack and kind */
     struct buffer examples; /* texts, each ended by '\0' */
     struct buffer remarks;  /* lines for the head of the text, without "# " */
+    /* Sums of what was added, also of what is left out for its age, whatever the sign:
+     */
     int64_t totals[RESOURCE_VALUES];
     int64_t unseen[RESOURCE_VALUES];
     int64_t probes[RESOURCE_VALUES];
@@ -60,6 +62,10 @@ struct resource_subject {
 /* Adds a thing. `example` describes it in the text: "7 /tmp/x"; NULL: nothing does. */
 void probe_resource_list_add(struct resource_list *list,
                              const struct resource_item *item, const char *example);
+
+/* Before a second reading into the same list: the remarks and sums of the first one go.
+ */
+void probe_resource_list_reread(struct resource_list *list);
 
 /* Appends profile.proto, with the kind as a label. Returns 0 or -ENOMEM. */
 int probe_resource_list_proto(const struct resource_list *list,

@@ -251,8 +251,7 @@ static void remark(const struct survey *survey)
     struct buffer *remarks = &survey->list->remarks;
     size_t count;
     (void)living_of(survey, &count);
-    buffer_printf(remarks,
-                  "the kernel lists %zu; of these %zu made unseen, %zu the probe's own",
+    buffer_printf(remarks, "the kernel lists %zu; %zu made unseen, %zu the probe's own",
                   count, survey->unseen, survey->probes);
     if (survey->ended > 0) {
         buffer_printf(remarks,

@@ -6,8 +6,8 @@
  *   notify: signal/tid.4242
  *   ClockID: 1
  *
- * How they are set the kernel says itself, by its number of the timer: what stands
- * behind a timer_t may be freed at any time.
+ * How a timer is set is asked of the kernel, by its own number: what a timer_t points
+ * to may be freed at any time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -172,8 +172,8 @@ static int timers_list(struct resource_list *list)
     if (timer.number >= 0) {
         timer_show(&survey, &timer);
     }
-    buffer_printf(&list->remarks, "the kernel lists %zu; of these %zu made unseen",
-                  survey.count, survey.unseen);
+    buffer_printf(&list->remarks, "the kernel lists %zu; %zu made unseen", survey.count,
+                  survey.unseen);
     return file.error;
 }
 

@@ -145,7 +145,7 @@ def test_deadlock_and_lock_never_released_are_marked():
 def test_lab_page_has_both_servers():
     """On the lab's page the locks of both servers: those of fixed end."""
     with browser.page(leaky.url + OFTEN, others=[fixed.url]) as page:
-        said(page, "fixed: no thread waits for a lock.")
+        said(page, "fixed: no thread waits for a mutex or rwlock.")
         line = said(page, "leaky: 12 threads wait for a lock")
         check("NEVER RELEASED: 9" in line, line)
         check("leaky: DEADLOCK" in page.text("#news"), page.text("#news"))
@@ -156,7 +156,7 @@ def test_lab_page_has_both_servers():
 def test_no_wait_is_said():
     """Without a wait there is no table, but a sentence."""
     with browser.page(fixed.debug_url + OFTEN) as page:
-        said(page, "fixed: no thread waits for a lock.")
+        said(page, "fixed: no thread waits for a mutex or rwlock.")
         equal(page.script(ROWS), [], "rows")
         for place in (".locks", "#news"):
             check(page.script(f"return document.querySelector('{place}').hidden"), place)
@@ -170,9 +170,9 @@ def test_what_is_not_measured_is_said():
     unsaid = "does not say who waits"
     replies = [
         ({"measured": False, "reason": reason}, f"not measured: {reason}."),
-        (locks(kernel_asked=False), "a lock; those in a condition variable are not"),
+        (locks(kernel_asked=False), "rwlock; those in a condition variable are not"),
         ((501, refusal), f"{unsaid}: not here (elsewhere)."),
-        ({"measured": True}, "no thread waits for a lock."),
+        ({"measured": True}, "no thread waits for a mutex or rwlock."),
         ((404, {}), f"{unsaid}: leaky answers with status 404."),
         *((each, f"{unsaid}: this is no list of locks.") for each in (None, [], 7, {})),
     ]
@@ -203,7 +203,11 @@ def test_every_kind_of_wait_is_told_apart():
     waits[1] |= {"kind": "rwlock", "type": None, "wants": "write", "timed": True}
     waits[2] |= {"kind": "rwlock", "type": None, "wants": "read", "name": HTML}
     waits[3] |= {"wants": "mutex after condition", "name": None, "stack": []}
-    stack = [{"function": "lock", "file": None}, {"function": HTML, "file": HTML, "line": 1}]
+    stack = [
+        {"function": "lock", "file": None},
+        {"function": "std::lock", "file": "/usr/include/c++/12/mutex", "line": 9},
+        {"function": HTML, "file": HTML, "line": 1},
+    ]
     waits[4] |= {"stack": stack, "verdict": "?"}
     held = [{"tid": 9, "name": HTML, "stack": [{"function": "hold", "file": "h.c", "line": 3}]}]
     with Says(leaky, locks(*waits, holders=held)) as server:
@@ -222,7 +226,7 @@ def test_every_kind_of_wait_is_told_apart():
     )
     equal(rows[2][0], f"waits | {HTML} (3)", "a name with HTML")
     equal((rows[3][0], rows[3][4]), ("waits | thread 4", "not known"), "no name, no stack")
-    equal(rows[4][4], f"{HTML} {HTML}:1", "the frame with a source")
+    equal(rows[4][4], f"{HTML} {HTML}:1", "the frame with a source of the program")
     check(line.startswith("leaky: "), line)
 
 
@@ -297,4 +301,4 @@ def test_restart_forgets_the_locks():
             equal(page.script(ROWS), [], "rows of a server that is away")
             check(page.script("return document.querySelector('#news').hidden"), "news")
             with Server("leaky", "--debug-port", first.debug_port):
-                said(page, "no thread waits for a lock")
+                said(page, "no thread waits for a mutex or rwlock")

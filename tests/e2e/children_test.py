@@ -117,6 +117,19 @@ def test_the_child_of_vfork_is_another_process():
         equal(program.finish(), 0, "exit status")
 
 
+def test_the_kernels_count_stands_in_every_form():
+    """The remark is about all children, also in a difference, and where the young are
+    left out."""
+    with WaitingProgram([compiled("child_ways.c")], probe=QUIET) as program:
+        children, ended = kernel_children(program.pid)
+        said = f"the kernel lists {len(children)}, of which {len(ended)} have ended"
+        for query in ("", "?seconds=1", "?older=1000"):
+            page = program.get(f"/debug/pprof/children{query}").body
+            comment = ProtoProfile(page).comment
+            check(comment.startswith(said), f"{query}: {comment!r}, not {said!r}")
+        equal(program.finish(), 0, "exit status")
+
+
 def test_the_servers_have_it_too():
     """Their upstream was forked before anything was noted."""
     with Server("leaky") as server:

@@ -361,6 +361,14 @@ def test_a_limit_that_the_program_lowers():
         check_alarm(alarms(program)[0], program, 400, 512)
 
 
+def test_the_line_names_no_header_of_the_system():
+    """But the program's own function that called what is in it."""
+    with many(475, 512, "header") as program:
+        program.said("many 1")
+        line = program.await_(lambda: alarms(program), "the line")[0]
+        check(re.search(r"opened by many \S*descriptor_edges\.c:\d+ ", line), line)
+
+
 def test_far_from_the_limit_nothing_is_said():
     """Nor where only a number is high."""
     with many(300, 512, "stay") as program:

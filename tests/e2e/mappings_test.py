@@ -39,7 +39,9 @@ def profile_of(program, pid=None):
     def at_rest():
         before = outside(pid or program.pid)
         profile = ProtoProfile(program.get("/debug/pprof/mmaps", pid).body)
-        text = TextProfile(program.get("/debug/pprof/mmaps?debug=1", pid).text)
+        page = program.get("/debug/pprof/mmaps?debug=1", pid).text
+        check(not re.search(" $", page, re.M), "a line ends with a blank")
+        text = TextProfile(page)
         after = outside(pid or program.pid)
         return (profile, text, after) if before == after else None
 

@@ -72,7 +72,7 @@ def test_every_way_to_make_a_timer(ways):
     profile = profile_of(ways)
     equal(by_maker(profile, "timer_ways.c"), LEFT, "timers by maker")
     equal(profile.totals(), (len(kernel_timers(ways.pid)),), "timers")
-    equal(profile.comment, "the kernel lists 13; of these 1 made unseen", "comment")
+    equal(profile.comment, "the kernel lists 13; 1 made unseen", "comment")
 
 
 def test_the_text_describes_each_timer(ways):

@@ -437,6 +437,7 @@ static void peak_comes_before_the_resident_set(void **state)
     struct finding finding = verdict_fixed(&trial);
     assert_false(finding.good);
     assert_int_equal(finding.over, RESOURCE_FDS);
+    assert_string_equal(finding.reason, "a call's peak of descriptors is still 200");
     samples[1].peak.amount[RESOURCE_FDS] = 1;
     samples[2].peak.amount[RESOURCE_FDS] = 1;
     finding = verdict_fixed(&trial);

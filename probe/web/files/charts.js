@@ -1,5 +1,6 @@
 // The charts: in-use bytes, resident memory, threads, descriptors, timers, mappings and
-// children of each server, against time. Chart.js draws them; what they show stands in text beside them.
+// children of each server, against time. Chart.js draws them; what they show stands in
+// text beside them.
 
 import {button, choice, element, formatBytes, formatCount, formatTime, setText}
     from "/page/dom.js";

@@ -44,7 +44,7 @@ function summary(waits, reply) {
           "not say where they are"
         : "";
     if (waits.length === 0) {
-        return `no thread waits for a lock${unjudged}`;
+        return `no thread waits for a mutex or rwlock${unjudged}`;
     }
     const total = plural(waits.length, "thread waits", "threads wait");
     const parts = Object.entries(TEXTS)
@@ -179,8 +179,16 @@ function framesOf({stack}) {
     }));
 }
 
-// Where a thread is, by the innermost frame whose source is known.
+// The innermost frame whose source is known; a header of the system is not the
+// program's, unless there is no other.
+export function ownFrame(frames) {
+    const known = frames.filter(({place}) => place !== "");
+    return known.find(({place}) => !place.startsWith("/usr/include/")) ??
+        known[0] ?? frames[0];
+}
+
+// Where a thread is.
 function placeOf(frames) {
-    const own = frames.find(({place}) => place !== "") ?? frames[0];
+    const own = ownFrame(frames);
     return own ? `${own.name} ${own.place}`.trim() : "";
 }

@@ -4,7 +4,7 @@
 import {
     button, describe, element, formatCount, formatTime, setText,
 } from "/page/dom.js";
-import {readLocks} from "/page/lock_words.js";
+import {ownFrame, readLocks} from "/page/lock_words.js";
 
 const EVERY = 5; // a server is asked for its locks with every fifth sample,
 const SHARE = 20; // but for no more than a twentieth of the time
@@ -232,11 +232,10 @@ function stackOf(frames) {
     if (frames.length === 0) {
         return element("span", {class: "of"}, "not known");
     }
-    const own = frames.find(({place}) => place !== "") ?? frames[0];
     return element(
         "details",
         {},
-        element("summary", {}, frameOf(own)),
+        element("summary", {}, frameOf(ownFrame(frames))),
         element("ol", {}, frames.map((frame) => element("li", {}, frameOf(frame)))),
     );
 }
