@@ -257,8 +257,8 @@ static void children_add(struct resource_list *list, const struct known *childre
         }
     }
     buffer_printf(&list->remarks,
-                  "the kernel lists %lld, of which %lld have ended and were not waited "
-                  "for; %lld made unseen, %lld the probe's own",
+                  "the kernel lists %lld, ended and not waited for %lld; %lld made "
+                  "unseen, %lld the probe's own",
                   (long long)list->totals[0], (long long)list->totals[1],
                   (long long)list->unseen[0], (long long)list->probes[0]);
 }

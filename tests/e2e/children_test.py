@@ -122,7 +122,7 @@ def test_the_kernels_count_stands_in_every_form():
     left out."""
     with WaitingProgram([compiled("child_ways.c")], probe=QUIET) as program:
         children, ended = kernel_children(program.pid)
-        said = f"the kernel lists {len(children)}, of which {len(ended)} have ended"
+        said = f"the kernel lists {len(children)}, ended and not waited for {len(ended)};"
         for query in ("", "?seconds=1", "?older=1000"):
             page = program.get(f"/debug/pprof/children{query}").body
             comment = ProtoProfile(page).comment

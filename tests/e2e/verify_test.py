@@ -23,6 +23,7 @@ from turns import in_turns
 pytestmark = pytest.mark.one_of("practice", "verify")
 
 CASE = CASES["case-07"]  # slice-prefix: ten megabytes a call
+FILES = "case-01"  # file-unclosed: a descriptor a call
 USER = 12345  # any but root
 
 
@@ -553,6 +554,29 @@ def test_a_heap_that_hides_is_counted(clone):
     texts = {"case-07.c": HEAP + handed_in("untouched")}
     found, said = verdicts(clone, texts, status=1)
     equal(found, {"case-07": "still leaks"}, said)
+
+
+NO_ENTRIES = """
+#include <sys/types.h>
+ssize_t getdents64(int fd, void *entries, size_t size);
+ssize_t getdents64(int fd, void *entries, size_t size)
+{
+    (void)fd, (void)entries, (void)size;
+    return 0;
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.one_of("verify, seeming solved", "hidden descriptors")
+def test_descriptors_that_hide_are_counted(clone):
+    """A function of the learner's own takes the C library's place, by which the server
+    lists its descriptors: it says that it has none. The kernel says how many."""
+    text = at_begin(CASES[FILES], 'open("/dev/null", O_RDONLY);')
+    texts = {f"{FILES}.c": f"#include <fcntl.h>\n{text}{NO_ENTRIES}"}
+    found, said = verdicts(clone, texts, status=1)
+    equal(found, {FILES: "still leaks"}, said)
+    check("the kernel counts" in said and "more fds after the calls" in said, said)
 
 
 @pytest.mark.slow
