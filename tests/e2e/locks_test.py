@@ -214,6 +214,22 @@ def test_a_lock_whose_memory_is_gone():
     equal(seen.holder("waits")["state"], "unknown", "holder")
 
 
+def test_a_wait_that_has_ended_is_no_deadlock():
+    """Another thread unlocks the mutex, which POSIX forbids: what was a proof until then
+    is withdrawn."""
+    command = [compiled("lock_ways.c"), "handed"]
+    with WaitingProgram(command, probe=QUIET) as program:
+        ended = []
+        for _ in range(500):
+            said = program.get("/debug/locks").text
+            if "it waits no more" in said:
+                ended.append(said)
+                check("DEADLOCK" not in said, said)
+            if len(ended) == 3:
+                break
+        check(ended, "no wait ended while it was shown")
+
+
 def test_in_a_forked_child():
     """The parent's other thread is not there; the one that forked keeps its locks."""
     seen = ways("forked", processes=2, own=1)
