@@ -7,6 +7,7 @@ import os
 import pytest
 
 from checks import check, equal, wait_until
+from http_request import request
 from programs import PROBE, compiled, probed, same_under_leakprobe
 from raw_profile import function_sums
 from servers import Server
@@ -277,6 +278,14 @@ def test_what_is_not_measured_is_not_said(name, options, reason):
         equal((said["measured"], said["waits"]), (False, []), "what is measured")
         equal(said["reason"], reason, "reason")
         check(reason in running.get("/debug/locks").text, "the text has no reason")
+        leak = "/debug/pprof/goroutineleak"
+        refused = request(running.debug_port(), "GET", leak).expect(501)
+        error = refused.json()["error"]
+        check(reason in error["message"], error)
+        equal("--resources on" in error["hint"], "off" in options, error["hint"])
+        index = running.get("/debug/pprof/?format=json").json()
+        listed = {entry["name"]: entry["status"] for entry in index}
+        equal(listed["goroutineleak"], 501, "status in the index")
 
 
 # -- the functions themselves ----------------------------------------------------------
