@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "leakcheck/measure/child.h"
+#include "leakcheck/measure/launcher.h"
 #include "leakcheck/measure/profile_parse.h"
-#include "leakcheck/measure/program.h"
 
 #define FILE_MAX (64 * MIB)
 #define PATIENCE_MS 5000 /* for a program that is told to end */
@@ -66,7 +66,7 @@ static int start(const char *command, struct child *child, struct failure *failu
     static const char format[] = "exec \"$0\" --quiet --port 0 --at-exit \"$1\" -- %s";
     char launcher[PATH_MAX];
     char pattern[PATH_MAX + 16];
-    int error = program_launcher(launcher, sizeof(launcher), "--command", failure);
+    int error = launcher_find(launcher, sizeof(launcher), "--command", failure);
     if (error < 0) {
         return error;
     }

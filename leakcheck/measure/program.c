@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "leakcheck/measure/command.h"
+#include "leakcheck/measure/launcher.h"
 #include "leakcheck/measure/process.h"
 #include "leakcheck/measure/replies.h"
 
@@ -30,54 +30,6 @@
 #define END_PATIENCE_MS 500 /* after a failure: does the program end, too? */
 #define LAST_READS 64
 #define PATH_MAX_HERE 4096
-
-/* -- leakprobe --------------------------------------------------------------------- */
-
-static bool is_program(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
-}
-
-/* Beside this program. */
-static bool launcher_beside(char *path, size_t size)
-{
-    ssize_t length = readlink("/proc/self/exe", path, size - 1);
-    path[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    const char *name = "/leakprobe";
-    if (slash == NULL || (size_t)(slash - path) + strlen(name) >= size) {
-        return false;
-    }
-    memcpy(slash, name, strlen(name) + 1);
-    return is_program(path);
-}
-
-static bool launcher_in_path(char *path, size_t size)
-{
-    const char *next = getenv("PATH");
-    while (next != NULL && next[0] != '\0') {
-        size_t length = strcspn(next, ":");
-        int written = snprintf(path, size, "%.*s/leakprobe", (int)length, next);
-        if (length > 0 && written < (int)size && is_program(path)) {
-            return true;
-        }
-        next += length + (next[length] == ':' ? 1 : 0);
-    }
-    return false;
-}
-
-int program_launcher(char *ret_path, size_t size, const char *option,
-                     struct failure *failure)
-{
-    if (launcher_beside(ret_path, size) || launcher_in_path(ret_path, size)) {
-        return 0;
-    }
-    return failure_set(failure, ENOENT,
-                       "%s needs leakprobe, which is neither beside leakcheck nor in "
-                       "PATH",
-                       option);
-}
 
 /* A port of this machine that nobody uses now; 0: none. If it is taken before the
  * program starts, leakprobe takes the next one, and says so. */
@@ -216,7 +168,7 @@ int program_start(struct program *program, const char *command, struct failure *
 {
     char launcher[PATH_MAX_HERE];
     *program = (struct program){.command = command};
-    int error = program_launcher(launcher, sizeof(launcher), "--run", failure);
+    int error = launcher_find(launcher, sizeof(launcher), "--run", failure);
     if (error < 0) {
         return error;
     }

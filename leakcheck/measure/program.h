@@ -39,11 +39,6 @@ struct program {
     size_t port_count;
 };
 
-/* Finds leakprobe: beside this program, or else in PATH. Returns 0, or -ENOENT, where
- * `option` is the one that needs it. */
-int program_launcher(char *ret_path, size_t size, const char *option,
-                     struct failure *failure);
-
 /* Starts `command`, a simple command of the shell, under the leakprobe that is beside
  * this program, or else in PATH. child_guard was called. Returns 0; program_stop is
  * then to be called. Or returns -errno. */

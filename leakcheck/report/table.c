@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "leakcheck/report/place_text.h"
+#include "leakcheck/report/table_row.h"
 
 #define TERMINAL_COLUMNS 80
 
@@ -26,127 +26,17 @@ const char *table_paint(struct table_style style, const char *code)
     return style.colour ? code : "";
 }
 
-/* The columns of the pairs' table. */
-enum column { NAME, GROWS, LEAKY, FIXED, DECLARED, COLUMNS };
-
-static const char *const headings[COLUMNS] = {"SCENARIO", "GROWS", "LEAKY", "FIXED",
-                                              "DECLARED"};
+static const char *const headings[TABLE_COLUMNS] = {"SCENARIO", "GROWS", "LEAKY",
+                                                    "FIXED", "DECLARED"};
 
 /* How wide the columns are, unless a cell is wider. */
-static const int usual_widths[COLUMNS] = {20, 12, 14, 8, 14};
-
-/* One row, ready to print. */
-struct row {
-    char cells[COLUMNS][48];
-    char place[3000];
-    char verdict[900];
-    bool good;
-};
+static const int usual_widths[TABLE_COLUMNS] = {20, 12, 14, 8, 14};
 
 /* How wide each column is, so that none shifts. */
 struct layout {
-    int widths[COLUMNS];
+    int widths[TABLE_COLUMNS];
     bool declared_below; /* it would not fit beside the others */
 };
-
-/* Whether the row says what becomes of the heap besides the resource that the scenario
- * is about. */
-static bool heap_comes_second(const struct trial *trial)
-{
-    enum resource resource = verdict_resource(trial->info);
-    bool counted = resource == RESOURCE_THREADS || resource == RESOURCE_FDS ||
-                   resource == RESOURCE_TIMERS;
-    return counted && trial->declared.amount[RESOURCE_HEAP] > 0;
-}
-
-/* One amount; what a call holds for a while cannot shrink, but be unknown. */
-static struct text amount_text(const struct trial *trial, enum resource resource,
-                               double amount)
-{
-    if (trial->info->kind == KIND_TEMPORARY && amount < 0) {
-        return (struct text){"unknown"};
-    }
-    return text_growth(resource, amount);
-}
-
-/* "2, 8.0 KiB": what a scenario is about, and its heap where that is another thing. */
-static void amounts_write(char *text, size_t size, const struct trial *trial,
-                          double (*get)(const struct trial *, enum resource))
-{
-    enum resource resource = verdict_resource(trial->info);
-    text_append(text, size, "%s",
-                amount_text(trial, resource, get(trial, resource)).at);
-    if (heap_comes_second(trial)) {
-        text_append(text, size, ", %s",
-                    amount_text(trial, RESOURCE_HEAP, get(trial, RESOURCE_HEAP)).at);
-    }
-}
-
-/* "; on fixed, heap shrank by 8.0 KiB a call": what stands as 0 in the columns. */
-static void shrinkage_write(char *text, size_t size, const char *half,
-                            const struct trial *trial,
-                            double (*get)(const struct trial *, enum resource))
-{
-    const enum resource shown[] = {verdict_resource(trial->info), RESOURCE_HEAP};
-    size_t count = heap_comes_second(trial) ? 2 : 1;
-    for (size_t i = 0; i < count && trial->info->kind != KIND_TEMPORARY; i++) {
-        double amount = get(trial, shown[i]);
-        if (text_is_shrinkage(shown[i], amount)) {
-            text_append(text, size, "; on %s, %s shrank by %s a call", half,
-                        resource_name(shown[i]), text_amount(shown[i], -amount).at);
-        }
-    }
-}
-
-static void verdict_write(struct row *row, const struct finding *shown,
-                          const struct finding *holds,
-                          const struct answers_finding *answers)
-{
-    bool right = answers->result != ANSWERS_WRONG;
-    row->good = shown->good && holds->good && right;
-    text_append(row->verdict, sizeof(row->verdict), "%s", row->good ? "proved" : "");
-    if (!shown->good) {
-        text_append(row->verdict, sizeof(row->verdict), "LEAK NOT SHOWN: %s",
-                    shown->reason);
-    }
-    if (!holds->good) {
-        text_append(row->verdict, sizeof(row->verdict), "%s%s: %s",
-                    shown->good ? "" : "; ",
-                    holds->unmeasured ? "THE FIX IS NOT MEASURED" : "THE FIX LEAKS",
-                    holds->reason);
-    }
-    if (!right) {
-        text_append(row->verdict, sizeof(row->verdict), "%sWRONG ANSWERS: %s",
-                    shown->good && holds->good ? "" : "; ", answers->reason);
-    }
-}
-
-static struct row row_make(const struct judgement *judgement, size_t index)
-{
-    struct row row = {.good = true};
-    const size_t size = sizeof(row.cells[0]);
-    const struct side *leaky = &judgement->sides[ROLE_LEAKY];
-    const struct side *fixed = &judgement->sides[ROLE_FIXED];
-    const struct trial *trial = &leaky->trials[index];
-    const struct trial *other = &fixed->trials[index];
-    text_append(row.cells[NAME], size, "%s", leaky->list[index].name);
-    text_append(row.cells[GROWS], size, "%s",
-                resource_name(verdict_resource(trial->info)));
-    amounts_write(row.cells[LEAKY], size, trial, verdict_measured);
-    amounts_write(row.cells[FIXED], size, other, verdict_remaining);
-    amounts_write(row.cells[DECLARED], size, trial, verdict_declared);
-    place_text_write(row.place, sizeof(row.place), trial,
-                     leaky->findings[index].picture);
-    if (!fixed->findings[index].good) {
-        place_text_fixed(row.place, sizeof(row.place), other);
-    }
-    struct answers_finding answers = judge_answers(judgement, index);
-    text_append(row.place, sizeof(row.place), "; %s", answers_phrase(answers.result));
-    shrinkage_write(row.place, sizeof(row.place), "leaky", trial, verdict_measured);
-    shrinkage_write(row.place, sizeof(row.place), "fixed", other, verdict_remaining);
-    verdict_write(&row, &leaky->findings[index], &fixed->findings[index], &answers);
-    return row;
-}
 
 /* Widens each column to its widest cell. */
 static struct layout layout_find(struct table_style style,
@@ -154,21 +44,21 @@ static struct layout layout_find(struct table_style style,
 {
     const struct side *leaky = &judgement->sides[ROLE_LEAKY];
     struct layout layout;
-    int sum = COLUMNS + (int)strlen("VERDICT");
-    for (int i = 0; i < COLUMNS; i++) {
+    int sum = TABLE_COLUMNS + (int)strlen("VERDICT");
+    for (int i = 0; i < TABLE_COLUMNS; i++) {
         layout.widths[i] = usual_widths[i];
     }
     for (size_t i = 0; i < leaky->count; i++) {
-        struct row row = {.good = true};
+        struct table_row row = {.good = true};
         if (leaky->chosen[i]) {
-            row = row_make(judgement, i);
+            row = table_row_make(judgement, i);
         }
-        for (int j = 0; j < COLUMNS; j++) {
+        for (int j = 0; j < TABLE_COLUMNS; j++) {
             int length = (int)strlen(row.cells[j]);
             layout.widths[j] = length > layout.widths[j] ? length : layout.widths[j];
         }
     }
-    for (int i = 0; i < COLUMNS; i++) {
+    for (int i = 0; i < TABLE_COLUMNS; i++) {
         sum += layout.widths[i];
     }
     layout.declared_below = style.terminal && sum > TERMINAL_COLUMNS;
@@ -180,9 +70,9 @@ static void cells_print(FILE *stream, struct table_style style,
                         const struct layout *layout, const char *const *cells,
                         bool heading)
 {
-    int count = layout->declared_below ? DECLARED : COLUMNS;
+    int count = layout->declared_below ? TABLE_DECLARED : TABLE_COLUMNS;
     for (int i = 0; i < count; i++) {
-        bool bold = i == NAME && !heading;
+        bool bold = i == TABLE_NAME && !heading;
         fprintf(stream, "%s%-*s%s ", bold ? table_paint(style, TABLE_BOLD) : "",
                 layout->widths[i], cells[i],
                 bold ? table_paint(style, TABLE_PLAIN) : "");
@@ -215,7 +105,7 @@ static void wrapped_print(FILE *stream, struct table_style style, const char *co
 static void parts_print(FILE *stream, struct table_style style, const char *colour,
                         const char *text)
 {
-    char part[sizeof(((struct row *)NULL)->place)];
+    char part[sizeof(((struct table_row *)NULL)->place)];
     while (text[0] != '\0') {
         const char *end = strstr(text, "; ");
         size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
@@ -226,11 +116,11 @@ static void parts_print(FILE *stream, struct table_style style, const char *colo
 }
 
 static void row_print(FILE *stream, struct table_style style,
-                      const struct layout *layout, const struct row *row)
+                      const struct layout *layout, const struct table_row *row)
 {
     const char *colour = row->good ? TABLE_GREEN : TABLE_RED;
-    const char *cells[COLUMNS];
-    for (int i = 0; i < COLUMNS; i++) {
+    const char *cells[TABLE_COLUMNS];
+    for (int i = 0; i < TABLE_COLUMNS; i++) {
         cells[i] = row->cells[i];
     }
     cells_print(stream, style, layout, cells, false);
@@ -245,7 +135,7 @@ static void row_print(FILE *stream, struct table_style style,
     }
     if (layout->declared_below) {
         fprintf(stream, "    %sdeclared: %s%s\n", table_paint(style, TABLE_FAINT),
-                row->cells[DECLARED], table_paint(style, TABLE_PLAIN));
+                row->cells[TABLE_DECLARED], table_paint(style, TABLE_PLAIN));
     }
     parts_print(stream, style, TABLE_FAINT, row->place);
 }
@@ -259,13 +149,13 @@ static void bad_print(FILE *stream, struct table_style style,
         if (!leaky->chosen[i]) {
             continue;
         }
-        struct row row = row_make(judgement, i);
+        struct table_row row = table_row_make(judgement, i);
         if (!row.good && style.terminal) {
             fprintf(stream, "%sNO %s:%s\n", table_paint(style, TABLE_RED),
-                    row.cells[NAME], table_paint(style, TABLE_PLAIN));
+                    row.cells[TABLE_NAME], table_paint(style, TABLE_PLAIN));
             wrapped_print(stream, style, TABLE_PLAIN, row.verdict);
         } else if (!row.good) {
-            fprintf(stream, "NO %s: %s\n", row.cells[NAME], row.verdict);
+            fprintf(stream, "NO %s: %s\n", row.cells[TABLE_NAME], row.verdict);
         }
     }
 }
@@ -330,7 +220,7 @@ void table_judgement(FILE *stream, struct table_style style,
     fprintf(stream, "%s\n", style.terminal ? "VERDICT" : "VERDICT; WHERE");
     for (size_t i = 0; i < leaky->count; i++) {
         if (leaky->chosen[i]) {
-            struct row row = row_make(judgement, i);
+            struct table_row row = table_row_make(judgement, i);
             row_print(stream, style, &layout, &row);
         }
     }

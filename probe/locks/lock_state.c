@@ -16,6 +16,16 @@
 #define KIND_PI 32
 #define KIND_SHARED 128
 
+/* The bits that a mutex of the C library may have in its kind: those above, a ceiling
+ * of priorities, and with or without elision. */
+#define KIND_POSSIBLE (KIND_TYPE | KIND_ROBUST | KIND_PI | 64 | KIND_SHARED | 256 | 512)
+
+/* A mutex whose lock word has other meanings than free, taken, and waited for. */
+#define KIND_OWN_WORD (KIND_ROBUST | KIND_PI | 64)
+#define WORD_MAX 2
+
+#define THREAD_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
+
 /* Bits of a page's word: it is there or swapped out; it is a file's, or shared. */
 #define PAGE_PRESENT (UINT64_C(3) << 62)
 #define PAGE_SHARED (UINT64_C(1) << 61)
@@ -24,6 +34,10 @@
 #define READERS_WRITE_PHASE 1U
 #define READERS_WRITER 2U
 #define READERS_SHIFT 3
+
+/* The largest value of a rwlock's futexes, and of its flags. */
+#define RWLOCK_FUTEX_MAX 3
+#define RWLOCK_FLAGS_MAX 2
 
 /* In place of the owner: a robust mutex whose owner has died, before the next one has
  * repaired what it protects, and when that is no longer possible. */
@@ -90,17 +104,53 @@ static void rwlock_read(const pthread_rwlock_t *rwlock, struct lock_state *ret_s
     ret_state->writing = (readers & READERS_WRITE_PHASE) != 0;
 }
 
+/* Whether these bytes can be a mutex at all: its memory may have been given back, and
+ * hold something else. */
+static bool is_mutex(const pthread_mutex_t *mutex)
+{
+    int kind = mutex->__data.__kind;
+    int word = mutex->__data.__lock;
+    int owner = mutex->__data.__owner;
+    if ((kind & ~KIND_POSSIBLE) != 0) {
+        return false;
+    }
+    if ((kind & KIND_ROBUST) != 0 &&
+        (owner == OWNER_INCONSISTENT || owner == OWNER_NOT_RECOVERABLE)) {
+        return true;
+    }
+    bool word_possible = (kind & KIND_OWN_WORD) != 0 || (word >= 0 && word <= WORD_MAX);
+    return word_possible && owner >= 0 && owner <= THREAD_MAX;
+}
+
+static bool is_rwlock_at(const pthread_rwlock_t *rwlock)
+{
+    return rwlock->__data.__wrphase_futex <= RWLOCK_FUTEX_MAX &&
+           rwlock->__data.__writers_futex <= RWLOCK_FUTEX_MAX &&
+           rwlock->__data.__flags <= RWLOCK_FLAGS_MAX &&
+           rwlock->__data.__cur_writer >= 0 &&
+           rwlock->__data.__cur_writer <= THREAD_MAX;
+}
+
 void probe_lock_state_of(const void *copy, bool is_rwlock, struct lock_state *ret_state)
 {
     *ret_state = (struct lock_state){.readable = true};
     if (is_rwlock) {
         pthread_rwlock_t rwlock;
         memcpy(&rwlock, copy, sizeof(rwlock));
-        rwlock_read(&rwlock, ret_state);
+        ret_state->readable = is_rwlock_at(&rwlock);
+        if (ret_state->readable) {
+            rwlock_read(&rwlock, ret_state);
+        }
     } else {
         pthread_mutex_t mutex;
         memcpy(&mutex, copy, sizeof(mutex));
-        mutex_read(&mutex, ret_state);
+        ret_state->readable = is_mutex(&mutex);
+        if (ret_state->readable) {
+            mutex_read(&mutex, ret_state);
+        }
+    }
+    if (!ret_state->readable) {
+        *ret_state = (struct lock_state){.owner = LOCK_OWNER_UNKNOWN};
     }
 }
 

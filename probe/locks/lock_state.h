@@ -17,7 +17,8 @@ enum lock_type { LOCK_NORMAL, LOCK_RECURSIVE, LOCK_ERRORCHECK, LOCK_ADAPTIVE };
 #define LOCK_OWNER_UNKNOWN (-1)
 
 struct lock_state {
-    bool readable; /* false: its memory is not there, and the rest is not known */
+    bool readable; /* false: its memory is not there, or holds no lock any more, and
+                      the rest is not known */
     enum lock_type type;
     bool robust;
     bool shared;      /* other processes may have it too */

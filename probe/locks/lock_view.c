@@ -107,7 +107,8 @@ static struct lock_link link_of(struct lock_view *view, struct lock_waiter *wait
 {
     const struct lock_held *lock = lock_of(view, waiter);
     struct lock_link link = {
-        .certain = !probe_lock_waiter_is_timed(waiter) && lock->state.readable,
+        .certain = !probe_lock_waiter_is_timed(waiter) && lock->state.readable &&
+                   !waiter->over,
         /* Who waits for a robust mutex is told that its owner has died. */
         .ended = lock->holder == LOCK_HELD_BY_ENDED && !lock->state.robust,
         .next = LOCK_NO_NEXT,
@@ -235,8 +236,17 @@ int probe_lock_view_again(struct lock_view *view)
 {
     for (size_t i = 0; i < view->waiter_count; i++) {
         struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
-        struct lock_held *lock = probe_lock_at(view, waiter->lock);
         waiter->over = !probe_lock_note_stands(&waiter->note);
+    }
+    /* A wait that has ended shows that somebody breaks the rules of locks: then nothing
+     * follows from it, nor for those behind it. */
+    ssize_t never = judge(view, false);
+    if (never < 0) {
+        return (int)never;
+    }
+    for (size_t i = 0; i < view->waiter_count; i++) {
+        const struct lock_waiter *waiter = probe_lock_waiter_at(view, i);
+        struct lock_held *lock = probe_lock_at(view, waiter->lock);
         lock->never_released |= waiter->verdict == LOCK_NEVER_RELEASED;
         lock->holder_shown = lock->holder == LOCK_HELD_BY_THREAD;
     }

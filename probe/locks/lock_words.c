@@ -78,8 +78,9 @@ static void holder_append(const struct lock_view *view, const struct lock_held *
         buffer_text(text, "held by nobody at that moment");
         break;
     case LOCK_HELD_BY_UNKNOWN:
-        buffer_text(text, lock->state.readable ? "held by a thread that is not known"
-                                               : "whose memory is gone");
+        buffer_text(text, lock->state.readable
+                              ? "held by a thread that is not known"
+                              : "whose memory is gone or in other use");
         break;
     }
 }

@@ -9,6 +9,7 @@
 #include "probe/heap/heap.h"
 #include "probe/http/form.h"
 #include "probe/http/json_writer.h"
+#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
@@ -22,7 +23,13 @@ struct entry {
     const char *title;
     const char *text;               /* HTML */
     const char *values[VALUES_MAX]; /* the sample types of its profile.proto */
-    enum need { NEEDS_NOTHING, NEEDS_HEAP, NEEDS_RECORDER, NEEDS_RESOURCES } need;
+    enum need {
+        NEEDS_NOTHING,
+        NEEDS_HEAP,
+        NEEDS_RECORDER,
+        NEEDS_RESOURCES,
+        NEEDS_LOCKS
+    } need;
 };
 
 static const struct entry entries[] = {
@@ -86,7 +93,7 @@ static const struct entry entries[] = {
                 "that such a thread has. Named as in Go. "
                 "<a href=\"/debug/locks\">locks</a> says who waits for which one.",
         .values = {"goroutineleak"},
-        .need = NEEDS_RESOURCES,
+        .need = NEEDS_LOCKS,
     },
     {
         .name = "fds",
@@ -231,6 +238,8 @@ static bool is_there(const struct entry *entry)
         return probe_recorder_mode() == RECORDER_EXACT;
     case NEEDS_RESOURCES:
         return probe_resources_on;
+    case NEEDS_LOCKS:
+        return probe_lock_waits_missing() == NULL;
     default:
         return true;
     }

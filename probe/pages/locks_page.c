@@ -11,6 +11,12 @@
 #include "probe/pages/lock_json.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
+#include "probe/resources/resources.h"
+
+/* The hint where the other resources are noted, but locks cannot be. */
+#define NOT_HERE                                                                       \
+    "that cannot be switched on in this program; "                                     \
+    "/debug/pprof/goroutine?debug=2 says where its threads wait"
 
 /* Looks at the locks, with the threads' stacks. Returns 0 or -errno; then there is
  * nothing to release. */
@@ -73,7 +79,9 @@ void probe_page_goroutineleak(const struct request *request, struct reply *reply
     }
     const char *missing = probe_lock_waits_missing();
     if (missing != NULL) {
-        probe_reply_error(reply, 501, "locks_off", request->site->hints.no_resources,
+        probe_reply_error(reply, 501, "locks_off",
+                          probe_resources_on ? NOT_HERE
+                                             : request->site->hints.no_resources,
                           "who waits for which lock is not noted: %s", missing);
         return;
     }

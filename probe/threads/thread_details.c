@@ -77,6 +77,17 @@ static const char *stat_field(const char *state, int number)
     return field;
 }
 
+/* In lines of text, a name with a line's end would look like another thread's. */
+static void name_keep(struct thread_entry *entry, const char *name)
+{
+    snprintf(entry->name, sizeof(entry->name), "%s", name);
+    for (char *at = entry->name; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == '\x7f') {
+            *at = '?';
+        }
+    }
+}
+
 /* "4242 (name) S ...": the name can contain any characters, even parentheses and
  * spaces. Writes the processor that the thread ran on last to ret_processor. */
 static void stat_parse(char *text, const struct thread_clock *clock,
@@ -88,7 +99,7 @@ static void stat_parse(char *text, const struct thread_clock *clock,
         return;
     }
     *close = '\0';
-    snprintf(entry->name, sizeof(entry->name), "%s", open + 1);
+    name_keep(entry, open + 1);
     const char *field = close + 2;
     entry->state = *field;
     const char *start_time = stat_field(field, STAT_START_TIME);

@@ -30,7 +30,7 @@ struct thread_entry {
     size_t stack; /* number in `stacks`; THREADS_NO_STACK: the thread is silent */
 
     /* Only with details: */
-    char name[16];     /* "" if it could not be read */
+    char name[16];     /* "" if it could not be read; '?' for control characters */
     char state;        /* a letter of proc(5): 'S' sleeping, 'R' running; 0: not read */
     int64_t waited_ns; /* a lower bound: see probe_threads_read */
     int64_t lifetime_ns; /* since the thread began */

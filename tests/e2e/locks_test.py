@@ -7,6 +7,7 @@ import os
 import pytest
 
 from checks import check, equal, wait_until
+from http_request import request
 from programs import PROBE, compiled, probed, same_under_leakprobe
 from raw_profile import function_sums
 from servers import Server
@@ -214,6 +215,22 @@ def test_a_lock_whose_memory_is_gone():
     equal(seen.holder("waits")["state"], "unknown", "holder")
 
 
+def test_a_wait_that_has_ended_is_no_deadlock():
+    """Another thread unlocks the mutex, which POSIX forbids: what was a proof until then
+    is withdrawn."""
+    command = [compiled("lock_ways.c"), "handed"]
+    with WaitingProgram(command, probe=QUIET) as program:
+        ended = []
+        for _ in range(500):
+            said = program.get("/debug/locks").text
+            if "it waits no more" in said:
+                ended.append(said)
+                check("DEADLOCK" not in said, said)
+            if len(ended) == 3:
+                break
+        check(ended, "no wait ended while it was shown")
+
+
 def test_in_a_forked_child():
     """The parent's other thread is not there; the one that forked keeps its locks."""
     seen = ways("forked", processes=2, own=1)
@@ -261,6 +278,14 @@ def test_what_is_not_measured_is_not_said(name, options, reason):
         equal((said["measured"], said["waits"]), (False, []), "what is measured")
         equal(said["reason"], reason, "reason")
         check(reason in running.get("/debug/locks").text, "the text has no reason")
+        leak = "/debug/pprof/goroutineleak"
+        refused = request(running.debug_port(), "GET", leak).expect(501)
+        error = refused.json()["error"]
+        check(reason in error["message"], error)
+        equal("--resources on" in error["hint"], "off" in options, error["hint"])
+        index = running.get("/debug/pprof/?format=json").json()
+        listed = {entry["name"]: entry["status"] for entry in index}
+        equal(listed["goroutineleak"], 501, "status in the index")
 
 
 # -- the functions themselves ----------------------------------------------------------

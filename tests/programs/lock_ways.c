@@ -252,6 +252,34 @@ static void unmapped(void)
     mprotect(mapped, 4096, PROT_NONE); /* and nobody else gets the addresses */
 }
 
+/* ---- A mutex that serves as a semaphore ---- */
+
+static void first_again_and_again(void)
+{
+    sem_post(&said);
+    for (;;) {
+        pthread_mutex_lock(&first);
+    }
+}
+
+static void unlock_first(void)
+{
+    sem_post(&said);
+    for (;;) {
+        usleep(300);
+        pthread_mutex_unlock(&first);
+    }
+}
+
+/* "waits" takes it again and again, and another thread unlocks it. */
+static void handed(void)
+{
+    static struct thread waits = {.name = "waits", .run = first_again_and_again};
+    static struct thread gives = {.name = "gives", .run = unlock_first};
+    start(&waits);
+    start(&gives);
+}
+
 /* ---- fork ---- */
 
 /* The thread that forks has the second; in the child it is the main thread, and waits
@@ -364,10 +392,10 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         void (*run)(void);
-    } ways[] = {{"jumped", jumped},      {"jumped-unseen", jumped_unseen},
-                {"handler", handler},    {"unmapped", unmapped},
-                {"forked", forked},      {"reused", reused},
-                {"no-rights", no_rights}};
+    } ways[] = {{"jumped", jumped},       {"jumped-unseen", jumped_unseen},
+                {"handler", handler},     {"unmapped", unmapped},
+                {"forked", forked},       {"reused", reused},
+                {"no-rights", no_rights}, {"handed", handed}};
     sem_init(&said, 0, 0);
     sem_init(&go, 0, 0);
     for (unsigned i = 0; count > 1 && i < sizeof(ways) / sizeof(ways[0]); i++) {

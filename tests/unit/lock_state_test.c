@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -83,6 +84,22 @@ static void mutexes_of_all_kinds_are_told_apart(void **state)
             const struct kind kind = {types[i].type, (bits & 1) != 0, (bits & 2) != 0,
                                       (bits & 4) != 0};
             kind_check(kind, types[i].shown);
+        }
+    }
+}
+
+static void memory_in_other_use_is_no_lock(void **state)
+{
+    (void)state;
+    static const unsigned char fillings[] = {1, 0x41, 0x80, 0xff};
+    unsigned char bytes[128];
+    struct lock_state is;
+    for (size_t i = 0; i < sizeof(fillings); i++) {
+        for (int rwlock = 0; rwlock < 2; rwlock++) {
+            memset(bytes, fillings[i], sizeof(bytes));
+            probe_lock_state_of(bytes, rwlock == 1, &is);
+            assert_false(is.readable);
+            assert_int_equal(is.owner, LOCK_OWNER_UNKNOWN);
         }
     }
 }
@@ -250,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutexes_of_all_kinds_are_told_apart),
+        cmocka_unit_test(memory_in_other_use_is_no_lock),
         cmocka_unit_test(a_c11_mutex_is_one_too),
         cmocka_unit_test(a_robust_mutex_has_no_owner_when_that_has_died),
         cmocka_unit_test(a_rwlock_says_who_writes_and_how_many_read),

@@ -24,6 +24,18 @@ static void details_are_name_state_and_times(void **state)
     probe_threads_release(&threads);
 }
 
+static void a_name_stays_in_its_line(void **state)
+{
+    (void)state;
+    char before[16];
+    pthread_getname_np(pthread_self(), before, sizeof(before));
+    pthread_setname_np(pthread_self(), "a\n\x1b\x7f \xc3\xa4) b");
+    struct threads threads = read_all(true);
+    assert_string_equal(thread_in(&threads, "main")->name, "a??? \xc3\xa4) b");
+    probe_threads_release(&threads);
+    pthread_setname_np(pthread_self(), before);
+}
+
 static void a_profile_does_not_end_a_wait(void **state)
 {
     (void)state;
@@ -95,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         GATE_TEST(details_are_name_state_and_times),
+        GATE_TEST(a_name_stays_in_its_line),
         GATE_TEST(a_profile_does_not_end_a_wait),
         GATE_TEST(a_new_wait_begins_at_zero),
         GATE_TEST(a_round_counts_its_signals_and_reads_the_same_birth),

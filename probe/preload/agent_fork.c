@@ -1,0 +1,119 @@
+#include "probe/preload/agent_fork.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/figures/figures.h"
+#include "probe/heap/heap_difference.h"
+#include "probe/listener/listener.h"
+#include "probe/locks/lock_waits.h"
+#include "probe/preload/agent_main_end.h"
+#include "probe/preload/agent_state.h"
+#include "probe/preload/agent_work.h"
+#include "probe/preload/waits.h"
+#include "probe/reach/reach.h"
+#include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
+#include "probe/resources/resources.h"
+#include "probe/resources/resources_fork.h"
+#include "probe/stacks/maps.h"
+#include "probe/symbols/symbols.h"
+#include "probe/threads/threads.h"
+#include "probe/trace/trace.h"
+
+/* This thread forks without the probe's locks: in a signal handler that has interrupted
+ * the probe, which may hold any of them; or a page is being made for so long that this
+ * thread may hold what it waits for. */
+static _Thread_local bool forks_within;
+
+/* Takes both locks of the agent. Returns whether that was possible. */
+static bool locks_take(void)
+{
+    const struct timespec until = probe_patience_end();
+    if (pthread_mutex_clocklock(&probe_agent.lock, CLOCK_MONOTONIC, &until) != 0) {
+        return false;
+    }
+    bool taken = probe_work_take();
+    if (!taken) {
+        pthread_mutex_unlock(&probe_agent.lock);
+    }
+    return taken;
+}
+
+static void before_fork(void)
+{
+    forks_within = probe_inside != 0 && !probe_agent_is_this_thread();
+    if (!forks_within && probe_inside == 0) {
+        probe_inside++; /* this wait is not the program's */
+        forks_within = !locks_take();
+        probe_inside--;
+    }
+    if (!forks_within) {
+        probe_inside++;
+        probe_lock_waits_fork_prepare();
+        probe_resources_fork_prepare();
+        probe_recorder_fork_prepare();
+    }
+}
+
+static void after_fork_in_parent(void)
+{
+    if (forks_within) {
+        forks_within = false;
+        return;
+    }
+    probe_recorder_fork_parent();
+    probe_resources_fork_parent();
+    if (--probe_inside == 0) {
+        probe_work_give();
+        pthread_mutex_unlock(&probe_agent.lock);
+    }
+}
+
+/* The child has the calling thread alone, and a copy of everything else. */
+static void after_fork_in_child(void)
+{
+    if (forks_within) {
+        /* Nothing that the probe has noted can be relied on. */
+        forks_within = false;
+        probe_active = false;
+        probe_resources_stop();
+        return;
+    }
+    probe_recorder_fork_child();
+    probe_resources_fork_child();
+    probe_work_fork_child();
+    pthread_mutex_init(&probe_agent.lock, NULL);
+    probe_agent.pid = getpid();
+    probe_agent.first = false;
+    probe_agent.running = false;
+    probe_agent.paused = 0;
+    atomic_store(&probe_agent.main_left, false);
+    probe_agent_main_watch();
+    atomic_store(&probe_agent.tid, 0);
+    if (probe_agent.listener != NULL) {
+        probe_listener_close(probe_agent.listener, true);
+        probe_agent.listener = NULL;
+    }
+    probe_maps_fork_child();
+    probe_symbols_fork_child();
+    probe_figures_fork_child();
+    probe_threads_fork_child();
+    probe_waits_fork_child();
+    probe_lock_waits_fork_child();
+    probe_heap_difference_fork_child();
+    probe_reach_fork_child();
+    probe_trace_fork_child();
+    probe_inside--;
+    if (probe_agent.settings.follow_fork && !probe_agent.given_up) {
+        probe_waits_wake_up();
+    }
+}
+
+void probe_agent_fork_start(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

@@ -1,0 +1,25 @@
+#include "probe/preload/agent_state.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "probe/preload/agent.h"
+#include "probe/recorder/inside.h"
+
+struct agent probe_agent = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool probe_agent_is_own_process(void)
+{
+    return (pid_t)syscall(SYS_getpid) == probe_agent.pid;
+}
+
+bool probe_agent_is_this_thread(void)
+{
+    return gettid() == atomic_load(&probe_agent.tid);
+}
+
+bool probe_agent_is_to_stop(void)
+{
+    return probe_active && probe_agent_is_own_process() &&
+           !probe_agent_is_this_thread();
+}
