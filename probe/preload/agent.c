@@ -6,7 +6,9 @@
  *                  copies of the sockets, and starts a listener and a thread of its own
  *                  at its first wait (waits.h): most children execute another program
  *                  before
- *   set*id, ...:   pause, resume (process_calls.c)
+ *   set*id, ...:   pause, resume (process_calls.c). A thread that is at its work for
+ *                  longer than the program has patience ends later: then the next one
+ *                  is started at a wait of the program
  *   destructor:    the file of --at-exit; the thread ends
  */
 #include "probe/preload/agent.h"
@@ -82,6 +84,7 @@ static struct {
     struct listener *listener;
     pthread_t thread;
     bool running;         /* the thread has been started and not joined */
+    bool is_late;         /* its end was asked for, and the next one is to follow it */
     atomic_int tid;       /* its number in the kernel; 0: none yet */
     atomic_bool stopping; /* it is to end soon: long work is given up */
     unsigned paused;
@@ -200,21 +203,50 @@ static int thread_start(void)
     return error;
 }
 
-/* Ends the thread, and waits until the kernel no longer counts it: pthread_join returns
- * a little earlier. */
+/* The thread was joined. Waits until the kernel no longer counts it, which is a little
+ * later. */
+static void thread_joined(void)
+{
+    probe_listener_stop_not(agent.listener);
+    atomic_store(&agent.stopping, false);
+    agent.running = false;
+    agent.is_late = false;
+    while (syscall(SYS_tgkill, agent.pid, atomic_load(&agent.tid), 0) == 0) {
+        sched_yield();
+    }
+}
+
+/* Ends the thread, and waits for that. */
 static void thread_stop(void)
 {
     const struct timespec until = probe_patience_end();
     atomic_store(&agent.stopping, true);
     probe_listener_stop(agent.listener);
-    if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+    if (pthread_clockjoin_np(agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+        thread_joined();
+    }
+}
+
+static void thread_start_again(void)
+{
+    int error = thread_start();
+    if (error != 0) {
+        /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
+        agent.given_up = true;
+        probe_say("%s, pid %d: stands aside: no thread can be started: %s", agent.name,
+                  (int)agent.pid, strerror(-error));
+    }
+}
+
+/* Starts the next thread if the one that was late has ended; else a later wait does. */
+static void thread_follow(void)
+{
+    if (pthread_tryjoin_np(agent.thread, NULL) != 0) {
+        probe_waits_wake_up();
         return;
     }
-    atomic_store(&agent.stopping, false);
-    agent.running = false;
-    while (syscall(SYS_tgkill, agent.pid, atomic_load(&agent.tid), 0) == 0) {
-        sched_yield();
-    }
+    thread_joined();
+    thread_start_again();
 }
 
 /* ---- The debug port ---- */
@@ -308,13 +340,16 @@ static void port_open_or_say(void)
 
 /* ---- The program's threads in here ---- */
 
-/* The first wait of a forked child: see waits.h. */
+/* The first wait of a forked child, or one after the thread was late: see waits.h. */
 static void on_first_wait(void)
 {
     struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
-    if (agent.listener == NULL && !agent.given_up && agent.paused == 0 &&
-        getpid() == agent.pid) {
+    bool wanted = !agent.given_up && agent.paused == 0 && getpid() == agent.pid;
+    if (wanted && agent.is_late) {
+        thread_follow();
+    } else if (wanted && agent.listener == NULL && !agent.first &&
+               agent.settings.follow_fork) {
         port_open_or_say();
     }
     pthread_mutex_unlock(&agent.lock);
@@ -382,13 +417,12 @@ void probe_agent_resume(void)
     struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&agent.lock);
     if (--agent.paused == 0 && agent.listener != NULL && !agent.given_up) {
-        /* It could not be stopped before: its end was asked for, and is near. */
-        int error = agent.running ? -EBUSY : thread_start();
-        if (error != 0) {
-            /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
-            agent.given_up = true;
-            probe_say("%s, pid %d: stands aside: no thread can be started: %s",
-                      agent.name, (int)agent.pid, strerror(-error));
+        /* Where it could not be stopped, its end was asked for, and is near. */
+        agent.is_late = agent.running;
+        if (agent.is_late) {
+            probe_waits_wake_up();
+        } else {
+            thread_start_again();
         }
     }
     pthread_mutex_unlock(&agent.lock);
@@ -546,6 +580,7 @@ static void after_fork_in_child(void)
     agent.pid = getpid();
     agent.first = false;
     agent.running = false;
+    agent.is_late = false;
     agent.paused = 0;
     atomic_store(&agent.main_left, false);
     main_watch();
