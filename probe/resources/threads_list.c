@@ -117,9 +117,9 @@ static struct thread_noted *note_of(const struct survey *survey,
     size_t count;
     struct thread_noted *notes = notes_of(survey, &count);
     size_t at = notes_from(survey, entry->tid);
-    bool found =
-        at < count && notes[at].tid == entry->tid && is_of(entry, &notes[at]) &&
-        (is_described(entry) || !probe_thread_number_reused(entry->tid));
+    bool found = at < count && notes[at].tid == entry->tid &&
+                 is_of(entry, &notes[at]) &&
+                 (is_described(entry) || !probe_thread_number_reused(entry->tid));
     return found ? &notes[at] : NULL;
 }
 
