@@ -75,6 +75,13 @@ def test_main_thread_that_ends_is_awaited(how):
     equal(bare, (0, b"cleaned up\n", ""), "status, output, error lines")
 
 
+def test_signal_handler_with_a_small_stack():
+    """It opens what it likes: for whose stack it is there is too little room, and it is
+    cut."""
+    bare, _ = same_under_leakprobe([compiled("small_handler.c")])
+    equal(bare, (0, b"made 4\n", ""), "status, output, error lines")
+
+
 def test_thread_that_is_late_is_followed_by_another():
     """A page waits for the loader's lock for longer than the program has patience, when
     it changes what its threads may do: the port answers again afterwards."""
