@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,32 @@
 #define TEXT_OF(name) #name
 #define SYMBOL_OF(name) TEXT_OF(name)     /* unw_step -> "_ULx86_64_step" */
 #define ROOM_BYTES ((uintptr_t)16 * 1024) /* that libunwind may need of the stack */
+
+/* Where the library's code is; 0: nowhere yet. */
+static _Atomic uintptr_t code_start;
+static _Atomic uintptr_t code_end;
+
+/* Called for each loaded file. */
+static int code_visit(struct dl_phdr_info *file, size_t size, void *within)
+{
+    (void)size;
+    for (size_t i = 0; i < file->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &file->dlpi_phdr[i];
+        uintptr_t start = file->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && (uintptr_t)within >= start &&
+            (uintptr_t)within < start + part->p_memsz) {
+            atomic_store(&code_start, start);
+            atomic_store(&code_end, start + part->p_memsz);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bool probe_unwinder_has(uintptr_t code)
+{
+    return code >= atomic_load(&code_start) && code < atomic_load(&code_end);
+}
 
 #if defined(__x86_64__)
 
@@ -71,6 +98,7 @@ int probe_unwinder_open(void)
         return -ENOSYS;
     }
     set_policy(*space, UNW_CACHE_NONE);
+    dl_iterate_phdr(code_visit, (void *)unwind.step);
     return 0;
 }
 
@@ -312,6 +340,7 @@ int probe_unwinder_open(void)
     }
     void *backtrace = probe_unwinder_symbol("unw_backtrace");
     memcpy(&unwind.backtrace, &backtrace, sizeof(backtrace));
+    dl_iterate_phdr(code_visit, backtrace);
     return backtrace == NULL ? -ENOSYS : 0;
 }
 

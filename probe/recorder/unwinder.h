@@ -22,6 +22,9 @@ int probe_unwinder_open(void);
  * "_ULx86_64_step". NULL if it is not there. */
 void *probe_unwinder_symbol(const char *symbol);
 
+/* Whether this is code of libunwind. May be called in a signal handler. */
+bool probe_unwinder_has(uintptr_t code);
+
 /* The registers that a frame is found by. */
 struct frame_registers {
     uintptr_t ip; /* where it goes on after its call: a return address */

@@ -82,6 +82,13 @@ def test_signal_handler_with_a_small_stack():
     equal(bare, (0, b"made 4\n", ""), "status, output, error lines")
 
 
+def test_pipes_of_a_signal_handler_are_the_programs():
+    """Also if the handler has interrupted the probe, which keeps the pipe of libunwind
+    for itself, at a high number."""
+    bare, _ = same_under_leakprobe([compiled("pipe_handler.c")])
+    equal(bare, (0, b"odd pipes: 0\n", ""), "status, output, error lines")
+
+
 def test_thread_that_is_late_is_followed_by_another():
     """A page waits for the loader's lock for longer than the program has patience, when
     it changes what its threads may do: the port answers again afterwards."""
