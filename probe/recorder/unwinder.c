@@ -97,8 +97,8 @@ int probe_unwinder_open(void)
         unwind.library = NULL;
         return -ENOSYS;
     }
-    set_policy(*space, UNW_CACHE_NONE);
     dl_iterate_phdr(code_visit, (void *)unwind.step);
+    set_policy(*space, UNW_CACHE_NONE); /* it opens its pipe */
     return 0;
 }
 

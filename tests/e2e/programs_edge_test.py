@@ -89,6 +89,17 @@ def test_pipes_of_a_signal_handler_are_the_programs():
     equal(bare, (0, b"odd pipes: 0\n", ""), "status, output, error lines")
 
 
+def test_pipe_of_libunwind_is_the_probes():
+    """It is out of the program's way: of the low numbers, only standard input is one."""
+    program, writer = waiting("vfork", probe=())
+    with program:
+        text = program.get("/debug/pprof/fds?debug=1").text
+        pipes = list(map(int, re.findall(r"^#\t(\d+) pipe:", text, re.M)))
+        equal([fd for fd in pipes if fd < 20], [0], "low pipes")
+        equal(len([fd for fd in pipes if fd > 900]), 2, "high pipes")
+        equal(ended(program, writer), 3, "exit status")
+
+
 def test_thread_that_is_late_is_followed_by_another():
     """A page waits for the loader's lock for longer than the program has patience, when
     it changes what its threads may do: the port answers again afterwards."""
