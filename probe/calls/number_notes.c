@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "probe/resources/descriptor_notes.h"
+#include "probe/resources/mapping_notes.h"
 
 /* Those that return one descriptor. */
 static const struct opener {
@@ -98,6 +100,25 @@ static bool makes_signals(long number)
     return number == SYS_signalfd4;
 }
 
+/* What is mapped in this way stands as made unseen. But what was noted of the addresses
+ * goes: they are for others now. */
+static void mapping_begins(long number, const long arguments[6])
+{
+    const void *memory = (const void *)arguments[0];
+    size_t bytes = (size_t)arguments[1];
+    if (number == SYS_munmap || number == SYS_mremap) {
+        probe_mapping_gone(memory, bytes);
+    }
+    if (number == SYS_mremap && (arguments[3] & MREMAP_FIXED) != 0) {
+        probe_mapping_gone((const void *)arguments[4], (size_t)arguments[2]);
+    }
+#ifdef SYS_mmap
+    if (number == SYS_mmap && (arguments[3] & MAP_FIXED) != 0) {
+        probe_mapping_gone(memory, bytes);
+    }
+#endif
+}
+
 uint64_t probe_number_begins(long number, const long arguments[6])
 {
     if (number == SYS_close) {
@@ -109,6 +130,8 @@ uint64_t probe_number_begins(long number, const long arguments[6])
 #endif
     } else if (copies_onto(number) && arguments[0] != arguments[1]) {
         return probe_fd_take((int)arguments[1]);
+    } else {
+        mapping_begins(number, arguments);
     }
     return 0;
 }

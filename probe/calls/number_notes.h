@@ -1,6 +1,6 @@
 /*
  * System calls by number, as syscall(2) makes them: which of them open, copy or close
- * descriptors.
+ * descriptors, and which take mappings away.
  */
 #ifndef PROBE_CALLS_NUMBER_NOTES_H
 #define PROBE_CALLS_NUMBER_NOTES_H

@@ -14,6 +14,7 @@
 
 #include "probe/calls/opens.h"
 #include "probe/process/descriptors.h"
+#include "probe/recorder/unwinder.h"
 
 OPENS(FD_EPOLL, epoll_create, (int size), (size))
 OPENS(FD_EPOLL, epoll_create1, (int flags), (flags))
@@ -39,7 +40,8 @@ PROBE_EXPORT int signalfd(int fd, const sigset_t *signals, int flags)
 }
 
 /* The pipe that libunwind opens for itself, for which the probe calls it, is the
- * probe's: it gets numbers out of the program's way, and is protected. */
+ * probe's: it gets numbers out of the program's way, and is protected. One that a
+ * signal handler makes, which has interrupted the probe, is the program's. */
 static int pair_keep(int pair[2])
 {
     int second = pair[1];
@@ -61,7 +63,8 @@ static int pair_keep(int pair[2])
 PROBE_EXPORT int pipe2(int pair[2], int flags)
 {
     int got = pipe2_real()(pair, flags);
-    if (got == 0 && probe_inside != 0) {
+    if (got == 0 && probe_inside != 0 &&
+        probe_unwinder_has((uintptr_t)__builtin_return_address(0))) {
         return pair_keep(pair);
     }
     probe_fds_made(got, pair, FD_PIPE, FRAME);

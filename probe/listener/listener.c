@@ -184,6 +184,11 @@ void probe_listener_stop(struct listener *listener)
     loop_wake(listener);
 }
 
+void probe_listener_stop_not(struct listener *listener)
+{
+    atomic_store(&listener->stopping, false);
+}
+
 void probe_listener_wake(struct listener *listener)
 {
     atomic_store(&listener->woken, true);

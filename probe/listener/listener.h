@@ -46,6 +46,9 @@ int probe_listener_run(struct listener *listener, int64_t (*tick)(int64_t now_ns
  * probe_listener_run, which may be on another thread. */
 void probe_listener_stop(struct listener *listener);
 
+/* Takes back a stop that no run has seen. Only while none is running. */
+void probe_listener_stop_not(struct listener *listener);
+
 /* Makes probe_listener_run call `tick` soon. May be called as probe_listener_stop. */
 void probe_listener_wake(struct listener *listener);
 

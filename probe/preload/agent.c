@@ -39,14 +39,7 @@ void probe_agent_resume(void)
     pthread_mutex_lock(&probe_agent.lock);
     if (--probe_agent.paused == 0 && probe_agent.listener != NULL &&
         !probe_agent.given_up) {
-        /* It could not be stopped before: its end was asked for, and is near. */
-        int error = probe_agent.running ? -EBUSY : probe_agent_thread_start();
-        if (error != 0) {
-            /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
-            probe_agent.given_up = true;
-            probe_say("%s, pid %d: stands aside: no thread can be started: %s",
-                      probe_agent.name, (int)probe_agent.pid, strerror(-error));
-        }
+        probe_agent_thread_start_again();
     }
     pthread_mutex_unlock(&probe_agent.lock);
     probe_visit_end(visit);

@@ -4,7 +4,8 @@
  *
  *   constructor:   settings, recorder, threads, listener, thread; says the address
  *   fork:          agent_fork.h
- *   set*id, ...:   pause, resume (process_calls.c)
+ *   set*id, ...:   pause, resume (process_calls.c); the thread may be late for both
+ *                  (agent_thread.h)
  *   destructor:    the file of --at-exit; the thread ends
  */
 #include <errno.h>

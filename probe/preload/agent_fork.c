@@ -90,6 +90,7 @@ static void after_fork_in_child(void)
     probe_agent.pid = getpid();
     probe_agent.first = false;
     probe_agent.running = false;
+    probe_agent.is_late = false;
     probe_agent.paused = 0;
     atomic_store(&probe_agent.main_left, false);
     probe_agent_main_watch();

@@ -32,13 +32,17 @@
 /* How long a program that opens many descriptors at once takes for it. */
 #define BURST_NS (10 * CLOCK_NS_PER_MS)
 
-/* The first wait of a forked child: see waits.h. */
+/* The first wait of a forked child, or one after the thread was late: see waits.h. */
 static void on_first_wait(void)
 {
     struct probe_visit visit = probe_visit_begin();
     pthread_mutex_lock(&probe_agent.lock);
-    if (probe_agent.listener == NULL && !probe_agent.given_up &&
-        probe_agent.paused == 0 && getpid() == probe_agent.pid) {
+    bool wanted =
+        !probe_agent.given_up && probe_agent.paused == 0 && getpid() == probe_agent.pid;
+    if (wanted && probe_agent.is_late) {
+        probe_agent_thread_follow();
+    } else if (wanted && probe_agent.listener == NULL && !probe_agent.first &&
+               probe_agent.settings.follow_fork) {
         probe_agent_port_open();
     }
     pthread_mutex_unlock(&probe_agent.lock);

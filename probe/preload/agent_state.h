@@ -27,6 +27,7 @@ struct agent {
     struct listener *listener;
     pthread_t thread;
     bool running;         /* the thread has been started and not joined */
+    bool is_late;         /* its end was asked for, and the next one is to follow it */
     atomic_int tid;       /* its number in the kernel; 0: none yet */
     atomic_bool stopping; /* it is to end soon: long work is given up */
     unsigned paused;

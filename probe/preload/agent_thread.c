@@ -19,6 +19,7 @@
 #include "probe/preload/agent_state.h"
 #include "probe/preload/agent_work.h"
 #include "probe/preload/say.h"
+#include "probe/preload/waits.h"
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/descriptor_alarm.h"
@@ -124,18 +125,58 @@ int probe_agent_thread_start(void)
     return error;
 }
 
+/* The thread was joined. Waits until the kernel no longer counts it, which is a little
+ * later. */
+static void thread_joined(void)
+{
+    probe_listener_stop_not(probe_agent.listener);
+    atomic_store(&probe_agent.stopping, false);
+    probe_agent.running = false;
+    probe_agent.is_late = false;
+    while (syscall(SYS_tgkill, probe_agent.pid, atomic_load(&probe_agent.tid), 0) ==
+           0) {
+        sched_yield();
+    }
+}
+
 void probe_agent_thread_stop(void)
 {
     const struct timespec until = probe_patience_end();
     atomic_store(&probe_agent.stopping, true);
     probe_listener_stop(probe_agent.listener);
-    if (pthread_clockjoin_np(probe_agent.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+    if (pthread_clockjoin_np(probe_agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+        thread_joined();
+    }
+}
+
+static void thread_start_or_say(void)
+{
+    int error = probe_agent_thread_start();
+    if (error != 0) {
+        /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
+        probe_agent.given_up = true;
+        probe_say("%s, pid %d: stands aside: no thread can be started: %s",
+                  probe_agent.name, (int)probe_agent.pid, strerror(-error));
+    }
+}
+
+void probe_agent_thread_start_again(void)
+{
+    /* Where it could not be stopped, its end was asked for, and is near. */
+    probe_agent.is_late = probe_agent.running;
+    if (probe_agent.is_late) {
+        probe_waits_wake_up();
+    } else {
+        thread_start_or_say();
+    }
+}
+
+void probe_agent_thread_follow(void)
+{
+    if (pthread_tryjoin_np(probe_agent.thread, NULL) != 0) {
+        probe_waits_wake_up();
         return;
     }
-    atomic_store(&probe_agent.stopping, false);
-    probe_agent.running = false;
-    while (syscall(SYS_tgkill, probe_agent.pid, atomic_load(&probe_agent.tid), 0) ==
-           0) {
-        sched_yield();
-    }
+    thread_joined();
+    thread_start_or_say();
 }

@@ -4,8 +4,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,34 @@
 #include "probe/recorder/visit.h"
 
 #define TEXT_OF(name) #name
-#define SYMBOL_OF(name) TEXT_OF(name) /* unw_step -> "_ULx86_64_step" */
+#define SYMBOL_OF(name) TEXT_OF(name)     /* unw_step -> "_ULx86_64_step" */
+#define ROOM_BYTES ((uintptr_t)16 * 1024) /* that libunwind may need of the stack */
+
+/* Where the library's code is; 0: nowhere yet. */
+static _Atomic uintptr_t code_start;
+static _Atomic uintptr_t code_end;
+
+/* Called for each loaded file. */
+static int code_visit(struct dl_phdr_info *file, size_t size, void *within)
+{
+    (void)size;
+    for (size_t i = 0; i < file->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &file->dlpi_phdr[i];
+        uintptr_t start = file->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && (uintptr_t)within >= start &&
+            (uintptr_t)within < start + part->p_memsz) {
+            atomic_store(&code_start, start);
+            atomic_store(&code_end, start + part->p_memsz);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bool probe_unwinder_has(uintptr_t code)
+{
+    return code >= atomic_load(&code_start) && code < atomic_load(&code_end);
+}
 
 #if defined(__x86_64__)
 
@@ -68,8 +97,20 @@ int probe_unwinder_open(void)
         unwind.library = NULL;
         return -ENOSYS;
     }
-    set_policy(*space, UNW_CACHE_NONE);
+    dl_iterate_phdr(code_visit, (void *)unwind.step);
+    set_policy(*space, UNW_CACHE_NONE); /* it opens its pipe */
     return 0;
+}
+
+/* Whether there is room for libunwind, which needs some KiB of stack: on the stack that
+ * a signal handler has for itself there may be less. What that is, is asked of the
+ * kernel: it takes less time than libunwind does. */
+static bool has_room(void)
+{
+    stack_t own;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return sigaltstack(NULL, &own) != 0 || (own.ss_flags & SS_ONSTACK) == 0 ||
+           here - (uintptr_t)own.ss_sp >= ROOM_BYTES;
 }
 
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
@@ -193,7 +234,8 @@ static struct frame_rule rule_of(struct frame_registers frame, const struct step
     return rule;
 }
 
-struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known)
+static __attribute__((noinline)) struct frame_rule learn(struct frame_registers frame,
+                                                         bool *ret_known)
 {
     struct made_up made_up;
     struct frame_rule rule = {.kind = FRAME_ODD};
@@ -220,7 +262,17 @@ struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_k
     return rule;
 }
 
-size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
+struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known)
+{
+    if (!has_room()) {
+        *ret_known = false;
+        return (struct frame_rule){.kind = FRAME_LAST};
+    }
+    return learn(frame, ret_known);
+}
+
+static __attribute__((noinline)) size_t walk(uintptr_t first_ip, uintptr_t *frames,
+                                             size_t size)
 {
     unw_context_t context;
     unw_cursor_t cursor;
@@ -241,6 +293,11 @@ size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
     }
     leave(visit);
     return depth;
+}
+
+size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size)
+{
+    return has_room() ? walk(first_ip, frames, size) : 0;
 }
 
 void probe_unwinder_hold(void)
@@ -283,6 +340,7 @@ int probe_unwinder_open(void)
     }
     void *backtrace = probe_unwinder_symbol("unw_backtrace");
     memcpy(&unwind.backtrace, &backtrace, sizeof(backtrace));
+    dl_iterate_phdr(code_visit, backtrace);
     return backtrace == NULL ? -ENOSYS : 0;
 }
 

@@ -22,6 +22,9 @@ int probe_unwinder_open(void);
  * "_ULx86_64_step". NULL if it is not there. */
 void *probe_unwinder_symbol(const char *symbol);
 
+/* Whether this is code of libunwind. May be called in a signal handler. */
+bool probe_unwinder_has(uintptr_t code);
+
 /* The registers that a frame is found by. */
 struct frame_registers {
     uintptr_t ip; /* where it goes on after its call: a return address */
@@ -30,11 +33,13 @@ struct frame_registers {
 };
 
 /* Finds the rule for a frame. `ret_known` says whether it holds for every frame with
- * this return address, so that it can be kept. */
+ * this return address, so that it can be kept. Where a signal handler has a stack of
+ * its own with too little room, the stack ends with this frame. */
 struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known);
 
 /* Takes the calling thread's stack by libunwind alone, from the frame that goes on at
- * `first_ip` outwards. Frames as in stacks.h. Returns their number. */
+ * `first_ip` outwards. Frames as in stacks.h. Returns their number; 0 if there is too
+ * little room. */
 size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size);
 
 /* Around fork: no other thread is inside libunwind, which takes locks of the loader. */

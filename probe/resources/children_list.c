@@ -224,10 +224,13 @@ static bool child_add(struct resource_list *list, const struct known *known)
         return false;
     }
     bool ended = child.state == 'Z' || child.state == 'X';
+    struct resource_note note = note_of(known->pid, &child);
+    /* The probe's copies of the process tell nobody of their end. Nor do some that the
+     * program has cloned. */
+    bool is_probes = child.exit_signal == 0 && !ended && note.made == 0;
     const struct resource_item item = {
-        /* The probe's copies of the process tell nobody of their end. */
-        .maker = child.exit_signal == 0 && !ended ? MADE_BY_PROBE : MADE_BY_STACK,
-        .note = note_of(known->pid, &child),
+        .maker = is_probes ? MADE_BY_PROBE : MADE_BY_STACK,
+        .note = note,
         .kind = ended ? "ended" : "living",
         .values = {1, ended ? 1 : 0},
     };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "probe/recorder/own_memory.h"
 #include "probe/resources/thread_notes.h"
 #include "probe/stacks/maps.h"
+#include "probe/symbols/own_libraries.h"
 
 #define TEXT_BYTES_LEAST ((size_t)64 * 1024)
 #define OWN_LEAST 512
@@ -145,9 +147,15 @@ static ssize_t own_read(void)
     uintptr_t page = (uintptr_t)getpagesize();
     size_t room = own.bytes / sizeof(*ranges);
     size_t count = probe_own_memory_copy(ranges, room);
-    if (count > room) {
+    size_t library_count;
+    const struct range *libraries = probe_own_libraries_ranges(&library_count);
+    if (count + library_count > room) {
         return -E2BIG;
     }
+    if (library_count > 0) {
+        memcpy(ranges + count, libraries, library_count * sizeof(*ranges));
+    }
+    count += library_count;
     for (size_t i = 0; i < count; i++) {
         ranges[i].start &= ~(page - 1);
         ranges[i].end = (ranges[i].end + page - 1) & ~(page - 1);

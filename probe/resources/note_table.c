@@ -61,10 +61,12 @@ void probe_note_put(struct note_table *table, struct note_entry entry)
     if (!table_take(table)) {
         return;
     }
-    if (grow(table)) {
-        struct note_entry *place = entry_of(table, entry.key);
-        table->count += place->key == NOTE_NO_KEY;
+    struct note_entry *place = table->count == 0 ? NULL : entry_of(table, entry.key);
+    if (place != NULL && place->key == entry.key) {
         *place = entry;
+    } else if (grow(table)) {
+        *entry_of(table, entry.key) = entry;
+        table->count++;
     } else {
         table->missed++;
     }

@@ -102,6 +102,13 @@ static bool is_of(const struct thread_entry *entry, const struct thread_noted *n
     return entry->born_ns <= noted->begun_ns;
 }
 
+/* Whether the kernel said more of it than its number: without a free descriptor nothing
+ * more can be read. */
+static bool is_described(const struct thread_entry *entry)
+{
+    return entry->born_ns != 0;
+}
+
 /* The note of a thread that the kernel lists: it can only be the newest one with its
  * number. NULL if there is none. */
 static struct thread_noted *note_of(const struct survey *survey,
@@ -110,7 +117,9 @@ static struct thread_noted *note_of(const struct survey *survey,
     size_t count;
     struct thread_noted *notes = notes_of(survey, &count);
     size_t at = notes_from(survey, entry->tid);
-    bool found = at < count && notes[at].tid == entry->tid && is_of(entry, &notes[at]);
+    bool found = at < count && notes[at].tid == entry->tid &&
+                 is_of(entry, &notes[at]) &&
+                 (is_described(entry) || !probe_thread_number_reused(entry->tid));
     return found ? &notes[at] : NULL;
 }
 
@@ -162,6 +171,17 @@ static void name_clean(char *name)
     }
 }
 
+/* "thread 4242 "name", for 3.2 s", or only its number. */
+static void living_write(struct thread_entry *entry, char *text, size_t size)
+{
+    name_clean(entry->name);
+    int length = snprintf(text, size, "thread %d", (int)entry->tid);
+    if (is_described(entry)) {
+        snprintf(text + length, size - (size_t)length, " \"%s\", for %.1f s",
+                 entry->name, (double)entry->lifetime_ns / CLOCK_NS_PER_SECOND);
+    }
+}
+
 static void living_show(struct survey *survey, struct thread_entry *entry)
 {
     struct resource_item item = {.kind = "living", .values = {[THREADS] = 1}};
@@ -180,9 +200,7 @@ static void living_show(struct survey *survey, struct thread_entry *entry)
         item.maker = MADE_UNSEEN;
         survey->unseen++;
     }
-    name_clean(entry->name);
-    snprintf(example, sizeof(example), "thread %d \"%s\", for %.1f s", (int)entry->tid,
-             entry->name, (double)entry->lifetime_ns / CLOCK_NS_PER_SECOND);
+    living_write(entry, example, sizeof(example));
     probe_resource_list_add(survey->list, &item, example);
 }
 

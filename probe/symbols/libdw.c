@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "probe/process/allocator.h"
+#include "probe/symbols/own_libraries.h"
 
 #define LIBRARY "libdw.so.1"
 
@@ -29,7 +30,9 @@ static bool function_find(void *library, const char *name, void *ret_function)
 
 static bool library_open(struct libdw *libdw)
 {
+    struct own_libraries libraries;
     int apart = probe_allocator_is_glibc() ? RTLD_DEEPBIND : 0;
+    probe_own_libraries_begin(&libraries);
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | apart);
     if (library == NULL) {
         return false;
@@ -39,7 +42,9 @@ static bool library_open(struct libdw *libdw)
     complete = function_find(library, #name, &libdw->name) && complete;
     LIBDW_FUNCTIONS(LIBDW_FIND)
 #undef LIBDW_FIND
-    if (!complete) {
+    if (complete) {
+        probe_own_libraries_note(&libraries, LIBRARY);
+    } else {
         dlclose(library);
     }
     return complete;

@@ -138,6 +138,22 @@ def test_each_way_is_blamed_on_its_function(allocator):
         equal(program.finish(), 0, "exit status")
 
 
+def test_libraries_that_the_probe_loads_are_its_own():
+    """Those that read names are loaded with the first text."""
+    with WaitingProgram([compiled("mapping_ways.c")], probe=QUIET) as program:
+        program.get("/debug/pprof/threads?debug=1")
+        with open(f"/proc/{program.pid}/maps", encoding="utf-8") as file:
+            check("libdw" in file.read(), "libdw is there")
+        text = program.get("/debug/pprof/mmaps?debug=1").text
+        makers = {
+            maker
+            for kind, maker in re.findall(r'{"kind":"(\w+)"}\n#\t(.*)', text)
+            if kind == "library"
+        }
+        equal(makers, {OWN, START}, "makers of libraries")
+        equal(program.finish(), 0, "exit status")
+
+
 def test_what_is_unmapped_is_gone():
     with WaitingProgram([compiled("mapping_ways.c"), "undone"], probe=QUIET) as program:
         found = by_function(profile_of(program))

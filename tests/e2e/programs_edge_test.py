@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -17,10 +18,10 @@ from programs import Program, compiled, free_port, probed, ran, same_under_leakp
 from tree import scratch
 
 
-def waiting(*arguments, probe=None):
+def waiting(*arguments, probe=None, source="edges.c"):
     """The program in this mode, ready; and the end of the pipe that keeps it waiting."""
     reader, writer = os.pipe()
-    program = Program([compiled("edges.c"), *arguments], probe=probe, stdin=reader)
+    program = Program([compiled(source), *arguments], probe=probe, stdin=reader)
     os.close(reader)
     program.await_(lambda: b"ready" in program.output(), "ready")
     return program, writer
@@ -72,6 +73,48 @@ def test_main_thread_that_ends_is_awaited(how):
     """Its cleanup runs to its end, and then the process ends."""
     bare, _ = same_under_leakprobe([compiled("edges.c"), "main", how])
     equal(bare, (0, b"cleaned up\n", ""), "status, output, error lines")
+
+
+def test_signal_handler_with_a_small_stack():
+    """It opens what it likes: for whose stack it is there is too little room, and it is
+    cut."""
+    bare, _ = same_under_leakprobe([compiled("small_handler.c")])
+    equal(bare, (0, b"made 4\n", ""), "status, output, error lines")
+
+
+def test_pipes_of_a_signal_handler_are_the_programs():
+    """Also if the handler has interrupted the probe, which keeps the pipe of libunwind
+    for itself, at a high number."""
+    bare, _ = same_under_leakprobe([compiled("pipe_handler.c")])
+    equal(bare, (0, b"odd pipes: 0\n", ""), "status, output, error lines")
+
+
+def test_pipe_of_libunwind_is_the_probes():
+    """It is out of the program's way: of the low numbers, only standard input is one."""
+    program, writer = waiting("vfork", probe=())
+    with program:
+        text = program.get("/debug/pprof/fds?debug=1").text
+        pipes = list(map(int, re.findall(r"^#\t(\d+) pipe:", text, re.M)))
+        equal([fd for fd in pipes if fd < 20], [0], "low pipes")
+        equal(len([fd for fd in pipes if fd > 900]), 2, "high pipes")
+        equal(ended(program, writer), 3, "exit status")
+
+
+def test_thread_that_is_late_is_followed_by_another():
+    """A page waits for the loader's lock for longer than the program has patience, when
+    it changes what its threads may do: the port answers again afterwards."""
+    program, writer = waiting(source="late_agent.c", probe=("--heap", "off"))
+    with program:
+        program.await_(lambda: b"ready" in program.output(), "the lock is kept")
+        page = f"http://127.0.0.1:{program.debug_port()}/debug/pprof/threads?debug=1"
+        with subprocess.Popen(["curl", "-s", "-m", "60", page], stdout=subprocess.DEVNULL) as client:
+            time.sleep(0.3)  # not a condition: without the page nothing is late
+            os.write(writer, b".")
+            program.await_(lambda: b"gone on" in program.output(), "prctl")
+            client.wait()
+        check("main" in program.functions("goroutine"), "the port answers")
+        check("stands aside" not in program.errors(), program.errors())
+        equal(ended(program, writer), 0, "exit status")
 
 
 def test_descriptors_of_the_probe_are_the_programs_if_it_wants_them():

@@ -251,12 +251,19 @@ WAY map_beside(void)
     says(__func__, "anonymous", 6);
 }
 
-/* Neither of these is seen. */
+/* By the system call's number: what is mapped is not noted, what goes is forgotten. */
 WAY map_unseen(void)
 {
-    keep((void *)syscall(SYS_mmap, NULL, 7 * page, RW, PRIVATE, -1, 0), 7);
-    void *memory = mmap(NULL, page, RW, PRIVATE, -1, 0);
-    MUST(syscall(SYS_munmap, memory, page) == 0);
+    char *memory = mmap(NULL, 7 * page, RW, PRIVATE, -1, 0);
+    MUST(memory != MAP_FAILED && syscall(SYS_munmap, memory, 5 * page) == 0);
+    keep((void *)syscall(SYS_mmap, memory, 7 * page, RW, PRIVATE | MAP_FIXED, -1, 0),
+         7);
+    char *from = mmap(NULL, 4 * page, RW, PRIVATE, -1, 0);
+    char *to = mmap(NULL, 4 * page, RW, PRIVATE, -1, 0);
+    keep((void *)syscall(SYS_mremap, from, 4 * page, 4 * page,
+                         MREMAP_MAYMOVE | MREMAP_FIXED, to),
+         4);
+    keep((void *)syscall(SYS_mmap, from, 4 * page, RW, PRIVATE | MAP_FIXED, -1, 0), 4);
     says(__func__, "anonymous", 0);
 }
 

@@ -5,9 +5,11 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/resources/resource_list.h"
 #include "probe/resources/resources_fork.h"
 #include "probe/resources/thread_notes.h"
 #include "unit.h"
@@ -188,6 +190,34 @@ static void a_number_is_used_again_if_two_threads_had_it(void **state)
     assert_false(probe_thread_number_reused(number + 1));
 }
 
+/* The list has the only descriptor that is free: of a thread no more is known than its
+ * number. */
+static void what_cannot_be_read_is_not_made_up(void **state)
+{
+    (void)state;
+    char number[32];
+    struct resource_list list = {0};
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int last = -1;
+    int first = dup(STDIN_FILENO);
+    for (int fd = first; fd >= 0; fd = dup(STDIN_FILENO)) {
+        last = fd;
+    }
+    close(last);
+    assert_int_equal(probe_threads_made.list(&list), 0);
+    for (int fd = first; fd < last; fd++) {
+        close(fd);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    snprintf(number, sizeof(number), "thread %d", (int)getpid());
+    assert_int_equal(list.totals[0], 1);
+    assert_string_equal(list.examples.data, number);
+    probe_resource_list_release(&list);
+}
+
 static void no_number_is_certain_before_the_start(void)
 {
     if (!probe_thread_number_reused(getpid())) {
@@ -204,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_refused_thread_leaves_no_note),
         cmocka_unit_test(a_forked_child_has_no_note_of_its_parent),
         cmocka_unit_test(a_number_is_used_again_if_two_threads_had_it),
+        cmocka_unit_test(what_cannot_be_read_is_not_made_up),
         cmocka_unit_test(notes_of_joined_threads_are_used_again),
         cmocka_unit_test(notes_of_detached_threads_are_used_again),
     };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "probe/resources/resource_list.h"
@@ -60,6 +61,31 @@ static void a_timer_that_stays_keeps_its_note(void **state)
     assert_int_equal(timer_delete(timer), 0);
 }
 
+/* The table is as full as it may be, and there is no memory for a larger one. */
+static void without_memory_no_note_is_an_earlier_ones(void **state)
+{
+    (void)state;
+    static struct note_table table;
+    struct note_entry found;
+    struct rlimit before;
+    probe_inside++;
+    for (uint64_t key = 0; key < 128; key++) {
+        probe_note_put(&table, (struct note_entry){.key = key, .note = {.stack = 1}});
+    }
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    const struct rlimit none = {.rlim_cur = 1, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    probe_note_put(&table, (struct note_entry){.key = 7, .note = {.stack = 2}});
+    probe_note_put(&table, (struct note_entry){.key = 1000, .note = {.stack = 3}});
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_true(probe_note_find(&table, 7, &found));
+    assert_int_equal(found.note.stack, 2);
+    assert_false(probe_note_find(&table, 1000, &found));
+    assert_int_equal(table.missed, 1);
+    probe_note_forget_all(&table);
+    probe_inside--;
+}
+
 /* The kernel's own number of a timer, or a pointer of the C library's. */
 static void a_timer_has_the_name_that_the_library_gives_it(void **state)
 {
@@ -104,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deleted_timer_has_no_note),
         cmocka_unit_test(a_timer_that_stays_keeps_its_note),
+        cmocka_unit_test(without_memory_no_note_is_an_earlier_ones),
         cmocka_unit_test(a_timer_has_the_name_that_the_library_gives_it),
         cmocka_unit_test(the_list_is_the_kernels),
         cmocka_unit_test(a_kernel_without_the_list_is_not_one_without_timers),
