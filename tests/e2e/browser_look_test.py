@@ -113,7 +113,7 @@ def complete(page):
     page.find("[role=treeitem]")
     page.script("document.fonts.ready")
     page.wait(
-        "/wait for a lock|waits for a lock/.test("
+        "/waits? for a (lock|mutex or rwlock)/.test("
         "[...document.querySelectorAll('.told')].at(-1).textContent)"
     )
     page.script(
