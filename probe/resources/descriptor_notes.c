@@ -35,6 +35,11 @@ typedef _Atomic uint64_t note_word;
 static _Atomic(note_word *) chunks[CHUNKS];
 static atomic_int highest = -1; /* that was ever noted */
 
+/* Whether a number of the block was ever noted: a program with one very high number is
+ * not to look at a thousand million words each time it closes a range. */
+#define BLOCK_BITS 16
+static atomic_bool is_used[1U << (31 - BLOCK_BITS)];
+
 static _Thread_local bool is_apart __attribute__((tls_model("initial-exec")));
 
 /* The chunk of a number, and how many words it has. */
@@ -78,8 +83,12 @@ static note_word *word_make(int fd)
     return &first[at];
 }
 
-static void highest_raise(int fd)
+static void used_mark(int fd)
 {
+    atomic_bool *used = &is_used[fd >> BLOCK_BITS];
+    if (!atomic_load_explicit(used, memory_order_relaxed)) {
+        atomic_store_explicit(used, true, memory_order_relaxed);
+    }
     int before = atomic_load_explicit(&highest, memory_order_relaxed);
     while (fd > before && !atomic_compare_exchange_weak(&highest, &before, fd)) {
     }
@@ -109,7 +118,7 @@ void probe_fd_made(int fd, enum descriptor_kind kind, const void *frame)
     probe_inside++;
     note_word *word = word_make(fd);
     if (word != NULL) {
-        highest_raise(fd);
+        used_mark(fd);
         atomic_store_explicit(word, pack(probe_resource_note(frame), kind),
                               memory_order_release);
     }
@@ -207,7 +216,11 @@ void probe_fds_gone(unsigned first, unsigned last)
     }
     last = last > (unsigned)end ? (unsigned)end : last;
     for (unsigned fd = first; fd <= last; fd++) {
-        (void)probe_fd_take((int)fd);
+        if (atomic_load_explicit(&is_used[fd >> BLOCK_BITS], memory_order_relaxed)) {
+            (void)probe_fd_take((int)fd);
+        } else {
+            fd |= (1U << BLOCK_BITS) - 1; /* the last one of the block */
+        }
     }
 }
 
