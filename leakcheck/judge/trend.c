@@ -242,15 +242,21 @@ static bool has_stopped(struct series all, const struct trend *trend, int64_t li
 }
 
 /* Whether growth gets slower, as a cache does that fills: whether its amount in each
- * round has a trend downwards. */
+ * round has a trend downwards. Where it is the same in all rounds but the first, there
+ * is none: the first calls also make what all later ones use. */
 static bool slows_down(struct series series)
 {
     int64_t less[TREND_SAMPLES_MAX];
-    for (size_t i = 1; i < series.count; i++) {
-        less[i - 1] = series.values[i - 1] - series.values[i];
+    size_t last = series.count - 2;
+    bool even = true;
+    for (size_t i = 0; i <= last; i++) {
+        less[i] = series.values[i] - series.values[i + 1];
+    }
+    for (size_t i = 1; i < last; i++) {
+        even = even && less[i] == less[last];
     }
     struct series rounds = {series.calls + 1, less, series.count - 1};
-    return kendall_test(rounds, 0).chance_plain <= CHANCE_NONE;
+    return !even && kendall_test(rounds, 0).chance_plain <= CHANCE_NONE;
 }
 
 /* Whether growth goes on as a leak does: a significant trend, in both halves, in

@@ -97,6 +97,18 @@ static void a_steady_leak_has_its_slope(void **state)
     assert_int_equal(trend.steps, 12);
 }
 
+/* The first calls also make what all later ones use. */
+static void a_first_round_that_takes_more_hides_no_leak(void **state)
+{
+    (void)state;
+    int64_t values[25] = {95, 107};
+    for (int i = 2; i < 25; i++) {
+        values[i] = values[i - 1] + 10;
+    }
+    assert_int_equal(trend_of(values, 25, 0, false).answer, TREND_GROWS);
+    assert_int_equal(trend_of(values, 13, 0, false).answer, TREND_GROWS);
+}
+
 static void growth_within_the_limit_holds(void **state)
 {
     (void)state;
@@ -161,6 +173,7 @@ int main(void)
         cmocka_unit_test(most_leaks_are_found),
         cmocka_unit_test(what_is_clean_is_no_leak),
         cmocka_unit_test(a_steady_leak_has_its_slope),
+        cmocka_unit_test(a_first_round_that_takes_more_hides_no_leak),
         cmocka_unit_test(growth_within_the_limit_holds),
         cmocka_unit_test(silence_must_be_long),
         cmocka_unit_test(slower_growth_is_open),
