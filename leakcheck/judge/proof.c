@@ -1,6 +1,6 @@
 /*
  * The profile of stuck threads has the lines and the numbers; the list of locks says
- * how many threads are in one circle.
+ * how many threads are in one cycle.
  */
 #include "leakcheck/judge/proof.h"
 
@@ -26,7 +26,7 @@ static int number_compare(const void *left, const void *right)
  */
 
 /* Keeps the numbers of all threads of the reply. Without memory there are none: then a
- * circle that is older may be counted, which only makes `together` wrong. */
+ * cycle that is older may be counted, which only makes `together` wrong. */
 static void threads_keep(struct proof_base *base, const struct locks_reply *reply)
 {
     const struct lock_group *const lists[] = {reply->deadlocks, reply->never_released};

@@ -1,5 +1,5 @@
 /*
- * Proof that threads never go on: they wait for each other's locks in a circle, or for
+ * Proof that threads never go on: they wait for each other's locks in a cycle, or for
  * a lock whose owner has ended. The server proves it: any program under leakprobe does,
  * and the lab's servers. What it does not prove is not claimed here.
  */
@@ -23,9 +23,9 @@ struct proof_place {
 
 /* What is proved for one reason. */
 struct proof_part {
-    int64_t threads;  /* that wait for ever in a circle, or for a lock of the kind; 0:
+    int64_t threads;  /* that wait for ever in a cycle, or for a lock of the kind; 0:
                          none. Those that wait behind them are not counted */
-    int64_t together; /* in the largest circle, or at one lock; 0: not known */
+    int64_t together; /* in the largest cycle, or at one lock; 0: not known */
     struct proof_place places[PROOF_PLACES_MAX]; /* those with most threads, by file and
                                                     line */
     size_t place_count;
@@ -45,7 +45,7 @@ struct proof {
 struct proof_base {
     bool there;
     struct profile stuck; /* threads that never go on */
-    int64_t *threads; /* the numbers of those in a circle or behind one lock, sorted */
+    int64_t *threads; /* the numbers of those in a cycle or behind one lock, sorted */
     size_t thread_count;
 };
 

@@ -1,5 +1,5 @@
 /*
- * The reply of /debug/locks?format=json: which threads wait for each other in a circle,
+ * The reply of /debug/locks?format=json: which threads wait for each other in a cycle,
  * and which wait for a lock whose owner has ended.
  */
 #ifndef LEAKCHECK_MEASURE_LOCKS_REPLY_H
@@ -24,7 +24,7 @@ struct lock_group {
 /* Lives in memory that the caller owns; the arena given to locks_parse owns the rest.
  */
 struct locks_reply {
-    struct lock_group *deadlocks; /* each is one circle */
+    struct lock_group *deadlocks; /* each is one cycle */
     size_t deadlock_count;
     struct lock_group *never_released; /* each is one lock */
     size_t never_released_count;

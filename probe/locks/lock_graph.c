@@ -16,8 +16,8 @@ static enum lock_verdict verdict_alone(const struct lock_link *link)
     return link->next == LOCK_NO_NEXT ? LOCK_WAITS : OPEN;
 }
 
-static void circle_close(const struct lock_link *links, size_t start,
-                         enum lock_verdict *verdicts)
+static void cycle_close(const struct lock_link *links, size_t start,
+                        enum lock_verdict *verdicts)
 {
     size_t at = start;
     do {
@@ -36,7 +36,7 @@ static void way_judge(const struct lock_link *links, size_t start,
         at = links[at].next;
     }
     if (verdicts[at] == ON_THE_WAY) {
-        circle_close(links, at, verdicts);
+        cycle_close(links, at, verdicts);
     }
     enum lock_verdict rest = verdicts[at] == LOCK_WAITS ? LOCK_WAITS : LOCK_STUCK;
     for (at = start; verdicts[at] == ON_THE_WAY; at = links[at].next) {

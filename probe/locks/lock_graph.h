@@ -1,7 +1,7 @@
 /*
  * Who waits for whom, and who of them never goes on. Each thread waits for one lock at
  * most, which one thread has at most: so from each wait one way leads on, and it ends
- * at a thread that does not wait, or it becomes a circle.
+ * at a thread that does not wait, or it becomes a cycle.
  */
 #ifndef PROBE_LOCKS_LOCK_GRAPH_H
 #define PROBE_LOCKS_LOCK_GRAPH_H
@@ -11,7 +11,7 @@
 
 enum lock_verdict {
     LOCK_WAITS,          /* nothing is proved */
-    LOCK_DEADLOCK,       /* it is one of a circle */
+    LOCK_DEADLOCK,       /* it is one of a cycle */
     LOCK_NEVER_RELEASED, /* the lock's owner has ended */
     LOCK_STUCK,          /* it waits for one of the others */
 };

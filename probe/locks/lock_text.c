@@ -14,7 +14,7 @@ static size_t verdicts_count(const struct lock_view *view, enum lock_verdict ver
     return count;
 }
 
-static size_t circle_length(const struct lock_view *view, size_t start)
+static size_t cycle_length(const struct lock_view *view, size_t start)
 {
     size_t length = 0;
     size_t at = start;
@@ -31,17 +31,17 @@ static const char *plural(size_t count)
 }
 
 /* Appends "; DEADLOCK of 2 threads", or "; 3 DEADLOCKS, of 7 threads". */
-static void circles_append(const struct lock_view *view, struct buffer *text)
+static void cycles_append(const struct lock_view *view, struct buffer *text)
 {
-    size_t circles = 0;
+    size_t cycles = 0;
     size_t threads = verdicts_count(view, LOCK_DEADLOCK);
     for (size_t i = 0; i < view->waiter_count; i++) {
-        circles += probe_lock_circle_begins(view, i);
+        cycles += probe_lock_cycle_begins(view, i);
     }
-    if (circles == 1) {
+    if (cycles == 1) {
         buffer_printf(text, "; DEADLOCK of %zu thread%s", threads, plural(threads));
-    } else if (circles > 1) {
-        buffer_printf(text, "; %zu DEADLOCKS, of %zu threads", circles, threads);
+    } else if (cycles > 1) {
+        buffer_printf(text, "; %zu DEADLOCKS, of %zu threads", cycles, threads);
     }
 }
 
@@ -55,7 +55,7 @@ static void summary_append(const struct lock_view *view, struct buffer *text)
         buffer_printf(text, "%zu thread%s for a lock", view->waiter_count,
                       view->waiter_count == 1 ? " waits" : "s wait");
     }
-    circles_append(view, text);
+    cycles_append(view, text);
     size_t never = verdicts_count(view, LOCK_NEVER_RELEASED);
     if (never > 0) {
         buffer_printf(text, "; %zu wait%s for a lock that is NEVER RELEASED", never,
@@ -132,10 +132,10 @@ static void wait_append(const struct lock_view *view, const struct lock_waiter *
     }
 }
 
-static void circle_append(const struct lock_view *view, size_t start,
-                          struct buffer *text)
+static void cycle_append(const struct lock_view *view, size_t start,
+                         struct buffer *text)
 {
-    size_t length = circle_length(view, start);
+    size_t length = cycle_length(view, start);
     size_t at = start;
     buffer_printf(text, "DEADLOCK: %s\n",
                   length == 1 ? "a thread waits for itself"
@@ -212,8 +212,8 @@ void probe_lock_text_write(const struct lock_view *view, struct buffer *ret_text
     summary_append(view, ret_text);
     buffer_text(ret_text, "\n");
     for (size_t i = 0; i < view->waiter_count; i++) {
-        if (probe_lock_circle_begins(view, i)) {
-            circle_append(view, i, ret_text);
+        if (probe_lock_cycle_begins(view, i)) {
+            cycle_append(view, i, ret_text);
         }
     }
     for (size_t i = 0; i < view->lock_count; i++) {

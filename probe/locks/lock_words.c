@@ -100,7 +100,7 @@ void probe_lock_sentence(const struct lock_view *view, const struct lock_waiter 
     holder_append(view, lock, text);
 }
 
-bool probe_lock_circle_begins(const struct lock_view *view, size_t waiter)
+bool probe_lock_cycle_begins(const struct lock_view *view, size_t waiter)
 {
     if (probe_lock_waiter_at(view, waiter)->verdict != LOCK_DEADLOCK) {
         return false;

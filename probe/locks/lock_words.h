@@ -23,7 +23,7 @@ void probe_lock_sentence(const struct lock_view *view, const struct lock_waiter 
 /* The verdict in capital letters; NULL: nothing is proved. */
 const char *probe_lock_verdict_shown(enum lock_verdict verdict);
 
-/* Whether a circle is shown as beginning with this wait: the lowest of its threads. */
-bool probe_lock_circle_begins(const struct lock_view *view, size_t waiter);
+/* Whether a cycle is shown as beginning with this wait: the lowest of its threads. */
+bool probe_lock_cycle_begins(const struct lock_view *view, size_t waiter);
 
 #endif

@@ -126,7 +126,7 @@ static void deadlocks_write(struct json_writer *json, const struct lock_view *vi
 {
     probe_json_open_array(json, "deadlocks");
     for (size_t i = 0; i < view->waiter_count; i++) {
-        if (!probe_lock_circle_begins(view, i)) {
+        if (!probe_lock_cycle_begins(view, i)) {
             continue;
         }
         probe_json_item_open(json);

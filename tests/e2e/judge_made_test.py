@@ -337,9 +337,9 @@ def test_proof_of_part_of_the_threads():
         )
 
     def listed(calls):
-        circles = [{"threads": [10, 11, 12]}]
-        circles += [{"threads": [20 + i, 120 + i]} for i in range(calls // 2)]
-        return locks(deadlocks=circles)
+        cycles = [{"threads": [10, 11, 12]}]
+        cycles += [{"threads": [20 + i, 120 + i]} for i in range(calls // 2)]
+        return locks(deadlocks=cycles)
 
     text, threads = proof_of(page, listed)
     proved = threads["proved"]
@@ -350,7 +350,7 @@ def test_proof_of_part_of_the_threads():
 
 
 def test_proof_without_a_list():
-    """Where the list of locks is no list, the size of a circle is not said; where the
+    """Where the list of locks is no list, the size of a cycle is not said; where the
     profile has no reason, nothing is proved."""
 
     def page(calls):

@@ -149,7 +149,7 @@ CALLS = {
 
 
 def check_locks(process, expected):
-    """What /debug/locks says: of every thread, of every circle, and no more."""
+    """What /debug/locks says: of every thread, of every cycle, and no more."""
     said = process.get("/debug/locks?format=json").json()
     check(said["measured"] and said["kernel_asked"], said)
     for got in said["waits"]:

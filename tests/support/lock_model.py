@@ -83,7 +83,7 @@ class Model:
 
     def _kernel_refuses(self, thread, mutex):
         """Whether a priority would be inherited by a thread that has ended, or in a
-        circle. glibc then lets the thread sleep for ever, or ends the program."""
+        cycle. glibc then lets the thread sleep for ever, or ends the program."""
         owner = mutex.owner
         if owner.ended:
             return True

@@ -30,7 +30,7 @@ static enum lock_verdict model(const struct lock_link *links, size_t count,
             return LOCK_DEADLOCK;
         }
     }
-    return LOCK_STUCK; /* it runs into a circle */
+    return LOCK_STUCK; /* it runs into a cycle */
 }
 
 static void check(const struct lock_link *links, size_t count)
@@ -54,7 +54,7 @@ static void two_wait_for_each_other_and_a_third_for_them(void **state)
     assert_int_equal(verdicts[2], LOCK_STUCK);
 }
 
-static void a_time_limit_breaks_a_circle(void **state)
+static void a_time_limit_breaks_a_cycle(void **state)
 {
     (void)state;
     const struct lock_link links[] = {{true, false, 1}, {false, false, 0}};
@@ -111,7 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_wait_for_each_other_and_a_third_for_them),
-        cmocka_unit_test(a_time_limit_breaks_a_circle),
+        cmocka_unit_test(a_time_limit_breaks_a_cycle),
         cmocka_unit_test(who_waits_for_an_ended_thread_holds_up_others),
         cmocka_unit_test(a_thread_can_wait_for_itself),
         cmocka_unit_test(nobody_waits),

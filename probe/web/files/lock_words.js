@@ -77,10 +77,10 @@ function cycleRanks({deadlocks}) {
 
 function deadlock({threads}, names) {
     const tids = list(threads);
-    const circle = [...tids, tids[0]].map((tid) => threadText(tid, names.get(tid)));
+    const cycle = [...tids, tids[0]].map((tid) => threadText(tid, names.get(tid)));
     const text = tids.length === 1
-        ? `${circle[0]} waits for a lock that it has itself.`
-        : `each waits for a lock of the next one: ${circle.join(" \u2192 ")}.`;
+        ? `${cycle[0]} waits for a lock that it has itself.`
+        : `each waits for a lock of the next one: ${cycle.join(" \u2192 ")}.`;
     return {title: "DEADLOCK", text};
 }
 
