@@ -100,8 +100,9 @@ static bool makes_signals(long number)
     return number == SYS_signalfd4;
 }
 
-/* What is mapped in this way stands as made unseen. But what was noted of the addresses
- * goes: they are for others now. */
+/* What is mapped in this way stands as made unseen, and so does what stays where it is
+ * because the call fails: what was noted of the addresses goes, as they may be
+ * another's at once. */
 static void mapping_begins(long number, const long arguments[6])
 {
     const void *memory = (const void *)arguments[0];

@@ -78,8 +78,10 @@ void probe_agent_stand_aside(const char *why)
     if (probe_agent.running) {
         probe_agent_thread_stop();
         probe_family_leave();
-        probe_listener_close(probe_agent.listener, false);
-        probe_agent.listener = NULL;
+        if (!probe_agent.running) {
+            probe_listener_close(probe_agent.listener, false);
+            probe_agent.listener = NULL;
+        } /* else its thread uses it until it ends, which is soon */
         probe_say("%s, pid %d: stands aside: %s", probe_agent.name,
                   (int)probe_agent.pid, why);
     }

@@ -125,18 +125,13 @@ int probe_agent_thread_start(void)
     return error;
 }
 
-/* The thread was joined. Waits until the kernel no longer counts it, which is a little
- * later. */
+/* The thread was joined. */
 static void thread_joined(void)
 {
     probe_listener_stop_not(probe_agent.listener);
     atomic_store(&probe_agent.stopping, false);
     probe_agent.running = false;
     probe_agent.is_late = false;
-    while (syscall(SYS_tgkill, probe_agent.pid, atomic_load(&probe_agent.tid), 0) ==
-           0) {
-        sched_yield();
-    }
 }
 
 void probe_agent_thread_stop(void)
@@ -146,6 +141,11 @@ void probe_agent_thread_stop(void)
     probe_listener_stop(probe_agent.listener);
     if (pthread_clockjoin_np(probe_agent.thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
         thread_joined();
+        /* The kernel counts it a little longer. */
+        while (syscall(SYS_tgkill, probe_agent.pid, atomic_load(&probe_agent.tid), 0) ==
+               0) {
+            sched_yield();
+        }
     }
 }
 

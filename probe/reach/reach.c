@@ -39,6 +39,8 @@ struct asking {
     struct shared_copy *copy;
     struct process_parts parts;
     struct parked_thread caller; /* as it was when it called exit; `sp` 0: it did not */
+    bool exits;                  /* the caller is a thread of the program */
+    uintptr_t main_stack_end;
     bool glibc;
     pid_t child; /* the copy's number; 0: none */
     int error;
@@ -119,8 +121,8 @@ static void on_frozen(const struct frozen *frozen, void *argument)
             .glibc = ask->glibc,
             .own_pointer = (uintptr_t)__builtin_thread_pointer(),
             .main_asks = parent == caller,
-            .main_over = !is_among(frozen, parent),
-            .agent_asks = ask->caller.sp == 0 && parent != caller,
+            .main_frames = is_among(frozen, parent) ? 0 : ask->main_stack_end,
+            .agent_asks = !ask->exits && parent != caller,
             .here = here,
         };
         probe_copy_work(ask->copy, &input, parent);
@@ -219,6 +221,8 @@ static int ask_prepared(const struct reach_question *question, struct asking *as
     }
     if (error == 0) {
         ask->glibc = probe_allocator_is_glibc();
+        ask->main_stack_end = probe_main_stack_end();
+        ask->exits = question->exits;
         if (question->exits) {
             probe_exit_caller_find(&ask->parts, &ask->caller);
         }

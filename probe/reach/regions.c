@@ -152,8 +152,10 @@ static void part_without_stack_add(struct work *work, const struct maps_line *li
         stacks_add(work, line, range, first);
         return;
     }
-    if (input->main_over && probe_maps_line_is(line, "[stack]")) {
-        return; /* what the main thread has left there counts no more */
+    if (input->main_frames != 0 && probe_maps_line_is(line, "[stack]")) {
+        /* What the main thread has left there counts no more; the arguments and the
+         * environment above do. */
+        range.start = probe_range_clamp(range, input->main_frames);
     }
     uint32_t local = thread_next(input, true, range, range.start - 1);
     if (local != REACH_NONE && input->threads[local].sp != 0) {

@@ -27,7 +27,8 @@ struct regions_input {
     bool glibc;            /* the allocator is the C library's: chunks have headers */
     uintptr_t own_pointer; /* of the thread that asks */
     bool main_asks;        /* that is the main thread */
-    bool main_over;        /* it has ended, and other threads go on */
+    uintptr_t main_frames; /* where the main thread's end, if it has ended, and other
+                              threads go on; 0: it has not, or that is not known */
     bool agent_asks;       /* it is the probe's: the program has nothing on its stack */
     struct range here;     /* what the copy, and the question, need of its stack */
     size_t *not_read;      /* mappings that cannot be read are added here */

@@ -23,6 +23,12 @@ static size_t tid_find(uintptr_t pointer)
     return 0;
 }
 
+uintptr_t probe_main_stack_end(void)
+{
+    const uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
+    return end == NULL ? 0 : *end;
+}
+
 /* The lower and the upper end of the calling thread's stack as the C library keeps
  * them. The main thread's is the kernel's: it has 0, and where the loader found the
  * stack. Returns whether they are known. */
@@ -32,9 +38,8 @@ static bool own_stack(uintptr_t *ret_start, uintptr_t *ret_end)
     void *start = NULL;
     size_t bytes = 0;
     if (gettid() == getpid()) {
-        const uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
         *ret_start = 0;
-        *ret_end = end == NULL ? 0 : *end;
+        *ret_end = probe_main_stack_end();
         return *ret_end != 0;
     }
     if (pthread_getattr_np(pthread_self(), &attributes) != 0) {

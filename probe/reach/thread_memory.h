@@ -4,7 +4,7 @@
  * differs between versions; so it is found in the calling thread's own data, whose
  * values are known.
  *
- * All but the first function read memory that may be gone: they are called in the
+ * All but the first two functions read memory that may be gone: they are called in the
  * frozen copy of the process (reach.h), which survives that.
  */
 #ifndef PROBE_REACH_THREAD_MEMORY_H
@@ -24,6 +24,10 @@ struct thread_layout {
     size_t tid;
     size_t stack; /* three words: its start with the guard, its bytes, the guard's */
 };
+
+/* Where the main thread's stack began: above are the arguments and the environment. 0
+ * if that is not known. Not while other threads are stopped: it asks the loader. */
+uintptr_t probe_main_stack_end(void);
 
 /* Finds them in the calling thread's data. */
 struct thread_layout probe_thread_layout_find(uintptr_t pointer);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/range.h"
 #include "probe/recorder/visit.h"
 
 #define TEXT_OF(name) #name
@@ -37,6 +38,19 @@ static int code_visit(struct dl_phdr_info *file, size_t size, void *within)
         }
     }
     return 0;
+}
+
+/* The stack that the thread has for its signal handlers. */
+static _Thread_local struct range handler_stack
+    __attribute__((tls_model("initial-exec")));
+
+void probe_unwinder_handler_stack(const stack_t *stack)
+{
+    handler_stack.end = 0;
+    if ((stack->ss_flags & SS_DISABLE) == 0) {
+        handler_stack.start = (uintptr_t)stack->ss_sp;
+        handler_stack.end = handler_stack.start + stack->ss_size;
+    }
 }
 
 bool probe_unwinder_has(uintptr_t code)
@@ -103,14 +117,14 @@ int probe_unwinder_open(void)
 }
 
 /* Whether there is room for libunwind, which needs some KiB of stack: on the stack that
- * a signal handler has for itself there may be less. What that is, is asked of the
- * kernel: it takes less time than libunwind does. */
+ * a signal handler has for itself there may be less. The kernel is not asked what that
+ * is: the program may have forbidden the call, and during a handler it may say that
+ * there is none (SS_AUTODISARM). */
 static bool has_room(void)
 {
-    stack_t own;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    return sigaltstack(NULL, &own) != 0 || (own.ss_flags & SS_ONSTACK) == 0 ||
-           here - (uintptr_t)own.ss_sp >= ROOM_BYTES;
+    return here < handler_stack.start || here >= handler_stack.end ||
+           here - handler_stack.start >= ROOM_BYTES;
 }
 
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled

@@ -8,6 +8,7 @@
 #ifndef PROBE_RECORDER_UNWINDER_H
 #define PROBE_RECORDER_UNWINDER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,10 @@ int probe_unwinder_open(void);
 /* A function of libunwind by the name in its header: "unw_step" is the symbol
  * "_ULx86_64_step". NULL if it is not there. */
 void *probe_unwinder_symbol(const char *symbol);
+
+/* The calling thread has given its signal handlers this stack (sigaltstack(2)): on a
+ * small one libunwind is not called. May be called in a signal handler. */
+void probe_unwinder_handler_stack(const stack_t *stack);
 
 /* Whether this is code of libunwind. May be called in a signal handler. */
 bool probe_unwinder_has(uintptr_t code);

@@ -56,6 +56,7 @@ def test_what_is_lost():
         text = program.get("/debug/pprof/retained?debug=1").text
         check("global kept" in text and "2000 @" in text, text)
         check("kernel: epoll" in text and "3000 @" in text, text)
+        check("mapping [stack]" in text and "4000 @" in text, text)
 
 
 def test_stacks():

@@ -75,11 +75,18 @@ def test_main_thread_that_ends_is_awaited(how):
     equal(bare, (0, b"cleaned up\n", ""), "status, output, error lines")
 
 
-def test_signal_handler_with_a_small_stack():
+@pytest.mark.parametrize("how", ((), ("disarm",)), ids=("armed", "disarmed"))
+def test_signal_handler_with_a_small_stack(how):
     """It opens what it likes: for whose stack it is there is too little room, and it is
     cut."""
-    bare, _ = same_under_leakprobe([compiled("small_handler.c")])
+    bare, _ = same_under_leakprobe([compiled("small_handler.c"), *how])
     equal(bare, (0, b"made 4\n", ""), "status, output, error lines")
+
+
+def test_program_that_filters_its_system_calls():
+    """A stack is taken without a call that the program has forbidden."""
+    bare, _ = same_under_leakprobe([compiled("filtered.c")])
+    equal(bare, (0, b"allocated 1\n", ""), "status, output, error lines")
 
 
 def test_pipes_of_a_signal_handler_are_the_programs():

@@ -1,6 +1,6 @@
 /* The main thread ends by pthread_exit, while another one goes on until input ends. The
  * main thread's stack had the only pointer to one block; a global has that to another,
- * and an epoll descriptor that to a third. */
+ * an epoll descriptor that to a third, and the arguments that to a fourth. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,13 +39,14 @@ static __attribute__((noinline)) int epoll_block(void)
     return failed;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
     static pthread_t self;
     pthread_t thread;
     void *volatile on_stack = block(1000);
     kept = block(2000);
     self = pthread_self();
+    arguments[count - 1] = block(4000);
     if (on_stack == NULL || kept == NULL || epoll_block() != 0 ||
         pthread_create(&thread, NULL, work, &self) != 0) {
         return 1;

@@ -1,6 +1,7 @@
 /*
  * A signal handler with a small stack of its own, SIGSTKSZ as it was for many years,
- * below which nothing is mapped. It opens and makes what a handler may.
+ * below which nothing is mapped. It opens and makes what a handler may. With an
+ * argument the kernel forgets the stack while the handler runs: SS_AUTODISARM.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 enum { STACK = 8192 };
+
+#define AUTODISARM ((int)(1U << 31)) /* the C library's header has no name for it */
 
 static volatile sig_atomic_t made;
 
@@ -29,11 +32,14 @@ static void handler(int number)
         timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0 && timer_delete(timer) == 0;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    (void)arguments;
     char *below =
         mmap(NULL, (size_t)3 * STACK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const stack_t own = {.ss_sp = below + STACK, .ss_size = STACK};
+    const stack_t own = {.ss_sp = below + STACK,
+                         .ss_size = STACK,
+                         .ss_flags = count > 1 ? AUTODISARM : 0};
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
     if (below == MAP_FAILED ||
         mprotect(below + STACK, STACK, PROT_READ | PROT_WRITE) != 0 ||
