@@ -18,7 +18,6 @@
 
 #include "probe/calls/real_function.h"
 #include "probe/recorder/inside.h"
-#include "probe/recorder/unwinder.h"
 #include "probe/threads/threads.h"
 
 static bool started;
@@ -28,7 +27,6 @@ static pid_t process;
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 PROBE_REAL(sigaction)
-PROBE_REAL(sigaltstack)
 PROBE_REAL(pthread_sigmask)
 PROBE_REAL(sigprocmask)
 PROBE_REAL(sigpending)
@@ -246,13 +244,4 @@ PROBE_EXPORT int siginterrupt(int signal, int interrupts)
 {
     signal_claim(signal);
     return siginterrupt_real()(signal, interrupts);
-}
-
-PROBE_EXPORT int sigaltstack(const stack_t *stack, stack_t *ret_before)
-{
-    int result = sigaltstack_real()(stack, ret_before);
-    if (result == 0 && stack != NULL) {
-        probe_unwinder_handler_stack(stack);
-    }
-    return result;
 }
