@@ -163,18 +163,9 @@ static int survey_read(struct survey *survey)
     return error;
 }
 
-/* A program may give its threads any name: what would end a line becomes a '?'. */
-static void name_clean(char *name)
-{
-    for (; *name != '\0'; name++) {
-        *name = (unsigned char)*name < ' ' ? '?' : *name;
-    }
-}
-
 /* "thread 4242 "name", for 3.2 s", or only its number. */
-static void living_write(struct thread_entry *entry, char *text, size_t size)
+static void living_write(const struct thread_entry *entry, char *text, size_t size)
 {
-    name_clean(entry->name);
     int length = snprintf(text, size, "thread %d", (int)entry->tid);
     if (is_described(entry)) {
         snprintf(text + length, size - (size_t)length, " \"%s\", for %.1f s",
