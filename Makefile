@@ -277,7 +277,7 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 $(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
 $(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
 $(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
-	probe/locks/lock_state.c probe/process/descriptors.c)
+	probe/locks/lock_state.c probe/process/descriptors.c probe/threads/thread_details.c)
 $(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
 	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
 

@@ -5,7 +5,6 @@
 #ifndef PROBE_LOCKS_LOCK_FUTEX_H
 #define PROBE_LOCKS_LOCK_FUTEX_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,8 +25,5 @@ enum lock_seen probe_lock_seen(int task_fd, pid_t tid, struct range lock);
 
 /* Parses the file's text. */
 enum lock_seen probe_lock_seen_in(const char *text, struct range lock);
-
-/* Whether a thread of this process has ended. The main thread stays as a zombie. */
-bool probe_lock_thread_ended(int task_fd, pid_t tid);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "probe/resources/thread_numbers.h"
+#include "probe/threads/thread_details.h"
 
 static bool waits_for_rwlock(const struct lock_waiter *waiter)
 {
@@ -119,7 +120,7 @@ static void holder_find(struct lock_held *lock, int task_fd)
     }
     /* What several processes share may still be the parent's. */
     lock->tid = lock->state.shared ? owner : probe_lock_owner_now(owner);
-    bool ended = probe_lock_thread_ended(task_fd, lock->tid);
+    bool ended = probe_thread_ended(task_fd, lock->tid);
     if (ended && lock->state.shared) {
         bool elsewhere = lock->tid != getpid() /* our main thread, a zombie */ &&
                          (kill(lock->tid, 0) == 0 || errno == EPERM);

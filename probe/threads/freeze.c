@@ -184,14 +184,6 @@ static bool is_silent(size_t at)
     return stops[at].stop == STOP_SIGNALLED && probe_thread_slot_parked(at) == NULL;
 }
 
-/* Whether a thread that has not answered has ended. The main thread gets signals even
- * then, while others go on. */
-static bool is_over(const struct freeze *freeze, pid_t tid)
-{
-    return tgkill(getpid(), tid, 0) != 0 ||
-           (tid == getpid() && probe_thread_is_over(freeze->task_fd, tid));
-}
-
 /* Looks at the threads that have not answered: asks the busy ones again, and does not
  * wait for those that have ended. */
 static void silent_look(struct freeze *freeze)
@@ -202,7 +194,7 @@ static void silent_look(struct freeze *freeze)
         }
         bool busy = probe_thread_slot_busy(i);
         if ((busy && thread_signal(freeze, i) == -ESRCH) ||
-            (!busy && is_over(freeze, threads[i].tid))) {
+            (!busy && probe_thread_ended(freeze->task_fd, threads[i].tid))) {
             note_ended(freeze, i);
             freeze->signalled--;
         }

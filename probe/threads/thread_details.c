@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,23 +21,30 @@
 #define STAT_START_TIME (22 - 3)
 #define STAT_PROCESSOR (39 - 3)
 
-/* Reads the start of a small file. Returns false if that fails. */
-static bool file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
-                      size_t size)
+ssize_t probe_thread_file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
+                               size_t size)
 {
     char path[64];
     snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
     int fd = openat(task_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return -errno;
     }
-    ssize_t got = 0;
+    ssize_t got;
     do {
         got = read(fd, ret_text, size - 1);
     } while (got < 0 && errno == EINTR);
+    got = got < 0 ? -errno : got;
     close(fd);
     ret_text[got < 0 ? 0 : got] = '\0';
-    return got > 0;
+    return got;
+}
+
+/* Whether there is something in the file. */
+static bool file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
+                      size_t size)
+{
+    return probe_thread_file_read(task_fd, tid, name, ret_text, size) > 0;
 }
 
 /* When the thread last ran, in milliseconds of the scheduler's clock; 0: not known. */
@@ -152,12 +160,19 @@ void probe_thread_call_read(int task_fd, struct thread_entry *entry)
     }
 }
 
-bool probe_thread_is_over(int task_fd, pid_t tid)
+bool probe_thread_ended(int task_fd, pid_t tid)
 {
-    char text[1024];
-    const char *end =
-        file_read(task_fd, tid, "stat", text, sizeof(text)) ? strrchr(text, ')') : NULL;
-    return end != NULL && (strncmp(end, ") Z", 3) == 0 || strncmp(end, ") X", 3) == 0);
+    char text[512];
+    pid_t process = getpid();
+    if (tgkill(process, tid, 0) != 0) {
+        return errno == ESRCH;
+    }
+    if (tid != process || task_fd < 0 ||
+        !file_read(task_fd, tid, "stat", text, sizeof(text))) {
+        return false;
+    }
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && strncmp(name_end, ") Z", 3) == 0;
 }
 
 /* Whether the signal is in the set `name` of the file status. */

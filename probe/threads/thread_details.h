@@ -1,6 +1,6 @@
 /*
- * What /proc says about one thread: name, state, times, signal mask. Only threads.c and
- * freeze.c use this.
+ * What /proc says about one thread: name, state, times, signal mask, whether it has
+ * ended.
  */
 #ifndef PROBE_THREADS_THREAD_DETAILS_H
 #define PROBE_THREADS_THREAD_DETAILS_H
@@ -33,9 +33,14 @@ void probe_thread_details_read(int task_fd, const struct thread_clock *clock,
  * gets a signal, which ends the wait for a moment. */
 void probe_thread_call_read(int task_fd, struct thread_entry *entry);
 
-/* Whether the thread has ended and is still listed, as the main thread is while others
- * go on; false if that is not known. */
-bool probe_thread_is_over(int task_fd, pid_t tid);
+/* Reads the start of a small file of the thread, and ends it with '\0'. Returns its
+ * length or -errno. `task_fd` is the open directory /proc/self/task. */
+ssize_t probe_thread_file_read(int task_fd, pid_t tid, const char *name, char *ret_text,
+                               size_t size);
+
+/* Whether a thread of this process has ended. The main thread stays listed as a zombie
+ * while others go on; with a negative `task_fd` that is not seen. */
+bool probe_thread_ended(int task_fd, pid_t tid);
 
 /* Whether the signal is pending because the thread blocks it; false if that is not
  * known. */

@@ -242,7 +242,7 @@ static void round_look(struct round *round)
         if (syscall(SYS_tgkill, getpid(), entry->tid, 0) != 0) {
             slot_give_up(round, i);
             entry->tid = 0;
-        } else if (probe_thread_is_over(task_fd, entry->tid) ||
+        } else if (probe_thread_ended(task_fd, entry->tid) ||
                    probe_thread_blocks(task_fd, entry->tid, probe_threads_signal())) {
             slot_give_up(round, i);
         }

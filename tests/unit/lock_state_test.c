@@ -13,6 +13,7 @@
 
 #include "probe/locks/lock_futex.h"
 #include "probe/locks/lock_state.h"
+#include "probe/threads/thread_details.h"
 #include "unit.h"
 
 struct kind {
@@ -222,16 +223,16 @@ static void a_waiting_thread_is_seen_until_it_ends(void **state)
     pthread_t thread = unit_thread(wait_for_it, &waiting);
     unit_wait_until(is_there, &waiting);
     pid_t tid = atomic_load(&waiting.tid);
-    assert_false(probe_lock_thread_ended(waiting.task_fd, tid));
+    assert_false(probe_thread_ended(waiting.task_fd, tid));
     assert_int_equal(probe_lock_seen(-1, tid, (struct range){0}), LOCK_SEEN_UNKNOWN);
     pthread_mutex_unlock(&waiting.mutex);
     unit_join(thread);
     /* The kernel may need a moment after it has said so to the joining thread. */
     int64_t end = unit_now_ms() + UNIT_PATIENCE_MS;
-    while (!probe_lock_thread_ended(waiting.task_fd, tid) && unit_now_ms() < end) {
+    while (!probe_thread_ended(waiting.task_fd, tid) && unit_now_ms() < end) {
         unit_sleep_ms(1);
     }
-    assert_true(probe_lock_thread_ended(waiting.task_fd, tid));
+    assert_true(probe_thread_ended(waiting.task_fd, tid));
     assert_int_equal(probe_lock_seen(waiting.task_fd, tid, (struct range){0}),
                      LOCK_SEEN_GONE);
     close(waiting.task_fd);
@@ -242,10 +243,10 @@ static void *main_has_ended(void *argument)
     (void)argument;
     int task_fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY);
     int64_t end = unit_now_ms() + UNIT_PATIENCE_MS;
-    while (!probe_lock_thread_ended(task_fd, getpid()) && unit_now_ms() < end) {
+    while (!probe_thread_ended(task_fd, getpid()) && unit_now_ms() < end) {
         unit_sleep_ms(1);
     }
-    _exit(probe_lock_thread_ended(task_fd, getpid()) ? 0 : 1);
+    _exit(probe_thread_ended(task_fd, getpid()) ? 0 : 1);
 }
 
 static void an_ended_main_thread_is_one_though_it_is_listed(void **state)
@@ -260,7 +261,7 @@ static void an_ended_main_thread_is_one_though_it_is_listed(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_false(probe_lock_thread_ended(-1, getpid()));
+    assert_false(probe_thread_ended(-1, getpid()));
 }
 
 int main(void)
