@@ -278,10 +278,17 @@ def test_in_a_forked_child(pytestconfig):
     """A thread that has locks forks: in the child it has another number, and the other
     threads are gone with what they had."""
     count = 100 if pytestconfig.option.long else 6
-    seeds = [f"{pytestconfig.option.seed} fork {number}" for number in range(count)]
-    plans = [(seed, [Plan(seed, forks=True)]) for seed in seeds]
+    wanted = ("never_released", "waits")
+    plans, known = [], set()
+    # By chance the first ones may have only one of the two.
+    while len(plans) < count or not known.issuperset(wanted):
+        check(len(plans) < 20 * count, f"no plan has all of {wanted}: {known}")
+        seed = f"{pytestconfig.option.seed} fork {len(plans)}"
+        plan = Plan(seed, forks=True)
+        known |= set(verdicts(plan.model).values())
+        plans.append((seed, [plan]))
     found = run_all(plans, "--heap", "off")
-    for verdict in ("never_released", "waits"):
+    for verdict in wanted:
         check(sum(each.count(verdict) for each in found), f"no thread: {verdict}")
 
 
