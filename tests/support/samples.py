@@ -8,8 +8,9 @@ line by line, except for:
   directories may have any value, but what is equal in the sample is equal in the
   output, and the other way round
 - a number of seconds or milliseconds, and of a descriptor, may have any value; so may
-  leakcheck's "resident set" and "allocated", and its "mappings" if they are not over
-  their limit, which move by themselves
+  the share of the largest stack when descriptors run out, which depends on how soon the
+  agent looks, and leakcheck's "resident set" and "allocated", and its "mappings" if they
+  are not over their limit, which move by themselves
 - a size in kB, KiB, MB and so on, or alloc_bytes, may be 5 % off; a share in % by one
   and a half points
 - in the first line of a heap profile every number may be 10 % off
@@ -30,6 +31,7 @@ VARIES = re.compile(
         | (?<= /leaky-) \w{6} \b )  # a server's temporary directory
     | (?P<any> (?<= ^Thread\ ) \d+ (?= \ \()
         | (?<= \bdescriptor\ ) \d+
+        | (?<= ^descriptors\ are\ open;\ most\ \() \d+
         | (?<= ^resident\ set\ ) [\d.]+ | (?<= ^allocated\ ) [\d.]+
         | (?<= ^mappings\ ) [^:]+ $
         | (?<= ^\#\ ) \d+ (?= \ (tcp\ |/))  # a descriptor
