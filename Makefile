@@ -287,7 +287,7 @@ RECORDER_TESTED := $(patsubst %,$(BUILD)/tests/unit/recorder_%_test,\
 	exact fork sampled stack)
 $(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
 	$(patsubst %,probe/preload/%_calls.c,dl malloc operator) probe/calls/real_function.c \
-	probe/process/descriptors.c probe/stacks/stacks.c probe/stacks/hash_table.c)
+	$(patsubst %,probe/process/%.c,descriptors loaded_code) probe/stacks/stacks.c probe/stacks/hash_table.c)
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
 $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \

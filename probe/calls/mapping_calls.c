@@ -6,14 +6,15 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/range.h"
 #include "probe/calls/real_function.h"
+#include "probe/process/loaded_code.h"
 #include "probe/reach/heap_mappings.h"
 #include "probe/recorder/inside.h"
 #include "probe/recorder/recorder.h"
@@ -34,44 +35,16 @@ static _Atomic uintptr_t code_start;
 static _Atomic uintptr_t code_end;
 static atomic_bool is_known;
 
-struct search {
-    uintptr_t allocator; /* addresses of functions */
-    uintptr_t libc;
-};
-
-/* Called for each loaded file: notes the addresses of the allocator's. */
-static int file_look(struct dl_phdr_info *file, size_t size, void *argument)
-{
-    (void)size;
-    const struct search *search = argument;
-    uintptr_t start = UINTPTR_MAX;
-    uintptr_t end = 0;
-    for (size_t i = 0; i < file->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &file->dlpi_phdr[i];
-        uintptr_t from = file->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD) {
-            start = from < start ? from : start;
-            end = from + part->p_memsz > end ? from + part->p_memsz : end;
-        }
-    }
-    if (search->allocator < start || search->allocator >= end) {
-        return 0;
-    }
-    if (search->libc < start || search->libc >= end) {
-        atomic_store(&code_start, start);
-        atomic_store(&code_end, end);
-    }
-    return 1;
-}
-
 /* Whether this is code of the allocator. It is looked for at the first call, which is
  * often the allocator's own, before it has given out any block. */
 static bool is_allocator(uintptr_t code)
 {
     if (!atomic_load_explicit(&is_known, memory_order_acquire)) {
-        struct search search = {(uintptr_t)dlsym(RTLD_NEXT, "malloc"),
-                                (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version")};
-        dl_iterate_phdr(file_look, &search);
+        struct range found = probe_loaded_code((uintptr_t)dlsym(RTLD_NEXT, "malloc"));
+        if (!range_has(found, (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version"))) {
+            atomic_store(&code_start, found.start);
+            atomic_store(&code_end, found.end);
+        }
         atomic_store_explicit(&is_known, true, memory_order_release);
     }
     return code >= atomic_load_explicit(&code_start, memory_order_relaxed) &&

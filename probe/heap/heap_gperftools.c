@@ -9,17 +9,19 @@
 #include <gperftools/heap-profiler.h>
 #include <gperftools/malloc_extension_c.h>
 #include <gperftools/malloc_hook_c.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/range.h"
 #include "base/size.h"
+#include "probe/calls/calls.h"
 #include "probe/heap/heap_dump.h"
 #include "probe/heap/heap_recorder.h"
 #include "probe/heap/heap_tidy.h"
+#include "probe/process/loaded_code.h"
 #include "probe/recorder/recorder.h"
 
 #define SNAPSHOT_MIB 16 /* how far a profile may go above the ceiling */
@@ -49,9 +51,8 @@ static atomic_uint_fast64_t allocations;
 static atomic_uint_fast64_t deallocations;
 static uint64_t bytes_before; /* in use when counting began */
 
-/* The addresses of gperftools' code; 0 if it is part of the program itself. */
-static uintptr_t code_start;
-static uintptr_t code_end;
+/* The addresses of gperftools' code; none if it is part of the program itself. */
+static struct range code;
 
 static enum heap_profile profile_now; /* what is being recorded */
 static size_t limit_mib;
@@ -97,24 +98,12 @@ int probe_heap_prepare(char **argv)
     return -errno;
 }
 
-/* Called for each loaded object: notes the addresses of the library gperftools. The
- * program itself has an empty name and is skipped. */
-static int code_find(struct dl_phdr_info *object, size_t size, void *unused)
+static void code_find(void)
 {
-    (void)size;
-    (void)unused;
-    uintptr_t within = (uintptr_t)GetHeapProfile;
-    for (size_t i = 0; i < object->dlpi_phnum && object->dlpi_name[0] != '\0'; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        uintptr_t start = object->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD && within >= start &&
-            within < start + part->p_memsz) {
-            code_start = start;
-            code_end = start + part->p_memsz;
-            return 1;
-        }
+    struct range found = probe_loaded_code((uintptr_t)GetHeapProfile);
+    if (!range_has(found, (uintptr_t)code_find)) {
+        code = found;
     }
-    return 0;
 }
 
 static void count_allocation(const void *memory, size_t size)
@@ -185,10 +174,10 @@ static int recorder_hook(void)
     if (hooked) {
         return 0;
     }
-    dl_iterate_phdr(code_find, NULL);
+    code_find();
     probe_recorder_skip((uintptr_t)__start_probe_hooks, (uintptr_t)__stop_probe_hooks);
-    if (code_end != 0) {
-        probe_recorder_skip(code_start, code_end);
+    if (code.end != 0) {
+        probe_recorder_skip(code.start, code.end);
     }
     hooked = MallocHook_AddNewHook(record_allocation) != 0 &&
              MallocHook_AddDeleteHook(record_deallocation) != 0;
@@ -218,7 +207,7 @@ int probe_heap_start(enum heap_profile profile, size_t period)
     if (profile == HEAP_PROFILE_OFF) {
         return 0;
     }
-    dl_iterate_phdr(code_find, NULL);
+    code_find();
     int error = profile == HEAP_PROFILE_EXACT ? profiler_start()
                                               : recorder_start(profile, period);
     if (error == 0) {
@@ -294,7 +283,9 @@ static int profiler_snapshot(struct heap_snapshot *ret_snapshot)
         free(text); /* the list of mappings alone fills gperftools' buffer */
         return -ENOBUFS;
     }
-    if (probe_heap_tidy(text, code_start, code_end) != 0) {
+    const struct range calls = {(uintptr_t)probe_calls_begin,
+                                (uintptr_t)probe_calls_end};
+    if (probe_heap_tidy(text, code, calls) != 0) {
         free(text);
         return -ENOMEM;
     }

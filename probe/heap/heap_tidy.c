@@ -47,8 +47,7 @@ static const char *frame_end(const char *frame)
 
 /* How many frames at the start of the stack are in the allocator's code. -1 if all are:
  * such a stack says nothing about the others. */
-static int frames_of_allocator(const struct stack_line *line, uintptr_t code_start,
-                               uintptr_t code_end)
+static int frames_of_allocator(const struct stack_line *line, struct range allocator)
 {
     const char *frame = line->frames;
     for (int count = 0;; count++) {
@@ -56,12 +55,34 @@ static int frames_of_allocator(const struct stack_line *line, uintptr_t code_sta
         if (*frame == '\n') {
             return -1;
         }
-        uintptr_t address = strtoull(frame, NULL, 16);
-        if (address < code_start || address >= code_end) {
+        if (!range_has(allocator, strtoull(frame, NULL, 16))) {
             return count;
         }
         frame = frame_end(frame);
     }
+}
+
+/* Skips the frames that are in the range. */
+static const char *frames_skip(const char *frame, struct range left_out)
+{
+    frame += strspn(frame, " ");
+    while (*frame != '\n' && range_has(left_out, strtoull(frame, NULL, 16))) {
+        frame = frame_end(frame);
+        frame += strspn(frame, " ");
+    }
+    return frame;
+}
+
+/* Whether a frame of the stack is in the range. */
+static bool has_frame(const struct stack_line *line, struct range left_out)
+{
+    const char *first = line->frames + strspn(line->frames, " ");
+    for (const char *frame = first; *frame != '\n'; frame = frame_end(frame)) {
+        if (range_has(left_out, strtoull(frame, NULL, 16))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int by_bytes_in_use(const void *left, const void *right)
@@ -83,10 +104,11 @@ struct plan {
     int extra;         /* frames to remove from the start of each stack; -1: not known
                           yet */
     bool sorted;       /* the lines are in order already */
+    bool has_calls;    /* frames are to be removed elsewhere, too */
 };
 
-static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
-                      uintptr_t code_end)
+static void plan_make(struct plan *plan, const char *text, struct range allocator,
+                      struct range calls)
 {
     const char *header = strchr(text, '\n');
     plan->start = plan->end = header == NULL ? text + strlen(text) : header + 1;
@@ -95,11 +117,12 @@ static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
     struct stack_line line;
     long long last = 0;
     while (*plan->end != '\n' && line_read(plan->end, &line)) {
-        int own = frames_of_allocator(&line, code_start, code_end);
+        int own = frames_of_allocator(&line, allocator);
         if (own >= 0 && (plan->extra < 0 || own < plan->extra)) {
             plan->extra = own;
         }
         plan->sorted = plan->sorted && (plan->count == 0 || line.in_use <= last);
+        plan->has_calls = plan->has_calls || has_frame(&line, calls);
         last = line.in_use;
         buffer_append(&plan->lines, &line, sizeof(line));
         plan->count++;
@@ -107,27 +130,35 @@ static void plan_make(struct plan *plan, const char *text, uintptr_t code_start,
     }
 }
 
-static void line_write(struct buffer *buffer, const struct stack_line *line, int extra)
+static void line_write(struct buffer *buffer, const struct stack_line *line, int extra,
+                       struct range calls)
 {
-    const char *frames = line->frames;
+    const char *frame = line->frames;
     for (int i = 0; i < extra; i++) {
-        frames = frame_end(frames);
+        frame = frame_end(frame);
     }
     buffer_append(buffer, line->start, (size_t)(line->frames - line->start));
-    buffer_append(buffer, frames, (size_t)(line->end - frames));
+    for (frame = frames_skip(frame, calls); *frame != '\n';
+         frame = frames_skip(frame, calls)) {
+        const char *end = frame_end(frame);
+        buffer_text(buffer, " ");
+        buffer_append(buffer, frame, (size_t)(end - frame));
+        frame = end;
+    }
+    buffer_text(buffer, "\n");
 }
 
-int probe_heap_tidy(char *text, uintptr_t code_start, uintptr_t code_end)
+int probe_heap_tidy(char *text, struct range allocator, struct range calls)
 {
     struct plan plan = {.count = 0};
     struct buffer tidy = {0};
-    plan_make(&plan, text, code_start, code_end);
+    plan_make(&plan, text, allocator, calls);
     int error = plan.lines.error;
-    if (error == 0 && (!plan.sorted || plan.extra > 0)) {
+    if (error == 0 && (!plan.sorted || plan.extra > 0 || plan.has_calls)) {
         struct stack_line *lines = (struct stack_line *)(void *)plan.lines.data;
         qsort(lines, plan.count, sizeof(*lines), by_bytes_in_use);
         for (size_t i = 0; i < plan.count; i++) {
-            line_write(&tidy, &lines[i], plan.extra);
+            line_write(&tidy, &lines[i], plan.extra, calls);
         }
         buffer_text(&tidy, plan.end);
         error = tidy.error;

@@ -16,7 +16,7 @@ enum lock_seen probe_lock_seen_in(const char *text, struct range lock)
         return LOCK_SEEN_RUNNING;
     }
     uintptr_t word = call == SYS_futex ? strtoull(rest, NULL, 16) : 0;
-    return word >= lock.start && word < lock.end ? LOCK_SEEN_THERE : LOCK_SEEN_ELSE;
+    return range_has(lock, word) ? LOCK_SEEN_THERE : LOCK_SEEN_ELSE;
 }
 
 enum lock_seen probe_lock_seen(int task_fd, pid_t tid, struct range lock)

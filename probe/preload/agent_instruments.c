@@ -2,13 +2,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/range.h"
 #include "probe/calls/calls.h"
 #include "probe/listener/listener.h"
 #include "probe/locks/lock_waits.h"
@@ -20,6 +20,7 @@
 #include "probe/preload/malloc_calls.h"
 #include "probe/preload/say.h"
 #include "probe/preload/waits.h"
+#include "probe/process/loaded_code.h"
 #include "probe/recorder/recorder.h"
 #include "probe/recorder/visit.h"
 #include "probe/resources/descriptor_alarm.h"
@@ -70,26 +71,10 @@ static void descriptors_say(const char *line)
     probe_say("%s, pid %d: %s", probe_agent.name, (int)probe_agent.pid, line);
 }
 
-/* Called for each loaded object: the addresses of this library's code. */
-static int own_code_skip(struct dl_phdr_info *object, size_t size, void *unused)
-{
-    (void)size, (void)unused;
-    uintptr_t within = (uintptr_t)own_code_skip;
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        uintptr_t start = object->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD && within >= start &&
-            within < start + part->p_memsz) {
-            probe_recorder_skip(start, start + part->p_memsz);
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void recorder_begin(void)
 {
-    dl_iterate_phdr(own_code_skip, NULL);
+    struct range own = probe_loaded_code((uintptr_t)recorder_begin);
+    probe_recorder_skip(own.start, own.end);
     if (probe_agent.settings.heap == RECORDER_OFF) {
         probe_recorder_stop_early();
         return;

@@ -298,8 +298,7 @@ static void allocators_own_find(const struct process_parts *parts)
     for (root.block = 0; root.block < count; root.block++) {
         const struct stack_record *stack =
             probe_record_at(work->copy->blocks[root.block].stack);
-        if (stack->depth > 0 && stack->frames[0] >= parts->allocator.start &&
-            stack->frames[0] < parts->allocator.end) {
+        if (stack->depth > 0 && range_has(parts->allocator, stack->frames[0])) {
             root_add(root);
         }
     }

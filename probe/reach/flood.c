@@ -48,7 +48,7 @@ static uintptr_t idle_skip(const struct flood *flood, uintptr_t address)
 {
     for (size_t i = 0; i < flood->idle->count; i++) {
         const struct range *part = &flood->idle->parts[i];
-        if (address >= part->start && address < part->end) {
+        if (range_has(*part, address)) {
             return part->end;
         }
     }

@@ -34,7 +34,7 @@ void probe_glibc_blocks(const struct block_index *index, struct ranges *ranges)
     struct range last = {0, 0};
     for (uint32_t i = 0; i < index->count; i++) {
         uintptr_t address = index->blocks[i].address;
-        if (address >= last.start && address < last.end) {
+        if (range_has(last, address)) {
             continue;
         }
         struct range range = probe_glibc_range(&index->blocks[i]);

@@ -62,7 +62,7 @@ static bool has_block(const struct regions_input *input, struct range range)
 static bool has_stack(const struct regions_input *input, struct range range)
 {
     for (size_t i = 0; i < input->threads_count; i++) {
-        if (input->threads[i].sp >= range.start && input->threads[i].sp < range.end) {
+        if (range_has(range, input->threads[i].sp)) {
             return true;
         }
     }

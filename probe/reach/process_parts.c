@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 
 #include "probe/process/allocator.h"
+#include "probe/process/loaded_code.h"
 #include "probe/recorder/own_memory.h"
 
 #define PAGE ((uintptr_t)4096)
@@ -28,15 +29,7 @@ struct reading {
 
 static bool covers(const struct dl_phdr_info *info, uintptr_t address)
 {
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        uintptr_t start = info->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD && address >= start &&
-            address < start + part->p_memsz) {
-            return true;
-        }
-    }
-    return false;
+    return range_has(probe_loaded_segment(info, address), address);
 }
 
 /* An address in the code of the file; 0: it has none. */

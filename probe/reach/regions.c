@@ -173,7 +173,7 @@ static void own_stack_add(struct work *work, struct range stack, uint32_t thread
     const struct regions_input *input = work->input;
     uintptr_t sp = input->threads[thread].sp;
     uintptr_t pointer = input->threads[thread].pointer;
-    bool is_here = sp >= stack.start && sp < stack.end;
+    bool is_here = range_has(stack, sp);
     stack.start = is_here ? sp : stack.start;
     if (!is_here && input->agent_asks && pointer == input->own_pointer) {
         stack.start = probe_range_clamp(stack, pointer - input->parts->tls_bytes);

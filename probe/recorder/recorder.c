@@ -6,6 +6,8 @@
 #include <sys/auxv.h>
 #include <time.h>
 
+#include "base/range.h"
+#include "probe/calls/calls.h"
 #include "probe/recorder/call_stack.h"
 #include "probe/recorder/frame_rules.h"
 #include "probe/recorder/inside.h"
@@ -31,10 +33,7 @@
 static _Atomic int mode; /* enum recorder_mode */
 static size_t period;
 
-static struct {
-    uintptr_t start;
-    uintptr_t end;
-} skipped[SKIP_RANGES];
+static struct range skipped[SKIP_RANGES];
 static size_t skipped_count;
 
 static atomic_bool is_early; /* the unwinder is not open yet */
@@ -49,9 +48,7 @@ static _Thread_local uint64_t random_state __attribute__((tls_model("initial-exe
 void probe_recorder_skip(uintptr_t start, uintptr_t end)
 {
     if (skipped_count < SKIP_RANGES) {
-        skipped[skipped_count].start = start;
-        skipped[skipped_count].end = end;
-        skipped_count++;
+        skipped[skipped_count++] = (struct range){start, end};
     }
 }
 
@@ -59,7 +56,7 @@ size_t probe_recorder_skipped(const uintptr_t *frames, size_t depth)
 {
     size_t first = 0;
     for (size_t i = 0; i < skipped_count && first < depth; i++) {
-        if (frames[first] >= skipped[i].start && frames[first] < skipped[i].end) {
+        if (range_has(skipped[i], frames[first])) {
             first++;
             i = (size_t)-1; /* all ranges again, for the next frame */
         }
@@ -179,8 +176,23 @@ static bool is_allocators_own(uintptr_t frame, size_t left_out)
            (uintptr_t)file.dli_fbase == getauxval(AT_BASE);
 }
 
-/* The stack without the frames that are to be left out at its beginning. NULL: it is
- * not to be recorded, or memory is short; the latter is counted. */
+/* Leaves out the functions that stand in front of the C library's: when that allocates,
+ * in fopen for one, they are in the middle. Returns the new depth. */
+static size_t calls_leave_out(uintptr_t *frames, size_t depth)
+{
+    const struct range calls = {(uintptr_t)probe_calls_begin,
+                                (uintptr_t)probe_calls_end};
+    size_t kept = 0;
+    for (size_t i = 0; i < depth; i++) {
+        if (!range_has(calls, frames[i])) {
+            frames[kept++] = frames[i];
+        }
+    }
+    return kept;
+}
+
+/* The stack without the frames that are to be left out. NULL: it is not to be recorded,
+ * or memory is short; the latter is counted. */
 static struct stack_record *record_of_caller(const void *frame)
 {
     uintptr_t frames[SKIP_FRAMES + STACK_DEPTH_MAX];
@@ -193,6 +205,7 @@ static struct stack_record *record_of_caller(const void *frame)
     if (depth > 0 && is_allocators_own(frames[first], first)) {
         return NULL;
     }
+    depth = calls_leave_out(frames + first, depth);
     struct stack_record *stack = probe_record_of(
         frames + first, depth < STACK_DEPTH_MAX ? depth : STACK_DEPTH_MAX);
     if (stack == NULL) {

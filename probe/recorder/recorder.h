@@ -33,7 +33,8 @@ enum recorder_mode {
 #define RECORDER_PERIOD ((size_t)512 * 1024) /* bytes: as gperftools and Go */
 
 /* Code of the probe or the allocator, whose frames are left out where a stack begins
- * with them. At most 4 ranges; call it before probe_recorder_start. */
+ * with them. (Those of probe/calls/ are left out wherever they are.) At most 4 ranges;
+ * call it before probe_recorder_start. */
 void probe_recorder_skip(uintptr_t start, uintptr_t end);
 
 /* How many frames at the beginning of a stack are such code. */

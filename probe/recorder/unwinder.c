@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
-#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/range.h"
+#include "probe/process/loaded_code.h"
 #include "probe/recorder/visit.h"
 
 #define TEXT_OF(name) #name
@@ -23,21 +23,11 @@
 static _Atomic uintptr_t code_start;
 static _Atomic uintptr_t code_end;
 
-/* Called for each loaded file. */
-static int code_visit(struct dl_phdr_info *file, size_t size, void *within)
+static void code_note(uintptr_t function)
 {
-    (void)size;
-    for (size_t i = 0; i < file->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &file->dlpi_phdr[i];
-        uintptr_t start = file->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD && (uintptr_t)within >= start &&
-            (uintptr_t)within < start + part->p_memsz) {
-            atomic_store(&code_start, start);
-            atomic_store(&code_end, start + part->p_memsz);
-            return 1;
-        }
-    }
-    return 0;
+    struct range code = probe_loaded_code(function);
+    atomic_store(&code_start, code.start);
+    atomic_store(&code_end, code.end);
 }
 
 /* The stack that the thread has for its signal handlers. */
@@ -111,7 +101,7 @@ int probe_unwinder_open(void)
         unwind.library = NULL;
         return -ENOSYS;
     }
-    dl_iterate_phdr(code_visit, (void *)unwind.step);
+    code_note((uintptr_t)unwind.step);
     set_policy(*space, UNW_CACHE_NONE); /* it opens its pipe */
     return 0;
 }
@@ -123,8 +113,7 @@ int probe_unwinder_open(void)
 static bool has_room(void)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    return here < handler_stack.start || here >= handler_stack.end ||
-           here - handler_stack.start >= ROOM_BYTES;
+    return !range_has(handler_stack, here) || here - handler_stack.start >= ROOM_BYTES;
 }
 
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
@@ -354,7 +343,7 @@ int probe_unwinder_open(void)
     }
     void *backtrace = probe_unwinder_symbol("unw_backtrace");
     memcpy(&unwind.backtrace, &backtrace, sizeof(backtrace));
-    dl_iterate_phdr(code_visit, backtrace);
+    code_note((uintptr_t)backtrace);
     return backtrace == NULL ? -ENOSYS : 0;
 }
 

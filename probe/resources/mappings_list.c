@@ -187,7 +187,7 @@ static bool own_file_find(const char *text, struct maps_line *ret_line)
     uintptr_t here = (uintptr_t)own_file_find;
     while (probe_recorder_skipped(&here, 1) == 1 &&
            (text = probe_maps_line_read(text, ret_line)) != NULL) {
-        if (here >= ret_line->range.start && here < ret_line->range.end) {
+        if (range_has(ret_line->range, here)) {
             return true;
         }
     }

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "probe/process/descriptors.h"
+#include "probe/process/loaded_code.h"
 #include "probe/symbols/elf_facts.h"
 
 #define PATH_BYTES 4096
@@ -33,12 +34,8 @@ static int library_look(struct dl_phdr_info *info, size_t size, void *argument)
 {
     (void)size;
     struct search *search = argument;
-    bool holds = false;
-    for (size_t i = 0; i < info->dlpi_phnum && !holds; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        holds = segment->p_type == PT_LOAD &&
-                search->address - info->dlpi_addr - segment->p_vaddr < segment->p_memsz;
-    }
+    bool holds =
+        range_has(probe_loaded_segment(info, search->address), search->address);
     for (size_t i = 0; i < info->dlpi_phnum && holds; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         if (segment->p_type == PT_NOTE && search->build_id[0] == '\0') {

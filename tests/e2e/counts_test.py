@@ -60,9 +60,11 @@ def by_kernel(pid):
 
 
 def same_as_kernel(pid, port, own=0):
-    """Waits until a moment in which nothing changes; then /status and /metrics have the
-    kernel's numbers, which are returned. One connection asks for all of it: a new one
-    would bring mappings, too. The request itself may take `own` ones for a moment."""
+    """Waits until /status and /metrics have the kernel's numbers, which are returned: in a
+    moment in which nothing changes, they have. One connection asks for all of it: a new
+    one would bring mappings, too. The request itself may take `own` ones for a moment."""
+    names, allowed = ("mappings", "children"), (own, 0)
+    seen = []
     client = http.client.HTTPConnection("127.0.0.1", port)
 
     def ask(path):
@@ -72,21 +74,28 @@ def same_as_kernel(pid, port, own=0):
         equal(reply.status, 200, path)
         return body
 
-    def quiet():
+    def agree():
         ask("/healthz")
         before = by_kernel(pid)
         time.sleep(REUSED_S)
         said = json.loads(ask("/status"))
         metrics = parse_metrics(ask("/metrics"))
-        return by_kernel(pid) == before and (before, said, metrics)
+        after = by_kernel(pid)
+        values = [(said[name], metrics[f"leakprobe_{name}"].value) for name in names]
+        seen.append((before, after, values))
+        agreed = all(
+            0 <= value - number <= more
+            for number, more, pair in zip(before, allowed, values)
+            for value in pair
+        )
+        return agreed and before == after and before
 
-    with contextlib.closing(client):
-        kernel, said, found = wait_until(quiet, what="a moment without changes")
-    for name, number in zip(("mappings", "children"), kernel):
-        more = own if name == "mappings" else 0
-        for value in (said[name], found[f"leakprobe_{name}"].value):
-            check(0 <= value - number <= more, f"{name}: {value}, by /proc {number}")
-    return kernel
+    try:
+        with contextlib.closing(client):
+            return wait_until(agree)
+    except AssertionError as error:
+        message = f"/proc before, after, and what is said: {seen[-3:]}"
+        raise AssertionError(message) from error
 
 
 def of_server(server):

@@ -165,6 +165,16 @@ def test_every_way_is_blamed_on_its_function(heap):
         program.finish(4)
 
 
+def test_functions_in_front_are_not_in_the_stacks_of_the_heap():
+    """What the C library allocates for a stream is blamed on the program: the probe's
+    function that was called in between is left out."""
+    with Opener("descriptors.c", scratch(), probe=("--heap", "exact")) as program:
+        program.said("ready")
+        heap = program.get("/debug/pprof/heap?debug=1").text
+        check("\tway_fopen+" in heap, heap)
+        check("probe/calls/" not in heap, heap)
+
+
 @pytest.mark.parametrize(
     "allocator", in_turns("descriptors allocators", ("jemalloc", "tcmalloc"))
 )

@@ -14,12 +14,14 @@
 #define HEADER "heap profile:      6:      620 [     9:      900] @ heapprofile\n"
 #define MAPPINGS "\nMAPPED_LIBRARIES:\n7000-8000 r-xp 00000000 00:00 1 /lib/a@1: 9.so\n"
 
-/* Tidies `text`, with the allocator's code from 0x7000 to 0x8000. */
+#define ALLOCATOR ((struct range){0x7000, 0x8000})
+#define CALLS ((struct range){0x9000, 0x9100})
+
 static void expect(const char *text, const char *expected)
 {
     char *copy = strdup(text);
     assert_non_null(copy);
-    assert_int_equal(probe_heap_tidy(copy, 0x7000, 0x8000), 0);
+    assert_int_equal(probe_heap_tidy(copy, ALLOCATOR, CALLS), 0);
     assert_string_equal(copy, expected);
     free(copy);
 }
@@ -53,6 +55,17 @@ static void frames_of_the_allocator_go(void **state)
                   "1: 5 [1: 5] @ 0x8000\n" MAPPINGS);
     expect(HEADER "1: 9 [1: 9] @ 0x7001 0x8000 0x1001\n" MAPPINGS,
            HEADER "1: 9 [1: 9] @ 0x8000 0x1001\n" MAPPINGS);
+}
+
+static void frames_of_calls_go_wherever_they_are(void **state)
+{
+    (void)state;
+    expect(HEADER "1: 9 [1: 9] @ 0x1001 0x9000 0x90ff 0x1002 0x9001\n"
+                  "1: 5 [1: 5] @ 0x8fff 0x9100\n"
+                  "1: 4 [1: 4] @ 0x9001\n" MAPPINGS,
+           HEADER "1: 9 [1: 9] @ 0x1001 0x1002\n"
+                  "1: 5 [1: 5] @ 0x8fff 0x9100\n"
+                  "1: 4 [1: 4] @\n" MAPPINGS);
 }
 
 /* GetHeapProfile is in the allocator's code and allocates memory itself. Its frame must
@@ -107,7 +120,7 @@ static void all_of_many_stacks_are_there(void **state)
         length += (size_t)sprintf(text + length, "1: %d [1: 1] @ 0x7001 0x%x\n", i,
                                   0x100 + i);
     }
-    assert_int_equal(probe_heap_tidy(text, 0x7000, 0x7002), 0);
+    assert_int_equal(probe_heap_tidy(text, (struct range){0x7000, 0x7002}, CALLS), 0);
     const char *at = strchr(text, '\n') + 1;
     for (int i = LINES - 1; i >= 0; i--) {
         char line[LINE_BYTES];
@@ -130,7 +143,7 @@ static void without_memory_it_fails_and_changes_nothing(void **state)
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-    int error = probe_heap_tidy(text, 0x7000, 0x8000);
+    int error = probe_heap_tidy(text, ALLOCATOR, CALLS);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_int_equal(error, -ENOMEM);
     assert_string_equal(text, given);
@@ -142,6 +155,7 @@ int main(void)
         cmocka_unit_test(stacks_of_most_bytes_come_first),
         cmocka_unit_test(equal_stacks_keep_their_order),
         cmocka_unit_test(frames_of_the_allocator_go),
+        cmocka_unit_test(frames_of_calls_go_wherever_they_are),
         cmocka_unit_test(no_more_frames_go_than_all_stacks_have),
         cmocka_unit_test(a_stack_of_the_allocator_alone_decides_nothing),
         cmocka_unit_test(other_texts_are_left_alone),
