@@ -86,7 +86,7 @@ def run_page(name, shell):
 
 
 README = pytest.param("README.md", marks=pytest.mark.one_of("README", "sessions"))
-PAGES = [README, *in_turns("pages", pages.page_names()[1:], parts=3)]
+PAGES = [README, *in_turns("pages", pages.page_names()[1:])]
 
 
 @pytest.mark.slow
