@@ -111,6 +111,12 @@ def test_after_the_limit():
     all_ended(pids, 6)
 
 
+def started(pids):
+    """Waits until a test has started a server. On a busy machine it takes long until the
+    first test runs."""
+    wait_until(lambda: os.path.exists(pids) and os.path.getsize(pids), 120, "a server")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_interrupted_run_leaves_nothing(pids, workers, number):
@@ -125,7 +131,7 @@ def test_interrupted_run_leaves_nothing(pids, workers, number):
         env=os.environ | {"TMPDIR": temporary, "BUILD": BUILD},
         cwd=copy,
     )
-    wait_until(lambda: os.path.exists(pids) and os.path.getsize(pids), what="a server")
+    started(pids)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     check(process.returncode != 0, f"it ended well: {output}")
@@ -227,7 +233,7 @@ def test_interrupted_script_has_failed(built, pids, number):
         text=True,
         env=os.environ | {"BUILD": os.path.join(built, "build")},
     )
-    wait_until(lambda: os.path.exists(pids) and os.path.getsize(pids), what="a server")
+    started(pids)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     equal(process.returncode, 128 + number, "exit status")
