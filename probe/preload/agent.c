@@ -16,13 +16,20 @@
 #include "probe/recorder/visit.h"
 #include "probe/symbols/symbols.h"
 
+/* How many pauses of this thread there could not be. */
+static _Thread_local unsigned not_paused;
+
 void probe_agent_pause(void)
 {
     if (!probe_agent_is_to_stop()) {
         return;
     }
     struct probe_visit visit = probe_visit_begin();
-    pthread_mutex_lock(&probe_agent.lock);
+    if (!probe_agent_lock()) {
+        not_paused++;
+        probe_visit_end(visit);
+        return;
+    }
     if (probe_agent.paused++ == 0 && probe_agent.running) {
         probe_agent_thread_stop();
     }
@@ -36,6 +43,11 @@ void probe_agent_resume(void)
         return;
     }
     struct probe_visit visit = probe_visit_begin();
+    if (not_paused > 0) {
+        not_paused--;
+        probe_visit_end(visit);
+        return;
+    }
     pthread_mutex_lock(&probe_agent.lock);
     if (--probe_agent.paused == 0 && probe_agent.listener != NULL &&
         !probe_agent.given_up) {

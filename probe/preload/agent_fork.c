@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
@@ -48,8 +47,7 @@ static atomic_bool tables_registered;
 /* Takes both locks of the agent. Returns whether that was possible. */
 static bool locks_take(void)
 {
-    const struct timespec until = probe_patience_end();
-    if (pthread_mutex_clocklock(&probe_agent.lock, CLOCK_MONOTONIC, &until) != 0) {
+    if (!probe_agent_lock()) {
         return false;
     }
     bool taken = probe_work_take();

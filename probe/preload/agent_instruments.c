@@ -37,7 +37,11 @@
 static void on_first_wait(void)
 {
     struct probe_visit visit = probe_visit_begin();
-    pthread_mutex_lock(&probe_agent.lock);
+    if (!probe_agent_lock()) {
+        probe_waits_wake_up(); /* at a later wait */
+        probe_visit_end(visit);
+        return;
+    }
     bool wanted =
         !probe_agent.given_up && probe_agent.paused == 0 && getpid() == probe_agent.pid;
     if (wanted && probe_agent.is_late) {

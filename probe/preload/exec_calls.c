@@ -11,12 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#if __GLIBC_PREREQ(2, 39)
+#include <sys/pidfd.h>
+#endif
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
 #include "probe/preload/next_program.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/child_notes.h"
+#include "probe/resources/descriptor_notes.h"
 
 PROBE_REAL(execve)
 PROBE_REAL(execvpe)
@@ -214,3 +219,59 @@ PROBE_EXPORT int posix_spawnp(pid_t *ret_child, const char *file,
     probe_child_spawned(error, child, ret_child, FRAME);
     return error;
 }
+
+#if __GLIBC_PREREQ(2, 39)
+
+PROBE_REAL(pidfd_spawn)
+PROBE_REAL(pidfd_spawnp)
+
+/* As probe_child_spawned, of a child that is known by a descriptor. */
+static void child_spawned_as(int error, int fd, int *ret_fd, const void *frame)
+{
+    if (error == 0) {
+        *ret_fd = fd;
+        struct probe_visit visit = probe_visit_begin();
+        pid_t child = pidfd_getpid(fd);
+        probe_visit_end(visit);
+        probe_child_made(child, frame);
+        probe_fd_made(fd, FD_PROCESS, frame);
+    }
+}
+
+PROBE_EXPORT int pidfd_spawn(int *ret_fd, const char *path,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attributes,
+                             char *const arguments[], char *const environment[])
+{
+    int fd = -1;
+    int error;
+    if (!probe_next_refuses(path)) {
+        error = pidfd_spawn_real()(&fd, path, actions, attributes, arguments,
+                                   environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error = pidfd_spawn_real()(&fd, path, actions, attributes, arguments, names);
+    }
+    child_spawned_as(error, fd, ret_fd, FRAME);
+    return error;
+}
+
+PROBE_EXPORT int pidfd_spawnp(int *ret_fd, const char *file,
+                              const posix_spawn_file_actions_t *actions,
+                              const posix_spawnattr_t *attributes,
+                              char *const arguments[], char *const environment[])
+{
+    int fd = -1;
+    int error;
+    if (!probe_next_refuses_command(file)) {
+        error = pidfd_spawnp_real()(&fd, file, actions, attributes, arguments,
+                                    environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error = pidfd_spawnp_real()(&fd, file, actions, attributes, arguments, names);
+    }
+    child_spawned_as(error, fd, ret_fd, FRAME);
+    return error;
+}
+
+#endif

@@ -40,10 +40,13 @@
 #include "probe/calls/number_notes.h"
 #include "probe/calls/real_function.h"
 #include "probe/locks/lock_waits.h"
+#include "probe/preload/agent_state.h"
+#include "probe/preload/process_calls.h"
 #include "probe/preload/signal_calls.h"
 #include "probe/preload/wait_numbers.h"
 #include "probe/preload/wait_records.h"
 #include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
 #include "probe/resources/child_notes.h"
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/thread_notes.h"
@@ -202,14 +205,20 @@ PROBE_EXPORT long syscall(long number, ...)
         a[i] = va_arg(rest, long);
     }
     va_end(rest);
+    probe_process_number_begins(number, a);
     uint64_t taken = probe_number_begins(number, a);
     long result = syscall_waited(number, a);
     probe_number_ended(number, a, result, taken, FRAME);
     return result;
 }
 
+/* A handler that has interrupted the probe may jump out of it: then the thread stays
+ * inside, and nothing is noted of it any more. */
 static void waits_abandon(void)
 {
+    if (probe_inside != 0 && probe_agent_is_to_stop()) {
+        probe_recorder_jumped();
+    }
     probe_wait_abandon();
     probe_lock_waits_abandon();
 }
