@@ -246,8 +246,8 @@ PROBE_EXPORT int pidfd_spawn(int *ret_fd, const char *path,
     int fd = -1;
     int error;
     if (!probe_next_refuses(path)) {
-        error = pidfd_spawn_real()(&fd, path, actions, attributes, arguments,
-                                   environment);
+        error =
+            pidfd_spawn_real()(&fd, path, actions, attributes, arguments, environment);
     } else {
         WITHOUT_LIBRARY(environment);
         error = pidfd_spawn_real()(&fd, path, actions, attributes, arguments, names);
@@ -264,8 +264,8 @@ PROBE_EXPORT int pidfd_spawnp(int *ret_fd, const char *file,
     int fd = -1;
     int error;
     if (!probe_next_refuses_command(file)) {
-        error = pidfd_spawnp_real()(&fd, file, actions, attributes, arguments,
-                                    environment);
+        error =
+            pidfd_spawnp_real()(&fd, file, actions, attributes, arguments, environment);
     } else {
         WITHOUT_LIBRARY(environment);
         error = pidfd_spawnp_real()(&fd, file, actions, attributes, arguments, names);

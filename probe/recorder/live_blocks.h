@@ -19,9 +19,9 @@ int probe_live_add(uintptr_t address, struct recorder_note note);
 /* What probe_live_take found. */
 enum live_taken { LIVE_TAKEN, LIVE_UNKNOWN, LIVE_BUSY };
 
-/* Takes a block's note out of the table. LIVE_BUSY: its shard stayed in use, as a thread
- * forks for long. With `wait` false it waits only a short while: for a signal handler,
- * which may have interrupted its own thread while that holds the shard. */
+/* Takes a block's note out of the table. LIVE_BUSY: its shard stayed in use, as a
+ * thread forks for long. With `wait` false it waits only a short while: for a signal
+ * handler, which may have interrupted its own thread while that holds the shard. */
 enum live_taken probe_live_take(uintptr_t address, bool wait,
                                 struct recorder_note *ret_note);
 
