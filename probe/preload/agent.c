@@ -13,6 +13,7 @@
 #include "probe/preload/family.h"
 #include "probe/preload/say.h"
 #include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
 #include "probe/recorder/visit.h"
 #include "probe/symbols/symbols.h"
 
@@ -100,6 +101,13 @@ void probe_agent_stand_aside(const char *why)
     probe_agent.given_up = true;
     pthread_mutex_unlock(&probe_agent.lock);
     probe_visit_end(visit);
+}
+
+void probe_agent_jumped(void)
+{
+    if (probe_inside != 0 && probe_agent_is_to_stop()) {
+        probe_recorder_jumped();
+    }
 }
 
 bool probe_agent_has_thread(void)

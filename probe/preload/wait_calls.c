@@ -40,13 +40,12 @@
 #include "probe/calls/number_notes.h"
 #include "probe/calls/real_function.h"
 #include "probe/locks/lock_waits.h"
-#include "probe/preload/agent_state.h"
+#include "probe/preload/agent.h"
 #include "probe/preload/process_calls.h"
 #include "probe/preload/signal_calls.h"
 #include "probe/preload/wait_numbers.h"
 #include "probe/preload/wait_records.h"
 #include "probe/recorder/inside.h"
-#include "probe/recorder/recorder.h"
 #include "probe/resources/child_notes.h"
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/thread_notes.h"
@@ -212,13 +211,9 @@ PROBE_EXPORT long syscall(long number, ...)
     return result;
 }
 
-/* A handler that has interrupted the probe may jump out of it: then the thread stays
- * inside, and nothing is noted of it any more. */
 static void waits_abandon(void)
 {
-    if (probe_inside != 0 && probe_agent_is_to_stop()) {
-        probe_recorder_jumped();
-    }
+    probe_agent_jumped();
     probe_wait_abandon();
     probe_lock_waits_abandon();
 }

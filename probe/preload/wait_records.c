@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "probe/preload/raw_futex.h"
 #include "probe/recorder/inside.h"
-#include "probe/resources/resources.h"
+#include "probe/resources/resources_mark.h"
 
 #define WAITING 1U
 #define READING 2U
@@ -162,19 +162,10 @@ static void publish(struct wait_record *record)
              clock_now_ns() < end);
 }
 
-/* Whether this is a child that was made without the handlers of pthread_atfork, or one
- * of vfork. In the first another thread may have held the lock of the lists, or a
- * record may be read for ever; in the second the record is the parent's, and a wait
- * that a signal ends for good would stay in it. Nobody asks these children. */
-static bool is_apart(void)
-{
-    return probe_in_vfork != 0 ||
-           atomic_load_explicit(probe_resources_mark, memory_order_relaxed) == 0;
-}
-
 static struct wait_record *own_make(void)
 {
-    /* The mark is missing where resources are not noted. */
+    /* In a child of _Fork or clone the lock of the lists may be held for ever. The mark
+     * of such a child is missing where resources are not noted. */
     bool wanted = started && (pid_t)syscall(SYS_getpid) == process;
     struct wait_record *record = wanted ? record_take(gettid()) : NULL;
     if (record != NULL) {
@@ -223,7 +214,9 @@ static void frame_number(struct wait_record *record, struct wait_frame *frame)
 void probe_wait_enter(struct wait_frame *frame)
 {
     struct wait_record *record = NULL;
-    if (!is_apart()) {
+    /* There a record may be read for ever; or it is the parent's, in which a wait that
+     * ends with the child would stay. */
+    if (!probe_is_apart()) {
         record = own != NULL ? own : own_make();
     }
     frame->record = record;
@@ -248,7 +241,7 @@ void probe_wait_enter(struct wait_frame *frame)
 void probe_wait_leave(struct wait_frame *frame)
 {
     struct wait_record *record = frame->record;
-    if (record == NULL || is_apart() ||
+    if (record == NULL || probe_is_apart() ||
         atomic_load_explicit(&record->frame, memory_order_relaxed) != frame) {
         return; /* abandoned */
     }
@@ -268,7 +261,7 @@ bool probe_wait_inside(void)
 
 void probe_wait_abandon(void)
 {
-    if (own != NULL && atomic_load(&own->frame) != NULL && !is_apart()) {
+    if (own != NULL && atomic_load(&own->frame) != NULL && !probe_is_apart()) {
         atomic_store(&own->frame, NULL);
         unpublish(own);
     }
