@@ -4,8 +4,6 @@
  */
 #include "probe/calls/number_notes.h"
 #include "probe/locks/lock_waits.h"
-#include "probe/preload/agent.h"
-#include "probe/preload/process_calls.h"
 #include "probe/resources/child_notes.h"
 #include "probe/resources/descriptor_notes.h"
 #include "probe/resources/thread_notes.h"
@@ -58,15 +56,6 @@ void probe_number_ended(long number, const long arguments[6], long result,
                         uint64_t taken, const void *frame)
 {
     (void)number, (void)arguments, (void)result, (void)taken, (void)frame;
-}
-
-void probe_process_number_begins(long number, const long arguments[6])
-{
-    (void)number, (void)arguments;
-}
-
-void probe_agent_jumped(void)
-{
 }
 
 void probe_lock_wait_begin(struct lock_wait *wait)
