@@ -291,13 +291,14 @@ $(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
 $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \
-	probe/recorder/inside.c)
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory) probe/resources/resources_mark.c)
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := $(patsubst %,tests/programs/%.c,wait_profiler no_notes) $(BASE) $(wildcard probe/process/*.c) \
 	probe/recorder/inside.c probe/recorder/lock.c probe/recorder/own_memory.c \
 	$(wildcard probe/threads/*.c probe/stacks/*.c probe/preload/*wait*.c) \
-	$(patsubst %,probe/preload/%.c,signal_calls stack_copy) probe/calls/real_function.c
+	$(patsubst %,probe/preload/%.c,signal_calls stack_copy) probe/calls/real_function.c \
+	probe/resources/resources_mark.c
 $(BUILD)/tests/wait_profiler.so: $(call library_object,$(filter-out \
 	probe/threads/thread_profile.c,$(WAIT_PROFILER))) probe/preload/exports.map
 	@mkdir -p $(@D)

@@ -45,6 +45,7 @@ PROBE_EXPORT pid_t _Fork(void)
 {
     pid_t child = _Fork_real()();
     if (child == 0) {
+        probe_active = false;
         probe_resources_stop();
     }
     probe_child_made(child, FRAME);

@@ -13,7 +13,7 @@
 #include "probe/symbols/frame_text.h"
 #include "probe/symbols/symbols.h"
 
-#define LOST_TEXT_SIZE 100 /* bytes */
+#define LOST_TEXT_SIZE 120 /* bytes */
 
 static bool is_gperftools(const struct heap_snapshot *snapshot)
 {
@@ -23,7 +23,8 @@ static bool is_gperftools(const struct heap_snapshot *snapshot)
 static const char *lost_text(const struct heap_snapshot *snapshot, char *to)
 {
     snprintf(to, LOST_TEXT_SIZE,
-             "%llu blocks were not noted, or not seen to go: memory was short.",
+             "%llu blocks were not noted, or not seen to go: memory was "
+             "short, or the recorder was busy.",
              (unsigned long long)snapshot->lost);
     return to;
 }

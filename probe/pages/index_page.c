@@ -223,7 +223,7 @@ static void heap_describe(struct buffer *text)
     if (figures.lost > 0) {
         buffer_printf(text,
                       " %llu blocks were not noted, or not seen to go: memory was "
-                      "short.",
+                      "short, or the recorder was busy.",
                       (unsigned long long)figures.lost);
     }
     buffer_text(text, "</p>\n");

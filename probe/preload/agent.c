@@ -13,8 +13,12 @@
 #include "probe/preload/family.h"
 #include "probe/preload/say.h"
 #include "probe/recorder/inside.h"
+#include "probe/recorder/recorder.h"
 #include "probe/recorder/visit.h"
 #include "probe/symbols/symbols.h"
+
+/* How many pauses of this thread there could not be. */
+static _Thread_local unsigned not_paused;
 
 void probe_agent_pause(void)
 {
@@ -22,7 +26,11 @@ void probe_agent_pause(void)
         return;
     }
     struct probe_visit visit = probe_visit_begin();
-    pthread_mutex_lock(&probe_agent.lock);
+    if (!probe_agent_lock()) {
+        not_paused++;
+        probe_visit_end(visit);
+        return;
+    }
     if (probe_agent.paused++ == 0 && probe_agent.running) {
         probe_agent_thread_stop();
     }
@@ -36,6 +44,11 @@ void probe_agent_resume(void)
         return;
     }
     struct probe_visit visit = probe_visit_begin();
+    if (not_paused > 0) {
+        not_paused--;
+        probe_visit_end(visit);
+        return;
+    }
     pthread_mutex_lock(&probe_agent.lock);
     if (--probe_agent.paused == 0 && probe_agent.listener != NULL &&
         !probe_agent.given_up) {
@@ -88,6 +101,13 @@ void probe_agent_stand_aside(const char *why)
     probe_agent.given_up = true;
     pthread_mutex_unlock(&probe_agent.lock);
     probe_visit_end(visit);
+}
+
+void probe_agent_jumped(void)
+{
+    if (probe_inside != 0 && probe_agent_is_to_stop()) {
+        probe_recorder_jumped();
+    }
 }
 
 bool probe_agent_has_thread(void)

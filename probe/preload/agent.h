@@ -17,6 +17,11 @@
 void probe_agent_pause(void);
 void probe_agent_resume(void);
 
+/* The thread jumps (longjmp). If it has been in the probe, as a signal handler has
+ * interrupted that, it may stay inside, and nothing is noted of it any more: the heap's
+ * recorder counts it. */
+void probe_agent_jumped(void);
+
 /* Whether the thread is among this process's. It is not, to itself. */
 bool probe_agent_has_thread(void);
 

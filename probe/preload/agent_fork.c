@@ -1,11 +1,17 @@
+/*
+ * Handlers of pthread_atfork that prepare for a fork run in the opposite order of their
+ * registration, and those of libraries take the libraries' locks. A page that is being
+ * made may need such a lock, so it is waited for first. The recorders' locks are taken
+ * last: a thread that holds a library's lock may wait for one of them in malloc.
+ */
 #include "probe/preload/agent_fork.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "probe/calls/real_function.h"
 #include "probe/figures/figures.h"
 #include "probe/heap/heap_difference.h"
 #include "probe/listener/listener.h"
@@ -24,16 +30,24 @@
 #include "probe/threads/threads.h"
 #include "probe/trace/trace.h"
 
+/* glibc's, without a declaration in any header of it. */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                      void *library);
+/* The C library's name for the file that a handler is in. */
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
 /* This thread forks without the probe's locks: in a signal handler that has interrupted
  * the probe, which may hold any of them; or a page is being made for so long that this
  * thread may hold what it waits for. */
 static _Thread_local bool forks_within;
 
+static bool started;
+static atomic_bool tables_registered;
+
 /* Takes both locks of the agent. Returns whether that was possible. */
 static bool locks_take(void)
 {
-    const struct timespec until = probe_patience_end();
-    if (pthread_mutex_clocklock(&probe_agent.lock, CLOCK_MONOTONIC, &until) != 0) {
+    if (!probe_agent_lock()) {
         return false;
     }
     bool taken = probe_work_take();
@@ -53,9 +67,23 @@ static void before_fork(void)
     }
     if (!forks_within) {
         probe_inside++;
+    }
+}
+
+static void tables_before_fork(void)
+{
+    if (started && !forks_within) {
         probe_lock_waits_fork_prepare();
         probe_resources_fork_prepare();
         probe_recorder_fork_prepare();
+    }
+}
+
+static void tables_after_fork_in_parent(void)
+{
+    if (started && !forks_within) {
+        probe_recorder_fork_parent();
+        probe_resources_fork_parent();
     }
 }
 
@@ -65,8 +93,6 @@ static void after_fork_in_parent(void)
         forks_within = false;
         return;
     }
-    probe_recorder_fork_parent();
-    probe_resources_fork_parent();
     if (--probe_inside == 0) {
         probe_work_give();
         pthread_mutex_unlock(&probe_agent.lock);
@@ -74,17 +100,26 @@ static void after_fork_in_parent(void)
 }
 
 /* The child has the calling thread alone, and a copy of everything else. */
+static void tables_after_fork_in_child(void)
+{
+    if (started && forks_within) {
+        /* Nothing that the probe has noted can be relied on. */
+        probe_active = false;
+        probe_resources_stop();
+    } else if (started) {
+        probe_recorder_fork_child();
+        probe_resources_fork_child();
+        probe_waits_fork_child();
+        probe_lock_waits_fork_child();
+    }
+}
+
 static void after_fork_in_child(void)
 {
     if (forks_within) {
-        /* Nothing that the probe has noted can be relied on. */
         forks_within = false;
-        probe_active = false;
-        probe_resources_stop();
         return;
     }
-    probe_recorder_fork_child();
-    probe_resources_fork_child();
     probe_work_fork_child();
     pthread_mutex_init(&probe_agent.lock, NULL);
     probe_agent.pid = getpid();
@@ -103,8 +138,6 @@ static void after_fork_in_child(void)
     probe_symbols_fork_child();
     probe_figures_fork_child();
     probe_threads_fork_child();
-    probe_waits_fork_child();
-    probe_lock_waits_fork_child();
     probe_heap_difference_fork_child();
     probe_reach_fork_child();
     probe_trace_fork_child();
@@ -114,7 +147,27 @@ static void after_fork_in_child(void)
     }
 }
 
+PROBE_REAL(__register_atfork)
+
+static void tables_register(void)
+{
+    if (!atomic_exchange(&tables_registered, true)) {
+        __register_atfork_real()(tables_before_fork, tables_after_fork_in_parent,
+                                 tables_after_fork_in_child, &__dso_handle);
+    }
+}
+
+/* What pthread_atfork calls in glibc. Constructors of libraries call it before ours. */
+PROBE_EXPORT int __register_atfork(void (*prepare)(void), void (*parent)(void),
+                                   void (*child)(void), void *library)
+{
+    tables_register();
+    return __register_atfork_real()(prepare, parent, child, library);
+}
+
 void probe_agent_fork_start(void)
 {
+    tables_register();
+    started = true;
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }

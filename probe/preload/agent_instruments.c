@@ -13,12 +13,15 @@
 #include "probe/listener/listener.h"
 #include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
+#include "probe/preload/agent.h"
 #include "probe/preload/agent_port.h"
 #include "probe/preload/agent_state.h"
 #include "probe/preload/agent_thread.h"
 #include "probe/preload/family.h"
 #include "probe/preload/malloc_calls.h"
+#include "probe/preload/process_calls.h"
 #include "probe/preload/say.h"
+#include "probe/preload/wait_calls.h"
 #include "probe/preload/waits.h"
 #include "probe/process/loaded_code.h"
 #include "probe/recorder/recorder.h"
@@ -37,7 +40,11 @@
 static void on_first_wait(void)
 {
     struct probe_visit visit = probe_visit_begin();
-    pthread_mutex_lock(&probe_agent.lock);
+    if (!probe_agent_lock()) {
+        probe_waits_wake_up(); /* at a later wait */
+        probe_visit_end(visit);
+        return;
+    }
     bool wanted =
         !probe_agent.given_up && probe_agent.paused == 0 && getpid() == probe_agent.pid;
     if (wanted && probe_agent.is_late) {
@@ -134,6 +141,7 @@ void probe_agent_instruments_begin(void)
     recorder_begin();
     resources_begin();
     int error = probe_threads_start();
+    probe_wait_calls_before(probe_process_number_begins, probe_agent_jumped);
     error = error != 0 ? error : probe_waits_start(on_first_wait);
     if (error != 0) {
         probe_say("%s, pid %d: no thread profile: %s", probe_agent.name,

@@ -39,6 +39,10 @@ struct agent {
 
 extern struct agent probe_agent;
 
+/* Takes the lock. Returns false if another thread keeps it: one that forks may wait for
+ * a lock of the program that the caller holds. */
+bool probe_agent_lock(void);
+
 /* Whether the caller is the agent's thread. */
 bool probe_agent_is_this_thread(void);
 

@@ -18,6 +18,7 @@
 #include "probe/listener/listener.h"
 #include "probe/preload/agent_state.h"
 #include "probe/preload/agent_work.h"
+#include "probe/preload/family.h"
 #include "probe/preload/say.h"
 #include "probe/preload/waits.h"
 #include "probe/process/descriptors.h"
@@ -155,6 +156,9 @@ static void thread_start_or_say(void)
     if (error != 0) {
         /* After unshare(CLONE_NEWPID) the kernel allows no new thread. */
         probe_agent.given_up = true;
+        probe_family_leave();
+        probe_listener_close(probe_agent.listener, false);
+        probe_agent.listener = NULL;
         probe_say("%s, pid %d: stands aside: no thread can be started: %s",
                   probe_agent.name, (int)probe_agent.pid, strerror(-error));
     }

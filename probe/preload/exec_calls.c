@@ -8,14 +8,20 @@
 #include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <string.h>
+#if __GLIBC_PREREQ(2, 39)
+#include <sys/pidfd.h>
+#endif
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
 #include "probe/preload/next_program.h"
+#include "probe/recorder/visit.h"
 #include "probe/resources/child_notes.h"
+#include "probe/resources/descriptor_notes.h"
 
 PROBE_REAL(execve)
 PROBE_REAL(execvpe)
@@ -33,9 +39,10 @@ PROBE_REAL(posix_spawnp)
         return result;                                                                 \
     } while (0)
 
-/* Declares `names`, the environment without the library. */
+/* Declares `names`, the environment without the library. Both take as much of the stack
+ * as they need, and only where they are needed: it may have a few KiB. */
 #define WITHOUT_LIBRARY(environment)                                                   \
-    char text[NEXT_PRELOAD_MAX];                                                       \
+    char *text = alloca(probe_next_preload_size(environment));                         \
     char **names = alloca(probe_next_count(environment) * sizeof(*names));             \
     probe_next_environment(environment, names, text)
 
@@ -69,24 +76,48 @@ PROBE_EXPORT int execvp(const char *file, char *const arguments[])
     return execvpe(file, arguments, environ);
 }
 
-/* The path by which a file is found that is opened, or is in an open directory; as long
- * as /proc is there. */
-static void path_of(int directory, const char *path, char *ret_path, size_t size)
+#define FD_PATH "/proc/self/fd/"
+#define FD_PATH_MAX (sizeof(FD_PATH) + 11) /* with a number and another slash */
+
+/* Writes the path by which a file is found that is opened, or is in an open directory,
+ * as long as /proc is there: at most FD_PATH_MAX bytes and the path. printf needs more
+ * of the stack than there may be. */
+static void path_of(int directory, const char *path, char *ret_path)
 {
-    if (directory == AT_FDCWD || *path == '/') {
-        snprintf(ret_path, size, "%s", path);
-    } else {
-        snprintf(ret_path, size, "/proc/self/fd/%d%s%s", directory,
-                 *path == '\0' ? "" : "/", path);
+    char digits[12];
+    size_t at = sizeof(digits);
+    size_t size = sizeof(FD_PATH) - 1;
+    memcpy(ret_path, FD_PATH, size);
+    do {
+        digits[--at] = (char)('0' + directory % 10);
+        directory /= 10;
+    } while (directory > 0);
+    memcpy(ret_path + size, digits + at, sizeof(digits) - at);
+    size += sizeof(digits) - at;
+    if (*path != '\0') {
+        ret_path[size++] = '/';
     }
+    memcpy(ret_path + size, path, strlen(path) + 1);
+}
+
+/* The program in an open directory, or opened itself. */
+static bool refuses_at(int directory, const char *path)
+{
+    if (path == NULL || *path == '/' || directory < 0) {
+        return probe_next_refuses(path);
+    }
+    if (strlen(path) >= PATH_MAX) {
+        return false;
+    }
+    char *place = alloca(FD_PATH_MAX + strlen(path));
+    path_of(directory, path, place);
+    return probe_next_refuses(place);
 }
 
 PROBE_EXPORT int execveat(int directory, const char *path, char *const arguments[],
                           char *const environment[], int flags)
 {
-    char place[PATH_MAX];
-    path_of(directory, path, place, sizeof(place));
-    if (!probe_next_refuses(place)) {
+    if (!refuses_at(directory, path)) {
         BEFORE_EXEC(execveat_real()(directory, path, arguments, environment, flags));
     }
     WITHOUT_LIBRARY(environment);
@@ -188,3 +219,59 @@ PROBE_EXPORT int posix_spawnp(pid_t *ret_child, const char *file,
     probe_child_spawned(error, child, ret_child, FRAME);
     return error;
 }
+
+#if __GLIBC_PREREQ(2, 39)
+
+PROBE_REAL(pidfd_spawn)
+PROBE_REAL(pidfd_spawnp)
+
+/* As probe_child_spawned, of a child that is known by a descriptor. */
+static void child_spawned_as(int error, int fd, int *ret_fd, const void *frame)
+{
+    if (error == 0) {
+        *ret_fd = fd;
+        struct probe_visit visit = probe_visit_begin();
+        pid_t child = pidfd_getpid(fd);
+        probe_visit_end(visit);
+        probe_child_made(child, frame);
+        probe_fd_made(fd, FD_PROCESS, frame);
+    }
+}
+
+PROBE_EXPORT int pidfd_spawn(int *ret_fd, const char *path,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attributes,
+                             char *const arguments[], char *const environment[])
+{
+    int fd = -1;
+    int error;
+    if (!probe_next_refuses(path)) {
+        error =
+            pidfd_spawn_real()(&fd, path, actions, attributes, arguments, environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error = pidfd_spawn_real()(&fd, path, actions, attributes, arguments, names);
+    }
+    child_spawned_as(error, fd, ret_fd, FRAME);
+    return error;
+}
+
+PROBE_EXPORT int pidfd_spawnp(int *ret_fd, const char *file,
+                              const posix_spawn_file_actions_t *actions,
+                              const posix_spawnattr_t *attributes,
+                              char *const arguments[], char *const environment[])
+{
+    int fd = -1;
+    int error;
+    if (!probe_next_refuses_command(file)) {
+        error =
+            pidfd_spawnp_real()(&fd, file, actions, attributes, arguments, environment);
+    } else {
+        WITHOUT_LIBRARY(environment);
+        error = pidfd_spawnp_real()(&fd, file, actions, attributes, arguments, names);
+    }
+    child_spawned_as(error, fd, ret_fd, FRAME);
+    return error;
+}
+
+#endif

@@ -57,7 +57,9 @@ static void reason_write(int error, pid_t stubborn, char *text, size_t size)
         snprintf(text, size, "a page asks for it, and does not come to its end");
         break;
     case -ENODATA:
-        snprintf(text, size, "memory was short: the recorder has not noted all blocks");
+        snprintf(text, size,
+                 "memory was short, or the recorder was busy: it has not noted all "
+                 "blocks");
         break;
     case -EAGAIN:
     case -ETIMEDOUT:

@@ -1,8 +1,11 @@
 /*
- * The few fields of an ELF file that matter are read by hand, because libelf allocates.
+ * The few fields of an ELF file that matter are read by hand, because libelf allocates;
+ * one at a time, because a child of clone, a thread, or a signal handler that executes
+ * a program may have a stack of a few KiB.
  */
 #include "probe/preload/next_program.h"
 
+#include <alloca.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
@@ -16,11 +19,12 @@
 #include <unistd.h>
 
 #include "base/sanitizer_names.h"
-#include "probe/recorder/inside.h"
+#include "probe/recorder/visit.h"
 
 #define LIBRARY "libleakprobe.so"
 #define VARIABLE "LD_PRELOAD="
 #define SCRIPT_DEPTH_MAX 4
+#define SCRIPT_LINE_MAX 256 /* of its first line the kernel reads as much */
 #define PARTS_MAX 64
 #define ENTRIES_MAX 512
 #ifdef __LP64__
@@ -39,8 +43,7 @@ static char own_path[PATH_MAX]; /* of the library; "" if it is not known */
 
 struct elf_file {
     int fd;
-    size_t parts_count;
-    elf_part parts[PARTS_MAX];
+    elf_header header;
 };
 
 static bool read_at(int fd, void *ret_data, size_t size, uint64_t offset)
@@ -55,55 +58,75 @@ static void text_at(int fd, char *ret_text, size_t size, uint64_t offset)
     ret_text[got > 0 ? got : 0] = '\0';
 }
 
-static const elf_part *part_find(const struct elf_file *file, uint32_t type)
+/* Reads one program header. Returns false if there is none with this number. */
+static bool part_read(const struct elf_file *file, size_t number, elf_part *ret_part)
 {
-    for (size_t i = 0; i < file->parts_count; i++) {
-        if (file->parts[i].p_type == type) {
-            return &file->parts[i];
+    return number < file->header.e_phnum && number < PARTS_MAX &&
+           read_at(file->fd, ret_part, sizeof(*ret_part),
+                   file->header.e_phoff + number * sizeof(*ret_part));
+}
+
+static bool part_find(const struct elf_file *file, uint32_t type, elf_part *ret_part)
+{
+    size_t number = 0;
+    while (part_read(file, number, ret_part)) {
+        if (ret_part->p_type == type) {
+            return true;
         }
+        number++;
     }
-    return NULL;
+    return false;
 }
 
 /* Where in the file that address is; 0 if it is nowhere. */
 static uint64_t offset_of(const struct elf_file *file, uint64_t address)
 {
-    for (size_t i = 0; i < file->parts_count; i++) {
-        const elf_part *part = &file->parts[i];
-        if (part->p_type == PT_LOAD && address >= part->p_vaddr &&
-            address - part->p_vaddr < part->p_filesz) {
-            return part->p_offset + (address - part->p_vaddr);
+    elf_part part;
+    for (size_t i = 0; part_read(file, i, &part); i++) {
+        if (part.p_type == PT_LOAD && address >= part.p_vaddr &&
+            address - part.p_vaddr < part.p_filesz) {
+            return part.p_offset + (address - part.p_vaddr);
         }
     }
     return 0;
 }
 
-/* Returns the number of entries of the dynamic section. */
-static size_t entries_read(const struct elf_file *file, elf_entry *ret_entries)
+/* Reads one entry of the dynamic section. Returns false if there is none with this
+ * number. */
+static bool entry_read(const struct elf_file *file, const elf_part *dynamic,
+                       size_t number, elf_entry *ret_entry)
 {
-    const elf_part *dynamic = part_find(file, PT_DYNAMIC);
-    size_t count = dynamic == NULL ? 0 : dynamic->p_filesz / sizeof(elf_entry);
-    count = count > ENTRIES_MAX ? ENTRIES_MAX : count;
-    bool got = count > 0 && read_at(file->fd, ret_entries, count * sizeof(elf_entry),
-                                    dynamic->p_offset);
-    return got ? count : 0;
+    return number < dynamic->p_filesz / sizeof(*ret_entry) && number < ENTRIES_MAX &&
+           read_at(file->fd, ret_entry, sizeof(*ret_entry),
+                   dynamic->p_offset + number * sizeof(*ret_entry)) &&
+           ret_entry->d_tag != DT_NULL;
+}
+
+/* Where in the file the names are; 0 if it is nowhere. */
+static uint64_t texts_find(const struct elf_file *file, const elf_part *dynamic)
+{
+    elf_entry entry;
+    for (size_t i = 0; entry_read(file, dynamic, i, &entry); i++) {
+        if (entry.d_tag == DT_STRTAB) {
+            return offset_of(file, entry.d_un.d_ptr);
+        }
+    }
+    return 0;
 }
 
 /* Whether one of the libraries that the program names is a sanitizer's. */
 static bool names_sanitizer(const struct elf_file *file)
 {
-    elf_entry entries[ENTRIES_MAX];
-    size_t count = entries_read(file, entries);
-    uint64_t texts = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].d_tag == DT_STRTAB) {
-            texts = offset_of(file, entries[i].d_un.d_ptr);
-        }
+    elf_part dynamic;
+    if (!part_find(file, PT_DYNAMIC, &dynamic)) {
+        return false;
     }
-    for (size_t i = 0; i < count && texts != 0; i++) {
+    uint64_t texts = texts_find(file, &dynamic);
+    elf_entry entry;
+    for (size_t i = 0; texts != 0 && entry_read(file, &dynamic, i, &entry); i++) {
         char name[32];
-        if (entries[i].d_tag == DT_NEEDED) {
-            text_at(file->fd, name, sizeof(name), texts + entries[i].d_un.d_val);
+        if (entry.d_tag == DT_NEEDED) {
+            text_at(file->fd, name, sizeof(name), texts + entry.d_un.d_val);
             if (is_sanitizer_name(name)) {
                 return true;
             }
@@ -112,60 +135,85 @@ static bool names_sanitizer(const struct elf_file *file)
     return false;
 }
 
-/* Of a static program the loader's variables are not read: it does not refuse. */
-static bool elf_refuses(int fd)
+/* Whether the loader of this process's program can be expected to load the other one's
+ * libraries, too: it is for the same kind of processor. */
+static bool is_like_own(const elf_header *header)
 {
-    elf_header header;
-    struct elf_file file = {.fd = fd};
-    if (!read_at(fd, &header, sizeof(header), 0) ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
-        return false;
-    }
     elf_header own;
     int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     bool alike = self < 0 || !read_at(self, &own, sizeof(own), 0) ||
-                 (own.e_machine == header.e_machine &&
-                  own.e_ident[EI_CLASS] == header.e_ident[EI_CLASS]);
+                 (own.e_machine == header->e_machine &&
+                  own.e_ident[EI_CLASS] == header->e_ident[EI_CLASS]);
     if (self >= 0) {
         close(self);
     }
-    if (!alike || header.e_ident[EI_CLASS] != OWN_CLASS) {
-        return true;
-    }
-    file.parts_count = header.e_phnum > PARTS_MAX ? PARTS_MAX : header.e_phnum;
-    const elf_part *loader = NULL;
-    if (read_at(fd, file.parts, file.parts_count * sizeof(elf_part), header.e_phoff)) {
-        loader = part_find(&file, PT_INTERP);
-    }
-    char path[256] = "";
-    if (loader != NULL) {
-        text_at(fd, path, sizeof(path), loader->p_offset);
-    }
-    return loader != NULL &&
-           (strstr(path, "/ld-linux") == NULL || names_sanitizer(&file));
+    return alike && header->e_ident[EI_CLASS] == OWN_CLASS;
 }
 
-static bool file_refuses(const char *path, unsigned depth)
+/* Whether the program names a loader, and which: one of another C library? */
+static bool has_loader(const struct elf_file *file, bool *ret_foreign)
 {
-    char line[512];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    elf_part loader;
+    char path[256];
+    if (!part_find(file, PT_INTERP, &loader)) {
+        return false;
+    }
+    text_at(file->fd, path, sizeof(path), loader.p_offset);
+    *ret_foreign = strstr(path, "/ld-linux") == NULL;
+    return true;
+}
+
+/* Of a static program the loader's variables are not read: it does not refuse. */
+static bool elf_refuses(int fd)
+{
+    struct elf_file file = {.fd = fd};
+    bool is_foreign = false;
+    if (!read_at(fd, &file.header, sizeof(file.header), 0) ||
+        memcmp(file.header.e_ident, ELFMAG, SELFMAG) != 0) {
+        return false;
+    }
+    return !is_like_own(&file.header) ||
+           (has_loader(&file, &is_foreign) && (is_foreign || names_sanitizer(&file)));
+}
+
+/* Whether the file is a script: then its interpreter is written to `ret_interpreter`,
+ * which may be the path as well. If it is a program, `ret_refuses` is written. */
+static bool is_script(const char *path, char *ret_interpreter, size_t size,
+                      bool *ret_refuses)
+{
     struct stat status;
-    bool refuses = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool script = false;
+    *ret_refuses = false;
     if (fd < 0) {
         return false;
     }
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-        text_at(fd, line, sizeof(line), 0);
-        if (strncmp(line, "#!", 2) != 0) {
-            refuses = elf_refuses(fd);
-        } else if (depth < SCRIPT_DEPTH_MAX) {
-            char *interpreter = line + 2 + strspn(line + 2, " \t");
-            interpreter[strcspn(interpreter, " \t\n")] = '\0';
-            refuses = file_refuses(interpreter, depth + 1);
-        }
+        text_at(fd, ret_interpreter, size, 0);
+        script = strncmp(ret_interpreter, "#!", 2) == 0;
+        *ret_refuses = !script && elf_refuses(fd);
     }
     close(fd);
-    return refuses;
+    if (script) {
+        const char *start = ret_interpreter + 2 + strspn(ret_interpreter + 2, " \t");
+        size_t length = strcspn(start, " \t\n");
+        memmove(ret_interpreter, start, length);
+        ret_interpreter[length] = '\0';
+    }
+    return script;
+}
+
+static bool file_refuses(const char *path)
+{
+    char interpreter[SCRIPT_LINE_MAX];
+    bool refuses = false;
+    for (int i = 0; i <= SCRIPT_DEPTH_MAX; i++) {
+        if (!is_script(path, interpreter, sizeof(interpreter), &refuses)) {
+            return refuses;
+        }
+        path = interpreter;
+    }
+    return false;
 }
 
 void probe_next_start(void)
@@ -186,12 +234,35 @@ static bool is_out_of_reach(void)
 
 bool probe_next_refuses(const char *path)
 {
-    int saved = errno;
-    probe_inside++;
-    bool refuses = path != NULL && (is_out_of_reach() || file_refuses(path, 0));
-    probe_inside--;
-    errno = saved;
+    /* A thread that is to be cancelled goes on to the program's own call, which is no
+     * point for that: open and pread are. */
+    struct probe_visit visit = probe_visit_begin();
+    bool refuses = path != NULL && (is_out_of_reach() || file_refuses(path));
+    probe_visit_end(visit);
     return refuses;
+}
+
+/* Whether the command is in the directory, whose name has that length; then
+ * `ret_refuses` is written. A function of its own, so that its part of the stack is no
+ * larger than the name, and is given back before the next directory. */
+static __attribute__((noinline)) bool is_in(const char *directory, size_t length,
+                                            const char *command, bool *ret_refuses)
+{
+    size_t command_size = strlen(command) + 1;
+    if (length + 1 + command_size > PATH_MAX) {
+        return false;
+    }
+    char *path = alloca(length + 1 + command_size);
+    memcpy(path, directory, length);
+    if (length > 0) {
+        path[length++] = '/';
+    }
+    memcpy(path + length, command, command_size);
+    if (access(path, X_OK) != 0) {
+        return false;
+    }
+    *ret_refuses = probe_next_refuses(path);
+    return true;
 }
 
 bool probe_next_refuses_command(const char *command)
@@ -200,18 +271,15 @@ bool probe_next_refuses_command(const char *command)
         return probe_next_refuses(command);
     }
     int saved = errno;
+    bool refuses = false;
     const char *directories = getenv("PATH");
     directories = directories == NULL ? "/bin:/usr/bin" : directories;
-    char path[PATH_MAX];
     for (;;) {
-        int length = (int)strcspn(directories, ":");
-        int bytes = snprintf(path, sizeof(path), "%.*s%s%s", length, directories,
-                             length > 0 ? "/" : "", command);
-        bool is_there =
-            bytes > 0 && (size_t)bytes < sizeof(path) && access(path, X_OK) == 0;
-        if (is_there || directories[length] == '\0') {
+        size_t length = strcspn(directories, ":");
+        if (is_in(directories, length, command, &refuses) ||
+            directories[length] == '\0') {
             errno = saved;
-            return is_there && probe_next_refuses(path);
+            return refuses;
         }
         directories += length + 1;
     }
@@ -254,6 +322,19 @@ static bool preload_copy(const char *variable, char *text)
     }
     text[length] = '\0';
     return length > sizeof(VARIABLE) - 1;
+}
+
+size_t probe_next_preload_size(char *const names[])
+{
+    size_t most = 1;
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        size_t size = strlen(names[i]) + 1;
+        if (strncmp(names[i], VARIABLE, sizeof(VARIABLE) - 1) == 0 &&
+            size <= NEXT_PRELOAD_MAX) {
+            most = size > most ? size : most;
+        }
+    }
+    return most;
 }
 
 void probe_next_environment(char *const names[], char **ret_names, char *text)

@@ -4,6 +4,8 @@
  * their user. So the probe's thread is stopped around them, and has the new credentials
  * and namespaces when it starts again.
  */
+#include "probe/preload/process_calls.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/seccomp.h>
@@ -12,6 +14,7 @@
 #include <stdbool.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
@@ -83,6 +86,22 @@ static bool is_filter(int option, const unsigned long values[4])
 {
     return option == PR_SET_SECCOMP &&
            (values[0] == SECCOMP_MODE_STRICT || values[1] != 0);
+}
+
+/* The same of seccomp(2). */
+static bool is_seccomp_filter(const long arguments[6])
+{
+    return (arguments[0] == SECCOMP_SET_MODE_STRICT && arguments[1] == 0) ||
+           (arguments[0] == SECCOMP_SET_MODE_FILTER && arguments[2] != 0);
+}
+
+void probe_process_number_begins(long number, const long arguments[6])
+{
+    const unsigned long *values = (const unsigned long *)&arguments[1];
+    if ((number == SYS_seccomp && is_seccomp_filter(arguments)) ||
+        (number == SYS_prctl && is_filter((int)arguments[0], values))) {
+        probe_agent_stand_aside("it filters its system calls");
+    }
 }
 
 /* Every option of prctl takes at most four arguments, and reads none that it does not

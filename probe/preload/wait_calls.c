@@ -54,6 +54,8 @@
 static atomic_bool watched;
 static atomic_bool wake_up;
 static void (*first_wait)(void);
+static void (*before_number)(long number, const long arguments[6]);
+static void (*before_jump)(void);
 
 /* Calls first_wait, in the first thread that comes here. Not in a signal handler, as
  * far as that is known. */
@@ -202,6 +204,9 @@ PROBE_EXPORT long syscall(long number, ...)
         a[i] = va_arg(rest, long);
     }
     va_end(rest);
+    if (before_number != NULL) {
+        before_number(number, a);
+    }
     uint64_t taken = probe_number_begins(number, a);
     long result = syscall_waited(number, a);
     probe_number_ended(number, a, result, taken, FRAME);
@@ -210,6 +215,9 @@ PROBE_EXPORT long syscall(long number, ...)
 
 static void waits_abandon(void)
 {
+    if (before_jump != NULL) {
+        before_jump();
+    }
     probe_wait_abandon();
     probe_lock_waits_abandon();
 }
@@ -249,6 +257,13 @@ void probe_wait_calls_start(void (*new_first_wait)(void))
     probe_real_find_all();
     first_wait = new_first_wait;
     atomic_store(&watched, true);
+}
+
+void probe_wait_calls_before(void (*number)(long number, const long arguments[6]),
+                             void (*jump)(void))
+{
+    before_number = number;
+    before_jump = jump;
 }
 
 void probe_wait_calls_wake_up(void)

@@ -14,12 +14,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/preload/raw_futex.h"
 #include "probe/recorder/inside.h"
+#include "probe/resources/resources_mark.h"
 
 #define WAITING 1U
 #define READING 2U
@@ -54,6 +56,7 @@ static size_t block_left;
 
 static pthread_key_t end_key;
 static bool started;
+static pid_t process;
 
 static _Thread_local struct wait_record *own __attribute__((tls_model("initial-exec")));
 
@@ -161,7 +164,10 @@ static void publish(struct wait_record *record)
 
 static struct wait_record *own_make(void)
 {
-    struct wait_record *record = started ? record_take(gettid()) : NULL;
+    /* In a child of _Fork or clone the lock of the lists may be held for ever. The mark
+     * of such a child is missing where resources are not noted. */
+    bool wanted = started && (pid_t)syscall(SYS_getpid) == process;
+    struct wait_record *record = wanted ? record_take(gettid()) : NULL;
     if (record != NULL) {
         /* What an ended thread with the same number has left does not hold any more. */
         atomic_store(&record->frame, NULL);
@@ -189,6 +195,7 @@ int probe_wait_records_start(void)
 {
 #ifdef __x86_64__
     int error = -pthread_key_create(&end_key, own_end);
+    process = getpid();
     started = error == 0;
     return error;
 #else
@@ -206,7 +213,12 @@ static void frame_number(struct wait_record *record, struct wait_frame *frame)
 
 void probe_wait_enter(struct wait_frame *frame)
 {
-    struct wait_record *record = own != NULL ? own : own_make();
+    struct wait_record *record = NULL;
+    /* There a record may be read for ever; or it is the parent's, in which a wait that
+     * ends with the child would stay. */
+    if (!probe_is_apart()) {
+        record = own != NULL ? own : own_make();
+    }
     frame->record = record;
     if (record == NULL) {
         return;
@@ -229,7 +241,7 @@ void probe_wait_enter(struct wait_frame *frame)
 void probe_wait_leave(struct wait_frame *frame)
 {
     struct wait_record *record = frame->record;
-    if (record == NULL ||
+    if (record == NULL || probe_is_apart() ||
         atomic_load_explicit(&record->frame, memory_order_relaxed) != frame) {
         return; /* abandoned */
     }
@@ -249,7 +261,7 @@ bool probe_wait_inside(void)
 
 void probe_wait_abandon(void)
 {
-    if (own != NULL && atomic_load(&own->frame) != NULL) {
+    if (own != NULL && atomic_load(&own->frame) != NULL && !probe_is_apart()) {
         atomic_store(&own->frame, NULL);
         unpublish(own);
     }
@@ -366,7 +378,6 @@ void probe_wait_given_up(pid_t tid, uint32_t round)
 
 void probe_wait_sweep(uint32_t round)
 {
-    pid_t process = getpid();
     for (size_t i = 0; i < LISTS; i++) {
         struct wait_record *record = atomic_load(&lists[i]);
         for (; record != NULL; record = record->next) {
@@ -387,6 +398,7 @@ void probe_wait_sweep(uint32_t round)
 
 void probe_wait_records_fork_child(void)
 {
+    process = getpid();
     atomic_store(&lists_lock, 0);
     for (size_t i = 0; i < LISTS; i++) {
         struct wait_record *record = atomic_load(&lists[i]);

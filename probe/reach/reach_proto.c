@@ -37,8 +37,8 @@ void probe_reach_summary(const struct reach_profile *profile, struct buffer *tex
     }
     if (profile->missed > 0) {
         buffer_printf(text,
-                      "; memory was short: %llu blocks were not noted, or not "
-                      "seen to go",
+                      "; memory was short, or the recorder was busy: %llu blocks "
+                      "were not noted, or not seen to go",
                       (unsigned long long)profile->missed);
     }
 }

@@ -6,8 +6,8 @@
 #include <unwind.h>
 
 #include "probe/recorder/frame_rules.h"
-#include "probe/recorder/inside.h"
 #include "probe/recorder/unwinder.h"
+#include "probe/recorder/visit.h"
 
 /* No function has a larger frame: a step that is longer is wrong. */
 #define FRAME_BYTES_MAX ((uintptr_t)256 * 1024 * 1024)
@@ -19,6 +19,9 @@ static _Thread_local uintptr_t guessed[GUESSES]
 
 /* How many calls that may unload code are under way. */
 static _Atomic int unloading;
+
+/* How many of them have ended, but could not forget the rules. */
+static _Atomic int owed;
 
 /* How many objects the loader had unloaded when the rules were last forgotten. */
 static _Atomic uint64_t unloaded;
@@ -142,11 +145,13 @@ void probe_call_stack_unloading(void)
 void probe_call_stack_unloaded(void)
 {
     uint64_t now = 0;
-    probe_inside++;
+    struct probe_visit visit = probe_visit_begin();
     dl_iterate_phdr(read_unloaded, &now);
-    probe_inside--;
-    if (atomic_exchange(&unloaded, now) != now) {
-        probe_rule_forget_all();
+    if (atomic_load(&unloaded) == now || probe_rule_forget_all()) {
+        atomic_store(&unloaded, now);
+        atomic_fetch_sub(&unloading, 1 + atomic_exchange(&owed, 0));
+    } else {
+        atomic_fetch_add(&owed, 1); /* no rule is believed until the next time */
     }
-    atomic_fetch_sub(&unloading, 1);
+    probe_visit_end(visit);
 }

@@ -54,8 +54,9 @@ void probe_rule_add(uintptr_t address, struct frame_rule rule)
     uint64_t word;
     memcpy(&word, &rule, sizeof(word));
     struct probe_visit visit = probe_visit_begin();
-    probe_lock_take(&changing);
-    struct frame_rules *rules = with_room(atomic_load(&probe_rules_current));
+    bool taken = probe_lock_take_patiently(&changing);
+    struct frame_rules *rules =
+        taken ? with_room(atomic_load(&probe_rules_current)) : NULL;
     if (rules != NULL) {
         struct frame_rules_entry *entry = probe_rule_entry(rules, address);
         atomic_store_explicit(&entry->rule, word, memory_order_relaxed);
@@ -64,18 +65,23 @@ void probe_rule_add(uintptr_t address, struct frame_rule rule)
             rules->count++;
         }
     }
-    probe_lock_give(&changing);
+    if (taken) {
+        probe_lock_give(&changing);
+    }
     probe_visit_end(visit);
 }
 
-void probe_rule_forget_all(void)
+bool probe_rule_forget_all(void)
 {
-    probe_lock_take(&changing);
+    if (!probe_lock_take_patiently(&changing)) {
+        return false;
+    }
     struct frame_rules *rules = atomic_load(&probe_rules_current);
     for (size_t i = 0; rules != NULL && i <= rules->mask; i++) {
         atomic_store(&rules->entries[i].rule, 0);
     }
     probe_lock_give(&changing);
+    return true;
 }
 
 void probe_rule_hold(void)

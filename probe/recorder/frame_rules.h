@@ -79,11 +79,12 @@ static inline struct frame_rule probe_rule_find(struct frame_rules *rules,
     return rule;
 }
 
-/* Adds a rule. When memory is short it is not kept. */
+/* Adds a rule. When memory is short, or a thread forks for long, it is not kept. */
 void probe_rule_add(uintptr_t address, struct frame_rule rule);
 
-/* Forgets all rules: code was unloaded, and other code may get its addresses. */
-void probe_rule_forget_all(void);
+/* Forgets all rules: code was unloaded, and other code may get its addresses. Returns
+ * false, with nothing forgotten, if a thread forks for long. */
+bool probe_rule_forget_all(void);
 
 /* Around fork: nobody is changing the table. */
 void probe_rule_hold(void);

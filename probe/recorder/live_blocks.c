@@ -83,7 +83,10 @@ int probe_live_add(uintptr_t address, struct recorder_note note)
     struct shard *shard = shard_of(address);
     int error = 0;
     probe_changing++;
-    probe_lock_take(&shard->lock);
+    if (!probe_lock_take_patiently(&shard->lock)) {
+        probe_changing--;
+        return -EBUSY;
+    }
     if (shard->blocks + 1 > shard->slots / 4 * 3) {
         error = shard_grow(shard);
     }
@@ -125,9 +128,8 @@ enum live_taken probe_live_take(uintptr_t address, bool wait,
     struct shard *shard = shard_of(address);
     enum live_taken result = LIVE_UNKNOWN;
     probe_changing++;
-    if (wait) {
-        probe_lock_take(&shard->lock);
-    } else if (!probe_lock_take_soon(&shard->lock)) {
+    if (!(wait ? probe_lock_take_patiently(&shard->lock)
+               : probe_lock_take_soon(&shard->lock))) {
         probe_changing--;
         return LIVE_BUSY;
     }

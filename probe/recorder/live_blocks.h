@@ -13,15 +13,15 @@
 #include "probe/recorder/note.h"
 
 /* Notes a block. A note that the address had before is replaced: the probe did not see
- * that block go. Returns 0, or -ENOMEM. */
+ * that block go. Returns 0, -ENOMEM, or -EBUSY if a thread forks for long. */
 int probe_live_add(uintptr_t address, struct recorder_note note);
 
 /* What probe_live_take found. */
 enum live_taken { LIVE_TAKEN, LIVE_UNKNOWN, LIVE_BUSY };
 
-/* Takes a block's note out of the table. With `wait` false it waits only a short while
- * for a shard that is in use, then returns LIVE_BUSY: for a signal handler, which may
- * have interrupted its own thread while that holds the shard. */
+/* Takes a block's note out of the table. LIVE_BUSY: its shard stayed in use, as a
+ * thread forks for long. With `wait` false it waits only a short while: for a signal
+ * handler, which may have interrupted its own thread while that holds the shard. */
 enum live_taken probe_live_take(uintptr_t address, bool wait,
                                 struct recorder_note *ret_note);
 

@@ -17,7 +17,6 @@
 
 #define LOCK_TRIES 64
 #define LOCK_YIELDS 200
-#define LOCK_PATIENCE_NS (200 * CLOCK_NS_PER_MS)
 
 /* Tries for a short while. */
 static bool try_often(struct probe_lock *lock)
@@ -72,7 +71,12 @@ bool probe_lock_take_safely(struct probe_lock *lock)
     if (probe_inside > 1) {
         return probe_lock_take_soon(lock);
     }
-    if (probe_lock_try(lock) || try_often(lock)) {
+    return probe_lock_take_patiently(lock);
+}
+
+bool probe_lock_wait_patiently(struct probe_lock *lock)
+{
+    if (try_often(lock)) {
         return true;
     }
     const struct timespec most = {.tv_nsec = LOCK_PATIENCE_NS};

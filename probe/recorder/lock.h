@@ -10,13 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 /* { 0 } is free. */
 struct probe_lock {
     _Atomic uint32_t state; /* 0 free, 1 taken, 2 taken and waited for */
 };
 
-/* The slow halves of the two functions below. All functions here keep errno. */
+/* How long nobody waits in vain. */
+#define LOCK_PATIENCE_NS (200 * CLOCK_NS_PER_MS)
+
+/* The slow halves of the functions below. All functions here keep errno. */
 void probe_lock_wait(struct probe_lock *lock);
+bool probe_lock_wait_patiently(struct probe_lock *lock);
 void probe_lock_wake(struct probe_lock *lock);
 
 /* Takes the lock unless it stays taken for some time: its holder may be the caller. */
@@ -24,9 +30,8 @@ bool probe_lock_take_soon(struct probe_lock *lock);
 
 /* Takes the lock; if the caller may be its holder, only if it is free soon. Holders of
  * this lock have entered the probe (inside.h), and so has the caller: who has entered
- * it once only, holds none. In a busy process the other way fails now and then. Nobody
- * waits for ever: a thread that forks may hold the lock, and wait in a handler of
- * pthread_atfork for a lock of the program that the caller holds. */
+ * it once only, holds none. In a busy process the other way fails now and then. As
+ * probe_lock_take_patiently, it does not wait for ever. */
 bool probe_lock_take_safely(struct probe_lock *lock);
 
 /* Takes the lock if it is free. */
@@ -35,6 +40,14 @@ static inline bool probe_lock_try(struct probe_lock *lock)
     uint32_t expected = 0;
     return atomic_compare_exchange_strong_explicit(
         &lock->state, &expected, 1, memory_order_acquire, memory_order_relaxed);
+}
+
+/* Takes the lock unless it stays taken for LOCK_PATIENCE_NS; the caller is not its
+ * holder. No thread of the program waits for ever: one that forks holds every lock, and
+ * may wait for one of the program that the caller holds. */
+static inline bool probe_lock_take_patiently(struct probe_lock *lock)
+{
+    return probe_lock_try(lock) || probe_lock_wait_patiently(lock);
 }
 
 static inline void probe_lock_take(struct probe_lock *lock)

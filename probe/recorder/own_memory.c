@@ -57,31 +57,36 @@ bool probe_own_memory_note(const void *memory, size_t bytes)
     uintptr_t start = (uintptr_t)memory;
     struct probe_visit visit = probe_visit_begin();
     probe_changing++;
-    probe_lock_take(&lock);
-    bool noted = list_grow();
+    bool locked = probe_lock_take_patiently(&lock);
+    bool noted = locked && list_grow();
     if (noted) {
         ranges[count++] = (struct range){start, start + bytes};
     }
-    probe_lock_give(&lock);
+    if (locked) {
+        probe_lock_give(&lock);
+    }
     probe_changing--;
     probe_visit_end(visit);
     return noted;
 }
 
-void probe_own_memory_forget(const void *memory)
+bool probe_own_memory_forget(const void *memory)
 {
     struct probe_visit visit = probe_visit_begin();
     probe_changing++;
-    probe_lock_take(&lock);
-    for (size_t i = 0; i < count; i++) {
+    bool locked = probe_lock_take_patiently(&lock);
+    for (size_t i = 0; locked && i < count; i++) {
         if (ranges[i].start == (uintptr_t)memory) {
             ranges[i] = ranges[--count];
             break;
         }
     }
-    probe_lock_give(&lock);
+    if (locked) {
+        probe_lock_give(&lock);
+    }
     probe_changing--;
     probe_visit_end(visit);
+    return locked;
 }
 
 void *probe_own_memory_take(size_t bytes)
@@ -99,9 +104,8 @@ void *probe_own_memory_take(size_t bytes)
 
 void probe_own_memory_give(void *memory, size_t bytes)
 {
-    if (memory != NULL) {
-        /* In this order: another thread may get the addresses at once. */
-        probe_own_memory_forget(memory);
+    /* In this order: another thread may get the addresses at once. */
+    if (memory != NULL && probe_own_memory_forget(memory)) {
         munmap(memory, bytes);
         atomic_fetch_sub_explicit(&taken, bytes, memory_order_relaxed);
     }

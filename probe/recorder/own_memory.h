@@ -22,11 +22,12 @@ void probe_own_memory_give(void *memory, size_t bytes);
 size_t probe_own_memory_bytes(void);
 
 /* Notes memory that the probe has taken in another way and keeps. It is not counted.
- * Returns false if memory is short. */
+ * Returns false if memory is short, or a thread forks for long. */
 bool probe_own_memory_note(const void *memory, size_t bytes);
 
-/* Forgets it, before it is given back. */
-void probe_own_memory_forget(const void *memory);
+/* Forgets it, before it is given back. Returns false if a thread forks for long: then
+ * it is kept. */
+bool probe_own_memory_forget(const void *memory);
 
 /* What is taken or noted, in no order. Valid only while no other thread runs. */
 const struct range *probe_own_memory_ranges(size_t *ret_count);

@@ -327,6 +327,13 @@ void probe_recorder_put_back(struct recorder_note note, const void *block)
     }
 }
 
+void probe_recorder_jumped(void)
+{
+    if (probe_recorder_mode() != RECORDER_OFF) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    }
+}
+
 /* What is in use, summed over the blocks. */
 struct live_sums {
     uint64_t weights;

@@ -80,6 +80,10 @@ void probe_recorder_freed(const void *block);
 struct recorder_note probe_recorder_take(const void *block);
 void probe_recorder_put_back(struct recorder_note note, const void *block);
 
+/* A signal handler that has interrupted the probe jumps out of it, maybe: then the
+ * blocks of this thread are no longer noted. Counts one of them as lost. */
+void probe_recorder_jumped(void);
+
 struct recorder_figures {
     uint64_t allocations; /* blocks since the start */
     uint64_t allocated_bytes;
@@ -87,7 +91,7 @@ struct recorder_figures {
     uint64_t freed_bytes;
     uint64_t own_bytes; /* memory that the recorder itself has taken */
     uint64_t lost;      /* blocks that could not be noted, or not seen to go: memory was
-                           short, or see probe_recorder_freed */
+                           short, or see probe_recorder_freed and _jumped */
     uint64_t stacks;    /* different stacks */
 };
 

@@ -100,13 +100,15 @@ struct stack_record *probe_record_of(const uintptr_t *frames, size_t depth)
     struct stack_record *record = find(frames, depth, hash);
     if (record == NULL) {
         struct probe_visit visit = probe_visit_begin();
-        probe_lock_take(&making);
+        bool taken = probe_lock_take_patiently(&making);
         /* Another thread may have made it meanwhile. */
         record = find(frames, depth, hash);
-        if (record == NULL) {
+        if (record == NULL && taken) {
             record = make(frames, depth, hash);
         }
-        probe_lock_give(&making);
+        if (taken) {
+            probe_lock_give(&making);
+        }
         probe_visit_end(visit);
     }
     return record;

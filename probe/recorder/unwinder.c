@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/range.h"
 #include "probe/process/loaded_code.h"
+#include "probe/recorder/lock.h"
 #include "probe/recorder/visit.h"
 
 #define TEXT_OF(name) #name
@@ -117,17 +119,25 @@ static bool has_room(void)
 }
 
 /* libunwind tries memory by reading it through a pipe: a thread that is to be cancelled
- * would end there, in the middle of malloc. */
-static struct probe_visit enter(void)
+ * would end there, in the middle of malloc. Returns false if a thread is forking for
+ * long: as for a lock (lock.h), it may wait for this one. */
+static bool enter(struct probe_visit *ret_visit)
 {
-    struct probe_visit visit = probe_visit_begin();
+    *ret_visit = probe_visit_begin();
+    int64_t end = 0;
     atomic_fetch_add(&users, 1);
     while (atomic_load(&forking)) {
         atomic_fetch_sub(&users, 1);
+        int64_t now = clock_now_ns();
+        end = end == 0 ? now + LOCK_PATIENCE_NS : end;
+        if (now >= end) {
+            probe_visit_end(*ret_visit);
+            return false;
+        }
         sched_yield();
         atomic_fetch_add(&users, 1);
     }
-    return visit;
+    return true;
 }
 
 static void leave(struct probe_visit visit)
@@ -241,10 +251,14 @@ static __attribute__((noinline)) struct frame_rule learn(struct frame_registers 
                                                          bool *ret_known)
 {
     struct made_up made_up;
-    struct frame_rule rule = {.kind = FRAME_ODD};
+    struct probe_visit visit;
+    if (!enter(&visit)) {
+        *ret_known = false;
+        return (struct frame_rule){.kind = FRAME_LAST};
+    }
     make_up(&made_up);
-    struct probe_visit visit = enter();
     struct step step = step_from(frame, &made_up);
+    struct frame_rule rule = {.kind = FRAME_ODD};
     *ret_known = !step.no_information;
     if (step.is_signal) {
         /* What a handler has interrupted is a matter of chance: with it every signal
@@ -281,7 +295,10 @@ static __attribute__((noinline)) size_t walk(uintptr_t first_ip, uintptr_t *fram
     unw_cursor_t cursor;
     size_t depth = 0;
     bool found = false;
-    struct probe_visit visit = enter();
+    struct probe_visit visit;
+    if (!enter(&visit)) {
+        return 0;
+    }
     unwind.get_context(&context);
     bool going = unwind.init_local(&cursor, &context) == 0;
     while (going && depth < size) {

@@ -94,10 +94,8 @@ static bool find_and(struct note_table *table, uint64_t key,
                      struct note_entry *ret_entry, bool remove)
 {
     bool found = false;
-    if (!remove) {
-        /* Lists ask for it, which no handler does. */
-        probe_lock_take(&table->lock);
-    } else if (!table_take(table)) {
+    /* Lists look only, which no handler does. */
+    if (remove ? !table_take(table) : !probe_lock_take_patiently(&table->lock)) {
         return false;
     }
     if (table->count > 0) {

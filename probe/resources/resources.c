@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,40 +10,22 @@
 #include "base/clock.h"
 #include "probe/calls/calls.h"
 #include "probe/recorder/call_stack.h"
-#include "probe/recorder/own_memory.h"
 #include "probe/recorder/recorder.h"
 #include "probe/recorder/stack_records.h"
 #include "probe/recorder/unwinder.h"
+#include "probe/resources/resources_mark.h"
 #include "probe/stacks/stacks.h"
 
 atomic_bool probe_resources_on;
-_Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
 static int64_t started; /* in ticks */
 static pid_t process;
-
-/* A page that the kernel clears in every forked child; NULL if it cannot. */
-static _Atomic unsigned char *wiped;
-static const _Atomic unsigned char always = 1;
-const _Atomic unsigned char *probe_resources_mark = &always;
 
 static int64_t ticks_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     return ((int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec) / RESOURCE_TICK_NS;
-}
-
-/* Memory is short, or the kernel is older than Linux 4.14: then the mark always stands.
- */
-static void mark_make(void)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    wiped = probe_own_memory_take(page);
-    if (wiped != NULL && madvise((void *)wiped, page, MADV_WIPEONFORK) == 0) {
-        atomic_store(wiped, 1);
-        probe_resources_mark = wiped;
-    }
 }
 
 /* Whether Valgrind runs the program: this is in the library that it adds. How libunwind
@@ -63,7 +44,7 @@ int probe_resources_start(void)
     int error = probe_unwinder_open();
     if (error == 0) {
         probe_calls_prepare();
-        mark_make();
+        probe_resources_mark_make();
         started = ticks_now() - 1;
         process = getpid();
         atomic_store(&probe_resources_on, true);
@@ -107,9 +88,7 @@ int64_t probe_resource_age(struct resource_note note)
 void probe_resources_go_on(void)
 {
     process = getpid();
-    if (probe_resources_mark == wiped) {
-        atomic_store(wiped, 1);
-    }
+    probe_resources_mark_again();
 }
 
 void probe_resources_stop(void)

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "probe/recorder/inside.h"
+#include "probe/resources/resources_mark.h"
 
 /* Who made a thing, and when. { 0 }: nothing is noted. */
 struct resource_note {
@@ -37,19 +38,10 @@ int probe_resources_start(void);
 /* Whether it has begun. */
 extern atomic_bool probe_resources_on;
 
-/* The child of vfork shares the memory of its parent, and its descriptors, timers and
- * children are its own: what it does is not noted. Set in that child (vfork_call.c). */
-extern _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
-
 /* Whether this is not the process in which noting began, nor one forked from it. When
  * the child of vfork has ended, a signal handler may run in the parent before
  * probe_in_vfork is 0 again. */
 bool probe_is_other_process(void);
-
-/* Where 1 stands, but 0 in a child that was forked without the handlers of
- * pthread_atfork, by _Fork or clone: another thread may have held a lock of the tables,
- * which is then held for ever. So nothing is noted there. */
-extern const _Atomic unsigned char *probe_resources_mark;
 
 /* Whether what this thread ends is to be forgotten: also inside the probe, which may
  * have interrupted the program (a signal handler). */

@@ -1,13 +1,14 @@
 /*
  * Notes are cut from chunks, and those that are no longer needed are in a list. One
- * lock guards all of it. It is waited for where a thread is made and where it begins,
- * which is never done inside the probe; where a thread is joined it may be the caller
- * who holds it (a signal handler has interrupted the probe).
+ * lock guards all of it. Where a thread is joined it may be the caller who holds it (a
+ * signal handler has interrupted the probe), and it is held while a thread forks: a
+ * thread whose maker or beginning cannot have it soon is made unseen.
  */
 #include "probe/resources/thread_notes.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -36,8 +37,8 @@
 struct thread_note {
     struct thread_noted noted; /* `which` 0: free */
     struct thread_task task;
-    bool made; /* the function that has started it is done with the note */
-    bool joined;
+    atomic_bool made; /* the function that has started it is done with the note */
+    atomic_bool joined;
     uint32_t place; /* from 1 on */
     uint32_t next;  /* of the free ones */
 };
@@ -170,14 +171,16 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     const struct thread_attributes read = probe_thread_attributes(attributes);
     noted.let_go = read.detached;
     noted.stack_most = read.stack_most;
-    probe_lock_take(&lock);
-    struct thread_note *note = note_take();
+    bool taken = probe_lock_take_patiently(&lock);
+    struct thread_note *note = taken ? note_take() : NULL;
     if (note != NULL) {
         noted.which = note->noted.which;
         note->noted = noted;
         note->task = task;
     }
-    probe_lock_give(&lock);
+    if (taken) {
+        probe_lock_give(&lock);
+    }
     probe_visit_end(visit);
     return note;
 }
@@ -201,14 +204,15 @@ struct thread_task probe_thread_begins(struct thread_note *note)
     pid_t tid = gettid();
     argument_put_back(note, task.argument);
     struct probe_visit visit = probe_visit_begin();
-    probe_lock_take(&lock);
-    note->noted.tid = tid;
-    note->noted.begun_ns = boot_now();
-    if (note->noted.thread == 0) {
-        thread_known(note, pthread_self());
+    if (probe_lock_take_patiently(&lock)) {
+        note->noted.tid = tid;
+        note->noted.begun_ns = boot_now();
+        if (note->noted.thread == 0) {
+            thread_known(note, pthread_self());
+        }
+        probe_thread_number_count(tid);
+        probe_lock_give(&lock);
     }
-    probe_thread_number_count(tid);
-    probe_lock_give(&lock);
     probe_visit_end(visit);
     return task;
 }
@@ -216,16 +220,21 @@ struct thread_task probe_thread_begins(struct thread_note *note)
 void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started)
 {
     struct probe_visit visit = probe_visit_begin();
-    probe_lock_take(&lock);
-    note->made = true;
-    if (!started) {
+    bool taken = probe_lock_take_patiently(&lock);
+    if (!taken && !started) {
+        atomic_store(&note->joined, true); /* a sweep frees it */
+    }
+    atomic_store(&note->made, true);
+    if (taken && !started) {
         note_free(note);
-    } else if (note->noted.thread == 0) {
+    } else if (taken && note->noted.thread == 0) {
         /* It has not begun. Later on `*thread` could be gone: the new thread may free
          * it. */
         thread_known(note, *thread);
     }
-    probe_lock_give(&lock);
+    if (taken) {
+        probe_lock_give(&lock);
+    }
     probe_visit_end(visit);
 }
 

@@ -13,7 +13,15 @@ import pytest
 from checks import check, equal
 from commands import run
 from http_request import request
-from programs import LEAKPROBE, Program, compiled, free_port, probed, ran
+from programs import (
+    LEAKPROBE,
+    Program,
+    compiled,
+    free_port,
+    probed,
+    ran,
+    same_under_leakprobe,
+)
 from raw_profile import function_sums
 from tree import scratch
 
@@ -381,6 +389,16 @@ def test_the_probes_thread_is_not_counted_as_the_programs():
     """Chromium's processes end themselves if they have more than one."""
     status, output, errors, _ = ran([compiled("links.c")], probe=("--port", "0"))
     equal((status, output, errors), (0, b"3 3 3\n", ""), "links of the directory")
+
+
+def test_links_of_other_directories():
+    """One that is named like a process's threads, and one that is given as a descriptor
+    alone, for which older kernels have no call."""
+    directory = os.path.join(scratch(), "myself", "task")
+    for name in ("one", "two", "three"):
+        os.makedirs(os.path.join(directory, name))
+    bare, _ = same_under_leakprobe([compiled("links.c"), directory])
+    check(bare[1].startswith(b"5 "), f"links: {bare}")
 
 
 def test_program_that_has_no_proc():

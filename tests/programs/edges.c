@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +152,90 @@ static int fork_two(void)
     return 6;
 }
 
+/* ---- What another program or process begins ---- */
+
+static atomic_int steps;
+
+static void *spawn_cancelled(void *unused)
+{
+    char *arguments[] = {"true", NULL};
+    pid_t child;
+    while (steps == 0) {
+        sched_yield();
+    }
+    if (posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environ) == 0) {
+        steps++;
+        waitpid(child, NULL, 0);
+        steps++;
+    }
+    return unused;
+}
+
+/* posix_spawn is no cancellation point, waitpid is one. */
+static int spawn_while_cancelled(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, spawn_cancelled, NULL) != 0) {
+        return 1;
+    }
+    pthread_cancel(thread);
+    steps = 1;
+    pthread_join(thread, NULL);
+    printf("steps %d\n", (int)steps);
+    return 0;
+}
+
+/* The kernel allows this process no thread any more. */
+static int begin_other_numbers(void)
+{
+    if (unshare(CLONE_NEWPID) != 0) {
+        return 1;
+    }
+    wait_for_end();
+    return 9;
+}
+
+static void *kill_child(void *child)
+{
+    while (steps == 0) {
+        sched_yield();
+    }
+    for (volatile unsigned i = 0; i < 20 * 1000 * 1000; i++) {
+    }
+    kill(*(volatile pid_t *)child, SIGKILL);
+    return NULL;
+}
+
+/* Where its wait is noted on the stack, the parent does not come. */
+static __attribute__((noinline)) void die_waiting(void)
+{
+    volatile char room[64 * 1024];
+    room[0] = 0;
+    steps = 1 + room[0];
+    for (;;) {
+        pause();
+    }
+}
+
+/* The child is killed while it waits, on the stack of this thread, which does not wait
+ * afterwards. */
+static int kill_in_vfork(void)
+{
+    static volatile pid_t child;
+    pthread_t thread;
+    int status;
+    if (pthread_create(&thread, NULL, kill_child, (void *)&child) != 0) {
+        return 1;
+    }
+    usleep(1000); /* this thread's waits are noted from now on */
+    if (vfork() == 0) {
+        child = getpid();
+        die_waiting();
+    }
+    spin(&status);
+    return 1;
+}
+
 int main(int count, char **arguments)
 {
     const char *mode = count > 1 ? arguments[1] : "";
@@ -163,6 +250,15 @@ int main(int count, char **arguments)
     }
     if (strcmp(mode, "dup2") == 0) {
         return take_descriptors();
+    }
+    if (strcmp(mode, "spawn") == 0) {
+        return spawn_while_cancelled();
+    }
+    if (strcmp(mode, "newpid") == 0) {
+        return begin_other_numbers();
+    }
+    if (strcmp(mode, "killed") == 0) {
+        return kill_in_vfork();
     }
     if (strcmp(mode, "fork") == 0) {
         return fork_two();
