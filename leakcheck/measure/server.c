@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "leakcheck/measure/profile_parse.h"
+#include "leakcheck/measure/task.h"
 
 #define BUSY_RETRIES 100
 #define BUSY_PAUSE_MS 20
@@ -267,7 +268,8 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
     server->threads_by_profile =
         server->threads_by_profile && (server->is_go || !server->has_process);
     if (error == 0 && server->binary == NULL) {
-        snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
+        snprintf(server->executable, sizeof(server->executable), "/proc/%d/task/%d/exe",
+                 pid, task_living(pid));
         server->binary = server->executable;
     }
     return error;
