@@ -437,6 +437,12 @@ static void fix_keeps_no_mappings_and_children(void **state)
         .kind = KIND_PERMANENT, .suspect = "", .leaves.amount[RESOURCE_HEAP] = 100};
     struct sample samples[5] = {{.calls = 0}, {.calls = 8}};
     struct trial trial = {.info = &info, .samples = samples, .sample_count = 2};
+    struct finding unknown = verdict_fixed(&trial); /* nothing was measured */
+    assert_false(unknown.good);
+    assert_true(unknown.unmeasured);
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        trial.measured[i] = true;
+    }
     assert_true(verdict_fixed(&trial).good);
     trial.fits[RESOURCE_MAPPINGS] =
         (struct fit){.slope = 1, .change = 8, .grew_every_round = true};
