@@ -49,7 +49,7 @@ bool measured_peak(const struct trial *trial, struct finding *finding)
         return true;
     }
     finding->unmeasured = true;
-    finding->over = verdict_resource(trial->info);
+    finding->over = RESOURCE_FDS;
     snprintf(finding->reason, sizeof(finding->reason),
              "a call is over before anything can be measured");
     return false;
