@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/distance.h"
+
 size_t scenario_index(const struct scenario *scenario)
 {
     size_t index = 0;
@@ -42,35 +44,14 @@ bool scenario_family_exists(const char *family)
     return false;
 }
 
-/* The Levenshtein distance of two strings. Only their first 63 characters count. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[64];
-    size_t length = strnlen(b, 63);
-    for (size_t j = 0; j <= length; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= 63 && a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            size_t cost = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            size_t gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            row[j] = cost < gap ? cost : gap;
-        }
-    }
-    return row[length];
-}
-
 const char *scenario_nearest(const char *name)
 {
     const char *nearest = scenarios[0]->name;
-    size_t nearest_distance = edit_distance(name, nearest);
+    size_t nearest_distance = text_distance(name, nearest);
     for (size_t i = 0; i < scenario_count; i++) {
         const char *candidates[] = {scenarios[i]->name, scenarios[i]->family};
         for (size_t j = 0; j < 2; j++) {
-            size_t distance = edit_distance(name, candidates[j]);
+            size_t distance = text_distance(name, candidates[j]);
             if (distance < nearest_distance) {
                 nearest = candidates[j];
                 nearest_distance = distance;

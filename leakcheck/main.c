@@ -28,6 +28,12 @@ static int complain(const struct failure *failure)
     return EXIT_NO_VERDICT;
 }
 
+/* What is neither is not measured. */
+static int exit_of(bool good, bool bad)
+{
+    return good ? EXIT_GOOD : bad ? EXIT_LEAK : EXIT_NO_VERDICT;
+}
+
 /* Judges the pairs of scenarios on two servers. */
 static int pairs_main(const struct options *options)
 {
@@ -56,7 +62,7 @@ static int pairs_main(const struct options *options)
         complain(&failure);
     } else {
         struct judge_summary summary = judge_summarize(&judgement);
-        status = summary.good ? EXIT_GOOD : EXIT_LEAK;
+        status = exit_of(summary.good, summary.bad);
     }
     judge_release(&judgement);
     return status;
@@ -79,7 +85,7 @@ static int alone_main(const struct options *options)
         complain(&failure);
     } else {
         struct alone_summary summary = alone_summarize(&alone);
-        status = summary.holding == summary.judged ? EXIT_GOOD : EXIT_LEAK;
+        status = exit_of(summary.good, summary.bad);
     }
     alone_release(&alone);
     return status;

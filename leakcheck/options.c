@@ -221,8 +221,9 @@ static const struct command_line command_line = {
     .notes = "What can't be measured is named. Exit: 0 as it should be; 1 a leak not "
              "shown, a fix that leaks, answers that are unequal, or growth or loss "
              "over a limit; 2 wrong usage, no "
-             "verdict possible (a program of --command that fails, too), or a limit "
-             "asked for on what could not be measured."};
+             "verdict possible (a program of --command that fails, too), a limit "
+             "asked for on what could not be measured, or a fix that was not "
+             "measured whole."};
 
 static struct blame_own own_settings(void)
 {

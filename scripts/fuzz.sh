@@ -38,7 +38,7 @@ judge=(base/{arena,failure,number,wrapper_names}.c
 for source in tests/fuzz/*_fuzz.c; do
     name=$(basename "$source" _fuzz.c)
     parts=("${judge[@]}")
-    [[ $name != listener ]] || parts=(base/{buffer,number,utf8}.c probe/http/*.c)
+    [[ $name != listener ]] || parts=(base/{buffer,distance,number,utf8}.c probe/http/*.c)
     clang -std=c11 -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined,integer \
         -fno-sanitize-recover=undefined,integer -o "$scratch/$name" "$source" "${parts[@]}" \
         -lcjson -lz -lm

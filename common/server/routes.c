@@ -29,6 +29,9 @@ static const struct route both_routes[] = {
 #define FIND(routes, path)                                                             \
     probe_route_find(routes, sizeof(routes) / sizeof((routes)[0]), path)
 
+#define NEAREST(routes, path, nearest)                                                 \
+    probe_route_nearest(routes, sizeof(routes) / sizeof((routes)[0]), path, nearest)
+
 const struct route *routes_find(const char *path, bool debug_port)
 {
     const struct route *route = debug_port ? NULL : FIND(main_routes, path);
@@ -40,10 +43,15 @@ const struct route *routes_find(const char *path, bool debug_port)
 
 void routes_refuse(const struct request *request, bool debug_port, struct reply *reply)
 {
-    probe_reply_error(
-        reply, 404, "unknown_route",
+    char hint[200];
+    const char *nearest = debug_port ? NULL : NEAREST(main_routes, request->path, NULL);
+    nearest = NEAREST(both_routes, request->path, nearest);
+    probe_route_hint(
+        hint, sizeof(hint),
         debug_port ? "/status, /metrics, /scenarios, /healthz and /debug/pprof/ are "
                      "here; /leak is on the main port"
                    : "try /scenarios, /status, /metrics, /leak?id=x or /debug/pprof/",
-        "no route '%.200s'", request->path);
+        probe_pages_nearest(request->path, nearest));
+    probe_reply_error(reply, 404, "unknown_route", hint, "no route '%.200s'",
+                      request->path);
 }

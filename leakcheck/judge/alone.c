@@ -36,8 +36,11 @@ struct alone_summary alone_summarize(const struct alone *alone)
         if (side->chosen[i]) {
             summary.judged++;
             summary.holding += side->findings[i].good;
+            summary.unmeasured += side->findings[i].unmeasured;
         }
     }
+    summary.good = summary.holding == summary.judged;
+    summary.bad = summary.holding + summary.unmeasured < summary.judged;
     return summary;
 }
 

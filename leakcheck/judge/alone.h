@@ -20,10 +20,14 @@ struct alone {
 int alone_run(struct alone *alone, const struct judge_order *order,
               struct failure *failure);
 
-/* How many scenarios were judged, and how many of them keep nothing. */
+/* How many scenarios were judged, how many of them keep nothing, and of how many that
+ * is not known. */
 struct alone_summary {
     size_t judged;
     size_t holding;
+    size_t unmeasured;
+    bool good; /* all hold */
+    bool bad;  /* one leaks */
 };
 struct alone_summary alone_summarize(const struct alone *alone);
 

@@ -142,12 +142,16 @@ struct judge_summary judge_summarize(const struct judgement *judgement)
         if (leaky->chosen[i]) {
             summary.judged++;
             summary.shown += leaky->findings[i].good;
-            summary.alarms += !fixed->findings[i].good;
+            const struct finding *fix = &fixed->findings[i];
+            summary.holding += fix->good;
+            summary.unmeasured += fix->unmeasured;
+            summary.alarms += !fix->good && !fix->unmeasured;
             summary.answers[judge_answers(judgement, i).result]++;
         }
     }
-    summary.good = summary.shown == summary.judged && summary.alarms == 0 &&
-                   summary.answers[ANSWERS_WRONG] == 0;
+    summary.bad = summary.shown < summary.judged || summary.alarms > 0 ||
+                  summary.answers[ANSWERS_WRONG] > 0;
+    summary.good = !summary.bad && summary.unmeasured == 0;
     return summary;
 }
 

@@ -23,14 +23,17 @@ int judge_run(struct judgement *judgement, const struct judge_order *order,
 /* What the answers of both halves of one scenario come to. */
 struct answers_finding judge_answers(const struct judgement *judgement, size_t index);
 
-/* How many scenarios were judged, how many leaks were shown, how many fixes failed, and
- * how many answers were wrong. */
+/* How many scenarios were judged, how many leaks were shown, how many fixes hold, leak
+ * and were not measured, and how many answers were wrong. */
 struct judge_summary {
     size_t judged;
     size_t shown;
+    size_t holding;
     size_t alarms;
+    size_t unmeasured;
     size_t answers[ANSWERS_WRONG + 1]; /* scenarios, by enum answers_result */
     bool good;                         /* all is as it should be */
+    bool bad; /* something is not; with neither, something is not measured */
 };
 struct judge_summary judge_summarize(const struct judgement *judgement);
 

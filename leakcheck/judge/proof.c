@@ -1,6 +1,6 @@
 /*
- * The profile of stuck threads has the lines and the numbers; the list of locks says
- * how many threads are in one cycle.
+ * The profile of stuck threads has the lines; the list of locks says how many threads
+ * are in one cycle, and which of those that never go on are new.
  */
 #include "leakcheck/judge/proof.h"
 
@@ -53,17 +53,54 @@ static void threads_keep(struct proof_base *base, const struct locks_reply *repl
     }
 }
 
+/* Keeps the numbers of all threads. Without memory they are not known. */
+static void alive_keep(struct proof_base *base, const struct locks_reply *reply)
+{
+    const struct lock_group *all = &reply->threads;
+    base->alive =
+        reply->lists_threads ? calloc(all->count + 1, sizeof(*base->alive)) : NULL;
+    if (base->alive != NULL) {
+        base->alive_count = all->count;
+        memcpy(base->alive, all->threads, all->count * sizeof(*all->threads));
+        qsort(base->alive, all->count, sizeof(*base->alive), number_compare);
+    }
+}
+
+static bool is_among(int64_t thread, const int64_t *threads, size_t count)
+{
+    return count > 0 &&
+           bsearch(&thread, threads, count, sizeof(*threads), number_compare) != NULL;
+}
+
 /* Whether one of the threads was not stuck before. */
 static bool is_new(const struct lock_group *group, const struct proof_base *base)
 {
     for (size_t i = 0; i < group->count; i++) {
-        if (base->thread_count == 0 ||
-            bsearch(&group->threads[i], base->threads, base->thread_count,
-                    sizeof(*base->threads), number_compare) == NULL) {
+        if (!is_among(group->threads[i], base->threads, base->thread_count)) {
             return true;
         }
     }
     return false;
+}
+
+/* How many threads that never go on were not there at the base: also one that was there
+ * from the start can get stuck, and is no part of what grew. UNKNOWN if the server does
+ * not list its threads, or by other numbers. */
+static int64_t explained(const struct proof_base *base, const struct proof_base *last,
+                         const struct locks_reply *reply)
+{
+    int64_t count = 0;
+    if (base->alive == NULL || last->alive == NULL) {
+        return UNKNOWN;
+    }
+    for (size_t i = 0; i < reply->stuck.count; i++) {
+        int64_t thread = reply->stuck.threads[i];
+        if (!is_among(thread, last->alive, last->alive_count)) {
+            return UNKNOWN;
+        }
+        count += !is_among(thread, base->alive, base->alive_count);
+    }
+    return count;
 }
 
 static int64_t largest_new(const struct lock_group *groups, size_t count,
@@ -163,17 +200,6 @@ static void part_fill(struct proof_part *part, enum proof_kind kind,
     memcpy(part->places, places, part->place_count * sizeof(*places));
 }
 
-/* All threads that never go on, also those that wait behind others. */
-static int64_t stuck_growth(const struct profile *base, const struct profile *last)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < last->count; i++) {
-        int64_t growth = growth_of(&last->records[i], base);
-        sum = amount_add(sum, growth > 0 ? growth : 0);
-    }
-    return sum;
-}
-
 static int parts_fill(struct proof *proof, const struct profile *base,
                       const struct profile *last, struct blame_own own,
                       struct failure *failure)
@@ -185,8 +211,6 @@ static int parts_fill(struct proof *proof, const struct profile *base,
     for (int kind = 0; kind < PROOF_KINDS; kind++) {
         part_fill(&proof->parts[kind], (enum proof_kind)kind, base, last, own, places);
     }
-    int64_t stuck = stuck_growth(base, last);
-    proof->explains = stuck < proof->grew ? stuck : proof->grew;
     free(places);
     return 0;
 }
@@ -203,6 +227,7 @@ static void base_read(struct proof_base *base, struct server *server,
     base->there = own_counts_try(server, OWN_STUCK, &base->stuck);
     if (base->there && own_locks_try(server, arena, reply)) {
         threads_keep(base, reply);
+        alive_keep(base, reply);
     }
 }
 
@@ -220,6 +245,8 @@ static int proof_make(struct proof *proof, const struct proof_base *base,
                       struct blame_own own, struct failure *failure)
 {
     int error = parts_fill(proof, &base->stuck, &last->stuck, own, failure);
+    int64_t explains = explained(base, last, reply);
+    proof->explains = explains < proof->grew ? explains : proof->grew;
     proof->parts[PROOF_DEADLOCK].together =
         largest_new(reply->deadlocks, reply->deadlock_count, base);
     proof->parts[PROOF_NEVER_RELEASED].together =
@@ -272,5 +299,6 @@ void proof_base_release(struct proof_base *base)
 {
     profile_release(&base->stuck);
     free(base->threads);
+    free(base->alive);
     *base = (struct proof_base){.there = false};
 }

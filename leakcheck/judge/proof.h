@@ -35,8 +35,9 @@ struct proof_part {
 /* { 0 }: nothing was asked. */
 struct proof {
     struct proof_part parts[PROOF_KINDS];
-    int64_t explains; /* threads that never go on, also those behind others; at most
-                         `grew` */
+    int64_t explains; /* threads that never go on and were not there before, also those
+                         behind others; at most `grew`. UNKNOWN: the server does not
+                         list its threads */
     int64_t grew;     /* threads more than before */
     char reason[200]; /* asked, but nothing is proved: why; else "" */
 };
@@ -47,6 +48,8 @@ struct proof_base {
     struct profile stuck; /* threads that never go on */
     int64_t *threads; /* the numbers of those in a cycle or behind one lock, sorted */
     size_t thread_count;
+    int64_t *alive; /* the numbers of all threads, sorted; NULL: not known */
+    size_t alive_count;
 };
 
 /* Takes the base, in place of the one before. The pages may not be there: see

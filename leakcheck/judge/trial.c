@@ -14,7 +14,7 @@
 
 #define SIZE_WANTED MIB /* heap per call: exact, and far below the limits */
 #define LEAKY_PATIENCE_MS 1000
-#define LATE_PATIENCE_MS 200 /* after a round did not reach its rule */
+#define LATE_PATIENCE_MS 200 /* at first, and after a round did not reach its rule */
 #define HEAP_SLACK KIB       /* bytes a call: not worth waiting for */
 #define RAIL_PART 8          /* a scenario uses at most an eighth of each guard rail */
 
@@ -65,6 +65,8 @@ static struct settle_rule rule_make(const struct trial_run *run, int64_t calls)
     const struct resources *base = &trial->samples[0].now;
     bool leaky = run->plan->role == ROLE_LEAKY;
     struct settle_rule rule = settle_rule_any(run->server);
+    /* A server that could not at first is not waited for. */
+    rule.whole = !leaky && settle_is_whole(&trial->samples[0]);
     rule.ignore_heap = heap_is_restless(trial);
     rule.patience_ms = leaky ? LEAKY_PATIENCE_MS : SETTLE_PATIENCE_MS;
     if (run->late) {
@@ -104,6 +106,8 @@ static int baseline_take(struct trial_run *run)
         error = sample_take(run->server, &sample, false, NULL, run->failure);
     }
     if (error == 0) {
+        rule.whole = run->plan->role == ROLE_FIXED;
+        rule.patience_ms = rule.whole ? LATE_PATIENCE_MS : 0;
         rule.ignore_heap =
             sample.heap_grows_alone || trial->info->growth_bytes_per_second > 0;
         error = settle(run->server, &rule, &trial->samples[0], run->failure);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "leakcheck/judge/measured.h"
+
 /* Fractions of the declared amounts. */
 #define NOISE_PART 0.02 /* churn: less growth of in-use than this is flat */
 #define PEAK_SHOWN 0.8  /* samples may miss the highest point */
@@ -360,25 +362,13 @@ static bool peak_is_low(const struct trial *trial, struct finding *finding)
     return true;
 }
 
-/* Whether it was seen what each call held. */
-static bool peak_is_known(const struct trial *trial, struct finding *finding)
-{
-    if (trial_peak_least(trial, RESOURCE_FDS) != UNKNOWN) {
-        return true;
-    }
-    finding->unmeasured = true;
-    snprintf(finding->reason, sizeof(finding->reason),
-             "a call is over before anything can be measured");
-    return false;
-}
-
 struct finding verdict_fixed(const struct trial *trial)
 {
     struct finding finding = {.picture = picture_of(trial)};
     finding.good = stays_flat(trial, &finding);
     const struct scenario_info *info = trial->info;
     if (info->kind == KIND_TEMPORARY) {
-        finding.good = finding.good && peak_is_known(trial, &finding) &&
+        finding.good = finding.good && measured_peak(trial, &finding) &&
                        peak_is_low(trial, &finding);
     }
     if (finding.good && info->kind == KIND_CHURN &&
@@ -390,7 +380,7 @@ struct finding verdict_fixed(const struct trial *trial)
     }
     /* Last, because other reasons tell more. */
     finding.good = finding.good && resident_stays(trial, &finding) &&
-                   mappings_stay(trial, &finding);
+                   mappings_stay(trial, &finding) && measured_whole(trial, &finding);
     enum resource resource = verdict_resource(info);
     finding.ratio =
         ratio_of(verdict_measured(trial, resource), verdict_declared(trial, resource));

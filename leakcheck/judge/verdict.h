@@ -11,13 +11,13 @@
 /* The result of one trial. */
 struct finding {
     bool good;       /* leaky half: the leak was shown; fixed half: nothing stays */
-    bool unmeasured; /* not good, as nothing is known of what a call holds */
+    bool unmeasured; /* fixed half: not good, as not enough is known of `over` */
     bool clear;      /* another attempt would give the same result */
     enum picture picture;
     double ratio;     /* measured / declared, of verdict_resource */
     char reason[160]; /* why it is not good; "" if it is */
     /* Fixed half, not good: what it still leaves, holds or allocates, and how much of
-     * it per call. */
+     * it per call; or what was not measured. */
     enum resource over;
     double over_per_call;
 };

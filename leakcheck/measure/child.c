@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "leakcheck/measure/task.h"
 
 #define EARLIER_MAX 64      /* children that were there before */
 #define PAUSE_MS 10         /* between two looks */
@@ -40,7 +41,6 @@ static void (*on_interrupt)(void); /* NULL: nothing to do */
 struct relative {
     int pid;
     int parent;
-    bool running; /* not a zombie */
     bool ours;
 };
 
@@ -50,28 +50,13 @@ struct table {
     size_t capacity;
 };
 
-/* Reads /proc/PID/stat. The name before the fields can hold anything, so they begin
- * after the last parenthesis. */
 static bool relative_read(int pid, struct relative *ret_relative)
 {
-    char path[40];
-    char line[1024];
-    char state;
-    struct relative found = {.pid = pid};
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
+    struct task leader;
+    if (!task_read(pid, pid, &leader)) {
         return false;
     }
-    size_t length = fread(line, 1, sizeof(line) - 1, file);
-    fclose(file);
-    line[length] = '\0';
-    const char *after = strrchr(line, ')');
-    if (after == NULL || sscanf(after + 1, " %c %d", &state, &found.parent) != 2) {
-        return false;
-    }
-    found.running = state != 'Z' && state != 'X';
-    *ret_relative = found;
+    *ret_relative = (struct relative){.pid = pid, .parent = leader.parent};
     return true;
 }
 
@@ -142,9 +127,10 @@ static size_t descendants_signal(int number)
     size_t running = 0;
     table_mark(&table, getpid());
     for (size_t i = 0; i < table.count; i++) {
-        if (table.items[i].ours && table.items[i].running) {
+        int pid = table.items[i].pid;
+        if (table.items[i].ours && task_living(pid) != 0) {
             running++;
-            kill(table.items[i].pid, number);
+            kill(pid, number);
         }
     }
     free(table.items);

@@ -5,6 +5,7 @@
 #ifndef LEAKCHECK_MEASURE_LOCKS_REPLY_H
 #define LEAKCHECK_MEASURE_LOCKS_REPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,9 @@
 #include "base/size.h"
 
 #define LOCKS_JSON_MAX (4 * MIB) /* bytes; a longer reply is refused and not parsed */
-#define LOCKS_GROUPS_MAX 100000  /* deadlocks, and locks, and the threads of all */
+#define LOCKS_GROUPS_MAX                                                               \
+    100000 /* deadlocks, and locks, and the threads of all; and                        \
+              as many threads of the process */
 
 /* Threads that never go on for one reason, by the kernel's numbers. */
 struct lock_group {
@@ -21,13 +24,17 @@ struct lock_group {
     size_t count;
 };
 
-/* Lives in memory that the caller owns; the arena given to locks_parse owns the rest.
+/* Lives in memory that the caller owns; { 0 } is empty. The arena given to locks_parse
+ * owns the rest.
  */
 struct locks_reply {
     struct lock_group *deadlocks; /* each is one cycle */
     size_t deadlock_count;
     struct lock_group *never_released; /* each is one lock */
     size_t never_released_count;
+    bool lists_threads;        /* an older server does not: then the rest is empty */
+    struct lock_group threads; /* all of the process */
+    struct lock_group stuck; /* that never go on, also those that wait behind others */
 };
 
 /* Parses `length` bytes, which are not trusted. Returns 0; -EPROTO with a reason: it is

@@ -1,6 +1,7 @@
 /*
- * Reads /proc/PID. Each file can disappear, or belong to a later process with the same
- * id. So the values count only if the process is still the same one after reading.
+ * Reads /proc/PID by one of its threads (task.h). Each file can disappear, or belong to
+ * a later process with the same id. So the values count only if the process is still
+ * the same one after reading.
  */
 #include "leakcheck/measure/process.h"
 
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "leakcheck/measure/task.h"
 
 #define SOCKETS_MAX 64
 #define LOOKS 20 /* attempts, because a connection may be just opening or closing */
@@ -21,59 +23,35 @@
 #define TCP_ESTABLISHED 0x01
 #define TCP_LISTEN 0x0a
 
-static FILE *file_open(int pid, const char *name)
+/* Opens /proc/PID/NAME, in the words of a thread that lives: see task.h. */
+static FILE *file_open(int pid, int tid, const char *name)
 {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, name);
     return fopen(path, "re");
-}
-
-/* Reads state and start time from /proc/PID/stat. The name before them can contain any
- * characters, so the search begins after the last parenthesis. Returns 0 or -ESRCH. */
-static int stat_read(int pid, char *ret_state, uint64_t *ret_started)
-{
-    char line[1024];
-    FILE *file = file_open(pid, "stat");
-    if (file == NULL) {
-        return -ESRCH;
-    }
-    size_t length = fread(line, 1, sizeof(line) - 1, file);
-    fclose(file);
-    line[length] = '\0';
-    const char *after = strrchr(line, ')');
-    /* State is the third field, the start time the 22nd. */
-    bool found = after != NULL &&
-                 sscanf(after + 1,
-                        " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                        "%*s %*s %*s %*s %" SCNu64,
-                        ret_state, ret_started) == 2;
-    return found ? 0 : -ESRCH;
 }
 
 static bool is_alive(const struct process *process)
 {
-    char state;
-    uint64_t started;
-    return stat_read(process->pid, &state, &started) == 0 && state != 'Z' &&
-           state != 'X' && started == process->started;
+    struct task leader;
+    return task_living(process->pid) != 0 &&
+           task_read(process->pid, process->pid, &leader) &&
+           leader.started == process->started;
 }
 
 int process_open(struct process *process, int pid, struct failure *failure)
 {
-    char state;
-    struct process found = {.pid = pid};
-    if (stat_read(pid, &state, &found.started) < 0 || !is_alive(&found)) {
+    struct task leader;
+    if (!task_read(pid, pid, &leader) || task_living(pid) == 0) {
         return failure_set(failure, ESRCH, "--pid %d: there is no such process", pid);
     }
-    *process = found;
+    *process = (struct process){.pid = pid, .started = leader.started};
     return 0;
 }
 
-/* The number of entries in a directory of /proc/PID; UNKNOWN if it cannot be read. */
-static int64_t entries_count(int pid, const char *name)
+/* The number of entries of a directory; UNKNOWN if it cannot be read. */
+static int64_t entries_count(const char *path)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
     DIR *directory = opendir(path);
     if (directory == NULL) {
         return UNKNOWN;
@@ -87,11 +65,28 @@ static int64_t entries_count(int pid, const char *name)
     return count;
 }
 
-/* The number of timers in /proc/PID/timers: each begins with a line "ID: 7". */
+static int64_t threads_count(int pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    return entries_count(path);
+}
+
+static int64_t fds_count(int pid, int tid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
+    return entries_count(path);
+}
+
+/* The number of timers in /proc/PID/timers, which no thread has a file of: each begins
+ * with a line "ID: 7". */
 static int64_t timers_count(int pid)
 {
+    char path[64];
     char line[256];
-    FILE *file = file_open(pid, "timers");
+    snprintf(path, sizeof(path), "/proc/%d/timers", pid);
+    FILE *file = fopen(path, "re");
     if (file == NULL) {
         return UNKNOWN;
     }
@@ -104,10 +99,10 @@ static int64_t timers_count(int pid)
 }
 
 /* The number of mappings: the lines of /proc/PID/maps. */
-static int64_t mappings_count(int pid)
+static int64_t mappings_count(int pid, int tid)
 {
     char part[4096];
-    FILE *file = file_open(pid, "maps");
+    FILE *file = file_open(pid, tid, "maps");
     if (file == NULL) {
         return UNKNOWN;
     }
@@ -125,12 +120,10 @@ static int64_t mappings_count(int pid)
 
 /* Adds the children that one thread has started: "4243 4244 ". Returns whether the file
  * could be read. */
-static bool thread_children_add(int pid, const char *thread, int64_t *count)
+static bool thread_children_add(int pid, int tid, int64_t *count)
 {
-    char name[40];
     char child[16];
-    snprintf(name, sizeof(name), "task/%.20s/children", thread);
-    FILE *file = file_open(pid, name);
+    FILE *file = file_open(pid, tid, "children");
     if (file == NULL) {
         return false;
     }
@@ -155,8 +148,8 @@ static int64_t children_count(int pid)
     bool any = false;
     const struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
-        bool thread = entry->d_name[0] != '.';
-        any = (thread && thread_children_add(pid, entry->d_name, &count)) || any;
+        int tid = atoi(entry->d_name);
+        any = (tid > 0 && thread_children_add(pid, tid, &count)) || any;
     }
     closedir(directory);
     return any ? count : UNKNOWN;
@@ -164,14 +157,14 @@ static int64_t children_count(int pid)
 
 /* The resident set in bytes: "Rss" of /proc/PID/smaps_rollup, which is exact; if that
  * cannot be read, "VmRSS" of /proc/PID/status, which can be a little late. */
-static int64_t resident_bytes(int pid)
+static int64_t resident_bytes(int pid, int tid)
 {
     static const char *const sources[][2] = {{"smaps_rollup", "Rss: %" SCNd64},
                                              {"status", "VmRSS: %" SCNd64}};
     for (size_t i = 0; i < 2; i++) {
         char line[256];
         int64_t kilobytes = UNKNOWN;
-        FILE *file = file_open(pid, sources[i][0]);
+        FILE *file = file_open(pid, tid, sources[i][0]);
         while (file != NULL && kilobytes == UNKNOWN &&
                fgets(line, sizeof(line), file) != NULL) {
             if (sscanf(line, sources[i][1], &kilobytes) != 1) {
@@ -188,27 +181,41 @@ static int64_t resident_bytes(int pid)
     return UNKNOWN;
 }
 
+/* Reads all values. Returns whether the thread that they were read by still lives: what
+ * one that has ended says of descriptors and memory is nothing. */
+static bool values_read(int pid, struct resources *resources)
+{
+    int tid = task_living(pid);
+    resources->amount[RESOURCE_THREADS] = threads_count(pid);
+    resources->amount[RESOURCE_FDS] = fds_count(pid, tid);
+    resources->amount[RESOURCE_TIMERS] = timers_count(pid);
+    resources->amount[RESOURCE_RSS] = resident_bytes(pid, tid);
+    resources->amount[RESOURCE_MAPPINGS] = mappings_count(pid, tid);
+    resources->amount[RESOURCE_CHILDREN] = children_count(pid);
+    return tid != 0 && task_lives(pid, tid);
+}
+
 int process_read(const struct process *process, struct resources *resources,
                  struct failure *failure)
 {
-    int64_t threads = entries_count(process->pid, "task");
-    int64_t fds = entries_count(process->pid, "fd");
-    int64_t timers = timers_count(process->pid);
-    int64_t resident = resident_bytes(process->pid);
-    int64_t mappings = mappings_count(process->pid);
-    int64_t children = children_count(process->pid);
+    struct resources found = *resources;
+    bool whole = values_read(process->pid, &found);
+    for (int i = 1; i < LOOKS && !whole; i++) {
+        whole = values_read(process->pid, &found);
+    }
     /* Checked last: then all values belong to this process. */
     if (!is_alive(process)) {
         return failure_set(failure, ESRCH,
                            "process %d ended while it was judged; no verdict",
                            process->pid);
     }
-    resources->amount[RESOURCE_THREADS] = threads;
-    resources->amount[RESOURCE_FDS] = fds;
-    resources->amount[RESOURCE_TIMERS] = timers;
-    resources->amount[RESOURCE_RSS] = resident;
-    resources->amount[RESOURCE_MAPPINGS] = mappings;
-    resources->amount[RESOURCE_CHILDREN] = children;
+    if (!whole) {
+        return failure_set(failure, EAGAIN,
+                           "the threads of process %d end faster than it can be read; "
+                           "no verdict",
+                           process->pid);
+    }
+    *resources = found;
     return 0;
 }
 
@@ -247,9 +254,10 @@ static void sockets_read(int pid, unsigned port, unsigned client_port,
                          struct sockets *sockets)
 {
     static const char *const tables[] = {"net/tcp", "net/tcp6"};
+    int tid = task_living(pid);
     for (size_t i = 0; i < 2; i++) {
         char line[512];
-        FILE *file = file_open(pid, tables[i]);
+        FILE *file = file_open(pid, tid, tables[i]);
         while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
             socket_read(line, port, client_port, sockets);
         }
@@ -274,7 +282,7 @@ static int holds_any(int pid, const unsigned long *inodes, size_t count,
                      bool *ret_holds)
 {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, task_living(pid));
     DIR *directory = opendir(path);
     if (directory == NULL) {
         return -errno;

@@ -65,6 +65,8 @@ int status_parse(struct status *ret_status, const char *text, size_t length,
     status.now.amount[RESOURCE_RSS] = json_number(memory, "rss_bytes", UNKNOWN);
     status.limits =
         resources_get(cJSON_GetObjectItemCaseSensitive(root, "limits"), UNKNOWN);
+    status.has_mappings = cJSON_GetObjectItemCaseSensitive(root, "mappings") != NULL;
+    status.has_children = cJSON_GetObjectItemCaseSensitive(root, "children") != NULL;
     if (growing != NULL) {
         const cJSON *scenarios = cJSON_GetObjectItemCaseSensitive(root, "scenarios");
         const cJSON *scenario = cJSON_GetObjectItemCaseSensitive(scenarios, growing);

@@ -21,6 +21,8 @@ struct status {
     char server[16]; /* "leaky", "fixed"; "" if there is none */
     int64_t pid;     /* UNKNOWN if there is none */
     struct resources now;
+    bool has_mappings; /* the member is there; with null they are not counted now */
+    bool has_children;
     struct resources limits; /* of heap, threads, fds and timers */
     int64_t growing_held;    /* things alive that grow by themselves: see
                                 status_parse */

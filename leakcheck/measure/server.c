@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "leakcheck/measure/profile_parse.h"
+#include "leakcheck/measure/task.h"
 
 #define BUSY_RETRIES 100
 #define BUSY_PAUSE_MS 20
@@ -30,8 +31,16 @@ static int fetch(struct server *server, const char *path, struct failure *failur
     return error;
 }
 
+static int status_refuse(const struct server *server, enum resource resource,
+                         struct failure *failure)
+{
+    return failure_set(failure, EPROTO, "/status of %s does not count: %s",
+                       server->http.base, resource_name(resource));
+}
+
 /* On the lab's servers every count must be there each time: a fix must not be called
- * good if something was not measured. */
+ * good if something was not measured. Of mappings and children it may say that they
+ * were not counted this time: see judge/measured.h. */
 static int status_check_whole(const struct server *server, const struct status *status,
                               struct failure *failure)
 {
@@ -39,11 +48,13 @@ static int status_check_whole(const struct server *server, const struct status *
                                            RESOURCE_FDS, RESOURCE_TIMERS, RESOURCE_RSS};
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         if (status->now.amount[needed[i]] == UNKNOWN) {
-            return failure_set(failure, EPROTO, "/status of %s does not count: %s",
-                               server->http.base, resource_name(needed[i]));
+            return status_refuse(server, needed[i], failure);
         }
     }
-    return 0;
+    if (!status->has_mappings) {
+        return status_refuse(server, RESOURCE_MAPPINGS, failure);
+    }
+    return status->has_children ? 0 : status_refuse(server, RESOURCE_CHILDREN, failure);
 }
 
 int server_status(struct server *server, struct status *ret_status,
@@ -267,7 +278,8 @@ int server_watch_process(struct server *server, int pid, struct failure *failure
     server->threads_by_profile =
         server->threads_by_profile && (server->is_go || !server->has_process);
     if (error == 0 && server->binary == NULL) {
-        snprintf(server->executable, sizeof(server->executable), "/proc/%d/exe", pid);
+        snprintf(server->executable, sizeof(server->executable), "/proc/%d/task/%d/exe",
+                 pid, task_living(pid));
         server->binary = server->executable;
     }
     return error;

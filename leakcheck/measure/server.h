@@ -58,7 +58,8 @@ struct server {
     const char *growing; /* the scenario whose threads allocate; NULL: none */
     /* Other sources of function names than the server: see names.h. */
     const char *binary;     /* the program's file as given by the user; NULL: none */
-    char executable[32];    /* --pid: "/proc/PID/exe", which `binary` may point to */
+    char executable[48];    /* --pid: "/proc/PID/task/TID/exe", which `binary` may
+                               point to */
     char names_reason[200]; /* why no function could be named; "" if one could */
 };
 

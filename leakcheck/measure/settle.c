@@ -64,6 +64,12 @@ static enum resource first_change(const struct settle_rule *rule,
     return RESOURCE_COUNT;
 }
 
+bool settle_is_whole(const struct sample *sample)
+{
+    return sample->now.amount[RESOURCE_MAPPINGS] != UNKNOWN &&
+           sample->now.amount[RESOURCE_CHILDREN] != UNKNOWN;
+}
+
 bool settle_arrived(const struct settle_rule *rule, const struct sample *sample)
 {
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
@@ -76,7 +82,7 @@ bool settle_arrived(const struct settle_rule *rule, const struct sample *sample)
             return false;
         }
     }
-    return true;
+    return !rule->whole || settle_is_whole(sample);
 }
 
 /* Whether the counts fulfil the rule. They are cheaper to get than the heap profile, so

@@ -19,7 +19,9 @@ struct settle_rule {
     unsigned patience_ms;
     unsigned limit_ms;   /* still changing after this time: failure */
     int64_t heap_jitter; /* a difference of up to this many bytes is no change */
-    bool ignore_heap;    /* other threads allocate all the time */
+    bool whole; /* mappings and children must be counted. If they are not, the server
+                   gets `patience_ms`, too */
+    bool ignore_heap; /* other threads allocate all the time */
 };
 
 /* A rule without limits: any amounts that do not change are accepted. */
@@ -30,7 +32,11 @@ struct settle_rule settle_rule_any(const struct server *server);
 int settle(struct server *server, const struct settle_rule *rule,
            struct sample *ret_sample, struct failure *failure);
 
-/* Whether all amounts of the sample are between at_least and at_most. */
+/* Whether all amounts of the sample are between at_least and at_most, and counted where
+ * the rule says so. */
 bool settle_arrived(const struct settle_rule *rule, const struct sample *sample);
+
+/* Whether mappings and children are counted, which a server may say it cannot now. */
+bool settle_is_whole(const struct sample *sample);
 
 #endif

@@ -45,7 +45,8 @@ void html_badge(struct buffer *page, const struct pair *pair)
                        : !pair->shown->good ? "leak not shown"
                        : !pair->holds->good && !pair->holds->unmeasured
                            ? "the fix leaks"
-                           : "wrong answers";
+                       : pair->answers.result == ANSWERS_WRONG ? "wrong answers"
+                                                               : "not measured";
     buffer_printf(page, "<span class=\"badge %s\">%s</span>", good ? "good" : "bad",
                   text);
 }

@@ -44,7 +44,11 @@ static void summary_write(struct buffer *page, const struct judgement *judgement
         "class=\"figures\"><span><strong>%zu "
         "of %zu</strong> leaks shown</span><span><strong>%zu of %zu</strong> fixes "
         "hold</span>",
-        summary.shown, summary.judged, summary.judged - summary.alarms, summary.judged);
+        summary.shown, summary.judged, summary.holding, summary.judged);
+    if (summary.unmeasured > 0) {
+        buffer_printf(page, "<span><strong>%zu</strong> not measured</span>",
+                      summary.unmeasured);
+    }
     answers_write(page, &summary);
     buffer_printf(page, "<span><strong>%.1f s</strong> of measuring</span></p><p>",
                   (double)judgement->elapsed_ms / 1000);

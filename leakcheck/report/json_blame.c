@@ -92,7 +92,11 @@ void json_proof_add(cJSON *object, const struct proof *proof)
         kind == PROOF_DEADLOCK ? PROOF_NEVER_RELEASED : PROOF_DEADLOCK;
     cJSON *item = cJSON_AddObjectToObject(object, "proved");
     part_add(item, first, kind);
-    cJSON_AddNumberToObject(item, "explains", (double)proof->explains);
+    if (proof->explains == UNKNOWN) {
+        cJSON_AddNullToObject(item, "explains");
+    } else {
+        cJSON_AddNumberToObject(item, "explains", (double)proof->explains);
+    }
     cJSON_AddNumberToObject(item, "grew", (double)proof->grew);
     if (proof->parts[other].threads > 0) {
         part_add(cJSON_AddObjectToObject(item, "also"), &proof->parts[other], other);

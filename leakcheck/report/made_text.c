@@ -121,7 +121,12 @@ struct made_text made_text_proof(const struct proof *proof)
         }
         places_append(&text, part);
     }
-    if (proof->explains < proof->grew) {
+    if (proof->explains == UNKNOWN) {
+        text_append(text.at, sizeof(text.at),
+                    " (whether these are the threads that grew is not known)");
+    } else if (proof->explains == 0) {
+        text_append(text.at, sizeof(text.at), " (none of the threads that grew)");
+    } else if (proof->explains < proof->grew) {
         text_append(text.at, sizeof(text.at), " (%" PRId64 " of %" PRId64 " threads)",
                     proof->explains, proof->grew);
     }

@@ -87,6 +87,7 @@ static void trial_add(cJSON *object, const char *name, const struct side *side,
     const struct finding *finding = &side->findings[index];
     cJSON *item = cJSON_AddObjectToObject(object, name);
     cJSON_AddBoolToObject(item, "good", finding->good);
+    cJSON_AddBoolToObject(item, "measured", !finding->unmeasured);
     cJSON_AddStringToObject(item, "reason", finding->reason);
     cJSON_AddStringToObject(item, "picture", picture_word(finding->picture));
     cJSON_AddStringToObject(item, "means", picture_sentence(finding->picture));
@@ -119,13 +120,16 @@ static void scenario_add(cJSON *list, const struct judgement *judgement, size_t 
     const struct trial *trial = &leaky->trials[index];
     enum resource resource = verdict_resource(trial->info);
     struct answers_finding answers = judge_answers(judgement, index);
-    bool proved = leaky->findings[index].good && fixed->findings[index].good &&
-                  answers.result != ANSWERS_WRONG;
+    bool right = leaky->findings[index].good && answers.result != ANSWERS_WRONG;
+    const struct finding *fix = &fixed->findings[index];
+    const char *verdict = right && fix->good         ? "proved"
+                          : right && fix->unmeasured ? "not measured"
+                                                     : "failed";
     cJSON *item = cJSON_CreateObject();
     cJSON_AddItemToArray(list, item);
     cJSON_AddStringToObject(item, "name", trial->info->name);
     cJSON_AddStringToObject(item, "family", trial->info->family);
-    cJSON_AddStringToObject(item, "verdict", proved ? "proved" : "failed");
+    cJSON_AddStringToObject(item, "verdict", verdict);
     cJSON_AddStringToObject(item, "answers", answers_word(answers.result));
     cJSON_AddNumberToObject(item, "answers_compared", answers.compared);
     cJSON_AddStringToObject(item, "answers_reason", answers.reason);
@@ -161,6 +165,7 @@ int report_json_judgement(const char *path, const struct judgement *judgement,
     cJSON_AddNumberToObject(root, "judged", (double)summary.judged);
     cJSON_AddNumberToObject(root, "leaks_shown", (double)summary.shown);
     cJSON_AddNumberToObject(root, "false_alarms", (double)summary.alarms);
+    cJSON_AddNumberToObject(root, "fixes_not_measured", (double)summary.unmeasured);
     cJSON *answers = cJSON_AddObjectToObject(root, "answers");
     for (int i = ANSWERS_NOT_MEASURED; i <= ANSWERS_WRONG; i++) {
         cJSON_AddNumberToObject(answers, answers_word((enum answers_result)i),
@@ -197,18 +202,23 @@ static void alone_add(cJSON *list, const struct side *side, size_t index)
     const struct trial *trial = &side->trials[index];
     const struct finding *finding = &side->findings[index];
     static const struct blame nobody;
-    bool over = !finding->good;
+    bool over = !finding->good && !finding->unmeasured;
     cJSON *item = cJSON_CreateObject();
     cJSON_AddItemToArray(list, item);
     cJSON_AddStringToObject(item, "scenario", side->list[index].name);
     cJSON_AddBoolToObject(item, "holds", finding->good);
+    cJSON_AddBoolToObject(item, "measured", !finding->unmeasured);
     cJSON_AddStringToObject(item, "reason", finding->reason);
-    if (over) {
+    if (!finding->good) {
         cJSON_AddStringToObject(item, "resource", json_resource_words[finding->over]);
     } else {
         cJSON_AddNullToObject(item, "resource");
     }
-    cJSON_AddNumberToObject(item, "per_call", over ? finding->over_per_call : 0);
+    if (finding->unmeasured) {
+        cJSON_AddNullToObject(item, "per_call");
+    } else {
+        cJSON_AddNumberToObject(item, "per_call", over ? finding->over_per_call : 0);
+    }
     if (trial->bytes != UNKNOWN) {
         cJSON_AddNumberToObject(item, "bytes", (double)trial->bytes);
     } else {
@@ -225,10 +235,12 @@ int report_json_alone(const char *path, const struct alone *alone,
                       struct failure *failure)
 {
     struct alone_summary summary = alone_summarize(alone);
-    bool holds = summary.holding == summary.judged;
+    const char *verdict = summary.good  ? "holds"
+                          : summary.bad ? "leaks"
+                                        : "not measured";
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "url", alone->order.urls[ROLE_FIXED]);
-    cJSON_AddStringToObject(root, "verdict", holds ? "holds" : "leaks");
+    cJSON_AddStringToObject(root, "verdict", verdict);
     cJSON_AddNumberToObject(root, "rounds", alone->order.rounds);
     cJSON_AddNumberToObject(root, "calls", alone->order.calls);
     cJSON_AddNumberToObject(root, "elapsed_ms", (double)alone->elapsed_ms);

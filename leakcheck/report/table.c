@@ -226,16 +226,16 @@ void table_judgement(FILE *stream, struct table_style style,
     }
     bad_print(stream, style, judgement);
     struct judge_summary summary = judge_summarize(judgement);
-    bool good = summary.shown == summary.judged && summary.alarms == 0;
+    bool good = summary.shown == summary.judged && summary.holding == summary.judged;
     held_missing_print(stream, style, judgement);
     answers_print(stream, style, &summary);
     fprintf(
         stream,
-        "%s%zu of %zu leaks shown, %zu of %zu fixes hold, in %.1f s (%u rounds of %s)"
+        "%s%zu of %zu leaks shown, %zu of %zu fixes hold%s, in %.1f s (%u rounds of %s)"
         "%s\n",
         table_paint(style, good ? TABLE_GREEN : TABLE_RED), summary.shown,
-        summary.judged, summary.judged - summary.alarms, summary.judged,
-        (double)judgement->elapsed_ms / 1000, judgement->order.rounds,
-        text_number_of(judgement->order.calls, "call").at,
+        summary.judged, summary.holding, summary.judged,
+        text_unmeasured(summary.unmeasured).at, (double)judgement->elapsed_ms / 1000,
+        judgement->order.rounds, text_number_of(judgement->order.calls, "call").at,
         table_paint(style, TABLE_PLAIN));
 }

@@ -57,19 +57,22 @@ void table_alone(FILE *stream, struct table_style style, const struct alone *alo
                     table_paint(style, TABLE_GREEN), table_paint(style, TABLE_PLAIN));
             continue;
         }
-        fprintf(stream, "%s: %sSTILL LEAKS%s: %s\n", side->list[i].name,
-                table_paint(style, TABLE_RED), table_paint(style, TABLE_PLAIN),
-                finding->reason);
+        fprintf(stream, "%s: %s%s%s: %s\n", side->list[i].name,
+                table_paint(style, TABLE_RED),
+                finding->unmeasured ? "NOT MEASURED" : "STILL LEAKS",
+                table_paint(style, TABLE_PLAIN), finding->reason);
+        if (finding->unmeasured) {
+            continue;
+        }
         blame_print(stream, "allocated in", &side->trials[i].heap);
         held_print(stream, &side->trials[i].held);
         blame_print(stream, "waits in", &side->trials[i].wait);
         made_print(stream, &side->trials[i]);
     }
     struct alone_summary summary = alone_summarize(alone);
-    fprintf(
-        stream, "%s%zu of %zu hold%s, in %.1f s (%u rounds of %s)\n",
-        table_paint(style, summary.holding == summary.judged ? TABLE_GREEN : TABLE_RED),
-        summary.holding, summary.judged, table_paint(style, TABLE_PLAIN),
-        (double)alone->elapsed_ms / 1000, alone->order.rounds,
-        text_number_of(alone->order.calls, "call").at);
+    fprintf(stream, "%s%zu of %zu hold%s%s, in %.1f s (%u rounds of %s)\n",
+            table_paint(style, summary.good ? TABLE_GREEN : TABLE_RED), summary.holding,
+            summary.judged, table_paint(style, TABLE_PLAIN),
+            text_unmeasured(summary.unmeasured).at, (double)alone->elapsed_ms / 1000,
+            alone->order.rounds, text_number_of(alone->order.calls, "call").at);
 }

@@ -110,7 +110,8 @@ static void made_print(FILE *stream, const struct gate *gate)
     }
     struct made_text proof = made_text_proof(&gate->proof);
     if (gate->resources[RESOURCE_THREADS].over && proof.at[0] != '\0') {
-        fprintf(stream, "%-12s %s\n", "stuck", proof.at);
+        fprintf(stream, "%-12s %s\n", gate->proof.explains > 0 ? "stuck" : "also stuck",
+                proof.at);
     }
 }
 

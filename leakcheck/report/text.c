@@ -52,6 +52,15 @@ struct text text_number_of(uint64_t count, const char *singular)
     return text;
 }
 
+struct text text_unmeasured(size_t count)
+{
+    struct text text = {""};
+    if (count > 0) {
+        snprintf(text.at, sizeof(text.at), ", %zu not measured", count);
+    }
+    return text;
+}
+
 struct text text_amount(enum resource resource, double amount)
 {
     return resource_is_bytes(resource) ? text_bytes(amount) : text_count(amount);

@@ -29,6 +29,9 @@ struct text text_count(double count);
 /* "1 call", "2 calls". */
 struct text text_number_of(uint64_t count, const char *singular);
 
+/* ", 2 not measured"; "" for 0. */
+struct text text_unmeasured(size_t count);
+
 /* An amount of a resource, in bytes or as a count. */
 struct text text_amount(enum resource resource, double amount);
 

@@ -26,6 +26,17 @@ struct route {
 const struct route *probe_route_find(const struct route *routes, size_t count,
                                      const char *path);
 
+/* The path of these routes that is most like a path that is none, if that is more like
+ * it than `nearest`; else `nearest`, which may be NULL: none is like it. Paths with a
+ * '*' are left out. */
+const char *probe_route_nearest(const struct route *routes, size_t count,
+                                const char *path, const char *nearest);
+
+/* Writes what to do after a path that is none: `here`, and the nearest path if there is
+ * one. */
+void probe_route_hint(char *ret_hint, size_t size, const char *here,
+                      const char *nearest);
+
 /* Answers with the route's page, or with 405 if it does not take the method. */
 void probe_route_answer(const struct route *route, const struct request *request,
                         struct reply *reply);

@@ -130,12 +130,16 @@ static void reply_send(struct connection *connection)
 
 /* ---- Answering ---- */
 
-static void refuse_route(const struct request *request, struct reply *reply)
+static void refuse_route(const struct connection *connection, struct reply *reply)
 {
-    probe_reply_error(reply, 404, "unknown_route",
-                      "/, /status, /metrics, /healthz, /debug/locks and "
-                      "/debug/pprof/ are here",
-                      "no route '%.200s'", request->path);
+    char hint[200];
+    const char *path = connection->request.path;
+    const struct connection_owner *owner = connection->owner;
+    probe_route_hint(hint, sizeof(hint),
+                     "/, /status, /metrics, /healthz, /debug/locks and /debug/pprof/ "
+                     "are here",
+                     owner->nearest == NULL ? NULL : owner->nearest(path, NULL));
+    probe_reply_error(reply, 404, "unknown_route", hint, "no route '%.200s'", path);
 }
 
 /* The page, on its own stack. */
@@ -145,7 +149,7 @@ static void page_run(void *argument)
     if (connection->route != NULL) {
         probe_route_answer(connection->route, &connection->request, &connection->reply);
     } else {
-        refuse_route(&connection->request, &connection->reply);
+        refuse_route(connection, &connection->reply);
     }
 }
 

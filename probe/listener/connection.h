@@ -32,6 +32,7 @@ enum connection_phase {
 struct connection_owner {
     const struct site *site;
     const struct route *(*find)(const char *path);
+    const char *(*nearest)(const char *path, const char *nearest); /* or NULL */
     bool local;              /* a Unix socket: the name of the server means nothing */
     struct own_socket spare; /* given up before a page runs, so that it can open a file
                                 when the program has no descriptor left */

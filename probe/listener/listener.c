@@ -107,6 +107,7 @@ int probe_listener_open(struct listener **ret_listener,
     }
     listener->owner = (struct connection_owner){.site = settings->site,
                                                 .find = settings->find,
+                                                .nearest = settings->nearest,
                                                 .local = settings->path != NULL};
     listener->fd_from = settings->fd_from;
     listener->work = settings->work;

@@ -21,6 +21,8 @@ struct listener_settings {
     const char *path;  /* of a Unix socket, in place of a port; NULL: none */
     int fd_from;       /* descriptors of the listener get numbers from this one on */
     const struct route *(*find)(const char *path); /* the route of a path, or NULL */
+    /* As probe_pages_nearest, for the hint of a path that is none; NULL: no hint. */
+    const char *(*nearest)(const char *path, const char *nearest);
     void (*work)(bool begins); /* called, on the listener's thread, with true when it
                                   begins to do anything, and with false before it waits
                                   again. NULL: not needed */

@@ -1,11 +1,15 @@
 #include "probe/pages/lock_json.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/http/json_writer.h"
 #include "probe/locks/lock_words.h"
+#include "probe/process/descriptors.h"
 #include "probe/symbols/symbols.h"
+#include "probe/threads/task_directory.h"
 
 static void address_write(struct json_writer *json, const char *name, uintptr_t address)
 {
@@ -167,6 +171,32 @@ static void never_released_write(struct json_writer *json, const struct lock_vie
     probe_json_close_array(json);
 }
 
+static void thread_keep(pid_t tid, void *threads)
+{
+    buffer_append(threads, &tid, sizeof(tid));
+}
+
+/* All threads, so that a reader of two replies can tell which came between them. None
+ * is better than a part. */
+static void threads_write(struct json_writer *json)
+{
+    struct buffer threads = {0};
+    int fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
+    if (fd >= 0 && probe_task_each(fd, thread_keep, &threads) == 0 &&
+        threads.error == 0) {
+        const pid_t *tids = (const void *)threads.data;
+        probe_json_open_array(json, "threads");
+        for (size_t i = 0; i < threads.length / sizeof(*tids); i++) {
+            probe_json_item_number(json, (uint64_t)tids[i]);
+        }
+        probe_json_close_array(json);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    buffer_release(&threads);
+}
+
 void probe_lock_json_write(const struct lock_view *view, const char *missing,
                            struct buffer *ret_text)
 {
@@ -182,5 +212,6 @@ void probe_lock_json_write(const struct lock_view *view, const char *missing,
     holders_write(&json, view);
     deadlocks_write(&json, view);
     never_released_write(&json, view);
+    threads_write(&json);
     probe_json_end(&json);
 }

@@ -39,3 +39,9 @@ const struct route *probe_pages_find(const char *path)
 {
     return probe_route_find(routes, sizeof(routes) / sizeof(routes[0]), path);
 }
+
+const char *probe_pages_nearest(const char *path, const char *nearest)
+{
+    return probe_route_nearest(routes, sizeof(routes) / sizeof(routes[0]), path,
+                               nearest);
+}

@@ -12,6 +12,9 @@
 /* The route of a path, or NULL. */
 const struct route *probe_pages_find(const char *path);
 
+/* The nearest of their paths, as route.h says. */
+const char *probe_pages_nearest(const char *path, const char *nearest);
+
 /* index_page.c. What `add` appends stands at the end of the page, as HTML. */
 page probe_page_index;
 void probe_page_index_extend(void (*add)(struct buffer *text));

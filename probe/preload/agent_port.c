@@ -48,6 +48,7 @@ static int listener_open(const char *path)
         .path = path,
         .fd_from = probe_descriptors_from(),
         .find = probe_pages_find,
+        .nearest = probe_pages_nearest,
         .work = on_work,
     };
     int error = probe_listener_open(&probe_agent.listener, &settings);

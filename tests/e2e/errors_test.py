@@ -327,6 +327,23 @@ def test_404_no_such_route_none_of_leak_on_debug_port():
         check("main port" in error["hint"], error)
 
 
+def test_404_no_such_route_with_nearest_name():
+    """404: no such route, with the nearest one, if one is like it."""
+    for wrong, right in (
+        ("/debug/pprof/fdss", "/debug/pprof/fds"),
+        ("/debug/pprof/Heap", "/debug/pprof/heap"),
+        ("/scenario", "/scenarios"),
+        ("/debug/pprof/nothing", None),
+        ("/x", None),
+    ):
+        for debug in (False, True):
+            hint = refused(server.get(wrong, debug=debug), 404, "unknown_route")["hint"]
+            equal(re.findall("did you mean '(.*)'", hint), [right] if right else [])
+    check("'/leak'" in refused(server.get("/leaks"), 404)["hint"], "/leaks")
+    hint = refused(server.get("/leaks", debug=True), 404)["hint"]
+    check("did you mean" not in hint, hint)
+
+
 def test_404_no_such_scenario_with_nearest_name():
     """404: no such scenario, with the nearest name."""
     for wrong, right in (

@@ -339,7 +339,9 @@ def test_proof_of_part_of_the_threads():
     def listed(calls):
         cycles = [{"threads": [10, 11, 12]}]
         cycles += [{"threads": [20 + i, 120 + i]} for i in range(calls // 2)]
-        return locks(deadlocks=cycles)
+        tids = [tid for cycle in cycles for tid in cycle["threads"]]
+        waits = [{"tid": tid, "verdict": "deadlock"} for tid in tids]
+        return locks(deadlocks=cycles, waits=waits, threads=[1, *tids])
 
     text, threads = proof_of(page, listed)
     proved = threads["proved"]
@@ -350,17 +352,19 @@ def test_proof_of_part_of_the_threads():
 
 
 def test_proof_without_a_list():
-    """Where the list of locks is no list, the size of a cycle is not said; where the
-    profile has no reason, nothing is proved."""
+    """Where the list of locks is no list, neither the size of a cycle is said, nor how
+    many of the threads that grew are stuck; where the profile has no reason, nothing is
+    proved."""
 
     def page(calls):
         return stuck((calls // 2, "second", "shop/b.c", 81, "deadlock"))
 
     def try_one(listed):
         text, threads = proof_of(page, lambda _: listed)
-        words = "stuck        proved: deadlock, shop/b.c:81 (2 of 4 threads)\n"
-        check(words in text, text)
-        equal(threads["proved"]["threads"], None, text)
+        words = "proved: deadlock, shop/b.c:81 (whether these are the threads that grew "
+        check(f"\nalso stuck   {words}is not known)\n" in text, text)
+        proved = threads["proved"]
+        equal((proved["threads"], proved["explains"]), (None, None), text)
 
     lists = ((404, "no"), "[" * 2000, locks(deadlocks=[{"threads": ["a"]}]))
     lists += (locks(measured=False, reason="no room"), " " * 5 * 2**20)
@@ -399,8 +403,9 @@ def test_pair_without_the_pages():
             return json.dumps({"declared": {"fds": 1}})
 
         def said(_):
-            kept = len(calls[name]) if name == "leaky" else 0
-            return status(name, fds=7 + kept)
+            if name == "fixed":
+                return status(name, fds=7)
+            return status(name, fds=7 + len(calls[name]), mappings=None)
 
         return half(name, leak, {"leaves": {"fds": 1}}, status=said)
 

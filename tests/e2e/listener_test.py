@@ -243,6 +243,8 @@ def test_routes_and_methods(program):
     for path in ("/nothing", "/status/", "//", "/debug/pprof/nothing", "/scenarios"):
         error = program.get(path).error(404, "unknown_route")
         check("/debug/pprof/" in error["hint"], error)
+    error = program.get("/debug/pprof/fdss").error(404, "unknown_route")
+    check(error["hint"].endswith("; did you mean '/debug/pprof/fds'?"), error)
     for path, method, allowed in (
         ("/status", "POST", "GET, HEAD"),
         ("/status", "DELETE", "GET, HEAD"),

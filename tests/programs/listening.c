@@ -153,8 +153,11 @@ static void serve_until_the_end(int fd_from)
 
 int main(int count, char **arguments)
 {
-    struct listener_settings settings = {
-        .site = &site, .ports = 10, .fd_from = 500, .find = find};
+    struct listener_settings settings = {.site = &site,
+                                         .ports = 10,
+                                         .fd_from = 500,
+                                         .find = find,
+                                         .nearest = probe_pages_nearest};
     for (int i = 1; i + 1 < count; i += 2) {
         if (strcmp(arguments[i], "--unix") == 0) {
             settings.path = arguments[i + 1];

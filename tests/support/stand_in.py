@@ -97,6 +97,8 @@ def status(name, **changes):
         "threads": 1,
         "fds": 1,
         "timers": 0,
+        "mappings": 1,
+        "children": 0,
     }
     return json.dumps(figures | changes)
 

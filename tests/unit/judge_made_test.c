@@ -287,6 +287,28 @@ static void deadlocks_are_read(void **state)
     assert_int_equal(reply.deadlocks[0].threads[1], 8);
     assert_int_equal(reply.never_released_count, 1);
     assert_int_equal(reply.never_released[0].count, 1);
+    assert_false(reply.lists_threads);
+    arena_release(&arena);
+}
+
+/* Those that wait behind others never go on either; the others may. */
+static void stuck_threads_are_read(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct locks_reply reply;
+    assert_int_equal(
+        locks_of("{\"measured\": true, \"waits\": [{\"tid\": 7, \"verdict\": "
+                 "\"deadlock\"}, {\"tid\": 8, \"verdict\": \"waits\"}, {\"tid\": 9, "
+                 "\"verdict\": \"stuck\"}], \"deadlocks\": [], \"never_released\": "
+                 "[], \"threads\": [3, 7, 8, 9]}",
+                 &reply, &arena),
+        0);
+    assert_true(reply.lists_threads);
+    assert_int_equal(reply.threads.count, 4);
+    assert_int_equal(reply.threads.threads[0], 3);
+    assert_int_equal(reply.stuck.count, 2);
+    assert_int_equal(reply.stuck.threads[1], 9);
     arena_release(&arena);
 }
 
@@ -308,6 +330,14 @@ static void lock_lists_are_not_trusted(void **state)
         "\"never_released\": []}",
         "{\"measured\": true, \"deadlocks\": [{\"threads\": [1e300]}], "
         "\"never_released\": []}",
+        "{\"measured\": true, \"deadlocks\": [], \"never_released\": [], "
+        "\"threads\": [7]}",
+        "{\"measured\": true, \"waits\": [], \"deadlocks\": [], \"never_released\": "
+        "[], \"threads\": 7}",
+        "{\"measured\": true, \"waits\": [{}], \"deadlocks\": [], "
+        "\"never_released\": [], \"threads\": [7]}",
+        "{\"measured\": true, \"waits\": [{\"verdict\": \"stuck\"}], \"deadlocks\": "
+        "[], \"never_released\": [], \"threads\": [7]}",
         "{\"measured\": true, \"deadlocks\": [{\"threads\": [\"7\"]}], "
         "\"never_released\": []}",
         "{\"measured\": true, \"deadlocks\": [], \"never_released\": [{\"lock\": 1}]}",
@@ -367,6 +397,13 @@ static void proof_is_said_in_words(void **state)
     *deadlock = (struct proof_part){.threads = 0};
     assert_string_equal(made_text_proof(&proof).at,
                         "proved: never released, g (3 of 9 threads)");
+    proof.explains = 0;
+    assert_string_equal(made_text_proof(&proof).at,
+                        "proved: never released, g (none of the threads that grew)");
+    proof.explains = UNKNOWN;
+    assert_string_equal(made_text_proof(&proof).at,
+                        "proved: never released, g (whether these are the threads that "
+                        "grew is not known)");
 }
 
 /* One file has one name, though its profiles differ in that. */
@@ -400,6 +437,12 @@ static void fix_keeps_no_mappings_and_children(void **state)
         .kind = KIND_PERMANENT, .suspect = "", .leaves.amount[RESOURCE_HEAP] = 100};
     struct sample samples[5] = {{.calls = 0}, {.calls = 8}};
     struct trial trial = {.info = &info, .samples = samples, .sample_count = 2};
+    struct finding unknown = verdict_fixed(&trial); /* nothing was measured */
+    assert_false(unknown.good);
+    assert_true(unknown.unmeasured);
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        trial.measured[i] = true;
+    }
     assert_true(verdict_fixed(&trial).good);
     trial.fits[RESOURCE_MAPPINGS] =
         (struct fit){.slope = 1, .change = 8, .grew_every_round = true};
@@ -426,6 +469,7 @@ int main(void)
         cmocka_unit_test(unseen_blames_no_line),
         cmocka_unit_test(probe_is_not_blamed),
         cmocka_unit_test(deadlocks_are_read),
+        cmocka_unit_test(stuck_threads_are_read),
         cmocka_unit_test(lock_lists_are_not_trusted),
         cmocka_unit_test(lock_lists_are_bounded),
         cmocka_unit_test(proof_is_said_in_words),
