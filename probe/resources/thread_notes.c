@@ -19,6 +19,7 @@
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
 #include "probe/recorder/visit.h"
+#include "probe/resources/descriptor_tables.h"
 #include "probe/resources/note_table.h"
 #include "probe/resources/thread_attributes.h"
 #include "probe/threads/task_directory.h"
@@ -38,6 +39,7 @@ struct thread_note {
     struct thread_task task;
     bool made; /* the function that has started it is done with the note */
     bool joined;
+    unsigned table; /* of descriptors: its starter's */
     uint32_t place; /* from 1 on */
     uint32_t next;  /* of the free ones */
 };
@@ -176,6 +178,7 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
         noted.which = note->noted.which;
         note->noted = noted;
         note->task = task;
+        note->table = probe_fd_table();
     }
     probe_lock_give(&lock);
     probe_visit_end(visit);
@@ -200,6 +203,7 @@ struct thread_task probe_thread_begins(struct thread_note *note)
     struct thread_task task = note->task;
     pid_t tid = gettid();
     argument_put_back(note, task.argument);
+    probe_fd_table_begin(note->table);
     struct probe_visit visit = probe_visit_begin();
     probe_lock_take(&lock);
     note->noted.tid = tid;
