@@ -281,7 +281,8 @@ static int children_list(struct resource_list *list)
     struct buffer children = {0};
     struct noted noted = {&children, probe_resource_now()};
     bool known = false;
-    int error = threads_read(&children, &known);
+    int error = probe_proc_check();
+    error = error != 0 ? error : threads_read(&children, &known);
     error = error == 0 && !known ? -ENOTSUP : error;
     if (error == 0) {
         probe_note_sweep(&probe_child_notes, noted_add, &noted);

@@ -273,6 +273,9 @@ static void remark(const struct survey *survey)
 static int threads_list(struct resource_list *list)
 {
     struct survey survey = {.list = list};
+    if (probe_proc_check() != 0) {
+        return -ESRCH; /* its numbers are not those that were noted */
+    }
     survey.task_fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
     if (survey.task_fd < 0) {
         return survey.task_fd;
