@@ -120,7 +120,8 @@ static void note_free(struct thread_note *note)
 static void note_let_go(uint64_t which, bool joined)
 {
     bool is_number = (which & BY_THREAD) == 0;
-    struct thread_note *note = note_of(is_number ? which : which_of(which & ~BY_THREAD));
+    struct thread_note *note =
+        note_of(is_number ? which : which_of(which & ~BY_THREAD));
     if (note != NULL) {
         note->noted.let_go = true;
     }
