@@ -170,7 +170,7 @@ def test_what_came_before_the_program_and_is_gone():
         size = makers["thread stack", "late_start"]
         check(size > 0, f"{size} bytes of stacks, in {makers}")
         size = makers["heap", UNSEEN]
-        check(3 * LATE <= size < 4 * LATE, f"{size} bytes of heap, in {makers}")
+        check(size >= 3 * LATE, f"{size} bytes of heap, in {makers}")
         for kind in ("thread stack", "heap"):
             equal(makers[kind, START], 0, f"{kind} from the start, in {makers}")
         equal(running.finish(), 0, "exit status")
