@@ -253,7 +253,7 @@ static int mappings_list(struct resource_list *list)
  * and maps others there. They tell themselves what they are (heap_find). */
 static void start_note(struct range range, bool is_anonymous)
 {
-    uintptr_t end = range.start;
+    uintptr_t end;
     while (is_anonymous && range.start < range.end &&
            (end = probe_libc_heap_end(range)) > range.start) {
         range.start = end;
