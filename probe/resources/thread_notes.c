@@ -80,9 +80,8 @@ static struct thread_note *note_of(uint64_t which)
 /* The note that has this pthread_t now; 0: none has. */
 static uint64_t which_of(uint64_t thread)
 {
-    struct note_entry entry = {0};
-    probe_note_find(&by_thread, thread, &entry);
-    return entry.extra;
+    struct note_entry entry;
+    return probe_note_find(&by_thread, thread, &entry) ? entry.extra : 0;
 }
 
 /* Notes which thread has this pthread_t now; one that had it before is gone: only one
@@ -119,9 +118,8 @@ static void note_free(struct thread_note *note)
 /* Notes that a thread was joined or detached. The lock is held. */
 static void note_let_go(uint64_t which, bool joined)
 {
-    bool is_number = (which & BY_THREAD) == 0;
-    struct thread_note *note =
-        note_of(is_number ? which : which_of(which & ~BY_THREAD));
+    which = (which & BY_THREAD) == 0 ? which : which_of(which & ~BY_THREAD);
+    struct thread_note *note = note_of(which);
     if (note != NULL) {
         note->noted.let_go = true;
     }

@@ -118,6 +118,14 @@ struct joining {
     sem_t may_join;
 };
 
+/* A thread that has not begun would wait for the notes. */
+static void *begun_main(void *argument)
+{
+    struct joining *joining = argument;
+    sem_post(&joining->has_begun);
+    return NULL;
+}
+
 static void *joining_main(void *argument)
 {
     struct joining *joining = argument;
@@ -131,14 +139,17 @@ static void *joining_main(void *argument)
 static void a_join_is_noted_later_if_the_notes_are_busy(void **state)
 {
     (void)state;
-    struct joining joining = {.thread = unit_thread(nothing, NULL)};
+    struct joining joining;
     sem_init(&joining.has_begun, 0, 0);
     sem_init(&joining.may_join, 0, 0);
-    pthread_t detached = unit_thread(nothing, NULL);
+    joining.thread = unit_thread(begun_main, &joining);
+    pthread_t detached = unit_thread(begun_main, &joining);
     uint64_t which = probe_thread_which(joining.thread);
     uint64_t other = probe_thread_which(detached);
     pthread_t joiner = unit_thread(joining_main, &joining);
-    wait_for_post(&joining.has_begun);
+    for (int i = 0; i < 3; i++) {
+        wait_for_post(&joining.has_begun);
+    }
     probe_thread_notes_hold();
     sem_post(&joining.may_join);
     assert_int_equal(pthread_detach(detached), 0);
