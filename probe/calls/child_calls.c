@@ -7,6 +7,7 @@
 #include <pty.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
@@ -20,6 +21,12 @@ PROBE_REAL(_Fork)
 PROBE_REAL(clone)
 PROBE_REAL_OF(forkpty, "libutil.so.1")
 
+/* Whether this is the child of vfork. Its parent may be marked, too (clone). */
+static bool is_in_vfork(void)
+{
+    return probe_in_vfork != 0 && probe_is_other_process();
+}
+
 /* The child of vfork may fork. The notes do not say which descriptors the child of
  * vfork has closed and opened, so its own child does without them. */
 static void child_begin(bool in_vfork)
@@ -31,7 +38,7 @@ static void child_begin(bool in_vfork)
 
 PROBE_EXPORT pid_t fork(void)
 {
-    bool in_vfork = probe_in_vfork != 0;
+    bool in_vfork = is_in_vfork();
     pid_t child = fork_real()();
     if (child == 0) {
         child_begin(in_vfork);
@@ -53,7 +60,9 @@ PROBE_EXPORT pid_t _Fork(void)
 }
 
 /* The child runs `function` on a stack of its own. If it shares the memory, it shares
- * what belongs to this thread, too, which waits only with CLONE_VFORK. */
+ * what belongs to this thread, too. That waits only with CLONE_VFORK; else the mark
+ * stands from then on, and the number of the process tells the two apart. With the
+ * descriptors shared as well, the child's are this process's. */
 PROBE_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument,
                        ...)
 {
@@ -64,12 +73,17 @@ PROBE_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *ar
     pid_t *child_tid = va_arg(rest, pid_t *);
     va_end(rest);
     unsigned before = probe_in_vfork;
-    if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK)) {
+    bool waits = (flags & CLONE_VFORK) != 0;
+    bool is_own = (flags & CLONE_VM) != 0 && (flags & CLONE_THREAD) == 0 &&
+                  (waits || (flags & CLONE_FILES) == 0);
+    if (is_own) {
         probe_in_vfork = 1;
     }
     pid_t child =
         clone_real()(function, stack, flags, argument, parent_tid, own, child_tid);
-    probe_in_vfork = before;
+    if (!is_own || waits || child < 0) {
+        probe_in_vfork = before;
+    }
     if ((flags & CLONE_THREAD) == 0) {
         probe_child_made(child, FRAME);
     }
@@ -79,7 +93,7 @@ PROBE_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *ar
 PROBE_EXPORT int forkpty(int *ret_fd, char *name, const struct termios *settings,
                          const struct winsize *size)
 {
-    bool in_vfork = probe_in_vfork != 0;
+    bool in_vfork = is_in_vfork();
     pid_t child = forkpty_real()(ret_fd, name, settings, size);
     if (child == 0) {
         child_begin(in_vfork);

@@ -126,8 +126,8 @@ uint64_t probe_number_begins(long number, const long arguments[6])
         probe_fd_gone((int)arguments[0]);
 #ifdef SYS_close_range
     } else if (number == SYS_close_range) {
-        probe_fds_gone_by((unsigned)arguments[0], (unsigned)arguments[1],
-                          (int)arguments[2]);
+        return probe_fds_closing((unsigned)arguments[0], (unsigned)arguments[1],
+                                 (int)arguments[2]);
 #endif
     } else if (copies_onto(number) && arguments[0] != arguments[1]) {
         return probe_fd_take((int)arguments[1]);
@@ -153,6 +153,13 @@ void probe_number_ended(long number, const long arguments[6], long result,
                         frame);
         return;
     }
+#ifdef SYS_close_range
+    if (number == SYS_close_range) {
+        probe_fds_closed((unsigned)arguments[0], (unsigned)arguments[1],
+                         (int)arguments[2], taken, (int)result);
+        return;
+    }
+#endif
     if (number == SYS_fcntl &&
         (arguments[1] == F_DUPFD || arguments[1] == F_DUPFD_CLOEXEC)) {
         probe_fd_made((int)result, FD_ANY, frame);

@@ -27,8 +27,10 @@ PROBE_EXPORT int close(int fd)
 
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    probe_fds_gone_by(first, last, flags);
-    return close_range_real()(first, last, flags);
+    uint64_t before = probe_fds_closing(first, last, flags);
+    int result = close_range_real()(first, last, flags);
+    probe_fds_closed(first, last, flags, before, result);
+    return result;
 }
 
 PROBE_EXPORT void closefrom(int first)

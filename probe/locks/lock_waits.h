@@ -52,7 +52,7 @@ extern atomic_bool probe_lock_waits_on;
 static inline bool probe_lock_waits_wanted(void)
 {
     return atomic_load_explicit(&probe_lock_waits_on, memory_order_relaxed) &&
-           probe_inside == 0 && probe_in_vfork == 0;
+           probe_inside == 0 && (probe_in_vfork == 0 || !probe_is_other_process());
 }
 
 /* The thread begins and ends a wait. They keep errno, and may be called in a signal

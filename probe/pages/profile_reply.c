@@ -20,6 +20,14 @@ void probe_profile_refuse(struct reply *reply, int error)
     const struct site_hints *hints = &reply->request->site->hints;
     const char *code = "heap_limit";
     const char *hint = hints->memory;
+    if (error == -ESRCH) {
+        probe_reply_error(reply, 501, "not_listed",
+                          "mount the /proc of its own pid namespace before it starts, "
+                          "as unshare --mount-proc does",
+                          "/proc has other numbers of processes and threads than this "
+                          "process: it is that of another pid namespace");
+        return;
+    }
     if (error == -ECANCELED) {
         code = "stopping";
         hint = "the server is being stopped";

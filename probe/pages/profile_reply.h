@@ -15,7 +15,9 @@ void probe_profile_reply(struct reply *reply, const char *type, int error,
  * 400. */
 bool probe_profile_text_refused(struct reply *reply, bool as_text, bool over_seconds);
 
-/* Replies 503: the profile could not be taken, because of `error` (-errno). */
+/* Replies 503, or 501 if it never can: the profile could not be taken, because of
+ * `error`
+ * (-errno). -ESRCH is that of probe_proc_check. */
 void probe_profile_refuse(struct reply *reply, int error);
 
 #endif

@@ -32,6 +32,7 @@ struct agent {
     atomic_bool stopping; /* it is to end soon: long work is given up */
     unsigned paused;
     bool given_up;
+    unsigned fd_table;      /* of the thread that has started it, and so its own */
     atomic_bool main_left;  /* the main thread has ended */
     pthread_key_t main_key; /* its value's destructor sees that */
     bool watches_main;

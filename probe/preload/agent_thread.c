@@ -24,6 +24,7 @@
 #include "probe/process/descriptors.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/descriptor_alarm.h"
+#include "probe/resources/descriptor_tables.h"
 #include "probe/resources/thread_notes.h"
 
 #define STACK_BYTES ((size_t)1024 * 1024)
@@ -97,6 +98,7 @@ static void *thread_main(void *unused)
     probe_inside = 1; /* for ever: nothing that it does is the program's */
     pthread_setname_np(pthread_self(), "leakprobe");
     probe_thread_own(gettid());
+    probe_fd_table_begin(probe_agent.fd_table);
     atomic_store(&probe_agent.tid, gettid());
     int error = probe_listener_run(probe_agent.listener, on_tick);
     if (error != 0) {
@@ -115,6 +117,7 @@ int probe_agent_thread_start(void)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     atomic_store(&probe_agent.tid, 0);
+    probe_agent.fd_table = probe_fd_table();
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = -pthread_create(&probe_agent.thread, &attributes, thread_main, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -43,6 +43,10 @@ PROBE_EXPORT int close(int fd)
 static int range_close(unsigned first, unsigned last, int flags)
 {
     int result = 0;
+    if (first > last) {
+        return close_range_real()(first, last,
+                                  flags); /* the kernel says what is wrong */
+    }
     while (probe_active && result == 0 && first <= last && first <= INT_MAX) {
         int ours = probe_descriptor_next((int)first);
         if (ours < 0 || (unsigned)ours > last) {
@@ -61,16 +65,19 @@ static int range_close(unsigned first, unsigned last, int flags)
 
 PROBE_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    const int known = CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC;
-    probe_fds_gone_by(first, last, flags);
-    if ((flags & CLOSE_RANGE_UNSHARE) == 0 || (flags & ~known) != 0) {
-        return range_close(first, last, flags);
+    /* The main thread's table is the one that is listed: the agent goes on with it. It
+     * would go on with the table that is left, and keep all that is in it open. Another
+     * thread leaves that table to the others, and to the agent. */
+    bool moves = (flags & CLOSE_RANGE_UNSHARE) != 0 && gettid() == getpid();
+    if (moves) {
+        probe_agent_pause();
     }
-    /* The agent would go on with the table that is left, and keep all that is in it
-     * open. */
-    probe_agent_pause();
+    uint64_t before = probe_fds_closing(first, last, flags);
     int result = range_close(first, last, flags);
-    probe_agent_resume();
+    probe_fds_closed(first, last, flags, before, result);
+    if (moves) {
+        probe_agent_resume();
+    }
     return result;
 }
 

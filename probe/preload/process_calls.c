@@ -19,7 +19,7 @@
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/agent.h"
-#include "probe/resources/descriptor_notes.h"
+#include "probe/resources/descriptor_tables.h"
 
 /* glibc has it, but no header of it declares it. */
 int capset(void *header, const void *data);
@@ -57,14 +57,24 @@ STOPPED_AROUND(capset, (void *header, const void *data), (header, data))
 STOPPED_AROUND(setns, (int fd, int type), (fd, type))
 
 PROBE_REAL(unshare)
+
+/* What a thread leaves, it leaves to the others: with them the agent stays. Only the
+ * main thread's is shown for the process, and the agent goes with that one. Where the
+ * kernel wants a process of one thread, another thread than that is refused anyway. */
 PROBE_EXPORT int unshare(int flags)
 {
-    probe_agent_pause();
-    int result = unshare_real()(flags);
-    if (result == 0 && (flags & CLONE_FILES) != 0) {
-        probe_fds_unshared();
+    bool moves = gettid() == getpid();
+    if (moves) {
+        probe_agent_pause();
     }
-    probe_agent_resume();
+    unsigned before = (flags & CLONE_FILES) != 0 ? probe_fd_table_leave() : 0;
+    int result = unshare_real()(flags);
+    if (result != 0 && (flags & CLONE_FILES) != 0) {
+        probe_fd_table_stay(before);
+    }
+    if (moves) {
+        probe_agent_resume();
+    }
     return result;
 }
 

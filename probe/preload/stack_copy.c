@@ -22,6 +22,7 @@
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/wait_numbers.h"
+#include "probe/process/descriptors.h"
 
 #define COPY_WORDS ((size_t)16 * 1024)
 #define ROOM_WORDS ((size_t)8 * 1024) /* as far as a function's frame may lead */
@@ -49,8 +50,8 @@ PROBE_EXPORT void leakprobe_stack_cut_short(void)
 static bool call_read(pid_t tid, struct call *ret_call)
 {
     char text[256];
-    snprintf(text, sizeof(text), "/proc/self/task/%d/syscall", (int)tid);
-    int fd = open(text, O_RDONLY | O_CLOEXEC);
+    snprintf(text, sizeof(text), "self/task/%d/syscall", (int)tid);
+    int fd = probe_proc_open(text, O_RDONLY);
     if (fd < 0) {
         return false;
     }

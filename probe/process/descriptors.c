@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -221,13 +223,26 @@ int probe_proc_open(const char *path, int flags)
     return fd < 0 ? -errno : fd;
 }
 
+/* Reads a link of /proc that begins with "/proc/". Returns as readlink does. */
+static ssize_t link_read(const char *path, char *ret_text, size_t size)
+{
+    return probe_kept_file_check(&proc)
+               ? readlinkat(proc.fd, path + strlen("/proc/"), ret_text, size)
+               : readlink(path, ret_text, size);
+}
+
+int probe_proc_check(void)
+{
+    char text[16] = "";
+    ssize_t length = link_read("/proc/self", text, sizeof(text) - 1);
+    return length > 0 && atoi(text) != getpid() ? -ESRCH : 0;
+}
+
 /* Its memory is gone then, and with that the name of its program. */
 static bool main_is_over(void)
 {
     char name[1];
-    int fd = probe_kept_file_check(&proc) ? proc.fd : AT_FDCWD;
-    const char *path = fd == AT_FDCWD ? "/proc/self/exe" : "self/exe";
-    return readlinkat(fd, path, name, sizeof(name)) < 0 && errno == ENOENT;
+    return link_read("/proc/self/exe", name, sizeof(name)) < 0 && errno == ENOENT;
 }
 
 int probe_proc_fd_open(const char *path, int flags)

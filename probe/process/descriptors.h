@@ -66,6 +66,10 @@ int probe_descriptor_next(int from);
  * or -errno. */
 int probe_proc_open(const char *path, int flags);
 
+/* Whether /proc has the numbers of processes and threads that this process knows them
+ * by: 0; or -ESRCH if it is that of another namespace (pid_namespaces(7)). */
+int probe_proc_check(void);
+
 /* Opens what /proc says of the main thread's descriptors, "fd" or "fdinfo/3"; or, when
  * that has ended and has none any more, of the calling thread's: the same ones, unless
  * a thread has left the others' table (unshare(2)). Returns as the function above. */

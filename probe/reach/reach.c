@@ -32,6 +32,10 @@
 
 static atomic_flag asking = ATOMIC_FLAG_INIT;
 
+/* Its number; 0: there is none. */
+static _Atomic pid_t copy_process;
+#define COPY_TO_COME ((pid_t)-1)
+
 /* What the question under way shares with its copy, or the last one. */
 static struct shared_copy *_Atomic shared;
 
@@ -111,6 +115,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
         last->sp = ask->caller.sp;
         last->registers = ask->caller.registers;
     }
+    atomic_store(&copy_process, COPY_TO_COME);
     pid_t child = copy_make();
     if (child == 0) {
         struct regions_input input = {
@@ -128,6 +133,7 @@ static void on_frozen(const struct frozen *frozen, void *argument)
         probe_copy_work(ask->copy, &input, parent);
     }
     ask->child = child < 0 ? 0 : child;
+    atomic_store(&copy_process, ask->child);
     if (child < 0) {
         ask->error = errno == EAGAIN ? -EUSERS : -errno;
     }
@@ -232,6 +238,7 @@ static int ask_prepared(const struct reach_question *question, struct asking *as
         error = copy_lead(question, ask);
     }
     child_end(ask);
+    atomic_store(&copy_process, 0);
     return error == -ENOSYS ? -ENOTSUP : error;
 }
 
@@ -273,8 +280,15 @@ void probe_reach_release(struct reach *reach)
     reach->copy = NULL;
 }
 
+bool probe_reach_is_copy(pid_t child)
+{
+    pid_t copy = atomic_load(&copy_process);
+    return copy == child || copy == COPY_TO_COME;
+}
+
 void probe_reach_fork_child(void)
 {
+    atomic_store(&copy_process, 0);
     shared_give(
         atomic_load(&shared)); /* the child has it, too, and has no use for it */
     atomic_flag_clear(&asking);

@@ -68,4 +68,8 @@ void probe_reach_release(struct reach *reach);
 /* In a forked child: no question is being answered. */
 void probe_reach_fork_child(void);
 
+/* Whether this child is, or may be, the copy of the process in which a question is
+ * being answered. */
+bool probe_reach_is_copy(pid_t child);
+
 #endif

@@ -18,6 +18,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "probe/process/descriptors.h"
+#include "probe/reach/reach.h"
 #include "probe/resources/child_notes.h"
 #include "probe/resources/resource_list.h"
 
@@ -126,6 +127,7 @@ static int by_number(const void *one, const void *other)
 struct child {
     pid_t parent;
     char state;
+    long threads;
     int exit_signal;
     int64_t age_ns;
     char name[NAME_BYTES];
@@ -144,8 +146,8 @@ static bool child_read(pid_t pid, struct child *ret_child)
     }
     text[got > 0 ? got : 0] = '\0';
     /* The name may have any characters. Behind it are the state and the parent, as the
-     * 20th field the time of the start in clock ticks after the system's, and as the
-     * 36th the signal that tells of its end. */
+     * 18th field the number of threads, as the 20th the time of the start in clock
+     * ticks after the system's, and as the 36th the signal that tells of its end. */
     const char *name = strchr(text, '(');
     const char *name_end = strrchr(text, ')');
     int parent;
@@ -153,9 +155,10 @@ static bool child_read(pid_t pid, struct child *ret_child)
     if (name == NULL || name_end == NULL ||
         sscanf(
             name_end + 1,
-            " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+            " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld "
             "%*s %llu %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
-            &ret_child->state, &parent, &start, &ret_child->exit_signal) != 4) {
+            &ret_child->state, &parent, &ret_child->threads, &start,
+            &ret_child->exit_signal) != 5) {
         return false;
     }
     struct timespec now;
@@ -214,20 +217,27 @@ static void example_write(pid_t pid, const struct child *child, bool ended,
     }
 }
 
+/* The state is that of the main thread, which may have ended before others. */
+static bool has_ended(const struct child *child)
+{
+    return child->state == 'X' || (child->state == 'Z' && child->threads <= 1);
+}
+
 /* Returns false if it is no child, or no longer one. */
 static bool child_add(struct resource_list *list, const struct known *known)
 {
     struct child child;
     char example[EXAMPLE_BYTES];
+    bool is_copy = probe_reach_is_copy(known->pid); /* asked while it is there */
     if (!child_read(known->pid, &child) ||
         (!known->listed && child.parent != getpid())) {
         return false;
     }
-    bool ended = child.state == 'Z' || child.state == 'X';
+    bool ended = has_ended(&child);
     struct resource_note note = note_of(known->pid, &child);
-    /* The probe's copies of the process tell nobody of their end. Nor do some that the
+    /* The probe's copy of the process tells nobody of its end. Nor do some that the
      * program has cloned. */
-    bool is_probes = child.exit_signal == 0 && !ended && note.made == 0;
+    bool is_probes = child.exit_signal == 0 && !ended && note.made == 0 && is_copy;
     const struct resource_item item = {
         .maker = is_probes ? MADE_BY_PROBE : MADE_BY_STACK,
         .note = note,
@@ -271,7 +281,8 @@ static int children_list(struct resource_list *list)
     struct buffer children = {0};
     struct noted noted = {&children, probe_resource_now()};
     bool known = false;
-    int error = threads_read(&children, &known);
+    int error = probe_proc_check();
+    error = error != 0 ? error : threads_read(&children, &known);
     error = error == 0 && !known ? -ENOTSUP : error;
     if (error == 0) {
         probe_note_sweep(&probe_child_notes, noted_add, &noted);

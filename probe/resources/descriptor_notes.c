@@ -12,10 +12,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "probe/recorder/own_memory.h"
 #include "probe/resources/descriptor_limit.h"
+#include "probe/resources/descriptor_tables.h"
 
 #define FIRST_BITS 10 /* the first chunk has this many numbers, as a power of two */
 #define CHUNKS (31 - FIRST_BITS + 1)
@@ -39,8 +41,6 @@ static atomic_int highest = -1; /* that was ever noted */
  * not to look at a thousand million words each time it closes a range. */
 #define BLOCK_BITS 16
 static atomic_bool is_used[1U << (31 - BLOCK_BITS)];
-
-static _Thread_local bool is_apart __attribute__((tls_model("initial-exec")));
 
 /* The chunk of a number, and how many words it has. */
 static unsigned chunk_of(int fd, size_t *ret_words, size_t *ret_at)
@@ -102,12 +102,12 @@ static uint64_t pack(struct resource_note note, enum descriptor_kind kind)
 
 static inline bool is_noted(void)
 {
-    return probe_resources_forget() && !is_apart;
+    return probe_resources_forget() && probe_fd_table_is_listed();
 }
 
 void probe_fd_made(int fd, enum descriptor_kind kind, const void *frame)
 {
-    if (!probe_resources_wanted() || is_apart) {
+    if (!probe_resources_wanted() || !probe_fd_table_is_listed()) {
         return;
     }
     if (fd < 0) {
@@ -224,15 +224,38 @@ void probe_fds_gone(unsigned first, unsigned last)
     }
 }
 
-void probe_fds_gone_by(unsigned first, unsigned last, int flags)
+/* Whether close_range with these flags does anything here: an older kernel does not
+ * have it, and a filter may forbid it. No descriptor has the number that is asked for.
+ */
+static bool range_works(int flags)
 {
-    if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0) {
-        return; /* it fails */
-    }
+    int saved = errno;
+    bool works = syscall(SYS_close_range, UINT_MAX, UINT_MAX, flags) == 0;
+    errno = saved;
+    return works;
+}
+
+uint64_t probe_fds_closing(unsigned first, unsigned last, int flags)
+{
     if ((flags & CLOSE_RANGE_UNSHARE) != 0) {
-        probe_fds_unshared();
+        return probe_fd_table_leave();
     }
-    if ((flags & CLOSE_RANGE_CLOEXEC) == 0) {
+    if (first <= last && first <= INT_MAX && (flags & CLOSE_RANGE_CLOEXEC) == 0 &&
+        is_noted() && range_works(flags)) {
+        probe_fds_gone(first, last);
+    }
+    return 0;
+}
+
+void probe_fds_closed(unsigned first, unsigned last, int flags, uint64_t before,
+                      int result)
+{
+    if ((flags & CLOSE_RANGE_UNSHARE) == 0) {
+        return;
+    }
+    if (result != 0) {
+        probe_fd_table_stay((unsigned)before);
+    } else if ((flags & CLOSE_RANGE_CLOEXEC) == 0) {
         probe_fds_gone(first, last);
     }
 }
@@ -259,18 +282,12 @@ void probe_fd_closed(int fd)
     }
 }
 
-void probe_fds_unshared(void)
-{
-    if (gettid() != getpid()) {
-        is_apart = true;
-    }
-}
-
 void probe_fds_fork_child(void)
 {
-    if (is_apart) {
+    bool is_listed = probe_fd_table_is_listed();
+    probe_fd_table_fork_child();
+    if (!is_listed) {
         /* What is noted is of the other threads' descriptors. */
-        is_apart = false;
         probe_fds_gone(0, INT_MAX);
     }
 }

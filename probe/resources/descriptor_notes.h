@@ -60,10 +60,13 @@ void probe_fds_received_all(int count, const struct mmsghdr *messages,
 void probe_fd_gone(int fd);
 void probe_fds_gone(unsigned first, unsigned last);
 
-/* The same before close_range with these flags. Nothing is forgotten if it closes none
- * of the descriptors that the kernel lists: it only marks them for exec, or the calling
- * thread gets some of its own. */
-void probe_fds_gone_by(unsigned first, unsigned last, int flags);
+/* The same around close_range with these flags, which has returned `result`; `before`
+ * is what the first one returned. Nothing is forgotten if it closes none of the
+ * descriptors that the kernel lists: it fails, or only marks them for exec, or the
+ * calling thread gets some of its own (descriptor_tables.h). */
+uint64_t probe_fds_closing(unsigned first, unsigned last, int flags);
+void probe_fds_closed(unsigned first, unsigned last, int flags, uint64_t before,
+                      int result);
 
 /* Around a function that does more before it closes a descriptor, and that may take
  * its time: fclose writes what is left. If the note is still the same afterwards, it is
@@ -76,11 +79,6 @@ void probe_fd_closed(int fd);
  * `got` is the result. */
 uint64_t probe_fd_take(int fd);
 void probe_fd_copied(int from, int to, int got, uint64_t taken, const void *frame);
-
-/* The calling thread has got descriptors of its own, by unshare or close_range: what it
- * does with them is no longer noted. But those of the main thread are the ones that the
- * kernel lists. */
-void probe_fds_unshared(void);
 
 /* In a forked child: it has copies of the forking thread's descriptors. */
 void probe_fds_fork_child(void);

@@ -20,6 +20,7 @@
 
 #include "base/utf8.h"
 #include "probe/process/descriptors.h"
+#include "probe/resources/descriptor_tables.h"
 
 #define ADDRESS_SIZE 160
 
@@ -213,13 +214,14 @@ int probe_fd_numbers(struct buffer *ret_numbers, int *ret_directory)
     if (directory < 0) {
         return directory;
     }
+    int here = probe_fd_table_is_listed() ? directory : -1;
     while ((got = getdents64(directory, entries, sizeof(entries))) > 0) {
         size_t at = 0;
         while (at < (size_t)got) {
             const struct dirent64 *entry = (const void *)(entries + at);
             at += entry->d_reclen;
             int fd = atoi(entry->d_name);
-            if (entry->d_name[0] != '.' && fd != directory) {
+            if (entry->d_name[0] != '.' && fd != here) {
                 buffer_append(ret_numbers, &fd, sizeof(fd));
             }
         }
@@ -241,16 +243,20 @@ int probe_fd_view(int directory, int fd, bool addresses,
     snprintf(name, sizeof(name), "%d", fd);
     ssize_t length =
         readlinkat(directory, name, ret_view->text, sizeof(ret_view->text) - 1);
+    /* This thread may have been started by one with a table of its own: then the number
+     * means nothing to it. */
+    bool is_here = probe_fd_table_is_listed();
     /* A file system that answers slowly, or whose server is this very process, is not
      * asked: what the kernel knows is enough. */
-    if (length < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+    if (length < 0 || statx(is_here ? fd : directory, is_here ? "" : name,
+                            (is_here ? AT_EMPTY_PATH : 0) | AT_STATX_DONT_SYNC,
                             STATX_TYPE | STATX_INO, &file) != 0) {
         return errno == EBADF ? -ENOENT : -errno;
     }
     ret_view->text[length] = '\0';
     ret_view->file = number_of(&file);
     kind_find(&file, ret_view);
-    if (ret_view->kind == FD_SOCKET && addresses) {
+    if (ret_view->kind == FD_SOCKET && addresses && is_here) {
         socket_write(fd, ret_view);
     } else if (starts(ret_view->text, "anon_inode:")) {
         memmove(ret_view->text, strchr(ret_view->text, ':') + 1,

@@ -19,7 +19,7 @@
 /* What may not be accessed, directly below a stack, is its guard. If there is more than
  * this, most of it is something else. */
 #define GUARD_BYTES_MOST ((uintptr_t)64 * 1024)
-#define GUARD_BYTES ((uintptr_t)4096)
+#define PAGE ((uintptr_t)4096)
 #define THREAD_STACK "thread stack"
 #define HEAP "heap"
 #define ANONYMOUS "anonymous"
@@ -70,6 +70,7 @@ static void heap_find(struct part *part)
     if (end > part->range.start) {
         part->range.end = end;
         part->item.kind = HEAP;
+        part->item.maker = MADE_UNSEEN;
     }
 }
 
@@ -90,7 +91,10 @@ static struct part part_at(const struct mapping_view *view, uintptr_t address,
     /* A note from after the reading is of another mapping. */
     if (here && note.note.made <= view->begun) {
         maker_set(&part.item, note.note);
-    } else {
+    }
+    /* What came with the program may be gone: the C library unmaps large blocks unseen,
+     * and may have mapped a stack there. */
+    if (part.item.maker == MADE_UNSEEN || part.item.maker == MADE_AT_START) {
         stack_find(view, &part);
     }
     bool has_maker =
@@ -118,7 +122,7 @@ static void guard_find(const struct mapping_view *view, const struct maps_line *
         return;
     }
     if (bytes > GUARD_BYTES_MOST) {
-        part->range.end -= GUARD_BYTES;
+        part->range.end -= PAGE;
     } else {
         part->item = stack.item;
     }
@@ -245,6 +249,20 @@ static int mappings_list(struct resource_list *list)
     return error;
 }
 
+/* Large blocks that are there already are left out: the C library unmaps them unseen,
+ * and maps others there. They tell themselves what they are (heap_find). */
+static void start_note(struct range range, bool is_anonymous)
+{
+    uintptr_t end;
+    while (is_anonymous && range.start < range.end &&
+           (end = probe_libc_heap_end(range)) > range.start) {
+        range.start = end;
+    }
+    if (range.start < range.end) {
+        probe_mapping_at_start(range);
+    }
+}
+
 void probe_mapping_notes_start(void)
 {
     struct mapping_view view;
@@ -257,7 +275,7 @@ void probe_mapping_notes_start(void)
     const char *next = view.text;
     while ((next = probe_maps_line_read(next, &line)) != NULL) {
         if (!probe_mapping_is_kernels(&line) && !probe_mapping_is_brk(&line)) {
-            probe_mapping_at_start(line.range);
+            start_note(line.range, line.path_bytes == 0);
         }
     }
     probe_mapping_view_give();

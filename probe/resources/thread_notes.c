@@ -20,8 +20,10 @@
 #include "probe/recorder/lock.h"
 #include "probe/recorder/own_memory.h"
 #include "probe/recorder/visit.h"
+#include "probe/resources/descriptor_tables.h"
 #include "probe/resources/note_table.h"
 #include "probe/resources/thread_attributes.h"
+#include "probe/resources/threads_aside.h"
 #include "probe/threads/task_directory.h"
 
 #define THREAD_DATA_BYTES 2048 /* of the C library's data of a thread: it has more */
@@ -33,12 +35,15 @@
  * for each thread. */
 #define PLACE_BITS 24
 #define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
+/* Or it is a pthread_t, and this bit, which an address has not: the notes were busy. */
+#define BY_THREAD (UINT64_C(1) << 63)
 
 struct thread_note {
     struct thread_noted noted; /* `which` 0: free */
     struct thread_task task;
     atomic_bool made; /* the function that has started it is done with the note */
     atomic_bool joined;
+    unsigned table; /* of descriptors: its starter's */
     uint32_t place; /* from 1 on */
     uint32_t next;  /* of the free ones */
 };
@@ -73,9 +78,22 @@ static struct thread_note *note_of(uint64_t which)
     return note != NULL && note->noted.which == which ? note : NULL;
 }
 
-/* Notes which thread has this pthread_t now; one that had it before is gone. */
+/* The note that has this pthread_t now; 0: none has. */
+static uint64_t which_of(uint64_t thread)
+{
+    struct note_entry entry;
+    return probe_note_find(&by_thread, thread, &entry) ? entry.extra : 0;
+}
+
+/* Notes which thread has this pthread_t now; one that had it before is gone: only one
+ * that was let go has given it back. */
 static void thread_known(struct thread_note *note, pthread_t thread)
 {
+    struct thread_note *before = note_of(which_of(thread));
+    if (before != NULL) {
+        before->noted.let_go = true;
+        before->joined = true;
+    }
     note->noted.thread = thread;
     probe_note_put(&by_thread,
                    (struct note_entry){.key = thread, .extra = note->noted.which});
@@ -83,10 +101,8 @@ static void thread_known(struct thread_note *note, pthread_t thread)
 
 static void thread_forget(const struct thread_note *note)
 {
-    struct note_entry entry;
     uint64_t thread = note->noted.thread;
-    if (thread != 0 && probe_note_find(&by_thread, thread, &entry) &&
-        entry.extra == note->noted.which) {
+    if (thread != 0 && which_of(thread) == note->noted.which) {
         probe_note_take(&by_thread, thread, NULL);
     }
 }
@@ -98,6 +114,38 @@ static void note_free(struct thread_note *note)
     note->next = first;
     first = note->place;
     used--;
+}
+
+/* Notes that a thread was joined or detached. The lock is held. */
+static void note_let_go(uint64_t which, bool joined)
+{
+    which = (which & BY_THREAD) == 0 ? which : which_of(which & ~BY_THREAD);
+    struct thread_note *note = note_of(which);
+    if (note != NULL) {
+        note->noted.let_go = true;
+    }
+    if (note != NULL && joined) {
+        note->joined = true;
+        thread_forget(note);
+    }
+}
+
+/* Takes the lock, and notes what could not be noted meanwhile. */
+static void notes_take(void)
+{
+    probe_lock_take(&lock);
+    probe_threads_aside(note_let_go);
+}
+
+/* The same where a thread of the program waits: not for long. Returns false if the lock
+ * is still taken. */
+static bool notes_take_patiently(void)
+{
+    bool taken = probe_lock_take_patiently(&lock);
+    if (taken) {
+        probe_threads_aside(note_let_go);
+    }
+    return taken;
 }
 
 /* Whether nothing is left of the thread. Its number may be another thread's by now:
@@ -171,12 +219,13 @@ struct thread_note *probe_thread_note(const pthread_attr_t *attributes,
     const struct thread_attributes read = probe_thread_attributes(attributes);
     noted.let_go = read.detached;
     noted.stack_most = read.stack_most;
-    bool taken = probe_lock_take_patiently(&lock);
+    bool taken = notes_take_patiently();
     struct thread_note *note = taken ? note_take() : NULL;
     if (note != NULL) {
         noted.which = note->noted.which;
         note->noted = noted;
         note->task = task;
+        note->table = probe_fd_table();
     }
     if (taken) {
         probe_lock_give(&lock);
@@ -203,8 +252,9 @@ struct thread_task probe_thread_begins(struct thread_note *note)
     struct thread_task task = note->task;
     pid_t tid = gettid();
     argument_put_back(note, task.argument);
+    probe_fd_table_begin(note->table);
     struct probe_visit visit = probe_visit_begin();
-    if (probe_lock_take_patiently(&lock)) {
+    if (notes_take_patiently()) {
         note->noted.tid = tid;
         note->noted.begun_ns = boot_now();
         if (note->noted.thread == 0) {
@@ -220,7 +270,7 @@ struct thread_task probe_thread_begins(struct thread_note *note)
 void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started)
 {
     struct probe_visit visit = probe_visit_begin();
-    bool taken = probe_lock_take_patiently(&lock);
+    bool taken = notes_take_patiently();
     if (!taken && !started) {
         atomic_store(&note->joined, true); /* a sweep frees it */
     }
@@ -240,17 +290,18 @@ void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool s
 
 uint64_t probe_thread_which(pthread_t thread)
 {
-    struct note_entry entry = {0};
+    uint64_t which = thread | BY_THREAD;
     if (!probe_resources_forget()) {
         return 0;
     }
     struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
-        probe_note_find(&by_thread, thread, &entry);
+        probe_threads_aside(note_let_go);
+        which = which_of(thread);
         probe_lock_give(&lock);
     }
     probe_visit_end(visit);
-    return entry.extra;
+    return which;
 }
 
 static void let_go(uint64_t which, bool joined)
@@ -260,15 +311,10 @@ static void let_go(uint64_t which, bool joined)
     }
     struct probe_visit visit = probe_visit_begin();
     if (probe_lock_take_safely(&lock)) {
-        struct thread_note *note = note_of(which);
-        if (note != NULL) {
-            note->noted.let_go = true;
-        }
-        if (note != NULL && joined) {
-            note->joined = true;
-            thread_forget(note);
-        }
+        note_let_go(which, joined);
         probe_lock_give(&lock);
+    } else {
+        probe_thread_put_aside(which, joined);
     }
     probe_visit_end(visit);
 }
@@ -299,7 +345,7 @@ int probe_thread_notes_copy(struct buffer *ret_notes)
     buffer_clear(ret_notes);
     /* Taken before the lock, with room for some that are made meanwhile. */
     buffer_reserve(ret_notes, (used + CHUNK_NOTES) * sizeof(struct thread_noted));
-    probe_lock_take(&lock);
+    notes_take();
     for (uint32_t place = 1; place <= cut; place++) {
         const struct thread_noted *noted = &note_at(place)->noted;
         if (noted->which != 0) {
@@ -314,7 +360,7 @@ int probe_thread_notes_copy(struct buffer *ret_notes)
 bool probe_thread_is_kept(uint64_t which)
 {
     struct probe_visit visit = probe_visit_begin();
-    probe_lock_take(&lock);
+    notes_take();
     const struct thread_note *note = note_of(which);
     bool kept = note != NULL && !note->noted.let_go;
     probe_lock_give(&lock);
@@ -344,7 +390,7 @@ void probe_thread_notes_start(void)
 
 void probe_thread_notes_hold(void)
 {
-    probe_lock_take(&lock);
+    notes_take();
 }
 
 void probe_thread_notes_release(void)
@@ -355,6 +401,7 @@ void probe_thread_notes_release(void)
 void probe_thread_notes_fork_child(void)
 {
     probe_note_forget_all(&by_thread);
+    probe_threads_aside_forget();
     for (uint32_t place = 1; place <= cut; place++) {
         struct thread_note *note = note_at(place);
         if (note->noted.tid != 0) {

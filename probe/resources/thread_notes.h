@@ -49,7 +49,9 @@ struct thread_task probe_thread_begins(struct thread_note *note);
 void probe_thread_made(struct thread_note *note, const pthread_t *thread, bool started);
 
 /* The number of the thread's note: it is not given to another thread, as the pthread_t
- * may be as soon as the thread is joined. 0: there is none. */
+ * may be as soon as the thread is joined. 0: there is none. While the notes are busy,
+ * which is only while a thread forks, it is the pthread_t that is returned, in a form
+ * that the functions below know. */
 uint64_t probe_thread_which(pthread_t thread);
 
 /* The thread with this note was joined, or detached; nothing happens if it is 0. */

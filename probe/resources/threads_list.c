@@ -15,6 +15,7 @@
 #include "probe/resources/resource_list.h"
 #include "probe/resources/stack_mappings.h"
 #include "probe/resources/thread_notes.h"
+#include "probe/resources/threads_aside.h"
 #include "probe/threads/task_directory.h"
 #include "probe/threads/thread_details.h"
 
@@ -201,7 +202,8 @@ static bool has_ended(const struct survey *survey, const struct thread_noted *no
     static const struct thread_clock no_clock = {0};
     struct thread_entry entry = {.tid = noted->tid};
     char name[16];
-    if (noted->which == 0 || noted->let_go || noted->tid == 0) {
+    if (noted->which == 0 || noted->let_go || noted->tid == 0 ||
+        probe_threads_lost() > 0) {
         return false;
     }
     /* It may have begun after the kernel's list was read. */
@@ -268,11 +270,20 @@ static void remark(const struct survey *survey)
                       "%llu KiB mapped",
                       survey->ended, (unsigned long long)survey->kept_bytes / 1024);
     }
+    if (probe_threads_lost() > 0) {
+        buffer_printf(remarks,
+                      "; %llu joins could not be noted: which threads have ended and "
+                      "were never joined is not known",
+                      (unsigned long long)probe_threads_lost());
+    }
 }
 
 static int threads_list(struct resource_list *list)
 {
     struct survey survey = {.list = list};
+    if (probe_proc_check() != 0) {
+        return -ESRCH; /* its numbers are not those that were noted */
+    }
     survey.task_fd = probe_proc_open("self/task", O_RDONLY | O_DIRECTORY);
     if (survey.task_fd < 0) {
         return survey.task_fd;

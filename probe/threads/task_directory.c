@@ -29,7 +29,10 @@ int probe_task_directory(void)
     if (!opened) {
         return -ENOTSUP;
     }
-    int error = probe_kept_file_check(&task) ? 0 : task_open();
+    int error = probe_proc_check();
+    if (error == 0 && !probe_kept_file_check(&task)) {
+        error = task_open();
+    }
     return error == 0 ? task.fd : error;
 }
 

@@ -17,7 +17,7 @@ from waiting_program import WaitingProgram
 pytestmark = pytest.mark.xdist_group("children")
 
 QUIET = ("--heap", "off", "--only", "child_ways", "--only", "vfork_ways")
-SOURCES = {"child_ways.c", "vfork_ways.c"}
+SOURCES = {"child_doubts.c", "child_ways.c", "vfork_ways.c"}
 LEFT = re.compile(rb"^(\w+) (\d+) (\d+)$", re.M)
 EXAMPLE = re.compile(r'#\t(\d+) "(.*)" ?(.*), (?:not waited for|[\d.]+ s old)$', re.M)
 
@@ -32,7 +32,8 @@ def kernel_children(pid):
     ended = set()
     for child in children:
         with open(f"/proc/{child}/stat", encoding="utf-8") as file:
-            if file.read().rpartition(")")[2].split()[0] == "Z":
+            fields = file.read().rpartition(")")[2].split()
+            if fields[0] == "Z" and int(fields[17]) == 1:
                 ended.add(child)
     return set(children), ended
 
@@ -95,6 +96,17 @@ def test_who_ignores_the_end_of_children_has_none():
     command = [compiled("child_ways.c"), "ignored"]
     with WaitingProgram(command, probe=QUIET) as program:
         check_left(program, profiles_of(program)[0])
+        equal(program.finish(), 0, "exit status")
+
+
+def test_children_that_look_like_others():
+    """One whose main thread has ended, but not the others, lives; and one that tells
+    nobody of its end is not the probe's for that."""
+    command = [compiled("child_doubts.c")]
+    with WaitingProgram(command, probe=("--heap", "off")) as program:
+        found = by_function(profiles_of(program)[0])
+        expected = {"by_fork_without_main": (1, 0), UNSEEN: (2, 0)}
+        equal(dict(found), expected, "children")
         equal(program.finish(), 0, "exit status")
 
 

@@ -263,6 +263,26 @@ def test_what_others_do_with_their_own(how):
         alike_outside(program, profile)
 
 
+@pytest.mark.parametrize(
+    "how", ("left", "ranged", "moved", "inner", "main", "memory", "refused")
+)
+def test_threads_and_children_with_tables_of_their_own(how):
+    """Listed are the main thread's descriptors, all of them, each with who opened it:
+    what is done with another table changes nothing, and neither does a call that
+    fails."""
+    with Opener("descriptor_tables.c", how) as program:
+        lines = program.said("ready")
+        profile = fds(program)
+        check_told(profile, lines)
+        equal(profile.by("open_elsewhere"), 0, "those of the other table")
+        if how == "moved":
+            # Its own are in both tables, and some are closed in one of them.
+            listed = len(os.listdir(f"/proc/{program.pid}/fd"))
+            equal(profile.total, listed, "descriptors")
+        else:
+            alike_outside(program, profile)
+
+
 def test_signal_handlers_that_open_and_close():
     """Nothing is lost but what a handler opens in the middle of a note: that was made
     unseen."""

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.xdist_group("mappings")
 QUIET = ("--heap", "off", "--only", "mapping_ways")
 LEFT = re.compile(rb"^(\w+) ([\w ]+) (\d+)$", re.M)
 SMALL_STACK = 256 * 1024
+LATE = 3 << 20  # of each block of mapping_early.c
 MANY = 10000
 ARENA, LARGE = 64 << 20, 1 << 20  # of the C library's allocator, for each thread
 
@@ -152,6 +153,27 @@ def test_libraries_that_the_probe_loads_are_its_own():
         }
         equal(makers, {OWN, START}, "makers of libraries")
         equal(program.finish(), 0, "exit status")
+
+
+def test_what_came_before_the_program_and_is_gone():
+    """A library's constructor had a block where stacks and other blocks are now."""
+    library = compiled(
+        "mapping_early.c", "-shared", "-fPIC", target="libmapping_early.so"
+    )
+    program = compiled("mapping_early.c", "-DMAIN", library, target="mapping_early")
+    with WaitingProgram([program], probe=QUIET[:2]) as running:
+        makers = collections.Counter()
+        for sample in profile_of(running).samples:
+            names = {frame.function for frame in sample.frames}
+            for name in names & {OWN, START, UNSEEN, "late_start"}:
+                makers[sample.kind, name] += sample.values[1]
+        size = makers["thread stack", "late_start"]
+        check(size > 0, f"{size} bytes of stacks, in {makers}")
+        size = makers["heap", UNSEEN]
+        check(size >= 3 * LATE, f"{size} bytes of heap, in {makers}")
+        for kind in ("thread stack", "heap"):
+            equal(makers[kind, START], 0, f"{kind} from the start, in {makers}")
+        equal(running.finish(), 0, "exit status")
 
 
 def test_what_is_unmapped_is_gone():

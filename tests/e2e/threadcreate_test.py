@@ -7,6 +7,7 @@ import re
 import pytest
 
 from checks import check, equal
+from http_request import request
 from programs import FRAME, PROBE, compiled, probed, same_under_leakprobe
 from resource_profile import OWN, START, UNSEEN, ProtoProfile, Sample, TextProfile
 from scenarios import scenario_names
@@ -164,6 +165,21 @@ def test_a_number_that_the_kernel_gives_again():
         profile = profile_of(program, pid=program.pids[1])
         got = by_maker(profile, "thread_numbers.c", helpers={"start"})
         equal(got, NUMBERS_CHOSEN | ALWAYS, "threads by maker")
+        equal(program.finish(), 0, "exit status")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a pid namespace")
+def test_the_proc_of_another_namespace():
+    """It has other numbers: nothing is said of threads and children."""
+    command = probed([compiled("thread_ways.c")], *PROBE)
+    with WaitingProgram(["unshare", "--pid", "--fork", *command]) as program:
+        inner = program.pids[1]
+        for page in ("threadcreate", "children", "goroutine", "lost"):
+            answer = request(program.debug_port(inner), "GET", f"/debug/pprof/{page}")
+            error = answer.expect(501).json()["error"]
+            equal(error["code"], "not_listed", f"{page}: {error}")
+            check("pid namespace" in error["message"], error)
+        check(program.get("/debug/pprof/fds", inner).body, "descriptors")
         equal(program.finish(), 0, "exit status")
 
 

@@ -9,9 +9,11 @@ import subprocess
 
 import pytest
 
-from checks import check, equal
+import programs
+from checks import check, equal, wait_until
 from commands import run
 from tree import BUILD, ROOT
+from waiting_program import WaitingProgram
 
 LIBRARY = f"{BUILD}/tests/wait_profiler.so"
 LIMIT = 120  # seconds, for programs that need a few
@@ -98,3 +100,25 @@ def test_the_program_keeps_its_signals(library, tmp_path, use):
     program = compiled(tmp_path, "own_signals", "-O1")
     out, _ = profiled(library, 10**6, program, use)
     equal(out, "signals ok\n")
+
+
+def polls(task):
+    """Whether the thread with this directory is in poll."""
+    with open(f"{task}/syscall", encoding="ascii") as file:
+        return file.read().startswith("7 ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root")
+def test_no_wait_ends_early_without_a_proc(tmp_path):
+    """The program has changed its root: the kernel's files are still read."""
+    command = [programs.compiled("wait_jailed.c"), str(tmp_path)]
+    with WaitingProgram(command, probe=("--heap", "off")) as program:
+        waiting = f"/proc/{program.pid}/task"
+        wait_until(
+            lambda: any(polls(f"{waiting}/{task}") for task in os.listdir(waiting)),
+            what="a thread in poll",
+        )
+        for _ in range(3):
+            program.get("/debug/pprof/goroutine")
+        check(b"early" not in program.output(), "the wait has ended")
+        equal(program.finish(), 0, "exit status")

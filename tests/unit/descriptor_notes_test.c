@@ -74,11 +74,11 @@ static void a_range_is_forgotten_and_nothing_beside_it(void **state)
     for (int fd = FREE; fd < FREE + 10; fd++) {
         make(fd);
     }
-    probe_fds_gone_by(FREE + 3, FREE + 2, 0);
-    probe_fds_gone_by(FREE, FREE + 9, CLOSE_RANGE_CLOEXEC);
-    probe_fds_gone_by(FREE, FREE + 9, 1 << 20);
+    probe_fds_closing(FREE + 3, FREE + 2, 0);
+    probe_fds_closing(FREE, FREE + 9, CLOSE_RANGE_CLOEXEC);
+    probe_fds_closing(FREE, FREE + 9, 1 << 20);
     assert_true(has_note(FREE) && has_note(FREE + 9));
-    probe_fds_gone_by(FREE + 3, FREE + 5, 0);
+    probe_fds_closing(FREE + 3, FREE + 5, 0);
     for (int fd = FREE; fd < FREE + 10; fd++) {
         assert_int_equal(has_note(fd), fd < FREE + 3 || fd > FREE + 5);
     }

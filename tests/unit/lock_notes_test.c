@@ -14,6 +14,12 @@
 
 _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
+/* Asked only where that is not 0. */
+bool probe_is_other_process(void)
+{
+    return true;
+}
+
 /* The only note; NULL: there is none. */
 static const struct lock_note *only_note(void)
 {

@@ -112,6 +112,54 @@ static void a_join_means_one_thread(void **state)
     assert_int_equal(kept_count(), 0);
 }
 
+struct joining {
+    pthread_t thread;
+    sem_t has_begun;
+    sem_t may_join;
+};
+
+/* A thread that has not begun would wait for the notes. */
+static void *begun_main(void *argument)
+{
+    struct joining *joining = argument;
+    sem_post(&joining->has_begun);
+    return NULL;
+}
+
+static void *joining_main(void *argument)
+{
+    struct joining *joining = argument;
+    sem_post(&joining->has_begun);
+    wait_for_post(&joining->may_join);
+    unit_join(joining->thread);
+    return NULL;
+}
+
+/* As while another thread forks, and that takes long. */
+static void a_join_is_noted_later_if_the_notes_are_busy(void **state)
+{
+    (void)state;
+    struct joining joining;
+    sem_init(&joining.has_begun, 0, 0);
+    sem_init(&joining.may_join, 0, 0);
+    joining.thread = unit_thread(begun_main, &joining);
+    pthread_t detached = unit_thread(begun_main, &joining);
+    uint64_t which = probe_thread_which(joining.thread);
+    uint64_t other = probe_thread_which(detached);
+    pthread_t joiner = unit_thread(joining_main, &joining);
+    for (int i = 0; i < 3; i++) {
+        wait_for_post(&joining.has_begun);
+    }
+    probe_thread_notes_hold();
+    sem_post(&joining.may_join);
+    assert_int_equal(pthread_detach(detached), 0);
+    unit_join(joiner);
+    probe_thread_notes_release();
+    assert_false(probe_thread_is_kept(which));
+    assert_false(probe_thread_is_kept(other));
+    assert_int_equal(kept_count(), 0);
+}
+
 static void a_thread_that_was_not_noted_has_no_number(void **state)
 {
     (void)state;
@@ -231,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_that_was_not_noted_has_no_number),
         cmocka_unit_test(a_join_means_one_thread),
+        cmocka_unit_test(a_join_is_noted_later_if_the_notes_are_busy),
         cmocka_unit_test(a_refused_thread_leaves_no_note),
         cmocka_unit_test(a_forked_child_has_no_note_of_its_parent),
         cmocka_unit_test(a_number_is_used_again_if_two_threads_had_it),
