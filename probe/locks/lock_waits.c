@@ -263,11 +263,10 @@ void probe_lock_wait_begin(struct lock_wait *wait)
 void probe_lock_wait_end(struct lock_wait *wait)
 {
     struct lock_record *record = own;
-    if (wait->lost) {
+    if (wait->lost && atomic_load(&lost) > 0 /* not so in a forked child */) {
         atomic_fetch_sub(&lost, 1);
-        return;
     }
-    if (record == NULL ||
+    if (wait->lost || record == NULL ||
         atomic_load_explicit(&record->innermost, memory_order_relaxed) != wait) {
         return; /* not noted, or abandoned */
     }
