@@ -277,7 +277,9 @@ $(BUILD)/tests/unit/process_figures_test: UNIT_LDFLAGS = -Wl,--wrap=read -Wl,--w
 $(BUILD)/tests/unit/libc_function_test: $(call object,probe/calls/libc_function.c)
 $(BUILD)/tests/unit/lock_graph_test: $(call object,probe/locks/lock_graph.c)
 $(BUILD)/tests/unit/lock_state_test: $(call object,probe/locks/lock_futex.c \
-	probe/locks/lock_state.c probe/process/descriptors.c probe/threads/thread_details.c)
+	probe/locks/lock_state.c probe/locks/lock_memory.c \
+	$(patsubst %,probe/process/%.c,descriptors memory_read) probe/figures/proc_file.c \
+	probe/reach/ranges.c probe/threads/thread_details.c)
 $(BUILD)/tests/unit/lock_notes_test: $(call object,probe/locks/lock_waits.c \
 	$(patsubst %,probe/recorder/%.c,inside lock own_memory))
 
@@ -291,7 +293,8 @@ $(RECORDER_TESTED): $(call library_object,$(wildcard probe/recorder/*.c) \
 $(RECORDER_TESTED): UNIT_LIBS = -lstdc++ -lm
 $(RECORDER_TESTED): UNIT_LDFLAGS = -rdynamic -Wl,--no-as-needed
 $(BUILD)/tests/unit/wait_records_test: $(call object,probe/preload/wait_records.c \
-	$(patsubst %,probe/recorder/%.c,inside lock own_memory) probe/resources/resources_mark.c)
+	$(patsubst %,probe/recorder/%.c,inside lock own_memory) \
+	$(patsubst %,probe/process/%.c,descriptors memory_read) probe/resources/resources_mark.c)
 
 # A library to be preloaded, for tests of the waits alone: without a debug port.
 WAIT_PROFILER := $(patsubst %,tests/programs/%.c,wait_profiler no_notes) $(BASE) $(wildcard probe/process/*.c) \

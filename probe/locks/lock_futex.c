@@ -15,7 +15,10 @@ enum lock_seen probe_lock_seen_in(const char *text, struct range lock)
     if (rest == text || call < 0) {
         return LOCK_SEEN_RUNNING;
     }
-    uintptr_t word = call == SYS_futex ? strtoull(rest, NULL, 16) : 0;
+    /* A wait with a time limit that the kernel itself goes on with, after the process
+     * was stopped, has another number, and its arguments are still in the registers. */
+    bool waits = call == SYS_futex || call == SYS_restart_syscall;
+    uintptr_t word = waits ? strtoull(rest, NULL, 16) : 0;
     return range_has(lock, word) ? LOCK_SEEN_THERE : LOCK_SEEN_ELSE;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "probe/locks/lock_memory.h"
 #include "probe/resources/thread_numbers.h"
 #include "probe/threads/thread_details.h"
 
@@ -105,6 +106,18 @@ static void kernel_ask(struct lock_view *view, int task_fd)
     }
 }
 
+/* Who has a lock that other processes may have too, as far as its owner's number tells.
+ */
+static enum lock_holder holder_anywhere(pid_t owner, int task_fd)
+{
+    if (!probe_thread_ended(task_fd, owner)) {
+        return LOCK_HELD_BY_ANY_PROCESS;
+    }
+    bool elsewhere = owner != getpid() /* our main thread, a zombie */ &&
+                     (kill(owner, 0) == 0 || errno == EPERM);
+    return elsewhere ? LOCK_HELD_BY_OTHER_PROCESS : LOCK_HELD_BY_UNKNOWN;
+}
+
 /* Who has the lock. */
 static void holder_find(struct lock_held *lock, int task_fd)
 {
@@ -118,40 +131,55 @@ static void holder_find(struct lock_held *lock, int task_fd)
     if (!lock->state.readable || owner == LOCK_OWNER_UNKNOWN) {
         return;
     }
-    /* What several processes share may still be the parent's. */
-    lock->tid = lock->state.shared ? owner : probe_lock_owner_now(owner);
-    bool ended = probe_thread_ended(task_fd, lock->tid);
-    if (ended && lock->state.shared) {
-        bool elsewhere = lock->tid != getpid() /* our main thread, a zombie */ &&
-                         (kill(lock->tid, 0) == 0 || errno == EPERM);
-        lock->holder = elsewhere ? LOCK_HELD_BY_OTHER_PROCESS : LOCK_HELD_BY_UNKNOWN;
-    } else if (!probe_thread_number_reused(owner)) {
-        lock->holder = ended ? LOCK_HELD_BY_ENDED : LOCK_HELD_BY_THREAD;
+    if (lock->shared) {
+        lock->tid = owner;
+        lock->holder = holder_anywhere(owner, task_fd);
+        return;
     }
+    lock->tid = probe_lock_owner_now(owner);
+    if (!probe_thread_number_reused(owner)) {
+        lock->holder = probe_thread_ended(task_fd, lock->tid) ? LOCK_HELD_BY_ENDED
+                                                              : LOCK_HELD_BY_THREAD;
+    }
+}
+
+/* Which of the locks are in memory that other processes may have too. */
+static int locks_place(struct lock_view *view)
+{
+    struct lock_memory memory = {0};
+    int error = view->lock_count == 0 ? 0 : probe_lock_memory_read(&memory);
+    for (size_t i = 0; i < view->lock_count; i++) {
+        struct lock_held *lock = probe_lock_at(view, i);
+        lock->shared = probe_lock_memory_is_shared(&memory, lock->address);
+    }
+    probe_lock_memory_release(&memory);
+    return error;
 }
 
 /* Reads the locks, then who of their owners has ended, then the locks again: one that
  * still names its owner then was not released before the owner's end. */
-static void locks_read(struct lock_view *view, int task_fd)
+static int locks_read(struct lock_view *view, int task_fd)
 {
-    for (size_t i = 0; i < view->lock_count; i++) {
+    int error = locks_place(view);
+    for (size_t i = 0; i < view->lock_count && error == 0; i++) {
         struct lock_held *lock = probe_lock_at(view, i);
-        probe_lock_state_read(lock->address, lock->is_rwlock, &lock->state);
+        error = probe_lock_state_read(lock->address, lock->is_rwlock, &lock->state);
     }
-    for (size_t i = 0; i < view->lock_count; i++) {
+    for (size_t i = 0; i < view->lock_count && error == 0; i++) {
         holder_find(probe_lock_at(view, i), task_fd);
     }
-    for (size_t i = 0; i < view->lock_count; i++) {
+    for (size_t i = 0; i < view->lock_count && error == 0; i++) {
         struct lock_held *lock = probe_lock_at(view, i);
         struct lock_state state;
-        probe_lock_state_read(lock->address, lock->is_rwlock, &state);
+        error = probe_lock_state_read(lock->address, lock->is_rwlock, &state);
         if (state.owner != lock->state.owner ||
-            (lock->tid != 0 && lock->holder != LOCK_HELD_BY_OTHER_PROCESS &&
+            (lock->tid != 0 && !lock->shared &&
              probe_thread_number_reused(state.owner))) {
             lock->holder = LOCK_HELD_BY_UNKNOWN;
             lock->tid = 0;
         }
     }
+    return error;
 }
 
 int probe_lock_view_read(struct lock_view *view, int task_fd)
@@ -161,8 +189,5 @@ int probe_lock_view_read(struct lock_view *view, int task_fd)
         kernel_ask(view, task_fd);
         error = locks_list(view);
     }
-    if (error == 0) {
-        locks_read(view, task_fd);
-    }
-    return error;
+    return error == 0 ? locks_read(view, task_fd) : error;
 }

@@ -1,14 +1,12 @@
 #include "probe/locks/lock_state.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include "probe/process/descriptors.h"
+#include "probe/process/memory_read.h"
 
 /* Bits of a mutex's kind. */
 #define KIND_TYPE 3
@@ -25,10 +23,6 @@
 #define WORD_MAX 2
 
 #define THREAD_MAX 4194304 /* the kernel's maximum: proc_sys_kernel(5) */
-
-/* Bits of a page's word: it is there or swapped out; it is a file's, or shared. */
-#define PAGE_PRESENT (UINT64_C(3) << 62)
-#define PAGE_SHARED (UINT64_C(1) << 61)
 
 /* Bits of a rwlock's count of readers. */
 #define READERS_WRITE_PHASE 1U
@@ -71,34 +65,18 @@ static pid_t mutex_owner(const pthread_mutex_t *mutex, const struct lock_state *
     return (word & FUTEX_OWNER_DIED) != 0 ? 0 : (pid_t)(word & FUTEX_TID_MASK);
 }
 
-/* Whether the memory is mapped so that other processes may have it too. Source: the
- * kernel's Documentation/admin-guide/mm/pagemap.rst. */
-static bool memory_is_shared(uintptr_t address)
-{
-    uint64_t page = 0;
-    off_t at = (off_t)(address / (uintptr_t)getpagesize() * sizeof(page));
-    int fd = probe_proc_open("thread-self/pagemap", O_RDONLY);
-    bool read = fd >= 0 && pread(fd, &page, sizeof(page), at) == sizeof(page);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return !read || (page & PAGE_PRESENT) == 0 || (page & PAGE_SHARED) != 0;
-}
-
 static void mutex_read(const pthread_mutex_t *mutex, struct lock_state *ret_state)
 {
     int kind = mutex->__data.__kind;
     ret_state->type = types[kind & KIND_TYPE];
     ret_state->robust = (kind & KIND_ROBUST) != 0;
     ret_state->pi = (kind & KIND_PI) != 0;
-    ret_state->shared = (kind & KIND_SHARED) != 0;
     ret_state->owner = mutex_owner(mutex, ret_state);
 }
 
 static void rwlock_read(const pthread_rwlock_t *rwlock, struct lock_state *ret_state)
 {
     unsigned readers = rwlock->__data.__readers;
-    ret_state->shared = rwlock->__data.__shared != 0;
     ret_state->owner = rwlock->__data.__cur_writer;
     ret_state->readers = readers >> READERS_SHIFT;
     ret_state->writing = (readers & READERS_WRITE_PHASE) != 0;
@@ -154,21 +132,16 @@ void probe_lock_state_of(const void *copy, bool is_rwlock, struct lock_state *re
     }
 }
 
-void probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *ret_state)
+int probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *ret_state)
 {
     char copy[sizeof(pthread_rwlock_t) + sizeof(pthread_mutex_t)];
-    size_t bytes = probe_lock_bytes(is_rwlock);
-    struct iovec to = {.iov_base = copy, .iov_len = bytes};
-    struct iovec from = {.iov_base = (void *)lock, .iov_len = bytes};
-    /* By the number of this thread, because the main thread may have ended. */
-    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) == (ssize_t)bytes) {
+    int error = probe_memory_read(lock, copy, probe_lock_bytes(is_rwlock));
+    if (error == 0) {
         probe_lock_state_of(copy, is_rwlock, ret_state);
-        if (ret_state->robust) {
-            ret_state->shared = memory_is_shared(lock);
-        }
     } else {
         *ret_state = (struct lock_state){.owner = LOCK_OWNER_UNKNOWN};
     }
+    return error == -EFAULT ? 0 : error;
 }
 
 const char *probe_lock_type_name(enum lock_type type)

@@ -21,7 +21,6 @@ struct lock_state {
                       the rest is not known */
     enum lock_type type;
     bool robust;
-    bool shared;      /* other processes may have it too */
     bool pi;          /* its owner inherits the priority of those who wait */
     pid_t owner;      /* of the mutex, or who writes; 0: nobody; LOCK_OWNER_UNKNOWN */
     unsigned readers; /* of a rwlock: those who have it, and those who wait to read */
@@ -31,12 +30,11 @@ struct lock_state {
 /* How many bytes of the lock are its own. */
 size_t probe_lock_bytes(bool is_rwlock);
 
-/* Reads the lock through the kernel: its memory may be gone. */
-void probe_lock_state_read(uintptr_t lock, bool is_rwlock,
-                           struct lock_state *ret_state);
+/* Reads the lock through the kernel: its memory may be gone. Returns 0; or -errno: the
+ * system lets nobody read memory this way. */
+int probe_lock_state_read(uintptr_t lock, bool is_rwlock, struct lock_state *ret_state);
 
-/* The same from a copy of its bytes. The C library marks every robust mutex as shared:
- * only its memory tells whether it is. */
+/* The same from a copy of its bytes. */
 void probe_lock_state_of(const void *copy, bool is_rwlock,
                          struct lock_state *ret_state);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "probe/locks/lock_read.h"
+#include "probe/process/memory_read.h"
 
 /* A thread that waits was maybe just woken by a signal. Then the kernel is asked again,
  * so often, after so long. */
@@ -166,6 +167,19 @@ static int conclude(struct lock_view *view)
 
 /* ---- The whole ---- */
 
+const char *probe_lock_view_missing(void)
+{
+    static const char readable;
+    char copy;
+    const char *missing = probe_lock_waits_missing();
+    if (missing == NULL &&
+        probe_memory_read((uintptr_t)&readable, &copy, sizeof(copy)) != 0) {
+        missing = "locks cannot be read: this system refuses process_vm_readv(2) and "
+                  "/proc/self/mem";
+    }
+    return missing;
+}
+
 /* Returns 1 if another look may tell more, 0, or -errno. */
 static int look(struct lock_view *view)
 {
@@ -254,8 +268,8 @@ int probe_lock_view_again(struct lock_view *view)
         struct lock_held *lock = probe_lock_at(view, i);
         if (lock->holder_shown) {
             struct lock_state state;
-            probe_lock_state_read(lock->address, lock->is_rwlock, &state);
-            lock->holder_shown = state.owner == lock->state.owner &&
+            int error = probe_lock_state_read(lock->address, lock->is_rwlock, &state);
+            lock->holder_shown = error == 0 && state.owner == lock->state.owner &&
                                  probe_lock_waiter_of(view, lock->tid) == NULL &&
                                  is_first_of(view, i);
         }

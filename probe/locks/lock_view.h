@@ -8,7 +8,8 @@
  * So does one that waits for a lock whose owner had ended when the lock still named it.
  * This counts on what POSIX demands: that nobody but its owner unlocks a mutex, and
  * that the wait for a condition does not return without the mutex: so it is a wait for
- * the mutex from its start on.
+ * the mutex from its start on. Nothing is proved by a lock in memory that other
+ * processes may have too (lock_memory.h).
  */
 #ifndef PROBE_LOCKS_LOCK_VIEW_H
 #define PROBE_LOCKS_LOCK_VIEW_H
@@ -28,6 +29,7 @@ enum lock_holder {
     LOCK_HELD_BY_THREAD,
     LOCK_HELD_BY_ENDED,
     LOCK_HELD_BY_OTHER_PROCESS,
+    LOCK_HELD_BY_ANY_PROCESS, /* this one, or another one that has the same number */
     LOCK_HELD_BY_READERS,
     LOCK_HELD_BY_NOBODY,
     LOCK_HELD_BY_UNKNOWN,
@@ -37,6 +39,7 @@ enum lock_holder {
 struct lock_held {
     uintptr_t address;
     bool is_rwlock;
+    bool shared; /* it is in memory that other processes may have too */
     struct lock_state state;
     enum lock_holder holder;
     pid_t tid; /* of its owner; 0: it has none, or it is not known */
@@ -68,6 +71,9 @@ struct lock_view {
     struct threads threads;
     struct buffer by_tid; /* numbers of the threads, lowest tid first */
 };
+
+/* Why it cannot be told who waits for which lock: a static text. NULL: it can. */
+const char *probe_lock_view_missing(void);
 
 /* Looks. Returns 0 or -errno; then there is nothing to release. */
 int probe_lock_view_take(struct lock_view *ret_view);

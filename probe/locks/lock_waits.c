@@ -35,9 +35,8 @@
 #define NOTE_TIMED 4U
 #define NOTE_OWN 8U
 
-/* Bits of a mutex's kind. Source: glibc's nptl/pthreadP.h. */
+/* A bit of a mutex's kind. Source: glibc's nptl/pthreadP.h. */
 #define KIND_ROBUST 16
-#define KIND_SHARED 128
 
 struct lock_record {
     _Atomic uint64_t owner;
@@ -60,6 +59,7 @@ atomic_bool probe_lock_waits_on;
 
 static _Atomic(struct lock_record *) lists[LISTS];
 static _Atomic(struct block *) block;
+static atomic_uint lost; /* waits that last and are not noted: there was no memory */
 static const char *why_missing = "the profiles of resources are switched off";
 
 static _Thread_local struct lock_record *own __attribute__((tls_model("initial-exec")));
@@ -202,8 +202,7 @@ static void note_write(struct lock_record *record, const struct lock_wait *wait)
 }
 
 /* The thread of this process that has the mutex. If it took a robust one over from a
- * thread that had ended, only the lock word says so. What several processes share may
- * still be the parent's. */
+ * thread that had ended, only the lock word says so. */
 static pid_t mutex_owner(const pthread_mutex_t *mutex)
 {
     int kind = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
@@ -212,16 +211,17 @@ static pid_t mutex_owner(const pthread_mutex_t *mutex)
     if ((kind & KIND_ROBUST) != 0) {
         owner = (pid_t)((uint32_t)word & FUTEX_TID_MASK);
     }
-    return (kind & KIND_SHARED) != 0 ? owner : probe_lock_owner_now(owner);
+    return probe_lock_owner_now(owner);
 }
 
 static pid_t rwlock_writer(const pthread_rwlock_t *rwlock)
 {
-    pid_t writer = __atomic_load_n(&rwlock->__data.__cur_writer, __ATOMIC_RELAXED);
-    return rwlock->__data.__shared != 0 ? writer : probe_lock_owner_now(writer);
+    return probe_lock_owner_now(
+        __atomic_load_n(&rwlock->__data.__cur_writer, __ATOMIC_RELAXED));
 }
 
-/* Whether the calling thread has the lock that it is about to wait for. */
+/* Whether the calling thread has the lock that it is about to wait for; of one that
+ * several processes have, that is not certain (lock_memory.h). */
 static bool is_owner(const struct lock_record *record, const struct lock_wait *wait)
 {
     pid_t self =
@@ -244,6 +244,8 @@ void probe_lock_wait_begin(struct lock_wait *wait)
         record = own != NULL ? own : own_make();
     }
     if (record == NULL) {
+        wait->lost = probe_lock_waits_wanted();
+        atomic_fetch_add(&lost, wait->lost ? 1 : 0);
         return;
     }
     struct lock_wait *outer =
@@ -261,7 +263,10 @@ void probe_lock_wait_begin(struct lock_wait *wait)
 void probe_lock_wait_end(struct lock_wait *wait)
 {
     struct lock_record *record = own;
-    if (record == NULL ||
+    if (wait->lost && atomic_load(&lost) > 0 /* not so in a forked child */) {
+        atomic_fetch_sub(&lost, 1);
+    }
+    if (wait->lost || record == NULL ||
         atomic_load_explicit(&record->innermost, memory_order_relaxed) != wait) {
         return; /* not noted, or abandoned */
     }
@@ -336,7 +341,10 @@ int probe_lock_notes_read(struct buffer *notes)
 
 const char *probe_lock_waits_missing(void)
 {
-    return why_missing;
+    if (why_missing != NULL || atomic_load(&lost) == 0) {
+        return why_missing;
+    }
+    return "memory was short: not every wait could be noted";
 }
 
 void probe_lock_waits_start(const char *why_not)
@@ -376,6 +384,7 @@ void probe_lock_waits_fork_child(void)
         }
     }
     own = NULL;
+    atomic_store(&lost, 0);
     unsigned count = atomic_load(&generation);
     ancestors[count % ANCESTORS] = forking;
     atomic_store(&generation, count + 1);

@@ -5,6 +5,7 @@
  *   probe/calls/        notes, in the thread that waits
  *     lock_notes.h      the notes of all threads, for a reader
  *     lock_state.h      what a lock says of itself: its kind, who has it
+ *     lock_memory.h     whether other processes may have it too
  *     lock_futex.h      what the kernel says of a waiting thread
  *     lock_graph.h      who waits for whom: which of them never go on
  *     lock_view.h       all that at one moment
@@ -36,6 +37,7 @@ struct lock_wait {
     enum lock_call call;
     bool timed;              /* it ends by itself */
     bool own;                /* the thread has that lock already */
+    bool lost;               /* there is no memory for its note */
     int64_t since_ns;        /* CLOCK_MONOTONIC_COARSE */
     struct lock_wait *outer; /* a signal handler may wait within another wait */
 };
@@ -43,7 +45,7 @@ struct lock_wait {
 /* Begins to note waits, unless `why_not` says why that is impossible: a static text. */
 void probe_lock_waits_start(const char *why_not);
 
-/* Why no waits are noted; NULL if they are. */
+/* Why no waits are noted, or not all that last; NULL if they are. */
 const char *probe_lock_waits_missing(void);
 
 extern atomic_bool probe_lock_waits_on;

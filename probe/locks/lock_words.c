@@ -7,6 +7,7 @@ const char *probe_lock_holder_name(enum lock_holder holder)
         [LOCK_HELD_BY_ENDED] = "ended",
         [LOCK_HELD_BY_READERS] = "readers",
         [LOCK_HELD_BY_OTHER_PROCESS] = "other_process",
+        [LOCK_HELD_BY_ANY_PROCESS] = "this_or_other_process",
         [LOCK_HELD_BY_NOBODY] = "nobody",
         [LOCK_HELD_BY_UNKNOWN] = "unknown",
     };
@@ -68,6 +69,10 @@ static void holder_append(const struct lock_view *view, const struct lock_held *
         break;
     case LOCK_HELD_BY_OTHER_PROCESS:
         buffer_printf(text, "held by thread %d, which is none of this process",
+                      (int)lock->tid);
+        break;
+    case LOCK_HELD_BY_ANY_PROCESS:
+        buffer_printf(text, "held by thread %d, of this process or another one",
                       (int)lock->tid);
         break;
     case LOCK_HELD_BY_READERS:

@@ -9,7 +9,7 @@
 #include "probe/heap/heap.h"
 #include "probe/http/form.h"
 #include "probe/http/json_writer.h"
-#include "probe/locks/lock_waits.h"
+#include "probe/locks/lock_view.h"
 #include "probe/pages/pages.h"
 #include "probe/recorder/recorder.h"
 #include "probe/resources/resources.h"
@@ -239,7 +239,7 @@ static bool is_there(const struct entry *entry)
     case NEEDS_RESOURCES:
         return probe_resources_on;
     case NEEDS_LOCKS:
-        return probe_lock_waits_missing() == NULL;
+        return probe_lock_view_missing() == NULL;
     default:
         return true;
     }

@@ -18,11 +18,10 @@ static void address_write(struct json_writer *json, const char *name, uintptr_t 
     probe_json_text(json, name, text);
 }
 
-static void thread_write(struct json_writer *json, const struct lock_view *view,
-                         pid_t tid)
+/* `entry` is NULL if nothing else is known of it. */
+static void number_and_name_write(struct json_writer *json, pid_t tid,
+                                  const struct thread_entry *entry)
 {
-    const struct thread_entry *entry =
-        tid == 0 ? NULL : probe_lock_thread_of(view, tid);
     if (tid == 0) {
         probe_json_null(json, "tid");
     } else {
@@ -33,6 +32,12 @@ static void thread_write(struct json_writer *json, const struct lock_view *view,
     } else {
         probe_json_text(json, "name", entry->name);
     }
+}
+
+static void thread_write(struct json_writer *json, const struct lock_view *view,
+                         pid_t tid)
+{
+    number_and_name_write(json, tid, probe_lock_thread_of(view, tid));
 }
 
 static void frame_write(struct json_writer *json, uintptr_t address)
@@ -72,7 +77,9 @@ static void holder_write(struct json_writer *json, const struct lock_view *view,
 {
     probe_json_open(json, "holder");
     probe_json_text(json, "state", probe_lock_holder_name(lock->holder));
-    thread_write(json, view, lock->tid);
+    bool is_ours = lock->tid != 0 && lock->holder != LOCK_HELD_BY_ANY_PROCESS;
+    number_and_name_write(json, lock->tid,
+                          is_ours ? probe_lock_thread_of(view, lock->tid) : NULL);
     probe_json_number(json, "readers",
                       lock->holder == LOCK_HELD_BY_READERS ? lock->state.readers : 0);
     probe_json_close(json);
@@ -91,7 +98,7 @@ static void wait_write(struct json_writer *json, const struct lock_view *view,
     if (!lock->is_rwlock && lock->state.readable) {
         probe_json_text(json, "type", probe_lock_type_name(lock->state.type));
         probe_json_bool(json, "robust", lock->state.robust);
-        probe_json_bool(json, "shared", lock->state.shared);
+        probe_json_bool(json, "shared", lock->shared);
         probe_json_bool(json, "pi", lock->state.pi);
     }
     probe_json_text(json, "wants", probe_lock_wants_name(waiter));

@@ -7,7 +7,6 @@
 #include "probe/locks/lock_leak.h"
 #include "probe/locks/lock_text.h"
 #include "probe/locks/lock_view.h"
-#include "probe/locks/lock_waits.h"
 #include "probe/pages/lock_json.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
@@ -23,7 +22,7 @@
 static int look(struct lock_view *view)
 {
     *view = (struct lock_view){0};
-    if (probe_lock_waits_missing() != NULL) {
+    if (probe_lock_view_missing() != NULL) {
         return 0;
     }
     int error = probe_lock_view_take(view);
@@ -39,11 +38,11 @@ static int look(struct lock_view *view)
 static void view_write(const struct lock_view *view, bool as_json,
                        struct buffer *buffer)
 {
-    const char *missing = probe_lock_waits_missing();
+    const char *missing = probe_lock_view_missing();
     if (as_json) {
         probe_lock_json_write(view, missing, buffer);
     } else if (missing != NULL) {
-        buffer_printf(buffer, "who waits for which lock is not noted: %s\n", missing);
+        buffer_printf(buffer, "who waits for which lock is not known: %s\n", missing);
     } else {
         probe_lock_text_write(view, buffer);
     }
@@ -77,12 +76,12 @@ void probe_page_goroutineleak(const struct request *request, struct reply *reply
     if (!probe_form_read(request, &debug, 1, reply)) {
         return;
     }
-    const char *missing = probe_lock_waits_missing();
+    const char *missing = probe_lock_view_missing();
     if (missing != NULL) {
         probe_reply_error(reply, 501, "locks_off",
                           probe_resources_on ? NOT_HERE
                                              : request->site->hints.no_resources,
-                          "who waits for which lock is not noted: %s", missing);
+                          "who waits for which lock is not known: %s", missing);
         return;
     }
     bool as_text = debug.number == 1;

@@ -7,7 +7,6 @@
 #include "probe/http/form.h"
 #include "probe/locks/lock_text.h"
 #include "probe/locks/lock_view.h"
-#include "probe/locks/lock_waits.h"
 #include "probe/pages/pages.h"
 #include "probe/pages/profile_reply.h"
 #include "probe/threads/thread_profile.h"
@@ -29,8 +28,14 @@ static int read_threads(bool details, struct threads *ret_threads)
 static int write_blocks(struct buffer *buffer)
 {
     struct lock_view view = {0};
-    if (probe_lock_waits_missing() == NULL && probe_lock_view_take(&view) != 0) {
+    const char *missing = probe_lock_view_missing();
+    if (missing == NULL && probe_lock_view_take(&view) != 0) {
         view = (struct lock_view){0};
+        missing = "memory or the system's answers were short at that moment";
+    }
+    if (missing != NULL) {
+        buffer_printf(buffer, "# which locks they wait for is not known: %s\n\n",
+                      missing);
     }
     int error = read_threads(true, &view.threads);
     error = error != 0 ? error : probe_lock_view_again(&view);

@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "probe/calls/real_function.h"
 #include "probe/preload/wait_numbers.h"
 #include "probe/process/descriptors.h"
+#include "probe/process/memory_read.h"
 
 #define COPY_WORDS ((size_t)16 * 1024)
 #define ROOM_WORDS ((size_t)8 * 1024) /* as far as a function's frame may lead */
@@ -73,8 +73,7 @@ static bool call_read(pid_t tid, struct call *ret_call)
 }
 
 /* Copies the stack from `from` on, as much as there is: at most COPY_WORDS. Page by
- * page, because it fails as a whole where a page is missing; by the number of this
- * thread, because the main thread may have ended. Returns the bytes. */
+ * page, because it fails as a whole where a page is missing. Returns the bytes. */
 static size_t stack_read(uintptr_t from)
 {
     size_t size = 0;
@@ -82,13 +81,11 @@ static size_t stack_read(uintptr_t from)
     while (size < COPY_WORDS * sizeof(words[0])) {
         size_t part = PAGE - (from + size) % PAGE;
         size_t left = COPY_WORDS * sizeof(words[0]) - size;
-        struct iovec to = {.iov_base = copy + size,
-                           .iov_len = part < left ? part : left};
-        struct iovec at = {.iov_base = (void *)(from + size), .iov_len = to.iov_len};
-        if (process_vm_readv(gettid(), &to, 1, &at, 1, 0) != (ssize_t)to.iov_len) {
+        part = part < left ? part : left;
+        if (probe_memory_read(from + size, copy + size, part) != 0) {
             break;
         }
-        size += to.iov_len;
+        size += part;
     }
     return size;
 }
@@ -137,11 +134,9 @@ static void hold_fill(struct thread_hold *hold, const struct call *call, uintptr
 static bool is_left_asleep(const struct call *call)
 {
     char byte;
-    struct iovec to = {.iov_base = &byte, .iov_len = 1};
-    struct iovec at = {.iov_base = (void *)call->first, .iov_len = 1};
     return probe_wait_number_ends_early(call->number) ||
            (call->number == SYS_futex &&
-            process_vm_readv(gettid(), &to, 1, &at, 1, 0) < 0 && errno == EFAULT);
+            probe_memory_read(call->first, &byte, sizeof(byte)) == -EFAULT);
 }
 
 enum thread_found probe_stack_copy(pid_t tid, struct thread_hold *ret_hold)

@@ -15,11 +15,11 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "probe/preload/raw_futex.h"
+#include "probe/process/memory_read.h"
 #include "probe/recorder/inside.h"
 #include "probe/resources/resources_mark.h"
 
@@ -267,16 +267,13 @@ void probe_wait_abandon(void)
     }
 }
 
-/* Copies the frame of a wait. It may be gone, with the memory that it was in, so the
- * kernel reads it: by the number of this thread, because the main thread may have
- * ended. Returns false if it is not this wait's. */
+/* Copies the frame of a wait. It may be gone, with the memory that it was in. Returns
+ * false if it is not this wait's. */
 static bool frame_copy(const struct wait_record *record, struct wait_frame *ret_frame)
 {
     struct wait_frame *at = atomic_load(&record->frame);
-    struct iovec to = {.iov_base = ret_frame, .iov_len = sizeof(*ret_frame)};
-    struct iovec from = {.iov_base = at, .iov_len = sizeof(*at)};
     return at != NULL &&
-           process_vm_readv(gettid(), &to, 1, &from, 1, 0) == (ssize_t)sizeof(*at) &&
+           probe_memory_read((uintptr_t)at, ret_frame, sizeof(*ret_frame)) == 0 &&
            ret_frame->record == record && ret_frame->number <= record->number;
 }
 

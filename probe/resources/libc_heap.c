@@ -1,13 +1,9 @@
-/*
- * The memory may be unmapped meanwhile: so it is read by a system call, which then
- * fails.
- */
 #include "probe/resources/libc_heap.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/uio.h>
-#include <unistd.h>
+
+#include "probe/process/memory_read.h"
 
 #define ARENA_BYTES ((uintptr_t)64 * 1024 * 1024) /* and they begin at a multiple */
 #define PAGE ((uintptr_t)4096)
@@ -20,10 +16,8 @@ enum { WORDS = 4 };
 
 static bool words_read(uintptr_t address, uintptr_t ret_words[WORDS])
 {
-    const size_t bytes = WORDS * sizeof(uintptr_t);
-    struct iovec here = {ret_words, bytes};
-    struct iovec there = {(void *)address, bytes}; // NOLINT(performance-no-int-to-ptr)
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)bytes;
+    /* It may be unmapped meanwhile. */
+    return probe_memory_read(address, ret_words, WORDS * sizeof(uintptr_t)) == 0;
 }
 
 /* A part of an arena begins with the arena's address, the part before it, and two sizes

@@ -8,11 +8,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "probe/process/memory_read.h"
 
 /* A stack that spans more words than this is not compared: its thread gets a signal. */
 #define SPAN_WORDS_MAX 2048
@@ -73,14 +72,10 @@ bool probe_thread_records_unchanged(const struct thread_records *records,
     if (depth < 2 || places[depth - 1] >= SPAN_WORDS_MAX) {
         return false;
     }
-    /* Read through the kernel: if the thread has ended and its stack is unmapped, the
-     * call fails and the process does not crash. By the number of this thread: that of
-     * the process is no use any more when the main thread has ended. */
+    /* The thread may have ended, and its stack be unmapped. */
     static uintptr_t words[SPAN_WORDS_MAX]; /* the caller holds the lock */
     size_t bytes = (places[depth - 1] + 1) * sizeof(words[0]);
-    struct iovec to = {.iov_base = words, .iov_len = bytes};
-    struct iovec from = {.iov_base = (void *)record->base, .iov_len = bytes};
-    if (process_vm_readv(gettid(), &to, 1, &from, 1, 0) != (ssize_t)bytes) {
+    if (probe_memory_read(record->base, words, bytes) != 0) {
         return false;
     }
     for (size_t i = 1; i < depth; i++) {

@@ -193,6 +193,10 @@ def test_every_kind_of_wait_is_told_apart():
         ({"state": "readers", "readers": 1}, "1 reader | which ones is not known"),
         ({"state": "other_process", "tid": 5}, "thread 5 | of another process"),
         ({"state": "unknown"}, "not known"),
+        (
+            {"state": "this_or_other_process", "tid": 9},
+            "thread 9 | of this process or another one",
+        ),
         ({"state": "nobody"}, "nobody | it was released just now"),
     ]
     waits = [
@@ -212,12 +216,12 @@ def test_every_kind_of_wait_is_told_apart():
     held = [{"tid": 9, "name": HTML, "stack": [{"function": "hold", "file": "h.c", "line": 3}]}]
     with Says(leaky, locks(*waits, holders=held)) as server:
         with browser.page(server.url + OFTEN) as page:
-            rows, line = shown(page, "6 threads wait for a lock.")
+            rows, line = shown(page, "7 threads wait for a lock.")
     equal([row[3] for row in rows], [words for _, words in holders], "held by")
     equal(
         [row[1] for row in rows[:4]],
         [
-            "mutex 0x0 | recursive, robust, process-shared, priority inheritance",
+            "mutex 0x0 | recursive, robust, in shared memory, priority inheritance",
             "rwlock 0x1 | to write, with a time limit",
             "rwlock 0x2 | to read",
             "mutex 0x3 | after a condition variable",

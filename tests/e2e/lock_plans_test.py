@@ -130,12 +130,14 @@ def holder_shown(wait, named):
     owner = holder(wait)
     if owner is None:
         return nobody | {"state": "readers", "readers": len(wait.what.readers)}
-    if not owner.ended and not owner.foreign:
+    if wait.what.shared:
+        # The number of its owner may be another process's, too.
+        state = "unknown" if owner.ended else "this_or_other_process"
+    elif not owner.ended:
         return nobody | named(owner) | {"state": "thread"}
-    if owner.foreign:
-        return nobody | {"state": "other_process", "tid": named(owner)["tid"]}
-    # The number of the owner of a shared one may be another process's.
-    state = "unknown" if wait.what.shared else "ended"
+    else:
+        state = "ended"
+    state = "other_process" if owner.foreign else state
     return nobody | {"state": state, "tid": named(owner)["tid"]}
 
 

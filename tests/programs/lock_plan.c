@@ -4,9 +4,11 @@
  * A line of standard input is one of these; locks and threads are numbered from 0 on:
  *
  *   plan                              begins another one; the last one's threads stay
- *   mutex TYPE [pi] [robust] [shared] [c11]   adds a lock; its condition variable
- *                                     has the same number
- *   rwlock TYPE [shared]              TYPE: readers, writers (which it prefers)
+ *   mutex TYPE [pi] [robust] [processes] [shared] [c11]   adds a lock; its condition
+ *                                     variable has the same number
+ *   rwlock TYPE [processes] [shared]   TYPE: readers, writers (which it prefers)
+ *                                     processes: its attribute says that several
+ *                                     have it; shared: its memory
  *   thread NAME [main]                adds a thread: of this name; the first one
  *   THREAD CALL NUMBER WAY RESULT     the thread calls; see calls below
  *   THREAD later RESULT               what becomes of a call that blocked before

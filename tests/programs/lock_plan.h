@@ -78,7 +78,7 @@ static void mutex_init(struct lock *lock, const char *line)
     pthread_mutexattr_setrobust(&attributes, has(line, "robust")
                                                  ? PTHREAD_MUTEX_ROBUST
                                                  : PTHREAD_MUTEX_STALLED);
-    pthread_mutexattr_setpshared(&attributes, has(line, "shared")
+    pthread_mutexattr_setpshared(&attributes, has(line, "processes")
                                                   ? PTHREAD_PROCESS_SHARED
                                                   : PTHREAD_PROCESS_PRIVATE);
     need(pthread_mutex_init(&lock->mutex, &attributes) == 0, "pthread_mutex_init");
@@ -101,13 +101,13 @@ static void rwlock_init(struct lock *lock, const char *line)
     pthread_rwlockattr_setkind_np(
         &attributes, has(line, "writers") ? PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP
                                           : PTHREAD_RWLOCK_PREFER_READER_NP);
-    pthread_rwlockattr_setpshared(&attributes, has(line, "shared")
+    pthread_rwlockattr_setpshared(&attributes, has(line, "processes")
                                                    ? PTHREAD_PROCESS_SHARED
                                                    : PTHREAD_PROCESS_PRIVATE);
     need(pthread_rwlock_init(&lock->rwlock, &attributes) == 0, "pthread_rwlock_init");
 }
 
-/* A lock for several processes is in memory that they share. */
+/* Its memory may be such as several processes have, whether or not it is for them. */
 static void lock_add(const char *line)
 {
     int sharing = has(line, "shared") ? MAP_SHARED : MAP_PRIVATE;

@@ -28,7 +28,8 @@ class Plan:
 
     def _chances(self):
         """How often a lock is of a kind: in some plans nearly all are."""
-        usual = {"rwlock": 0.25, "c11": 0.15, "pi": 0.15, "robust": 0.2, "shared": 0.15}
+        usual = {"rwlock": 0.25, "c11": 0.15, "pi": 0.15, "robust": 0.2}
+        usual |= {"processes": 0.2, "shared": 0.15}
         if self.random.random() < 0.25:
             usual[self.random.choice(list(usual))] = 0.9
         return usual
@@ -38,7 +39,7 @@ class Plan:
         words = {kind for kind in chances if self.random.random() < chances[kind]}
         if "rwlock" in words:
             whom = choice(("readers", "readers", "writers"))
-            return RwLock(number, whom, shared="shared" in words)
+            return RwLock(number, whom, "processes" in words, "shared" in words)
         kind = choice(("normal", "normal", "recursive", "errorcheck", "adaptive"))
         if "c11" in words and kind in ("normal", "recursive"):
             return Mutex(number, kind, c11=True)

@@ -3,7 +3,8 @@
 import dataclasses
 import errno
 
-MUTEX_WORDS = ("pi", "robust", "shared", "c11")
+MUTEX_WORDS = ("pi", "robust", "processes", "shared", "c11")
+RWLOCK_WORDS = ("processes", "shared")
 
 
 @dataclasses.dataclass(eq=False)
@@ -47,7 +48,8 @@ class Mutex:
     type: str  # normal, recursive, errorcheck, adaptive
     pi: bool = False
     robust: bool = False
-    shared: bool = False
+    processes: bool = False  # its attribute, which changes nothing
+    shared: bool = False  # its memory
     c11: bool = False
     owner: Thread = None  # one that has ended, too, unless robust
     count: int = 0
@@ -83,6 +85,7 @@ class Mutex:
 class RwLock:
     number: int
     type: str  # readers or writers: whom it prefers
+    processes: bool = False
     shared: bool = False
     owner: Thread = None  # the writer, also one that has ended
     readers: list = dataclasses.field(default_factory=list)
@@ -93,7 +96,8 @@ class RwLock:
 
     @property
     def line(self):
-        return f"rwlock {self.type}" + (" shared" if self.shared else "")
+        words = ["rwlock", self.type]
+        return " ".join(words + [w for w in RWLOCK_WORDS if getattr(self, w)])
 
     @property
     def free(self):

@@ -10,9 +10,10 @@ def holder(wait):
 def certain_holder(thread):
     """Whom the thread waits for, for ever if that one does not go on: it must wait
     without a time limit. Nobody returns from waiting for a condition without its mutex,
-    signalled or not; who still has it in part, as it is recursive, waits for nobody."""
+    signalled or not; who still has it in part, as it is recursive, waits for nobody.
+    Another process may be the owner of a lock in memory that several may have."""
     wait = thread.wait
-    if wait is None or wait.kind == "join":
+    if wait is None or wait.kind == "join" or wait.what.shared:
         return None
     if wait.kind == "condition":
         return None if holder(wait) is thread else holder(wait)
@@ -41,8 +42,7 @@ def verdicts(model):
         found[thread] = "deadlock"
     for thread in found:
         owner = certain_holder(thread)
-        # Another process may be the owner of a lock that several share.
-        if owner and owner.ended and not thread.wait.what.shared:
+        if owner and owner.ended:
             found[thread] = "never_released"
     grows = True
     while grows:
@@ -71,7 +71,7 @@ def never_released(model):
 def holders(model):
     """Threads that hold what others wait for, and wait for no lock themselves."""
     waiting = verdicts(model)
-    owners = {holder(each.wait) for each in waiting}
+    owners = {holder(each.wait) for each in waiting if not each.wait.what.shared}
     return {
         each
         for each in owners

@@ -5,12 +5,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/calls/calls.h"
 #include "probe/locks/lock_notes.h"
 #include "probe/locks/lock_waits.h"
 #include "unit.h"
+
+/* The calls are there, as in a program. */
+void probe_calls_prepare(void)
+{
+}
 
 _Thread_local unsigned probe_in_vfork __attribute__((tls_model("initial-exec")));
 
@@ -261,6 +268,36 @@ static void a_child_has_its_parents_number_for_an_owner(void **state)
     assert_null(only_note());
 }
 
+/* In a process that has no memory for notes. Ends it with 0 if all is right. */
+static void without_memory(void)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    struct rlimit none = {0, 0};
+    probe_lock_waits_start(NULL);
+    bool right = probe_lock_waits_missing() == NULL;
+    setrlimit(RLIMIT_AS, &none);
+    {
+        LOCK_WAIT_HERE(.call = LOCK_CALL_MUTEX, .lock = &mutex);
+        right = right && probe_lock_waits_missing() != NULL;
+    }
+    right = right && probe_lock_waits_missing() == NULL;
+    _exit(right ? 0 : 1);
+}
+
+/* It comes first: later there is memory that was taken before. */
+static void a_wait_that_cannot_be_noted_is_missed_as_long_as_it_lasts(void **state)
+{
+    (void)state;
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        without_memory();
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -271,6 +308,7 @@ static int begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wait_that_cannot_be_noted_is_missed_as_long_as_it_lasts),
         cmocka_unit_test(a_wait_is_noted_until_it_ends),
         cmocka_unit_test(a_mutex_of_ones_own_is_noted_as_such),
         cmocka_unit_test(a_wait_within_a_wait_comes_first),

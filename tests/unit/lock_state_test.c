@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "probe/locks/lock_futex.h"
+#include "probe/locks/lock_memory.h"
 #include "probe/locks/lock_state.h"
 #include "probe/threads/thread_details.h"
 #include "unit.h"
@@ -40,7 +41,7 @@ static void mutex_make(pthread_mutex_t *mutex, struct kind kind)
 static struct lock_state state_of(const void *lock, bool is_rwlock)
 {
     struct lock_state state;
-    probe_lock_state_read((uintptr_t)lock, is_rwlock, &state);
+    assert_int_equal(probe_lock_state_read((uintptr_t)lock, is_rwlock, &state), 0);
     return state;
 }
 
@@ -60,7 +61,6 @@ static void kind_check(struct kind kind, enum lock_type type)
     assert_true(is.readable);
     assert_int_equal(is.type, type);
     assert_int_equal(is.robust, kind.robust);
-    assert_int_equal(is.shared, kind.shared);
     assert_int_equal(is.pi, kind.pi);
     assert_int_equal(is.owner, 0);
     assert_int_equal(pthread_mutex_lock(mutex), 0);
@@ -150,7 +150,6 @@ static void a_rwlock_says_who_writes_and_how_many_read(void **state)
     assert_int_equal(is.owner, 0);
     assert_int_equal(is.readers, 2);
     assert_false(is.writing);
-    assert_false(is.shared);
     pthread_rwlock_unlock(&rwlock);
     pthread_rwlock_unlock(&rwlock);
     pthread_rwlock_wrlock(&rwlock);
@@ -170,6 +169,28 @@ static void memory_that_is_gone_is_not_read(void **state)
     assert_false(state_of(memory, true).readable);
 }
 
+static void only_private_memory_is_not_shared(void **state)
+{
+    (void)state;
+    static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_t local = PTHREAD_MUTEX_INITIALIZER;
+    struct lock_memory memory = {0};
+    char *own = memory_of(false);
+    char *shared = memory_of(true);
+    assert_int_equal(probe_lock_memory_read(&memory), 0);
+    assert_false(probe_lock_memory_is_shared(&memory, (uintptr_t)&global));
+    assert_false(probe_lock_memory_is_shared(&memory, (uintptr_t)&local));
+    assert_false(probe_lock_memory_is_shared(&memory, (uintptr_t)own));
+    assert_true(probe_lock_memory_is_shared(&memory, (uintptr_t)shared));
+    assert_true(probe_lock_memory_is_shared(&memory, 0)); /* nothing is there */
+    assert_true(probe_lock_memory_is_shared(&memory, UINTPTR_MAX));
+    munmap(own, 4096);
+    munmap(shared, 4096);
+    assert_int_equal(probe_lock_memory_read(&memory), 0);
+    assert_true(probe_lock_memory_is_shared(&memory, (uintptr_t)own));
+    probe_lock_memory_release(&memory);
+}
+
 static void the_kernels_words_are_understood(void **state)
 {
     (void)state;
@@ -186,6 +207,10 @@ static void the_kernels_words_are_understood(void **state)
     assert_int_equal(probe_lock_seen_in("202 0x7f0000000fff 0x80 0x2", lock),
                      LOCK_SEEN_ELSE);
     assert_int_equal(probe_lock_seen_in("0 0x7f0000001000 0x80 0x2", lock),
+                     LOCK_SEEN_ELSE);
+    assert_int_equal(probe_lock_seen_in("219 0x7f0000001000 0x189 0x0", lock),
+                     LOCK_SEEN_THERE); /* restart_syscall(2) */
+    assert_int_equal(probe_lock_seen_in("219 0x7f0000001028 0x189 0x0", lock),
                      LOCK_SEEN_ELSE);
 }
 
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_robust_mutex_has_no_owner_when_that_has_died),
         cmocka_unit_test(a_rwlock_says_who_writes_and_how_many_read),
         cmocka_unit_test(memory_that_is_gone_is_not_read),
+        cmocka_unit_test(only_private_memory_is_not_shared),
         cmocka_unit_test(the_kernels_words_are_understood),
         cmocka_unit_test(a_waiting_thread_is_seen_until_it_ends),
         cmocka_unit_test(an_ended_main_thread_is_one_though_it_is_listed),

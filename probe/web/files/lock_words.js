@@ -136,7 +136,7 @@ function lockLines({lock, kind, type, robust, shared, pi, wants, timed}) {
     const what = [
         type && type !== "normal" ? type : null,
         robust ? "robust" : null,
-        shared ? "process-shared" : null,
+        shared ? "in shared memory" : null,
         pi ? "priority inheritance" : null,
     ];
     const how = [
@@ -160,6 +160,8 @@ function holderLines({state, tid, name, readers}, holders, names) {
             return [`thread ${tid}`, "which has ended"];
         case "other_process":
             return tid ? [`thread ${tid}`, "of another process"] : ["another process"];
+        case "this_or_other_process":
+            return [`thread ${tid}`, "of this process or another one"];
         case "readers":
             return [plural(readers ?? 0, "reader", "readers"), "which ones is not known"];
         case "nobody":
