@@ -10,8 +10,10 @@ from lock_things import Mutex, RwLock, Thread
 class Plan:
     """A plan, made step by step; what cannot be known is never done."""
 
-    def __init__(self, seed, *, threads=(2, 8), locks=(2, 5), main=False, forks=False):
-        self.seed = seed
+    def __init__(
+        self, seed, *, threads=(2, 8), locks=(2, 5), shared=0.15, main=False, forks=False
+    ):
+        self.seed, self.shared = seed, shared  # how often memory is shared
         self.random = random.Random(seed)
         self.threads, self.main = self.random.randint(*threads), main
         people = [Thread(each, main=main and each == 0) for each in range(self.threads)]
@@ -29,7 +31,9 @@ class Plan:
     def _chances(self):
         """How often a lock is of a kind: in some plans nearly all are."""
         usual = {"rwlock": 0.25, "c11": 0.15, "pi": 0.15, "robust": 0.2}
-        usual |= {"processes": 0.2, "shared": 0.15}
+        usual["processes"] = 0.2
+        if self.shared:
+            usual["shared"] = self.shared
         if self.random.random() < 0.25:
             usual[self.random.choice(list(usual))] = 0.9
         return usual

@@ -34,6 +34,14 @@ def cycles(model):
     return found
 
 
+def is_seen(thread):
+    """Whether the kernel shows that it waits for a lock; it does not of a thread that
+    glibc has sent to sleep, who may as well be in the condition still."""
+    wait = thread.wait
+    in_vain = thread.waits_for_lock and wait.lost and wait.wants != "mutex"
+    return thread.waits_for_lock and not in_vain
+
+
 def verdicts(model):
     """What is certain of each thread that waits for a lock, or for a condition in
     vain."""
@@ -55,7 +63,7 @@ def verdicts(model):
     return {
         thread: verdict
         for thread, verdict in found.items()
-        if thread.waits_for_lock or verdict != "waits"
+        if is_seen(thread) or verdict != "waits"
     }
 
 
