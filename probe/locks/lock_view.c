@@ -186,7 +186,9 @@ static int look(struct lock_view *view)
     const struct thread_source *source;
     int task_fd = probe_threads_round_begin(&source); /* now no round wakes them */
     int error = probe_lock_view_read(view, task_fd);
-    waiters_sift(view, false);
+    if (error == 0) {
+        waiters_sift(view, false);
+    }
     if (task_fd >= 0) {
         probe_threads_round_end();
     }

@@ -60,6 +60,7 @@ atomic_bool probe_lock_waits_on;
 static _Atomic(struct lock_record *) lists[LISTS];
 static _Atomic(struct block *) block;
 static atomic_uint lost; /* waits that last and are not noted: there was no memory */
+static _Thread_local unsigned own_lost __attribute__((tls_model("initial-exec")));
 static const char *why_missing = "the profiles of resources are switched off";
 
 static _Thread_local struct lock_record *own __attribute__((tls_model("initial-exec")));
@@ -237,6 +238,13 @@ static bool is_owner(const struct lock_record *record, const struct lock_wait *w
     }
 }
 
+/* Counts waits of this thread that cannot be noted, or have ended. */
+static void lost_count(int more)
+{
+    own_lost += (unsigned)more;
+    atomic_fetch_add(&lost, (unsigned)more);
+}
+
 void probe_lock_wait_begin(struct lock_wait *wait)
 {
     struct lock_record *record = NULL;
@@ -245,7 +253,7 @@ void probe_lock_wait_begin(struct lock_wait *wait)
     }
     if (record == NULL) {
         wait->lost = probe_lock_waits_wanted();
-        atomic_fetch_add(&lost, wait->lost ? 1 : 0);
+        lost_count(wait->lost ? 1 : 0);
         return;
     }
     struct lock_wait *outer =
@@ -263,8 +271,9 @@ void probe_lock_wait_begin(struct lock_wait *wait)
 void probe_lock_wait_end(struct lock_wait *wait)
 {
     struct lock_record *record = own;
-    if (wait->lost && atomic_load(&lost) > 0 /* not so in a forked child */) {
-        atomic_fetch_sub(&lost, 1);
+    if (wait->lost &&
+        own_lost > 0 /* not so if it was abandoned, or in a forked child */) {
+        lost_count(-1);
     }
     if (wait->lost || record == NULL ||
         atomic_load_explicit(&record->innermost, memory_order_relaxed) != wait) {
@@ -281,6 +290,7 @@ void probe_lock_wait_end(struct lock_wait *wait)
 void probe_lock_waits_abandon(void)
 {
     struct lock_record *record = own;
+    lost_count(-(int)own_lost);
     if (record != NULL &&
         atomic_load_explicit(&record->innermost, memory_order_relaxed) != NULL) {
         atomic_store_explicit(&record->innermost, NULL, memory_order_relaxed);
@@ -385,6 +395,7 @@ void probe_lock_waits_fork_child(void)
     }
     own = NULL;
     atomic_store(&lost, 0);
+    own_lost = 0;
     unsigned count = atomic_load(&generation);
     ancestors[count % ANCESTORS] = forking;
     atomic_store(&generation, count + 1);

@@ -17,28 +17,30 @@
     "that cannot be switched on in this program; "                                     \
     "/debug/pprof/goroutine?debug=2 says where its threads wait"
 
-/* Looks at the locks, with the threads' stacks. Returns 0 or -errno; then there is
- * nothing to release. */
-static int look(struct lock_view *view)
+/* Looks at the locks, with the threads' stacks. `*ret_missing` says why that was not
+ * possible, before or after it; then the view is empty. Returns 0 or -errno; then there
+ * is nothing to release. */
+static int look(struct lock_view *view, const char **ret_missing)
 {
     *view = (struct lock_view){0};
-    if (probe_lock_view_missing() != NULL) {
+    *ret_missing = probe_lock_view_missing();
+    if (*ret_missing != NULL) {
         return 0;
     }
     int error = probe_lock_view_take(view);
     if (error == 0) {
         error = probe_lock_view_stacks(view);
-        if (error != 0) {
+        *ret_missing = probe_lock_view_missing();
+        if (error != 0 || *ret_missing != NULL) {
             probe_lock_view_release(view);
         }
     }
     return error;
 }
 
-static void view_write(const struct lock_view *view, bool as_json,
+static void view_write(const struct lock_view *view, const char *missing, bool as_json,
                        struct buffer *buffer)
 {
-    const char *missing = probe_lock_view_missing();
     if (as_json) {
         probe_lock_json_write(view, missing, buffer);
     } else if (missing != NULL) {
@@ -62,9 +64,10 @@ void probe_page_locks(const struct request *request, struct reply *reply)
     }
     struct buffer buffer = {0};
     struct lock_view view;
-    int error = look(&view);
+    const char *missing;
+    int error = look(&view, &missing);
     if (error == 0) {
-        view_write(&view, as_json, &buffer);
+        view_write(&view, missing, as_json, &buffer);
         probe_lock_view_release(&view);
     }
     probe_profile_reply(reply, as_json ? REPLY_JSON : REPLY_TEXT, error, &buffer);
@@ -76,8 +79,10 @@ void probe_page_goroutineleak(const struct request *request, struct reply *reply
     if (!probe_form_read(request, &debug, 1, reply)) {
         return;
     }
-    const char *missing = probe_lock_view_missing();
-    if (missing != NULL) {
+    struct lock_view view;
+    const char *missing;
+    int error = look(&view, &missing);
+    if (error == 0 && missing != NULL) {
         probe_reply_error(reply, 501, "locks_off",
                           probe_resources_on ? NOT_HERE
                                              : request->site->hints.no_resources,
@@ -86,8 +91,6 @@ void probe_page_goroutineleak(const struct request *request, struct reply *reply
     }
     bool as_text = debug.number == 1;
     struct buffer buffer = {0};
-    struct lock_view view;
-    int error = look(&view);
     if (error == 0) {
         error = as_text ? probe_lock_leak_text(&view, &buffer)
                         : probe_lock_leak_proto(&view, &buffer);

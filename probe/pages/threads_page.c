@@ -32,6 +32,8 @@ static int write_blocks(struct buffer *buffer)
     if (missing == NULL && probe_lock_view_take(&view) != 0) {
         view = (struct lock_view){0};
         missing = "memory or the system's answers were short at that moment";
+    } else if (missing == NULL && (missing = probe_lock_view_missing()) != NULL) {
+        probe_lock_view_release(&view);
     }
     if (missing != NULL) {
         buffer_printf(buffer, "# which locks they wait for is not known: %s\n\n",
