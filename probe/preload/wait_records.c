@@ -162,6 +162,14 @@ static void publish(struct wait_record *record)
              clock_now_ns() < end);
 }
 
+/* Whether this is a child in which nothing is to be noted. A thread that has made one
+ * of them may have to ask for good (child_calls.c). */
+static bool is_apart(void)
+{
+    return probe_is_unmarked() ||
+           (probe_in_vfork != 0 && (pid_t)syscall(SYS_getpid) != process);
+}
+
 static struct wait_record *own_make(void)
 {
     /* In a child of _Fork or clone the lock of the lists may be held for ever. The mark
@@ -216,7 +224,7 @@ void probe_wait_enter(struct wait_frame *frame)
     struct wait_record *record = NULL;
     /* There a record may be read for ever; or it is the parent's, in which a wait that
      * ends with the child would stay. */
-    if (!probe_is_apart()) {
+    if (!is_apart()) {
         record = own != NULL ? own : own_make();
     }
     frame->record = record;
@@ -241,7 +249,7 @@ void probe_wait_enter(struct wait_frame *frame)
 void probe_wait_leave(struct wait_frame *frame)
 {
     struct wait_record *record = frame->record;
-    if (record == NULL || probe_is_apart() ||
+    if (record == NULL || is_apart() ||
         atomic_load_explicit(&record->frame, memory_order_relaxed) != frame) {
         return; /* abandoned */
     }
@@ -261,7 +269,7 @@ bool probe_wait_inside(void)
 
 void probe_wait_abandon(void)
 {
-    if (own != NULL && atomic_load(&own->frame) != NULL && !probe_is_apart()) {
+    if (own != NULL && atomic_load(&own->frame) != NULL && !is_apart()) {
         atomic_store(&own->frame, NULL);
         unpublish(own);
     }

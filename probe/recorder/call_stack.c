@@ -86,6 +86,9 @@ size_t probe_call_stack(const void *frame_address, uintptr_t *frames, size_t siz
         if (rule.kind == FRAME_UNKNOWN) {
             rule = learn(frame, believed);
         }
+        if (rule.kind == FRAME_UNKNOWN) {
+            return 0; /* the unwinder is busy: a part would be taken for the whole */
+        }
         if (rule.kind == FRAME_LAST) {
             break;
         }
@@ -95,6 +98,9 @@ size_t probe_call_stack(const void *frame_address, uintptr_t *frames, size_t siz
         }
         if (caller.sp == 0) {
             size_t walked = probe_unwinder_walk(start[1], frames, size);
+            if (walked == UNWINDER_BUSY) {
+                return 0;
+            }
             return walked > depth ? walked : depth;
         }
         frame = caller;

@@ -12,8 +12,9 @@
 
 /* Takes the stack from the caller of a function outwards. `frame` is what
  * __builtin_frame_address(0) is in that function, which has not returned. Frames as in
- * stacks.h; at most `size`. Returns their number. Call it from inside the probe
- * (inside.h), after probe_unwinder_open. */
+ * stacks.h; at most `size`. Returns their number; 0 if the unwinder is busy, because a
+ * thread forks for long. Call it from inside the probe (inside.h), after
+ * probe_unwinder_open. */
 size_t probe_call_stack(const void *frame, uintptr_t *frames, size_t size);
 
 /* Around a call that may unload code: from one to the other no rule is believed, and if

@@ -200,6 +200,10 @@ static struct stack_record *record_of_caller(const void *frame)
     size_t depth = atomic_load_explicit(&is_early, memory_order_acquire)
                        ? probe_call_stack_early(frame, frames, size)
                        : probe_call_stack(frame, frames, size);
+    if (depth == 0) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+        return NULL;
+    }
     size_t first = probe_recorder_skipped(frames, depth);
     depth -= first;
     if (depth > 0 && is_allocators_own(frames[first], first)) {

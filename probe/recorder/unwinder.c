@@ -254,7 +254,7 @@ static __attribute__((noinline)) struct frame_rule learn(struct frame_registers 
     struct probe_visit visit;
     if (!enter(&visit)) {
         *ret_known = false;
-        return (struct frame_rule){.kind = FRAME_LAST};
+        return (struct frame_rule){.kind = FRAME_UNKNOWN};
     }
     make_up(&made_up);
     struct step step = step_from(frame, &made_up);
@@ -297,7 +297,7 @@ static __attribute__((noinline)) size_t walk(uintptr_t first_ip, uintptr_t *fram
     bool found = false;
     struct probe_visit visit;
     if (!enter(&visit)) {
-        return 0;
+        return UNWINDER_BUSY;
     }
     unwind.get_context(&context);
     bool going = unwind.init_local(&cursor, &context) == 0;

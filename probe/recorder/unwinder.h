@@ -39,13 +39,14 @@ struct frame_registers {
 
 /* Finds the rule for a frame. `ret_known` says whether it holds for every frame with
  * this return address, so that it can be kept. Where a signal handler has a stack of
- * its own with too little room, or another thread forks for long, the stack ends with
- * this frame. */
+ * its own with too little room, the stack ends with this frame. FRAME_UNKNOWN: another
+ * thread forks for long, and the unwinder is not to be had. */
 struct frame_rule probe_unwinder_learn(struct frame_registers frame, bool *ret_known);
 
 /* Takes the calling thread's stack by libunwind alone, from the frame that goes on at
  * `first_ip` outwards. Frames as in stacks.h. Returns their number; 0 if there is too
- * little room, or another thread forks for long. */
+ * little room; UNWINDER_BUSY if another thread forks for long. */
+#define UNWINDER_BUSY SIZE_MAX
 size_t probe_unwinder_walk(uintptr_t first_ip, uintptr_t *frames, size_t size);
 
 /* Around fork: no other thread is inside libunwind, which takes locks of the loader. */

@@ -70,7 +70,8 @@ struct resource_note probe_resource_note(const void *frame)
     probe_inside++;
     size_t depth = probe_call_stack(frame, frames, STACK_DEPTH_MAX);
     size_t first = probe_recorder_skipped(frames, depth);
-    const struct stack_record *record = probe_record_of(frames + first, depth - first);
+    const struct stack_record *record =
+        depth == 0 ? NULL : probe_record_of(frames + first, depth - first);
     struct resource_note note = {
         .stack = record == NULL ? 0 : record->number,
         .made = probe_resource_now(),

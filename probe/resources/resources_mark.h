@@ -24,11 +24,9 @@ void probe_resources_mark_make(void);
 /* In a forked child whose tables are in order: it stands again. */
 void probe_resources_mark_again(void);
 
-/* Whether this is such a child, of either kind. */
-static inline bool probe_is_apart(void)
+static inline bool probe_is_unmarked(void)
 {
-    return probe_in_vfork != 0 ||
-           atomic_load_explicit(probe_resources_mark, memory_order_relaxed) == 0;
+    return atomic_load_explicit(probe_resources_mark, memory_order_relaxed) == 0;
 }
 
 #endif

@@ -144,6 +144,8 @@ static bool notes_take_patiently(void)
     bool taken = probe_lock_take_patiently(&lock);
     if (taken) {
         probe_threads_aside(note_let_go);
+    } else {
+        probe_thread_not_noted();
     }
     return taken;
 }

@@ -57,6 +57,11 @@ void probe_threads_aside_forget(void)
     atomic_store(&lost, 0);
 }
 
+void probe_thread_not_noted(void)
+{
+    atomic_fetch_add(&lost, 1);
+}
+
 uint64_t probe_threads_lost(void)
 {
     return atomic_load(&lost);

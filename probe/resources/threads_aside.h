@@ -20,7 +20,10 @@ void probe_threads_aside(void (*each)(uint64_t which, bool joined));
 /* In a forked child. */
 void probe_threads_aside_forget(void);
 
-/* How many there was no room for. */
+/* A thread could not be noted at all. */
+void probe_thread_not_noted(void);
+
+/* How many of both kinds were lost: there was no room, or the notes were busy. */
 uint64_t probe_threads_lost(void);
 
 #endif

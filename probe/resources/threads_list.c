@@ -271,10 +271,11 @@ static void remark(const struct survey *survey)
                       survey->ended, (unsigned long long)survey->kept_bytes / 1024);
     }
     if (probe_threads_lost() > 0) {
-        buffer_printf(remarks,
-                      "; %llu joins could not be noted: which threads have ended and "
-                      "were never joined is not known",
-                      (unsigned long long)probe_threads_lost());
+        buffer_printf(
+            remarks,
+            "; %llu threads or joins could not be noted: which threads have ended and "
+            "were never joined is not known",
+            (unsigned long long)probe_threads_lost());
     }
 }
 
