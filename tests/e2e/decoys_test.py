@@ -244,6 +244,7 @@ def test_decoys_are_clean_under_the_sanitizers(sanitizer):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("practice", "mystery")
 def test_decoys_leave_nothing_at_the_end():
     """Valgrind: no error, and no block of theirs is left, not even a reachable one."""
     plain = ("CC=gcc", "ALLOCATOR=libc")

@@ -208,6 +208,7 @@ PROGRAMS = {
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("script", "counts")
 @pytest.mark.parametrize("name", in_turns("last line", PROGRAMS))
 def test_last_line_counts_what_failed(built, name):
     """The last line and the exit status of scripts/test.sh; tests that measure are run
@@ -221,6 +222,7 @@ def test_last_line_counts_what_failed(built, name):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("script", "interrupted")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_script_has_failed(built, pids, number):
     """The last line of an interrupted run says that something failed."""

@@ -109,6 +109,7 @@ def test_the_list_fits_a_screen():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "solved")
 def test_a_case_from_start_to_solution(clone):
     """Start, look, hint, wrong and right checks, the solution, the next case, reset."""
     told = learn(clone, "start", "2")
@@ -176,6 +177,7 @@ def test_a_verdict_says_what_it_speaks_of():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "solved")
 def test_giving_up_shows_the_solution_and_solves_nothing(clone):
     """And what the learner wrote is not touched by another start."""
     learn(clone, "start", "2")
@@ -189,6 +191,7 @@ def test_giving_up_shows_the_solution_and_solves_nothing(clone):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "apart")
 def test_two_learners_do_not_meet():
     """Two clones on one machine, at the same time: each has its server and verdict."""
     clones = [exercises.clone(), exercises.clone()]
@@ -220,6 +223,7 @@ def test_two_learners_do_not_meet():
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "solved")
 def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
     """On a terminal; a save is seen soon, whether the editor writes or renames."""
     learn(clone, "start", "2")
@@ -243,6 +247,7 @@ def test_watch_sees_a_save_and_ends_when_it_is_solved(clone):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "apart")
 @pytest.mark.parametrize(
     "command", in_turns("learn, Ctrl-C", ("start", "check", "watch"))
 )
@@ -271,6 +276,7 @@ def test_ctrl_c_leaves_no_process(command, clone):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "apart")
 def test_a_server_that_was_killed_is_no_obstacle(clone):
     """Nor is a process that has its id now."""
     learn(clone, "start", "2")
@@ -292,6 +298,7 @@ def test_a_server_that_was_killed_is_no_obstacle(clone):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "solved")
 def test_what_is_in_the_file_is_built(clone):
     """Also if an editor or git puts an old file back with its old time; with the ends of
     lines of Windows, no newline at the end, and a header of the learner's own."""
@@ -315,6 +322,7 @@ def test_what_is_in_the_file_is_built(clone):
 
 
 @pytest.mark.slow
+@pytest.mark.one_of("learn", "apart")
 def test_two_checks_in_one_clone_wait_for_each_other(clone):
     """As watch in one terminal, and check in another."""
     learn(clone, "start", "2")
