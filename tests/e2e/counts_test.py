@@ -17,6 +17,7 @@ from servers import Server
 
 THREADS_MOST = 250  # with more threads, children are not counted
 OWN = 8  # mappings that leakprobe's listener makes for a request
+OWN_OF_SERVER = 1  # its reply's buffer; often the kernel merges it with its neighbour
 REUSED_S = 0.011  # figures are reused for 10 ms
 
 # Children of two threads, of which two have ended and nobody has waited for them, and
@@ -59,7 +60,7 @@ def by_kernel(pid):
     return mappings, children
 
 
-def same_as_kernel(pid, port, own=0):
+def same_as_kernel(pid, port, own):
     """Waits until /status and /metrics have the kernel's numbers, which are returned: in a
     moment in which nothing changes, they have. One connection asks for all of it: a new
     one would bring mappings, too. The request itself may take `own` ones for a moment."""
@@ -99,7 +100,7 @@ def same_as_kernel(pid, port, own=0):
 
 
 def of_server(server):
-    return same_as_kernel(server.pid, server.debug_port)
+    return same_as_kernel(server.pid, server.debug_port, OWN_OF_SERVER)
 
 
 def test_server_has_the_kernels_numbers():

@@ -112,8 +112,13 @@ def test_the_thread_is_one_and_its_stack_is_seen():
     """One thread writes the lines; the thread profile reaches it, and a profile makes
     no line early."""
     with Server("leaky", "--trace-memory=3600") as server:
-        text = server.get("/debug/pprof/goroutine?debug=2").expect(200).text
-        blocks = [each for each in text.split("\n\n") if '"memory-trace"' in each]
+
+        def named():
+            text = server.get("/debug/pprof/goroutine?debug=2").expect(200).text
+            return [each for each in text.split("\n\n") if '"memory-trace"' in each]
+
+        # The thread names itself, which may be after the server has said that it listens.
+        blocks = wait_until(named, what="a thread of that name")
         equal(len(blocks), 1, "threads of that name")
         check("trace_main" in blocks[0], blocks[0])
         equal(server.errors(), "", "standard error")
