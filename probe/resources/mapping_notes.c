@@ -149,8 +149,8 @@ void probe_mapping_made(const void *memory, size_t bytes, const void *frame)
     }
     bool wanted = probe_resources_wanted();
     struct probe_visit visit = probe_visit_begin();
-    struct range_note made = {range_of(memory, bytes),
-                              {MAPPING_BY_PROBE, probe_resource_now()}};
+    uint32_t now = probe_resource_now();
+    struct range_note made = {range_of(memory, bytes), {MAPPING_BY_PROBE, now}, now};
     if (wanted) {
         made.note = probe_resource_note(frame);
         probe_mapping_reserve();
@@ -204,12 +204,14 @@ void probe_mapping_moved(const struct mapping_parts *parts, const void *from,
     }
     struct range old = range_of(from, bytes);
     struct range new = range_of(to, new_bytes);
+    uint32_t now = probe_resource_now();
     struct mapping_parts moved = {0};
     for (size_t i = 0; i < parts->count; i++) {
         struct range_note part = parts->parts[i];
         bool grows = part.range.end == old.end;
         part.range.start += new.start - old.start;
         part.range.end += new.start - old.start;
+        part.placed = now;
         if (grows || part.range.end > new.end) {
             part.range.end = new.end;
         }
@@ -269,7 +271,8 @@ void probe_segment_put_back(const void *memory, size_t bytes,
 
 void probe_mapping_at_start(struct range range)
 {
-    struct range_note note = {range, {MAPPING_AT_START, probe_resource_now()}};
+    uint32_t now = probe_resource_now();
+    struct range_note note = {range, {MAPPING_AT_START, now}, now};
     struct probe_visit visit = probe_visit_begin();
     probe_mapping_reserve();
     put_all(range, &note, 1);
@@ -296,7 +299,7 @@ static void sweep(struct range range, uint32_t before)
     while (at < range.end && probe_range_notes_find(&notes, at, &note) &&
            note.range.start < range.end) {
         at = note.range.end;
-        if (note.note.made < before) {
+        if (note.placed < before) {
             struct range gone = {
                 note.range.start > range.start ? note.range.start : range.start,
                 note.range.end < range.end ? note.range.end : range.end};

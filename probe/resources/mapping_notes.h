@@ -67,8 +67,8 @@ void probe_mapping_at_start(struct range range);
 /* The first note that ends behind the address. Returns whether there is one. */
 bool probe_mapping_find(uintptr_t address, struct range_note *ret_note);
 
-/* Nothing is mapped there: takes away notes that were made before `before`
- * (probe_resource_now), of what was unmapped unseen. */
+/* Nothing is mapped there: takes away notes of what was unmapped unseen. Those of which
+ * a part came to be there at `before` or later (probe_resource_now) stay. */
 void probe_mapping_sweep(struct range range, uint32_t before);
 
 /* How many mappings were not noted: memory was short, or the table was busy. */

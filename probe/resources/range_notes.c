@@ -209,6 +209,18 @@ static bool is_alike(struct resource_note one, struct resource_note other)
     return one.stack == other.stack && apart <= RANGE_JOINED_TICKS;
 }
 
+static void join(struct range_note *neighbour, struct range_note note)
+{
+    if (note.range.start < neighbour->range.start) {
+        neighbour->range.start = note.range.start;
+    } else {
+        neighbour->range.end = note.range.end;
+    }
+    if (neighbour->placed < note.placed) {
+        neighbour->placed = note.placed;
+    }
+}
+
 bool probe_range_notes_put(struct range_notes *notes, struct range_note note)
 {
     if (note.range.start >= note.range.end) {
@@ -218,13 +230,13 @@ bool probe_range_notes_put(struct range_notes *notes, struct range_note note)
     struct range_node *before = node_behind(notes, note.range.start - 1);
     if (before != NULL && before->content.range.end == note.range.start &&
         is_alike(before->content.note, note.note)) {
-        before->content.range.end = note.range.end;
+        join(&before->content, note);
         return true;
     }
     struct range_node *behind = node_behind(notes, note.range.end);
     if (behind != NULL && behind->content.range.start == note.range.end &&
         is_alike(behind->content.note, note.note)) {
-        behind->content.range.start = note.range.start;
+        join(&behind->content, note);
         return true;
     }
     return insert(notes, note);

@@ -16,7 +16,9 @@
 
 struct range_note {
     struct range range;
-    struct resource_note note;
+    struct resource_note note; /* of the part that was noted first */
+    uint32_t placed; /* when its last part came to be there: later than note.made if
+                        notes were joined, or the memory has moved. Ticks, too. */
 };
 
 struct range_node {
@@ -47,7 +49,8 @@ bool probe_range_notes_grow(struct range_notes *notes, struct range_node *chunk)
 
 /* Notes a range; what was noted of it before is taken away. It is joined with a
  * neighbour that touches it, has the same stack, and is at most RANGE_JOINED_TICKS
- * older or younger. Returns false if there is no memory: then it has no note. */
+ * older or younger: `made` is then the neighbour's, `placed` the later of both. Returns
+ * false if there is no memory: then it has no note. */
 #define RANGE_JOINED_TICKS 100
 bool probe_range_notes_put(struct range_notes *notes, struct range_note note);
 

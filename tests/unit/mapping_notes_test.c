@@ -131,16 +131,23 @@ static void with_too_much_at_once_nothing_is_believed(void **state)
     assert_true(is_noted(0));
 }
 
+/* Waits until it is later, and returns when that is. */
+static uint32_t later(void)
+{
+    uint32_t begun = probe_resource_now();
+    while (probe_resource_now() == begun) {
+        unit_sleep_ms(1);
+    }
+    return begun + 1;
+}
+
 static void what_was_unmapped_unseen_is_swept_away(void **state)
 {
     (void)state;
     struct range range = {PLACE + 2 * PAGE, PLACE + 4 * PAGE};
     made(0, 10);
     probe_mapping_sweep(range, probe_resource_now());
-    uint32_t begun = probe_resource_now();
-    while (probe_resource_now() == begun) {
-        unit_sleep_ms(1);
-    }
+    uint32_t begun = later() - 1;
     made(12, 1);
     assert_true(is_noted(2)); /* it may be younger than the reading */
     probe_mapping_sweep(range, begun + 1);
@@ -151,6 +158,32 @@ static void what_was_unmapped_unseen_is_swept_away(void **state)
     probe_mapping_sweep((struct range){PLACE, PLACE + 20 * PAGE}, begun + 1);
     assert_false(is_noted(0));
     assert_true(is_noted(12));
+}
+
+/* The kernel's text is from before; the notes are older, but not at their places. */
+static void what_came_there_since_is_not_swept_away(void **state)
+{
+    (void)state;
+    const struct range all = {PLACE, PLACE + 100 * PAGE};
+    struct mapping_parts parts;
+    struct range_note note;
+    made(0, 4);
+    uint32_t begun = later();
+    probe_mapping_take(at(0), 4 * PAGE, &parts);
+    probe_mapping_moved(&parts, at(0), 4 * PAGE, at(20), 9 * PAGE);
+    probe_mapping_sweep(all, begun);
+    assert_true(is_noted(28));
+
+    for (size_t i = 0; i < 2; i++) {
+        begun = i == 0 ? begun : later();
+        made(40 + 4 * i, 4); /* from the same line: they are joined */
+    }
+    assert_true(probe_mapping_find(PLACE + 40 * PAGE, &note));
+    assert_int_equal(note.range.end, PLACE + 48 * PAGE);
+    assert_true(note.note.made < begun);
+    probe_mapping_sweep(all, begun);
+    assert_true(is_noted(44));
+    assert_false(is_noted(20)); /* it was there before */
 }
 
 static void inside_the_probe_it_is_the_probes(void **state)
@@ -187,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup(what_goes_meanwhile_is_gone_afterwards, empty),
         cmocka_unit_test_setup(with_too_much_at_once_nothing_is_believed, empty),
         cmocka_unit_test_setup(what_was_unmapped_unseen_is_swept_away, empty),
+        cmocka_unit_test_setup(what_came_there_since_is_not_swept_away, empty),
         cmocka_unit_test_setup(inside_the_probe_it_is_the_probes, empty),
         cmocka_unit_test_setup(a_segment_has_its_size, empty),
     };

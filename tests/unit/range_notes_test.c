@@ -52,7 +52,7 @@ static struct range range_of(size_t first, size_t count)
 
 static bool put(size_t first, size_t count, uint32_t stack)
 {
-    struct range_note note = {range_of(first, count), {stack, now}};
+    struct range_note note = {range_of(first, count), {stack, now}, now};
     return probe_range_notes_put(&notes, note);
 }
 
