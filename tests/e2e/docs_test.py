@@ -90,6 +90,7 @@ PAGES = [README, *in_turns("pages", pages.page_names()[1:])]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # so that blocks that take too long are named
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_print_what_the_page_shows(name):
     """Every command of a page runs and prints what the page shows."""

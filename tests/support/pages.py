@@ -28,6 +28,7 @@ NOTES = {"exits", "not run by the tests here", "as on Debian 12", "not compared"
 PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
 PORTS |= {"8082": "recorded", "6062": "recorded"}  # leaky --profile recorder
 STARTED = r"(?:--port |listen 127\.0\.0\.1:)([1-9]\d*)"  # by the commands themselves
+PATIENCE_S = 120  # for the commands of one block
 HOME = "/home/you"  # the home directory in the pages, and the lab below it
 
 
@@ -172,10 +173,12 @@ class Shell:
             start_new_session=True,
         )
         try:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=PATIENCE_S)
             return process.returncode, output
         except subprocess.TimeoutExpired:
-            return "none within 120 s", ""
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            return f"none within {PATIENCE_S} s", output
         finally:
             try:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -15,9 +15,9 @@ static void deadline_ends_waits(void **state)
     struct channel channel;
     channel_init(&channel, buffer, sizeof(int), 1);
     struct context context;
+    long start = unit_now_ms();
     context_init_timeout(&context, NULL, 20);
     int value = 1;
-    long start = unit_now_ms();
     assert_int_equal(channel_receive(&channel, &value, &context), -ETIMEDOUT);
     assert_true(unit_now_ms() - start >= 19);
     assert_int_equal(waiting(&channel), 0);

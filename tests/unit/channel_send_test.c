@@ -157,8 +157,8 @@ static void null_channel_is_never_ready(void **state)
     assert_int_equal(channel_try_receive(NULL, &value), -EAGAIN);
     assert_int_equal(channel_length(NULL), 0);
     struct context context;
-    context_init_timeout(&context, NULL, 20);
     long start = unit_now_ms();
+    context_init_timeout(&context, NULL, 20);
     assert_int_equal(channel_send(NULL, &value, &context), -ETIMEDOUT);
     assert_true(unit_now_ms() - start >= 19);
     context_finish(&context);
