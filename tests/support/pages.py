@@ -28,7 +28,7 @@ NOTES = {"exits", "not run by the tests here", "as on Debian 12", "not compared"
 PORTS = {"8080": "leaky", "6060": "leaky", "8081": "fixed", "6061": "fixed"}
 PORTS |= {"8082": "recorded", "6062": "recorded"}  # leaky --profile recorder
 STARTED = r"(?:--port |listen 127\.0\.0\.1:)([1-9]\d*)"  # by the commands themselves
-PATIENCE_S = 120  # for the commands of one block
+PATIENCE_S = 300  # for the commands of one block: some compile the lab twice
 HOME = "/home/you"  # the home directory in the pages, and the lab below it
 
 
