@@ -365,7 +365,8 @@ def test_long_error():
 def test_long_pair():
     """Two servers whose JSON is over 1 MiB are refused by name."""
     memory = {"alloc_bytes": 1, "total_alloc_bytes": 1, "rss_bytes": 1}
-    status = json.dumps({"memory": memory, "threads": 1, "fds": 1, "timers": 0})
+    counts = dict.fromkeys(("threads", "fds", "timers", "mappings", "children"), 1)
+    status = json.dumps({"memory": memory, **counts})
     routes = {"status": status, "scenarios": long_json()}
     with good(**routes) as leaky, good(**routes) as fixed:
         done = run(JUDGE, leaky.url, fixed.url, check_exit=False, limit=LIMIT)
