@@ -230,7 +230,7 @@ def ended(server):
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("practice", "mystery")
+@pytest.mark.one_of("practice", "decoys")
 @pytest.mark.parametrize("sanitizer", in_turns("decoys, sanitizer", SANITIZERS))
 def test_decoys_are_clean_under_the_sanitizers(sanitizer):
     """ASan, LeakSanitizer and UBSan, and ThreadSanitizer: no report."""
@@ -244,7 +244,7 @@ def test_decoys_are_clean_under_the_sanitizers(sanitizer):
 
 
 @pytest.mark.slow
-@pytest.mark.one_of("practice", "mystery")
+@pytest.mark.one_of("practice", "decoys")
 def test_decoys_leave_nothing_at_the_end():
     """Valgrind: no error, and no block of theirs is left, not even a reachable one."""
     plain = ("CC=gcc", "ALLOCATOR=libc")

@@ -86,7 +86,13 @@ def run_page(name, shell):
 
 
 README = pytest.param("README.md", marks=pytest.mark.one_of("README", "sessions"))
-PAGES = [README, *in_turns("pages", pages.page_names()[1:])]
+PAGES = [
+    README,
+    *(
+        pytest.param(page.values[0], marks=[*page.marks, pytest.mark.one_of("README", "page")])
+        for page in in_turns("pages", pages.page_names()[1:])
+    ),
+]
 
 
 @pytest.mark.slow

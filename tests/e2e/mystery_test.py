@@ -242,6 +242,7 @@ def test_profiles_name_the_sources_that_are_laid_out(lab):
 # -- accuse ----------------------------------------------------------------------------
 
 
+@pytest.mark.one_of("mystery, long", "accuse")
 def test_accuse_answers(lab):
     """Right, wrong, bounded, and what is no accusation; each by function and by
     line."""
@@ -356,7 +357,7 @@ def test_each_ends_with_the_other(lab, victim):
     wait_until(lambda: descendants() <= before, what="no process left")
 
 
-@pytest.mark.one_of("mystery, ends", "another")
+@pytest.mark.one_of("mystery, long", "another")
 def test_one_server_at_a_time(lab):
     """Another mystery, or a case, ends the one before; and a mystery ends a case."""
     lab.learn("mystery", "--seed", "3")
@@ -396,7 +397,7 @@ def test_interrupted_it_leaves_no_process(lab, moment):
             lab.learn("stop")
 
 
-@pytest.mark.one_of("mystery, ends", "killed")
+@pytest.mark.one_of("mystery, long", "killed")
 def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
     """SIGKILL for `mystery` while its traffic starts: what is not written down ends."""
     lab.learn(
@@ -419,7 +420,7 @@ def test_killed_before_it_is_written_down_it_leaves_no_process(lab):
     wait_until(lambda: descendants() <= before, what="no process left")
 
 
-@pytest.mark.one_of("mystery, ends", "traffic")
+@pytest.mark.one_of("mystery, long", "traffic")
 def test_traffic_that_is_not_told_to_go_ends(lab):
     """What started it has been killed after the server's start: it ends with its
     server."""

@@ -20,6 +20,7 @@ from tree import ROOT
 
 pytestmark = pytest.mark.slow
 by_address = pytest.mark.one_of("thorough", "address")
+of_servers = pytest.mark.one_of("address", "servers")
 by_thread = pytest.mark.one_of("thorough", "thread")
 CALLS = 20
 LIMITS = ("--max-threads", "4000", "--max-timers", "20000", "--max-fds", "4000")
@@ -74,18 +75,21 @@ def clean(report):
 
 
 @by_address
+@of_servers
 def test_fixed_under_addresssanitizer_leaksanitizer_and_ubsan():
     """Fixed under AddressSanitizer, LeakSanitizer and UBSan: no report."""
     clean(said("fixed", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=1:exitcode=99"))
 
 
 @by_address
+@of_servers
 def test_leaky_under_addresssanitizer_and_ubsan():
     """Leaky under AddressSanitizer and UBSan: no report but leaks."""
     clean(said("leaky", built(*ADDRESS), "ASAN_OPTIONS", "detect_leaks=0:exitcode=99"))
 
 
 @by_address
+@of_servers
 def test_leaksanitizer_finds_in_leaky_what_is_lost():
     """LeakSanitizer finds in leaky what is lost, and is silent about what is not."""
     server = Server(
@@ -186,6 +190,7 @@ def unit_tests_are_clean(variables):
 
 
 @by_address
+@pytest.mark.one_of("address", "units")
 def test_unit_tests_under_address_sanitizer():
     """The unit tests under ASan and UBSan: no report."""
     unit_tests_are_clean(ADDRESS)
