@@ -299,9 +299,15 @@ def test_long_cycles(pytestconfig, heap):
     """Of up to eight threads; and with the recorder of the heap."""
     count = 50 if pytestconfig.option.long else 10
     seed = f"{pytestconfig.option.seed} long"
-    # One lock in shared memory is enough to make a cycle no proof.
-    some = batches(seed, count, threads=(8, 8), locks=(8, 8), shared=0)
+    least = 6 if pytestconfig.option.long else 2
+    some, lengths = [], {0}
+    # By chance the first ones may have short cycles only.
+    while len(some) * BATCH < count or max(lengths) < least:
+        check(len(some) * BATCH < 20 * count, f"no plan has a cycle of {least}: {lengths}")
+        # One lock in shared memory is enough to make a cycle no proof.
+        kind = {"threads": (8, 8), "locks": (8, 8), "shared": 0}
+        some += batches(f"{seed} {len(some)}", BATCH, **kind)
+        lengths |= {len(cycle) for plan in some[-1][1] for cycle in cycles(plan.model)}
     found = run_all(some, "--heap", heap, compiler="clang")
     longest = max(len(cycle) for each in found for cycle in each.deadlocks)
-    least = 6 if pytestconfig.option.long else 2
     check(longest >= least, f"the longest cycle is of {longest} threads")
